@@ -1,0 +1,17 @@
+"""Streams LangChain Runnables and LangGraph graphs to browsers, as ASGI."""
+
+from .app import StreamApp, StreamMiddleware
+from .errors import StreamError, TableError
+from .filters import EventFilter
+from .limits import Limits
+from .routes import StreamRoute
+
+__all__ = [
+    "EventFilter",
+    "Limits",
+    "StreamApp",
+    "StreamError",
+    "StreamMiddleware",
+    "StreamRoute",
+    "TableError",
+]

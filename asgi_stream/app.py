@@ -1,0 +1,328 @@
+"""StreamApp and StreamMiddleware: ASGI in, one streamed answer out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from asyncio import AbstractEventLoop, Task
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .errors import MethodNotAllowed, NotFound, RunTimeout, ShuttingDown, StreamError, TooManyRuns
+from .events import LangChainEvent, RunError
+from .filters import EventFilter
+from .requests import ClientDisconnect, RunRequest, read_body, read_query, wants_json
+from .routes import StreamRoute
+from .serialize import to_json
+from .shutdown import SignalHook
+from .stream import Stream, reported
+from .table import Table
+from .wire import error_object
+
+__all__ = ["StreamApp", "StreamMiddleware"]
+
+logger = logging.getLogger("asgi_stream")
+
+RUN_ID = "X-Run-ID"
+NOT_STORED = {"Cache-Control": "no-store, no-transform"}
+
+
+class _OnLoop:
+    """What an app holds on one event loop."""
+
+    def __init__(self) -> None:
+        self.streams: set[Stream] = set()
+        self.tasks: set[Task[None]] = set()
+        self.closing = False
+
+    def close(self) -> None:
+        self.closing = True
+        for stream in tuple(self.streams):
+            stream.shut_down()
+
+
+class StreamApp:
+    """An ASGI app that serves a table of routes. Mount it anywhere; it needs no lifespan.
+
+    Args:
+        routes: The table. Of two routes that fit a request's path, the first serves it.
+        signals: When the process gets SIGTERM or SIGINT, end every stream with a terminal frame
+            before the server's own handler runs. Installed at the first request, if that is
+            served in the main thread.
+        **defaults: Options of `StreamRoute`, for those routes that do not give them themselves.
+
+    Raises:
+        TableError: The table cannot work. The message names the route and what was expected.
+    """
+
+    def __init__(
+        self, routes: Iterable[StreamRoute], *, signals: bool = True, **defaults: Any
+    ) -> None:
+        self._table = Table(routes, defaults)
+        self._running: Counter[str] = Counter()
+        self._loops: weakref.WeakKeyDictionary[AbstractEventLoop, _OnLoop]
+        self._loops = weakref.WeakKeyDictionary()
+        close_all = weakref.WeakMethod(self._close_all)
+        self._hook = SignalHook(lambda: (close := close_all()) and close()) if signals else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "lifespan":
+                await self._lifespan(receive, send)
+            case "websocket":
+                await send({"type": "websocket.close", "code": 1000, "reason": ""})
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """A lifespan for the app that this one is mounted in: ``Starlette(lifespan=...)``.
+
+        Not needed; with it every run has ended when the server's shutdown goes on.
+        """
+        self._here().closing = False
+        try:
+            yield
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """End every stream on this event loop with a terminal frame, and wait for their runs."""
+        here = self._here()
+        here.close()
+        while here.tasks:
+            await asyncio.wait(here.tasks)
+
+    def serves(self, scope: Scope) -> bool:
+        """Whether a route of the table has this HTTP scope's path and method."""
+        try:
+            self._table.find(scope)
+        except StreamError:
+            return False
+        return True
+
+    def _here(self) -> _OnLoop:
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            self._loops[loop] = _OnLoop()
+            if self._hook is not None:
+                self._hook.install()
+        return self._loops[loop]
+
+    def _close_all(self) -> None:
+        for loop, held in tuple(self._loops.items()):
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(held.close)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with self.lifespan():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            route = self._table.find(scope)
+        except MethodNotAllowed as error:
+            if scope["method"] != "OPTIONS":
+                return await _refuse(error, scope, receive, send)
+            return await Response(status_code=204, headers=error.headers)(scope, receive, send)
+        except NotFound as error:
+            return await _refuse(error, scope, receive, send)
+        if scope["method"] == "HEAD":
+            return await EventSourceResponse(iter(()), headers=NOT_STORED)(scope, receive, send)
+        request = Request(scope, receive)
+        if scope["method"] == "GET" and "last-event-id" in request.headers:
+            # A browser that comes back after the end, or after a drop: 204 stops it. Anything else
+            # and it would run the whole answer again, for ever.
+            return await Response(status_code=204)(scope, receive, send)
+        limit = route.limits.concurrent
+        if limit is not None and self._running[route.path] >= limit:
+            return await _refuse(TooManyRuns(), scope, receive, send, route)
+        self._running[route.path] += 1
+        try:
+            await self._run(route, request, scope, receive, send)
+        finally:
+            self._running[route.path] -= 1
+
+    async def _run(
+        self, route: StreamRoute, request: Request, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        here = self._here()
+        try:
+            if here.closing:
+                raise ShuttingDown
+            stream = await _begin(route, request, here.tasks)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            return await _refuse(error, scope, receive, send, route)
+        here.streams.add(stream)
+        try:
+            await _respond(stream, route, request, scope, receive, send)
+        finally:
+            here.streams.discard(stream)
+            stream.leave()
+
+
+class StreamMiddleware:
+    """The same table in front of any ASGI app. What no route has goes to the app untouched.
+
+    Args:
+        app: The app behind.
+        routes: The table, as for `StreamApp`.
+        signals: As for `StreamApp`.
+        **defaults: As for `StreamApp`.
+
+    Raises:
+        TableError: The table cannot work. The message names the route and what was expected.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Iterable[StreamRoute],
+        *,
+        signals: bool = True,
+        **defaults: Any,
+    ) -> None:
+        self._app = app
+        self._streams = StreamApp(routes, signals=signals, **defaults)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = scope["type"] == "http" and self._streams.serves(scope)
+        await (self._streams if ours else self._app)(scope, receive, send)
+
+
+async def _begin(route: StreamRoute, request: Request, tasks: set[Task[None]]) -> Stream:
+    """Read what the client asks for and start its run."""
+    limits = route.limits
+    query = read_query(
+        request,
+        limits,
+        configurable=route.configurable,
+        narrows=LangChainEvent in route.format_class.wants,
+    )
+    given = query.input if request.method == "GET" else await read_body(request, limits)
+    try:
+        async with asyncio.timeout(limits.run):
+            runnable = await route.resolve(request)
+            configurable = route.configurable_schema(runnable).check(query.configurable)
+            config = await route.config_for(request, configurable)
+    except TimeoutError:
+        raise RunTimeout from None
+    asked = RunRequest(
+        input=route.input_schema(runnable).check(given),
+        config=config,
+        stream=route.stream,
+        filter=route.filter or EventFilter(),
+    )
+    gathered = wants_json(request.headers.get("accept", ""))
+    # A browser's EventSource comes back with the id of the last frame that had one.
+    returns = request.method == "GET" and not gathered
+    return Stream(
+        runnable,
+        asked,
+        route,
+        filters=[each for each in (route.filter, query.filter) if each is not None],
+        gathered=gathered,
+        first_line=f"id: {asked.run_id}\n".encode() if returns else b"",
+        tasks=tasks,
+    )
+
+
+async def _respond(
+    stream: Stream,
+    route: StreamRoute,
+    request: Request,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    refused = False
+
+    async def send_when_open(message: Message) -> None:
+        nonlocal refused
+        if message["type"] == "http.response.start":
+            error = await stream.opened()
+            if error is not None:
+                refused = True
+                await _error_response(error, stream.run_id)(scope, receive, send)
+        if not refused:
+            await send(message)
+
+    async def receive_and_see() -> Message:
+        message = await receive()
+        stream.reader_left |= message["type"] == "http.disconnect"
+        return message
+
+    response = EventSourceResponse(
+        stream.frames(),
+        headers={**NOT_STORED, RUN_ID: stream.run_id},
+        media_type="application/json" if stream.gathered else "text/event-stream",
+        ping=0,  # the stream's own pings know when nothing else went out
+        sep="\n",
+        send_timeout=route.limits.send,
+        shutdown_event=_Farewell(stream),  # type: ignore[arg-type]  # only ever set
+        shutdown_grace_period=route.limits.grace,
+    )
+    try:
+        await response(scope, receive_and_see, send_when_open)
+    except SendTimeoutError:
+        logger.warning(
+            "run %s of %s: its reader took nothing for %g s and was dropped",
+            stream.run_id,
+            route.path,
+            route.limits.send,
+        )
+    except OSError:
+        # Some servers raise when a client has gone, in the place of a disconnect message.
+        logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
+
+
+class _Farewell:
+    """Passes on that sse-starlette has seen the server stop."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def set(self) -> None:
+        self._stream.shut_down()
+
+
+async def _refuse(
+    exception: Exception,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    route: StreamRoute | None = None,
+) -> None:
+    """Answer with an error instead of a stream."""
+    if isinstance(exception, HTTPException):
+        exception = StreamError(
+            exception.detail,
+            code="refused",
+            status=exception.status_code,
+            headers=exception.headers,
+        )
+    await _error_response(reported(exception, route))(scope, receive, send)
+
+
+def _error_response(error: RunError, run_id: str | None = None) -> Response:
+    headers = {**NOT_STORED, **error.headers}
+    if run_id is not None:
+        headers[RUN_ID] = run_id
+    return Response(
+        to_json(error_object(error)), error.status, headers, media_type="application/json"
+    )

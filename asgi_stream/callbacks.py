@@ -1,0 +1,328 @@
+"""LangChain's callback handler, as this package uses it.
+
+Two things are known only here: which tasks a run has started, because LangChain awaits an inline
+handler in the very task that starts a step; and what its models say, as they say it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+from asyncio import AbstractEventLoop, CancelledError, Task
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import TimeoutError as NotYet
+from contextvars import Context, ContextVar
+from pathlib import Path
+from threading import get_ident
+from time import monotonic
+from typing import Any, TypeVar
+from uuid import UUID
+from weakref import WeakSet
+
+import langchain_core
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+
+from .events import Event, Sink, Step, TextDelta
+
+Item = TypeVar("Item")
+
+NOT_STREAMED = frozenset({"nostream", "langsmith:nostream"})
+"""Tags by which LangGraph keeps a model's text out of its own messages stream."""
+
+_LANGCHAIN = str(Path(langchain_core.__file__).parent)
+_tracker: ContextVar[Tracker] = ContextVar("asgi_stream_tracker")
+
+
+class Pacer:
+    """Says when a run has to wait: for a slow reader, or because it has worked long enough.
+
+    While frames are waiting neither a queue nor a send suspends, so a run that never waits would
+    hold up the whole process.
+    """
+
+    SLICE_SECONDS = 0.005
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._until = monotonic() + self.SLICE_SECONDS
+
+    def due(self) -> bool:
+        return self._sink.full or monotonic() > self._until
+
+    async def pause(self) -> None:
+        if self._sink.full:
+            await self._sink.room()
+        else:
+            await asyncio.sleep(0)
+        self._until = monotonic() + self.SLICE_SECONDS
+
+
+class Tracker(BaseCallbackHandler):
+    """Knows which steps of a run are open, in which tasks, and how its root ended.
+
+    The methods are plain functions where they can be: LangChain calls them in place, without a
+    task or a thread, in the order in which things happen.
+    """
+
+    run_inline = True
+
+    def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
+        self.root_id = root_id
+        self.steps: dict[UUID, Step] = {}
+        self.root: Step | None = None
+        self.finished = False
+        self.output: Any = None
+        self.refusing = False
+        """Once set, no step starts and no token is taken: a thread is stopped at its next one."""
+        self._sink = sink
+        self._pacer = pacer
+        self._tasks: WeakSet[Task[Any]] = WeakSet()
+        self._loop: AbstractEventLoop = asyncio.get_running_loop()
+        self._thread = get_ident()
+
+    def follow(self) -> None:
+        """Take the current task as the run's, and all tasks started from it as its children."""
+        _tracker.set(self)
+
+    def tasks(self) -> set[Task[Any]]:
+        """The tasks that steps of the run were started in and that are not done."""
+        return {task for task in self._tasks if not task.done()}
+
+    def orphans(self) -> set[Task[Any]]:
+        """Tasks of this run that LangChain itself made and that are not done.
+
+        `RunnableParallel` makes a task for each chunk of each branch and cancels none of them; no
+        callback tells of those. A task that the user's code made is left alone here.
+        """
+        return {
+            task
+            for task in asyncio.all_tasks()
+            if _made_by_langchain(task) and _context(task).get(_tracker) is self
+        }
+
+    def emit(self, event: Event) -> None:
+        """Pass `event` on, from whichever thread."""
+        if get_ident() == self._thread:
+            self._sink.put(event)
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._sink.put, event)
+        except RuntimeError:  # the loop has been closed under a thread that runs on
+            raise CancelledError from None
+
+    @property
+    def on_llm_new_token(self) -> Callable[..., Any]:  # type: ignore[override]
+        """LangChain asks for it at each token, and awaits it if it is a coroutine function.
+
+        A token on the loop can wait without a thread; a token in a thread must not be given a
+        coroutine, for which LangChain would make an event loop each time.
+        """
+        return self._token if get_ident() == self._thread else self._token_in_thread
+
+    async def _token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
+        if self.refusing:
+            raise CancelledError
+        self._heard(run_id, token, chunk)
+        # A sync call on the loop's thread brings this to another thread, while the loop stands.
+        if self._pacer.due() and get_ident() == self._thread:
+            await self._pacer.pause()
+
+    def _token_in_thread(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
+        if self.refusing:
+            raise CancelledError
+        self._heard(run_id, token, chunk)
+        if not self._sink.full:
+            return
+        paused = asyncio.run_coroutine_threadsafe(self._pacer.pause(), self._loop)
+        while not self._loop.is_closed():
+            with contextlib.suppress(NotYet):
+                return paused.result(1)
+        raise CancelledError
+
+    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> None:
+        """A model has said something."""
+
+    def _started(
+        self,
+        run_id: UUID,
+        type_: str,
+        serialized: dict[str, Any] | None,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        name: str | None = None,
+        **_: Any,
+    ) -> Step:
+        if self.refusing:
+            raise CancelledError
+        if get_ident() == self._thread:
+            task = asyncio.current_task()
+            # A worker that serves several runs takes steps of this one too; it is not ours.
+            if task is not None and _tracker.get(None) is self:
+                self._tasks.add(task)
+        if not name:
+            path = (serialized or {}).get("id") or ["Unnamed"]
+            name = (serialized or {}).get("name") or path[-1]
+        step = Step(str(run_id), name, type_, tags or (), (metadata or {}).get("langgraph_node"))
+        self.steps[run_id] = step
+        if run_id == self.root_id:
+            self.root = step
+        return step
+
+    def _ended(self, run_id: UUID, output: Any) -> None:
+        self.steps.pop(run_id, None)
+        if run_id == self.root_id:
+            self.finished, self.output = True, output
+
+    # LangChain's names and signatures from here on.
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._started(run_id, kwargs.pop("run_type", None) or "chain", serialized, **kwargs)
+
+    def on_chat_model_start(
+        self, serialized: Any, messages: Any, *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        self._started(run_id, "chat_model", serialized, **kwargs)
+
+    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._started(run_id, "llm", serialized, **kwargs)
+
+    def on_tool_start(self, serialized: Any, input_str: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._started(run_id, "tool", serialized, **kwargs)
+
+    def on_retriever_start(self, serialized: Any, query: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._started(run_id, "retriever", serialized, **kwargs)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._ended(run_id, outputs)
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        generation = response.generations[0][0] if response.generations[0] else None
+        self._ended(run_id, getattr(generation, "message", getattr(generation, "text", None)))
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._ended(run_id, output)
+
+    def on_retriever_end(self, documents: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._ended(run_id, documents)
+
+    def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self.steps.pop(run_id, None)
+
+    on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
+
+
+class Listener(Tracker):
+    """Emits what the run's models say, each piece once.
+
+    By its two ``tap_`` methods LangChain knows it for a streaming handler (the runtime protocol
+    ``langchain_core.tracers._streaming._StreamingCallbackHandler``), so that a model which a node
+    calls with ``ainvoke`` streams too.
+    """
+
+    def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
+        super().__init__(root_id, sink, pacer)
+        self._speakers: dict[UUID, Step] = {}
+        self._heard_of: dict[UUID, Any] = {}
+        self._in_a_model: set[UUID] = set()
+
+    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        return output
+
+    def tap_output_iter(self, run_id: UUID, output: Iterator[Item]) -> Iterator[Item]:
+        return output
+
+    def _started(
+        self,
+        run_id: UUID,
+        type_: str,
+        serialized: dict[str, Any] | None,
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,
+    ) -> Step:
+        step = super()._started(run_id, type_, serialized, **kwargs)
+        is_model = type_ in ("chat_model", "llm")
+        # What a model says through another model, the outer one repeats.
+        inner = parent_run_id in self._in_a_model
+        if is_model or inner:
+            self._in_a_model.add(run_id)
+        if is_model and not inner and NOT_STREAMED.isdisjoint(step.tags):
+            self._speakers[run_id] = step
+        return step
+
+    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> None:
+        # Some models announce a chunk themselves before LangChain does.
+        if chunk is not None and self._heard_of.get(run_id) is chunk:
+            return
+        self._heard_of[run_id] = chunk
+        step = self._speakers.get(run_id)
+        if step is not None:
+            message = getattr(chunk, "message", None)
+            self._say(step, text_of_content(token if message is None else message.content))
+
+    def _ended(self, run_id: UUID, output: Any) -> None:
+        step = self._speakers.get(run_id)
+        if step is not None and run_id not in self._heard_of:
+            self._say(step, text_of(output) or "")
+        self._forget(run_id)
+        super()._ended(run_id, output)
+
+    def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._forget(run_id)
+        super()._failed(error, run_id=run_id)
+
+    on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
+
+    def _say(self, step: Step, text: str) -> None:
+        if text:
+            self.emit(TextDelta(step, text))
+
+    def _forget(self, run_id: UUID) -> None:
+        self._speakers.pop(run_id, None)
+        self._heard_of.pop(run_id, None)
+        self._in_a_model.discard(run_id)
+
+
+def text_of_chunk(value: Any) -> str:
+    """The text of what a run yields, if it is text or a model's message."""
+    if isinstance(value, AIMessage):
+        return text_of_content(value.content)
+    return value if isinstance(value, str) else ""
+
+
+def text_of(value: Any) -> str | None:
+    """The text of a run's output, or None if it is neither text nor a message.
+
+    A graph's state and a list of messages stand for their last message.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("messages")
+    if isinstance(value, list) and value and isinstance(value[-1], BaseMessage):
+        value = value[-1]
+    return text_of_chunk(value) if isinstance(value, (str, BaseMessage)) else None
+
+
+def text_of_content(content: Any) -> str:
+    """The text in a message's content: no reasoning, no tool calls, no images."""
+    if isinstance(content, str):
+        return content
+    return "".join(
+        block if isinstance(block, str) else str(block.get("text", ""))
+        for block in content or ()
+        if isinstance(block, str) or block.get("type") == "text"
+    )
+
+
+def _made_by_langchain(task: Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and code.co_filename.startswith(_LANGCHAIN)
+
+
+def _context(task: Task[Any]) -> Context:
+    if sys.version_info >= (3, 12):
+        return task.get_context()
+    # Python 3.11 keeps a task's context to itself, but shows it to the garbage collector.
+    return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())

@@ -1,0 +1,145 @@
+"""What can go wrong, with the HTTP status and the code that a client is told.
+
+StreamError
+├── InvalidRequest            400  invalid_request
+│   └── InvalidInput          422  invalid_request
+├── NotFound                  404  not_found
+├── MethodNotAllowed          405  method_not_allowed
+├── BodyTimeout               408  timeout
+├── BodyTooLarge              413  body_too_large
+├── UnsupportedMediaType      415  unsupported_media_type
+├── RunFailed                 500  run_failed
+├── RunIncomplete             500  incomplete
+├── ReaderTooSlow             500  slow_reader
+├── TooManyRuns               503  too_many_runs
+├── ShuttingDown              503  shutdown
+└── RunTimeout                504  timeout
+
+TableError(ValueError)        a route table that cannot work, raised while it is built
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+RETRY_AFTER_SECONDS = 5
+
+
+class TableError(ValueError):
+    """A wrong route table. The message names the route and what was expected."""
+
+
+class StreamError(Exception):
+    """An error whose code, status and message are meant for the client.
+
+    Raise one in ``configure`` or in a Runnable to say in your own words what the client is told,
+    or give one as a value of a route's ``errors`` to say it for another exception class.
+
+    Args:
+        message: Sent to the client as it is.
+        code: A fixed word that programs can compare, ``"rate_limited"`` for example.
+        status: The HTTP status, used while no frame has been sent (400 to 599).
+        headers: HTTP headers that go with that status.
+        fields: For bad input, each field's dotted path with what is wrong with it.
+    """
+
+    code: str = "run_failed"
+    status: int = 500
+    message: str = "The run failed."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = type(self).message if message is None else message
+        self.code = type(self).code if code is None else code
+        self.status = type(self).status if status is None else status
+        self.headers = dict(headers or {})
+        self.fields = dict(fields or {})
+        super().__init__(self.message)
+
+
+class InvalidRequest(StreamError):
+    code, status, message = "invalid_request", 400, "The request is not valid."
+
+
+class InvalidInput(InvalidRequest):
+    status, message = 422, "The input is not valid."
+
+
+class NotFound(StreamError):
+    code, status, message = "not_found", 404, "There is no route at this path."
+
+
+class MethodNotAllowed(StreamError):
+    code, status, message = "method_not_allowed", 405, "This route does not take this method."
+
+
+class BodyTimeout(StreamError):
+    code, status, message = "timeout", 408, "The request's body did not arrive in time."
+
+
+class BodyTooLarge(StreamError):
+    code, status, message = "body_too_large", 413, "The request's body is too large."
+
+
+class UnsupportedMediaType(StreamError):
+    code, status = "unsupported_media_type", 415
+    message = "Send the input as JSON, with the header Content-Type: application/json."
+
+
+class RunFailed(StreamError):
+    pass
+
+
+class RunIncomplete(StreamError):
+    code, message = "incomplete", "The run stopped before its end."
+
+
+class ReaderTooSlow(StreamError):
+    code = "slow_reader"
+    message = "The stream was not read as fast as the run, which cannot be paused, makes it."
+
+
+class TooManyRuns(StreamError):
+    code, status, message = "too_many_runs", 503, "Too many runs at once; try again later."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class ShuttingDown(StreamError):
+    code, status, message = "shutdown", 503, "The server is shutting down; try again later."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class RunTimeout(StreamError):
+    code, status, message = "timeout", 504, "The run took too long."
+
+
+def public_error(
+    exception: BaseException, table: Mapping[type[BaseException], StreamError]
+) -> StreamError:
+    """What the client is told of `exception`: nothing of a foreign one but that the run failed.
+
+    The most specific class in `table` wins. An exception group stands for its first member
+    that has an answer.
+    """
+    for kind in type(exception).__mro__:
+        if kind in table:
+            return table[kind]
+    if isinstance(exception, StreamError):
+        return exception
+    if isinstance(exception, BaseExceptionGroup):
+        for member in exception.exceptions:
+            told = public_error(member, table)
+            if not isinstance(told, RunFailed):
+                return told
+    return RunFailed()

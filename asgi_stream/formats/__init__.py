@@ -1,0 +1,61 @@
+"""How a run's events become what one kind of client reads.
+
+A format is one class in one file of this folder, which is the registry: the file's name is the
+format's name, and the class in it is called ``Format``. ``"my.module:Class"`` names one from
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import ClassVar, Protocol
+
+from ..events import Event, LangChainEvent, OutputChunk, TextDelta
+from ..importer import ImportFailed, import_from_string
+
+__all__ = ["Format", "load", "names"]
+
+Wanted = type[TextDelta] | type[OutputChunk] | type[LangChainEvent]
+
+
+class Format(Protocol):
+    """One client's wire. An instance serves one run; both methods are synchronous and do no I/O.
+
+    Each event of a run is given to `encode` when the answer is streamed, or to `gather` when the
+    client asked for one JSON document. The last is always a ``RunFinished`` or a ``RunError``.
+    """
+
+    wants: ClassVar[frozenset[Wanted]]
+    """The events, besides a run's start and end, that the format has a use for."""
+
+    def encode(self, event: Event) -> bytes:
+        """The event as frames, each with its blank line; ``b""`` if it is not for the client."""
+
+    def gather(self, event: Event) -> object:
+        """What stands for the run in a JSON answer, once it has finished; before, anything."""
+
+
+def names() -> list[str]:
+    """The names of the formats that come with the package."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def load(name: str) -> type[Format]:
+    """The format of that name.
+
+    Raises:
+        ImportFailed: There is none, or it is not a format. The message says what was expected.
+    """
+    if ":" in name:
+        found = import_from_string(name)
+    elif name in names():
+        found = import_module(f"{__name__}.{name}").Format
+    else:
+        raise ImportFailed(f'expected one of {", ".join(names())} or "module:Class", not {name!r}')
+    missing = [part for part in ("wants", "encode", "gather") if not hasattr(found, part)]
+    if missing or not inspect.isclass(found):
+        lacks = f" (it has no {', '.join(missing)})" if missing else ""
+        raise ImportFailed(f"{name!r} is not a format class{lacks}")
+    return found  # type: ignore[no-any-return]  # whatever the user's module holds

@@ -1,0 +1,41 @@
+"""``data:`` with each chunk that ``astream()`` yields, as JSON, then ``data: [DONE]``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..events import Event, OutputChunk, RunError, RunFinished
+from ..wire import DONE, data_frame, error_frame
+from . import Wanted
+
+
+class Format:
+    """The growing objects of a JSON parser, a graph's states and updates, whatever is yielded.
+
+    Where the route asks a graph for several stream modes or for its subgraphs, a frame is
+    ``{"mode": ..., "namespace": [...], "data": ...}`` with the parts that it asked for.
+    """
+
+    wants: ClassVar[frozenset[Wanted]] = frozenset({OutputChunk})
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case OutputChunk():
+                return data_frame(_labelled(event))
+            case RunFinished():
+                return DONE
+            case RunError():
+                return error_frame(event) + DONE
+        return b""
+
+    def gather(self, event: Event) -> object:
+        return event.output if isinstance(event, RunFinished) else None
+
+
+def _labelled(chunk: OutputChunk) -> Any:
+    labels: dict[str, Any] = {}
+    if chunk.mode is not None:
+        labels["mode"] = chunk.mode
+    if chunk.namespace is not None:
+        labels["namespace"] = chunk.namespace
+    return {**labels, "data": chunk.data} if labels else chunk.data

@@ -1,0 +1,49 @@
+"""``data:`` with each event of LangChain's ``astream_events``, then ``data: [DONE]``.
+
+The events are those of version 2 of the schema:
+https://reference.langchain.com/python/langchain-core/runnables/schema
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..events import Event, LangChainEvent, RunError, RunFinished
+from ..wire import DONE, data_frame, error_frame
+from . import Wanted
+
+
+class Format:
+    """``event``, ``name``, ``run_id``, ``parent_ids``, ``tags``, ``metadata`` and ``data``."""
+
+    wants: ClassVar[frozenset[Wanted]] = frozenset({LangChainEvent})
+
+    def __init__(self) -> None:
+        self._events: list[dict[str, Any]] = []
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case LangChainEvent():
+                return data_frame(_object(event))
+            case RunFinished():
+                return DONE
+            case RunError():
+                return error_frame(event) + DONE
+        return b""
+
+    def gather(self, event: Event) -> object:
+        if isinstance(event, LangChainEvent):
+            self._events.append(_object(event))
+        return self._events
+
+
+def _object(event: LangChainEvent) -> dict[str, Any]:
+    return {
+        "event": event.event,
+        "name": event.step.name,
+        "run_id": event.step.run_id,
+        "parent_ids": event.parent_ids,
+        "tags": event.step.tags,
+        "metadata": event.metadata,
+        "data": event.data,
+    }

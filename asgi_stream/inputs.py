@@ -1,0 +1,230 @@
+"""What a Runnable takes: a client's plain data, checked, with messages where messages are wanted.
+
+No class is chosen by the client's data: messages are built by ``convert_to_messages``, everything
+else by the type that the route or the Runnable declares.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+from typing_extensions import is_typeddict
+
+from .errors import InvalidInput
+
+MOST_TOLD = 5
+
+
+class InputSchema:
+    """What a route's input has to look like.
+
+    With a declared type the input is validated by it, as pydantic validates. Without one the
+    Runnable's own input schema is asked, and only believed where it cannot be wrong: a prompt's
+    missing variable is refused, its type is not enforced, and a graph takes a part of its state.
+    """
+
+    def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
+        self._declared = declared
+        self._wanted = declared if declared is not None else _own_schema(runnable)
+        self._adapter = None if self._wanted is None else TypeAdapter(self._wanted)
+        self._as_instance = declared is not None and _input_type(runnable) is declared
+
+    def check(self, value: Any) -> Any:
+        """`value` as the Runnable takes it.
+
+        Raises:
+            InvalidInput: It does not fit. The error names the field.
+        """
+        if self._adapter is None:
+            return value
+        value = _with_messages(value, self._wanted, "")
+        try:
+            valid = self._adapter.validate_python(value)
+        except ValidationError as error:
+            self._refuse(error.errors(include_url=False), value)
+            return value
+        if self._declared is None:
+            return value
+        return valid if self._as_instance else _as_mapping(valid)
+
+    def _refuse(self, errors: list[ErrorDetails], value: Any) -> None:
+        told = [error for error in errors if self._declared is not None or self._believed(error, value)]
+        if told:
+            raise invalid_input(told)
+
+    def _believed(self, error: ErrorDetails, value: Any) -> bool:
+        schema = self._wanted
+        root = schema.model_fields.get("root") if issubclass(schema, RootModel) else None
+        if root is not None:
+            # A typed dict is a graph's state, of which a client sends a part.
+            return not (error["type"] == "missing" and is_typeddict(_plain_type(root.annotation)))
+        if error["type"] == "model_type":
+            # A prompt with one variable takes that variable bare.
+            return len(schema.model_fields) != 1 or isinstance(value, Mapping)
+        if _is_declared_by_user(schema):
+            return True
+        name = error["loc"][0] if error["loc"] else None
+        known = schema.model_fields.get(str(name))
+        return error["type"] == "missing" and known is not None and known.annotation is not Any
+
+
+def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:
+    """pydantic's errors as one error that names each field, without the values."""
+    told: dict[str, str] = {}
+    for error in errors[:MOST_TOLD]:
+        path = ".".join(str(part) for part in error["loc"] if part != "root") or "input"
+        told.setdefault(path, error["msg"])
+    return InvalidInput("; ".join(f"{path}: {what}" for path, what in told.items()), fields=told)
+
+
+class ConfigurableSchema:
+    """The ``configurable`` keys that a route takes from the query string, with their types."""
+
+    def __init__(self, runnable: Runnable[Any, Any]) -> None:
+        self._adapters: dict[str, TypeAdapter[Any]] = {}
+        for spec in runnable.config_specs:
+            self._adapters[spec.id] = TypeAdapter(spec.annotation)
+
+    def check(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """`values` as their types; a key that the Runnable does not know stays text.
+
+        Raises:
+            InvalidInput: A value does not fit. The error names the key.
+        """
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            try:
+                adapter = self._adapters.get(name)
+                checked[name] = value if adapter is None else adapter.validate_python(value)
+            except ValidationError as error:
+                what = error.errors(include_url=False)[0]["msg"]
+                raise InvalidInput(f"{name}: {what}", fields={name: what}) from None
+        return checked
+
+
+def _own_schema(runnable: Runnable[Any, Any]) -> type[BaseModel] | None:
+    """The Runnable's input schema, or None if it has none that says anything."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            schema: type[BaseModel] = runnable.get_input_schema()
+            TypeAdapter(schema)
+        except Exception:
+            # Types that pydantic has no schema for. The Runnable works without.
+            return None
+    root = schema.model_fields.get("root") if issubclass(schema, RootModel) else None
+    return None if root is not None and root.annotation in (Any, object) else schema
+
+
+def _input_type(runnable: Runnable[Any, Any]) -> Any:
+    try:
+        return runnable.InputType
+    except Exception:
+        return None
+
+
+def _is_declared_by_user(schema: type[BaseModel]) -> bool:
+    """Whether a person wrote the class; LangChain's own are made by ``create_model``."""
+    return "__qualname__" in vars(schema) or schema.__module__.partition(".")[0] not in (
+        "langchain_core",
+        "langgraph",
+        "pydantic",
+    )
+
+
+def _as_mapping(valid: Any) -> Any:
+    """A validated model or dataclass as the dict that chains and prompts take."""
+    if isinstance(valid, RootModel):
+        return valid.root
+    if isinstance(valid, BaseModel):
+        return {name: getattr(valid, name) for name in type(valid).model_fields}
+    if is_dataclass(valid) and not isinstance(valid, type):
+        return {field.name: getattr(valid, field.name) for field in fields(valid)}
+    return valid
+
+
+def _with_messages(value: Any, wanted: Any, path: str) -> Any:
+    """`value` with message-likes made messages wherever `wanted` says messages."""
+    wanted = _plain_type(wanted)
+    for arm in _arms(wanted):
+        if isinstance(value, list) and _is_list_of_messages(arm):
+            return [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
+        if isinstance(value, (list, dict)) and _is_message(arm):
+            return _message(value, path)
+    hints = _fields_of(wanted)
+    if isinstance(wanted, type) and issubclass(wanted, RootModel):
+        return _with_messages(value, wanted.model_fields["root"].annotation, path)
+    if not hints or not isinstance(value, dict):
+        return value
+    return {
+        name: _with_messages(inner, hints[name], f"{path}.{name}".lstrip("."))
+        if name in hints
+        else inner
+        for name, inner in value.items()
+    }
+
+
+def _message(value: Any, path: str) -> Any:
+    if isinstance(value, str):
+        return value
+    try:
+        return convert_to_messages([value])[0]
+    except (ValueError, NotImplementedError, TypeError):
+        expected = (
+            'expected a message: ["human", "..."], {"role": ..., "content": ...} '
+            'or {"type": ..., "content": ...}'
+        )
+        path = path or "input"
+        raise InvalidInput(f"{path}: {expected}", fields={path: expected}) from None
+
+
+def _fields_of(wanted: Any) -> dict[str, Any]:
+    if not isinstance(wanted, type):
+        return {}
+    if issubclass(wanted, BaseModel):
+        return {name: field.annotation for name, field in wanted.model_fields.items()}
+    if is_typeddict(wanted) or is_dataclass(wanted):
+        try:
+            return typing.get_type_hints(wanted)
+        except Exception:  # a name that only a type checker can see
+            return {}
+    return {}
+
+
+def _plain_type(wanted: Any) -> Any:
+    """`wanted` without ``Annotated``, ``Required`` and the like."""
+    while typing.get_origin(wanted) in (
+        typing.Annotated,
+        typing.Required,
+        typing.NotRequired,
+    ):
+        wanted = typing.get_args(wanted)[0]
+    return wanted
+
+
+def _arms(wanted: Any) -> list[Any]:
+    """The members of a union, in depth; anything else is a union of itself."""
+    wanted = _plain_type(wanted)
+    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+        return [arm for member in typing.get_args(wanted) for arm in _arms(member)]
+    return [wanted]
+
+
+def _is_message(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, BaseMessage)
+
+
+def _is_list_of_messages(wanted: Any) -> bool:
+    origin = typing.get_origin(wanted)
+    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return False
+    return any(_is_message(arm) for member in typing.get_args(wanted) for arm in _arms(member))

@@ -1,0 +1,62 @@
+"""Every bound of a route, with its default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+__all__ = ["Limits"]
+
+MAY_BE_ZERO = ("ping", "hold", "grace")
+WHOLE = ("body", "depth", "buffer", "concurrent")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """The bounds of a route, in seconds, bytes and counts. ``None`` is no limit.
+
+    Args:
+        run: Seconds that a run may take in all.
+        first: Seconds to the first frame of a run's output.
+        idle: Seconds without a sign of life from the Runnable, once it has begun to answer.
+        send: Seconds that one send may wait for a reader that takes nothing; then it is dropped.
+        ping: Seconds of silence after which a comment line goes out; 0 turns pings off.
+        hold: Seconds that the response's headers wait for the first frame, so that an early
+            failure has its own HTTP status; 0 sends them at once.
+        grace: Seconds that a cancelled run has to clean up before it is reported as abandoned.
+        receive: Seconds for the whole of a request's body to arrive.
+        body: Bytes of a request's body (and of its query string).
+        depth: How deep a request's JSON may be nested.
+        buffer: Bytes that may wait for a slow reader. The run is paused at half of them, and a
+            run that cannot be paused is ended when they are full.
+        concurrent: Runs of one route at once, in one process.
+    """
+
+    run: float | None = 600.0
+    first: float | None = None
+    idle: float | None = None
+    send: float | None = 30.0
+    ping: float | None = 15.0
+    hold: float = 0.5
+    grace: float = 2.0
+    receive: float | None = 30.0
+    body: int | None = 1_048_576
+    depth: int | None = 64
+    buffer: int | None = 262_144
+    concurrent: int | None = None
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with these limits, a sentence each; nothing when they can work."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name not in ("hold", "grace"):
+                continue
+            kind = int if field.name in WHOLE else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                expected = "a whole number" if kind is int else "a number of seconds"
+                yield f"limits.{field.name} must be {expected}, not {value!r}"
+            elif not math.isfinite(value) or value < 0:
+                yield f"limits.{field.name} must not be negative or infinite, not {value!r}"
+            elif value == 0 and field.name not in MAY_BE_ZERO:
+                yield f"limits.{field.name} must be more than 0 (None is no limit)"

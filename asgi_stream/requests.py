@@ -1,0 +1,185 @@
+"""What a client asks for: a request's body and query, read within their limits."""
+
+from __future__ import annotations
+
+import re
+from asyncio import timeout
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from .errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    InvalidInput,
+    InvalidRequest,
+    UnsupportedMediaType,
+)
+from .filters import WORDS, EventFilter
+from .limits import Limits
+
+__all__ = ["ClientDisconnect", "Query", "RunRequest", "read_body", "read_query", "wants_json"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One run, as asked for by a client and completed by its route.
+
+    Attributes:
+        input: The Runnable's input.
+        config: The ``RunnableConfig``, without callbacks and run id of our own.
+        stream: Keyword arguments for ``astream``.
+        filter: What LangChain may leave out of its events beforehand.
+        run_id: Cannot be guessed.
+    """
+
+    input: Any
+    config: Mapping[str, Any] = field(default_factory=dict)
+    stream: Mapping[str, Any] = field(default_factory=dict)
+    filter: EventFilter = field(default_factory=EventFilter)
+    run_id: UUID = field(default_factory=uuid4)
+
+
+async def read_body(request: Request, limits: Limits) -> Any:
+    """The JSON in the request's body.
+
+    Raises:
+        UnsupportedMediaType: It is not declared as JSON.
+        BodyTooLarge: It has more than ``limits.body`` bytes, counted as they come.
+        BodyTimeout: It took more than ``limits.receive`` seconds.
+        InvalidRequest: It is not JSON.
+        InvalidInput: It is nested deeper than ``limits.depth``.
+        ClientDisconnect: The client left.
+    """
+    _check_media_type(request.headers.get("content-type", ""))
+    announced = request.headers.get("content-length", "")
+    if limits.body is not None and announced.isdecimal() and int(announced) > limits.body:
+        raise _too_large(limits.body)
+    body = bytearray()
+    try:
+        async with timeout(limits.receive):
+            async for part in request.stream():
+                body += part
+                if limits.body is not None and len(body) > limits.body:
+                    raise _too_large(limits.body)
+    except TimeoutError:
+        raise BodyTimeout(headers={"Connection": "close"}) from None
+    return parse_json(bytes(body), limits.depth)
+
+
+def parse_json(text: bytes, depth: int | None) -> Any:
+    """`text` as plain data: dicts, lists and scalars, nested at most `depth` deep."""
+    if depth is not None and _deeper_than(depth, text):
+        raise InvalidInput(f"The JSON is nested deeper than {depth}.")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"This is not JSON: {error}.") from None
+
+
+def wants_json(accept: str) -> bool:
+    """Whether a client asks for one JSON document, and not for a stream."""
+    kinds = {kind.partition(";")[0].strip().lower() for kind in accept.split(",")}
+    return "application/json" in kinds and "text/event-stream" not in kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a request's query string says.
+
+    Attributes:
+        configurable: Keys for the run's config, as text.
+        filter: What the client narrows the route's filter to, if it does.
+        input: The input of a GET request.
+    """
+
+    configurable: Mapping[str, str]
+    filter: EventFilter | None
+    input: Any
+
+
+def read_query(
+    request: Request, limits: Limits, *, configurable: Sequence[str], narrows: bool
+) -> Query:
+    """The request's query string, all of it: a key that nobody takes is refused.
+
+    A GET request has its input there: ``?input=<JSON>``, or each field as a key of its own.
+    ``?include=on_tool_*&exclude_tags=a,b`` narrows the events.
+
+    Raises:
+        BodyTooLarge: It has more than ``limits.body`` bytes.
+        InvalidRequest: ``input`` is not JSON.
+        InvalidInput: A key is not one that the route takes, or comes twice.
+    """
+    if limits.body is not None and len(request.scope["query_string"]) > limits.body:
+        raise _too_large(limits.body)
+    given: dict[str, list[str]] = {}
+    for key, value in request.query_params.multi_items():
+        given.setdefault(key, []).append(value)
+    chosen = {}
+    for key in configurable:
+        if key in given:
+            chosen[key] = _only(key, given.pop(key))
+    words = {}
+    for key in WORDS if narrows else ():
+        if key in given:
+            words[key] = [word for value in given.pop(key) for word in value.split(",")]
+    asked = EventFilter(**words) if words else None
+    if request.method != "GET" and given:
+        key = sorted(given)[0]
+        raise InvalidInput(
+            f"the query key {key!r} is not one that this route takes",
+            fields={key: "this route does not take it"},
+        )
+    return Query(chosen, asked, _input_in(given, limits))
+
+
+def _input_in(given: dict[str, list[str]], limits: Limits) -> Any:
+    if "input" in given and len(given) == 1:
+        return parse_json(_only("input", given["input"]).encode(), limits.depth)
+    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
+
+
+def _only(key: str, values: list[str]) -> str:
+    if len(values) > 1:
+        raise InvalidInput(f"{key}: given more than once", fields={key: "given more than once"})
+    return values[0]
+
+
+def _check_media_type(content_type: str) -> None:
+    # A missing type is refused too: a page of another site can send that without being asked.
+    kind, _, parameters = content_type.lower().partition(";")
+    kind = kind.strip()
+    if kind != "application/json" and not re.fullmatch(r"application/[\w.-]+\+json", kind):
+        raise UnsupportedMediaType
+    charset = re.search(r'charset="?([^\s;"]+)', parameters)
+    if charset and charset[1] not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType("Send the JSON in UTF-8.")
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The request's body has more than {limit} bytes.", headers={"Connection": "close"}
+    )
+
+
+_strings = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_squared = bytes.maketrans(b"{}", b"[]")
+_no_brackets = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _deeper_than(depth: int, text: bytes) -> bool:
+    """Whether brackets are nested deeper than `depth`, told without parsing."""
+    if text.count(b"[") + text.count(b"{") <= depth:
+        return False
+    brackets = _strings.sub(b"", text).translate(_squared, _no_brackets)
+    for _ in range(depth):
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            return bool(inner) and inner.count(b"[") > depth
+        brackets = inner
+    return bool(brackets)

@@ -1,0 +1,251 @@
+"""StreamRoute: one path, one Runnable, one format, and every option there is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from inspect import isawaitable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.routing import compile_path
+
+from . import formats
+from .errors import StreamError, TableError
+from .events import OutputChunk, TextDelta
+from .filters import EventFilter
+from .importer import ImportFailed, import_from_string
+from .inputs import ConfigurableSchema, InputSchema
+from .limits import Limits
+from .runs import is_runnable, merge_configs
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable, RunnableConfig
+
+    AnyRunnable = Runnable[Any, Any]
+    RunnableSource = AnyRunnable | Callable[[Request], AnyRunnable | Awaitable[AnyRunnable]] | str
+    Configure = Callable[[Request], RunnableConfig | Awaitable[RunnableConfig]]
+
+__all__ = ["StreamRoute"]
+
+METHODS = ("GET", "POST")
+
+
+class _Default:
+    """A value that nobody has asked for, which a table's own default may replace."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _option(default: Any) -> Any:
+    return field(default=_Default(default), kw_only=True)
+
+
+@dataclass(frozen=True)
+class StreamRoute:
+    """Serves one Runnable at one path. `StreamApp` takes the options as defaults for its routes.
+
+    Args:
+        path: ``"/chat"``, or with parameters as in Starlette, ``"/bots/{name}"``.
+        runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
+            each Starlette ``Request`` and returns one, awaited if it is async; or the
+            ``"module:attribute"`` of either.
+        format: What the client reads: ``"tokens"``, ``"chunks"``, ``"events"`` or the
+            ``"module:Class"`` of a `asgi_stream.formats.Format`.
+        methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
+        input: A pydantic model, TypedDict or dataclass (any type pydantic validates) that the
+            input must fit. Without one the Runnable's own input schema is used where it helps.
+        filter: Which events reach the client (formats ``tokens`` and ``events``).
+        answer: Whose text is the answer when several models speak: names of models, tags or
+            names of graph nodes (format ``tokens``).
+        config: A ``RunnableConfig`` for every run: callbacks, tags, metadata...
+        configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
+            that is merged into `config`; awaited if it is async. It may refuse the request by
+            raising a `StreamError` or a Starlette ``HTTPException``.
+        configurable: The ``configurable`` keys that a client may set in the query string.
+        stream: Keyword arguments for ``astream``: ``{"stream_mode": ["updates", "messages"]}``.
+        limits: Bounds in seconds, bytes and counts.
+        errors: What a client is told of exceptions of a class, a `StreamError` each:
+            ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
+        debug: Send the text of exceptions too. For development only.
+
+    Raises:
+        TableError: An option cannot work. The message names the route and what was expected.
+    """
+
+    path: str
+    runnable: RunnableSource
+    format: str = _option("tokens")
+    methods: Sequence[str] = _option(("POST",))
+    input: Any = _option(None)
+    filter: EventFilter | None = _option(None)
+    answer: Sequence[str] = _option(())
+    config: RunnableConfig | None = _option(None)
+    configure: Configure | None = _option(None)
+    configurable: Sequence[str] = _option(())
+    stream: Mapping[str, Any] = _option(MappingProxyType({}))
+    limits: Limits = _option(Limits())
+    errors: Mapping[type[BaseException], StreamError] = _option(MappingProxyType({}))
+    debug: bool = _option(False)
+
+    _asked_for: frozenset[str] = field(init=False, repr=False, compare=False)
+    format_class: type[formats.Format] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        asked_for = set()
+        for name in OPTIONS:
+            value = getattr(self, name)
+            if isinstance(value, _Default):
+                object.__setattr__(self, name, value.value)
+            else:
+                asked_for.add(name)
+        object.__setattr__(self, "_asked_for", frozenset(asked_for))
+        self._check()
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> StreamRoute:
+        """This route with `defaults` for the options that it does not give itself.
+
+        Raises:
+            TableError: There is no such option, or one does not fit this route.
+        """
+        unknown = sorted(set(defaults) - set(OPTIONS))
+        if unknown:
+            raise TableError(
+                f"there is no option {unknown[0]!r}; expected one of {', '.join(OPTIONS)}"
+            )
+        own = {name: getattr(self, name) for name in self._asked_for}
+        return StreamRoute(self.path, self.runnable, **{**defaults, **own})
+
+    async def resolve(self, request: Request) -> AnyRunnable:
+        """The Runnable for this request.
+
+        Raises:
+            TypeError: The function that the route names returned something else.
+        """
+        found: Any = self.runnable
+        if not is_runnable(found):
+            found = found(request)
+            if isawaitable(found):
+                found = await found
+            if not is_runnable(found):
+                raise TypeError(
+                    f"the function of route {self.path!r} returned {_kind(found)}, not a Runnable"
+                )
+        return found  # type: ignore[no-any-return]  # checked above
+
+    async def config_for(
+        self, request: Request, configurable: Mapping[str, Any]
+    ) -> RunnableConfig:
+        """The config of one run: what the client may set, under what the server sets."""
+        configured: Any = self.configure(request) if self.configure else None
+        if isawaitable(configured):
+            configured = await configured
+        return merge_configs({"configurable": dict(configurable)}, self.config, configured)
+
+    def input_schema(self, runnable: AnyRunnable) -> InputSchema:
+        """What `runnable` takes. Kept for as long as it is the same Runnable that is asked for."""
+        return self._schemas(runnable)[0]
+
+    def configurable_schema(self, runnable: AnyRunnable) -> ConfigurableSchema:
+        return self._schemas(runnable)[1]
+
+    def _schemas(self, runnable: AnyRunnable) -> tuple[InputSchema, ConfigurableSchema]:
+        if not self._seen or self._seen[0] is not runnable:
+            schemas = (InputSchema(runnable, self.input), ConfigurableSchema(runnable))
+            self._seen[:] = [runnable, schemas]
+        return self._seen[1]  # type: ignore[no-any-return]  # put there two lines above
+
+    @cached_property
+    def _seen(self) -> list[Any]:
+        return []
+
+    # Everything that can be wrong with a route is found out here, when it is made.
+
+    def _check(self) -> None:
+        if not isinstance(self.path, str) or not self.path.startswith("/"):
+            raise self._wrong(f'the path must begin with "/", not be {self.path!r}')
+        try:
+            compile_path(self.path)
+        except (AssertionError, ValueError) as error:
+            raise self._wrong(f"the path cannot be read: {error}") from None
+        try:
+            object.__setattr__(self, "format_class", formats.load(self.format))
+        except ImportFailed as error:
+            raise self._wrong(f"format: {error}") from error.__cause__
+        self._check_runnable()
+        self._check_words()
+        self._check_use()
+        if not isinstance(self.limits, Limits):
+            raise self._wrong(f"limits must be a Limits, not {_kind(self.limits)}")
+        for problem in self.limits.problems():
+            raise self._wrong(problem)
+        for kind, told in self.errors.items():
+            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+                raise self._wrong(f"errors: {kind!r} is not an exception class")
+            if not isinstance(told, StreamError) or not 400 <= told.status <= 599:
+                raise self._wrong(
+                    f"errors: {kind.__name__} needs a StreamError with a status from 400 to 599,"
+                    f" not {told!r}"
+                )
+
+    def _check_runnable(self) -> None:
+        found = self.runnable
+        if isinstance(found, str):
+            try:
+                found = import_from_string(found)
+            except ImportFailed as error:
+                raise self._wrong(f"runnable: {error}") from error.__cause__
+            object.__setattr__(self, "runnable", found)
+        if is_runnable(found):
+            try:
+                self._schemas(found)  # type: ignore[arg-type]  # is_runnable says it is one
+            except Exception as error:
+                raise self._wrong(f"input: {_kind(self.input)} cannot be validated: {error}") from error
+        elif hasattr(found, "compile") and hasattr(found, "add_node"):
+            raise self._wrong(f"{_kind(found)} is a graph that is not compiled: call .compile()")
+        elif not callable(found):
+            raise self._wrong(
+                'expected a Runnable, a function of the request that returns one, or its'
+                f' "module:attribute", not {_kind(found)}'
+            )
+
+    def _check_words(self) -> None:
+        for name in ("methods", "answer", "configurable"):
+            words = getattr(self, name)
+            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+                raise self._wrong(f"{name} must be a sequence of strings, not {words!r}")
+            object.__setattr__(self, name, tuple(words))
+        if not self.methods or not set(self.methods) <= set(METHODS):
+            raise self._wrong(f"methods must be some of {METHODS}, not {self.methods!r}")
+        hidden = [name for name in self.configurable if name.startswith("__")]
+        if hidden:
+            raise self._wrong(f"configurable: {hidden[0]!r} is LangChain's own, not a client's")
+        if self.configure is not None and not callable(self.configure):
+            raise self._wrong(f"configure must be a function, not {_kind(self.configure)}")
+        for name in ("config", "stream", "errors"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Mapping):
+                raise self._wrong(f"{name} must be a mapping, not {_kind(value)}")
+
+    def _check_use(self) -> None:
+        """An option that the format has no use for is a mistake, not a wish."""
+        if self.filter is not None:
+            if not isinstance(self.filter, EventFilter):
+                raise self._wrong(f"filter must be an EventFilter, not {_kind(self.filter)}")
+            if self.format_class.wants <= {OutputChunk}:
+                raise self._wrong(f"filter: the {self.format} format has no events to filter")
+        if self.answer and TextDelta not in self.format_class.wants:
+            raise self._wrong(f"answer: the {self.format} format is not made of answers")
+
+    def _wrong(self, what: str) -> TableError:
+        return TableError(f"route {self.path!r}: {what}")
+
+
+OPTIONS = tuple(f.name for f in fields(StreamRoute) if f.init and f.name not in ("path", "runnable"))
+
+
+def _kind(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

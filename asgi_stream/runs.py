@@ -1,0 +1,270 @@
+"""Runs a Runnable: in a task of its own, which is cancelled once and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import CancelledError, Task
+from collections.abc import AsyncIterator, Iterable, Set
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import merge_configs
+
+from .callbacks import Listener, Pacer, Tracker, text_of, text_of_chunk
+from .errors import RunIncomplete
+from .events import (
+    Event,
+    LangChainEvent,
+    OutputChunk,
+    RunFinished,
+    RunStarted,
+    Sink,
+    Step,
+    TextDelta,
+)
+from .requests import RunRequest
+
+__all__ = ["Run", "is_runnable", "merge_configs"]
+
+logger = logging.getLogger("asgi_stream")
+
+PROMPT_SECONDS = 0.2
+"""How long a cancelled run may take before its children are cancelled under it."""
+
+
+def is_runnable(value: object) -> bool:
+    return isinstance(value, Runnable)
+
+
+class Run:
+    """One run of one Runnable.
+
+    The task is the run's own, never part of an anyio scope: such a scope cancels at every await,
+    and LangGraph cannot finish its clean-up under that
+    (https://github.com/langchain-ai/langgraph/issues/5682).
+
+    Args:
+        runnable: What to run.
+        request: With what.
+        wants: The events, besides start and end, that anyone has a use for.
+        sink: Where the events go.
+        grace: Seconds to clean up after a cancel before it is reported.
+        tasks: A set that keeps this run's tasks alive; they leave it when they are done.
+    """
+
+    def __init__(
+        self,
+        runnable: Runnable[Any, Any],
+        request: RunRequest,
+        *,
+        wants: Set[type[Event]],
+        sink: Sink,
+        grace: float,
+        tasks: set[Task[None]],
+    ) -> None:
+        self._runnable = runnable
+        self._request = request
+        self._wants = wants
+        self._sink = sink
+        self._grace = grace
+        self._tasks = tasks
+        self._pacer = Pacer(sink)
+        listens = TextDelta in wants
+        self._tracker = (Listener if listens else Tracker)(request.run_id, sink, self._pacer)
+        self._name = runnable.get_name()
+        self._step = Step(str(request.run_id), self._name, "chain")
+        self._left = False
+        self._task = self._spawn(self._produce())
+
+    def leave(self) -> None:
+        """Cancel the run, if it still goes on; once. Returns at once, the clean-up follows."""
+        if self._left or self._task.done():
+            # Tasks that a run detached and left behind in peace are not ours to end.
+            return
+        self._left = True
+        self._tracker.refusing = True
+        self._task.cancel()
+        self._spawn(self._reap())
+
+    def _spawn(self, coroutine: Any) -> Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _produce(self) -> None:
+        self._tracker.follow()
+        self._sink.put(RunStarted(self._step.run_id))
+        try:
+            output = await (
+                self._events() if LangChainEvent in self._wants else self._chunks()
+            )
+            # What threads have said is still in the loop's queue.
+            await asyncio.sleep(0)
+            if self._tracker.root and not self._tracker.finished:
+                raise RunIncomplete
+        except CancelledError:
+            if self._left:
+                raise
+            # Raised inside the Runnable: it would look like a clean end.
+            self._failed(RunIncomplete())
+        except BaseException as error:
+            # SystemExit too: out of a task it would take the whole process with it.
+            self._failed(error)
+        else:
+            if self._tracker.finished:
+                output = self._tracker.output
+            text = text_of(output) if TextDelta in self._wants else None
+            self._sink.put(RunFinished(self._step, output, text))
+
+    def _failed(self, error: BaseException) -> None:
+        self._left = self._tracker.refusing = True
+        self._sink.fail(error)
+        self._spawn(self._reap())
+
+    def _config(self) -> RunnableConfig:
+        ours: RunnableConfig = {"callbacks": [self._tracker], "run_id": self._request.run_id}
+        given: Any = self._request.config
+        return merge_configs(given, ours)
+
+    async def _chunks(self) -> Any:
+        request, sink, pacer = self._request, self._sink, self._pacer
+        mode_at, namespace_at = _labels(request.stream)
+        plain = mode_at is None and namespace_at is None
+        listens = TextDelta in self._wants
+        output: Any = None
+        async with AsyncExitStack() as stack:
+            chunks = self._runnable.astream(request.input, self._config(), **request.stream)
+            _close_with(stack, chunks)
+            async for chunk in chunks:
+                if self._tracker.root is None:
+                    output = _added(output, chunk)
+                if plain:
+                    text = text_of_chunk(chunk) if listens else ""
+                    sink.put(OutputChunk(self._step, chunk, text))
+                else:
+                    namespace = None if namespace_at is None else tuple(chunk[namespace_at])
+                    mode = None if mode_at is None else chunk[mode_at]
+                    sink.put(OutputChunk(self._step, chunk[-1], "", mode, namespace))
+                if pacer.due():
+                    await pacer.pause()
+        return output
+
+    async def _events(self) -> Any:
+        request, sink, pacer = self._request, self._sink, self._pacer
+        paced = _Paced(self._runnable, pacer)
+        pushed_down = request.filter.pushed_down()
+        events = paced.astream_events(
+            request.input, self._config(), version="v2", **pushed_down, **request.stream
+        )
+        async with aclosing(events) as source:  # type: ignore[type-var]  # an async generator
+            async for event in source:
+                sink.put(_langchain_event(event, inputs=request.filter.inputs))
+                if pacer.due():
+                    await pacer.pause()
+        return None
+
+    async def _reap(self) -> None:
+        """See to it that nothing of this run goes on, and report what does."""
+        tracker = self._tracker
+        deadline = asyncio.get_running_loop().time() + self._grace
+        await _done({self._task}, min(PROMPT_SECONDS, self._grace))
+        orphans = tracker.tasks() - {self._task}
+        for task in orphans:
+            task.cancel()
+        await _done(orphans, self._grace / 2)
+        if tracker.steps:
+            # Generators that were left in the middle close a turn of the loop later.
+            await asyncio.sleep(min(0.01, self._grace))
+        if tracker.steps:
+            more = tracker.orphans() - {self._task}
+            for task in more:
+                task.cancel()
+            orphans |= more
+        rest = deadline - asyncio.get_running_loop().time()
+        running = await _done({self._task, *orphans}, rest)
+        if tracker.steps:
+            await asyncio.sleep(max(0.0, deadline - asyncio.get_running_loop().time()))
+        if running or tracker.steps:
+            logger.warning(
+                "run %s of %s goes on %g s after it was cancelled: %s (it ignores the"
+                " cancellation, or is a sync step, which cannot be stopped)",
+                self._request.run_id,
+                self._name,
+                self._grace,
+                ", ".join(sorted({step.name for step in tracker.steps.values()})) or "its task",
+            )
+
+
+class _Paced(Runnable[Any, Any]):
+    """A Runnable that waits between its chunks when the run has to.
+
+    ``astream_events`` pulls as fast as it can and queues without a limit. This is what it pulls.
+    """
+
+    def __init__(self, bound: Runnable[Any, Any], pacer: Pacer) -> None:
+        self._bound = bound
+        self._pacer = pacer
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    async def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        async with AsyncExitStack() as stack:
+            chunks = self._bound.astream(input, config, **kwargs)
+            _close_with(stack, chunks)
+            async for chunk in chunks:
+                yield chunk
+                if self._pacer.due():
+                    await self._pacer.pause()
+
+
+def _close_with(stack: AsyncExitStack, chunks: Any) -> None:
+    """Close `chunks` when `stack` ends, if it can be closed; not every Runnable's can."""
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        stack.push_async_callback(close)
+
+
+async def _done(tasks: Iterable[Task[None]], seconds: float) -> set[Task[None]]:
+    """Wait for `tasks`, for at most `seconds`; those that are not done."""
+    tasks = set(tasks)
+    if not tasks:
+        return set()
+    _, pending = await asyncio.wait(tasks, timeout=max(0.0, seconds))
+    return pending
+
+
+def _labels(stream: Any) -> tuple[int | None, int | None]:
+    """Where in a graph's chunk its mode and its namespace stand, if they do."""
+    if stream.get("version") == "v2":
+        return None, None
+    several = isinstance(stream.get("stream_mode"), (list, tuple))
+    return (-2 if several else None), (0 if stream.get("subgraphs") else None)
+
+
+def _added(total: Any, chunk: Any) -> Any:
+    if total is None:
+        return chunk
+    try:
+        return total + chunk
+    except TypeError:
+        return chunk
+
+
+def _langchain_event(event: Any, *, inputs: bool) -> LangChainEvent:
+    name: str = event["event"]
+    type_ = name.removeprefix("on_").rpartition("_")[0]
+    step = Step(event["run_id"], event["name"], type_, event["tags"])
+    data, metadata = event["data"], event["metadata"]
+    if not inputs:
+        metadata = {key: value for key, value in metadata.items() if not key.startswith("__")}
+        if type_ == "prompt":
+            data = {}
+        elif event["parent_ids"]:
+            data = {key: value for key, value in data.items() if key != "input"}
+    return LangChainEvent(step, name, data, metadata, event["parent_ids"])

@@ -1,0 +1,141 @@
+"""Anything as JSON, in ASCII, without ever failing.
+
+What JSON has no form for is marked ``{"__unserializable__": "TypeName"}``: it neither ends a
+stream nor becomes its ``repr``, which may hold anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections import deque
+from collections.abc import Mapping, Set
+from dataclasses import fields, is_dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+import orjson
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel
+
+__all__ = ["to_json"]
+
+OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+DEEPEST = 200
+
+_beyond_ascii = re.compile(r"[^\x00-\x7f]+")
+
+
+def to_json(value: Any) -> bytes:
+    """`value` as one line of ASCII JSON. Never raises.
+
+    Messages, documents, prompt values and other pydantic models become objects with their fields,
+    as do dataclasses and LangGraph's ``Command``, ``Send`` and ``Interrupt``; sets become arrays,
+    bytes base64, dates ISO 8601, durations seconds, decimals and paths strings, enums their values;
+    NaN and the infinities become null.
+    """
+    try:
+        encoded = orjson.dumps(value, default=_plainer, option=OPTIONS)
+    except (TypeError, RecursionError):
+        # Integers beyond 64 bits, lone surrogates, odd keys, cycles: rare, and slow is fine.
+        return json.dumps(_plain(value, 0)).encode()
+    if encoded.isascii():
+        return encoded
+    return _beyond_ascii.sub(_escaped, encoded.decode()).encode()
+
+
+def unserializable(value: object) -> dict[str, str]:
+    return {"__unserializable__": type(value).__name__}
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return json.dumps(match[0])[1:-1]
+
+
+@cache
+def _shown(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(name for name, field in model.model_fields.items() if not field.exclude)
+
+
+def _plainer(value: Any) -> Any:
+    """One step from `value` towards plain data; the encoder asks again for what is inside."""
+    try:
+        return _one_step(value)
+    except Exception:
+        # A serializer of the user's own that fails, an object whose attributes raise.
+        return unserializable(value)
+
+
+def _one_step(value: Any) -> Any:
+    match value:
+        case BaseMessage():
+            shown = {name: getattr(value, name) for name in _shown(type(value))}
+            return shown | (value.__pydantic_extra__ or {})
+        case Runnable():
+            return unserializable(value)
+        case BaseModel():
+            return value.model_dump(serialize_as_any=True, warnings=False)
+        case Set() | deque() | tuple():
+            return list(value)
+        case Mapping():
+            return dict(value)
+        case bytes() | bytearray() | memoryview():
+            return base64.b64encode(value).decode()
+        case Decimal() | PurePath():
+            return str(value)
+        case time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Enum():
+            return value.value
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return value.tolist()
+    if type(value).__module__.startswith("langgraph.") and type(value).__name__ == "Send":
+        return {"node": value.node, "arg": value.arg}
+    return unserializable(value)
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """`value` as data that ``json.dumps`` takes, whatever it holds."""
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return _plain(value.value, depth + 1)
+        case str() | int():
+            return value
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case UUID():
+            return str(value)
+        case date():
+            return value.isoformat()
+    if depth > DEEPEST:
+        return unserializable(value)
+    if isinstance(value, Mapping):
+        return {_key(key): _plain(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, depth + 1) for inner in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        shown = {field.name: getattr(value, field.name, None) for field in fields(value)}
+        return _plain(shown, depth + 1)
+    return _plain(_plainer(value), depth + 1)
+
+
+def _key(key: Any) -> str:
+    match key:
+        case str():
+            return key
+        case None | bool() | int() | float() | UUID() | date() | Enum() | tuple():
+            plain = _plain(key, 0)
+            return plain if isinstance(plain, str) else json.dumps(plain)
+    return f"__unserializable__:{type(key).__name__}"

@@ -1,0 +1,325 @@
+"""The one pump: a run's events through filter and format to the bytes that a reader takes.
+
+All deadlines live here, and all failures become a `RunError` here, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import CancelledError, Future, Task, TimerHandle
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from .errors import ReaderTooSlow, RunTimeout, ShuttingDown, public_error
+from .events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted, TextDelta
+from .filters import EventFilter, speaks
+from .formats import Format
+from .requests import RunRequest
+from .routes import StreamRoute
+from .runs import Run
+from .serialize import to_json
+from .wire import PING
+
+logger = logging.getLogger("asgi_stream")
+
+
+class Stream:
+    """One run on its way to one reader.
+
+    The run puts events in, as they happen; the reader takes what has piled up, in one piece. At
+    half of ``limits.buffer`` bytes the run is told to wait; one that cannot is ended when they are
+    full. All of it happens on one event loop, and nothing here waits but `frames`, `opened` and
+    `room`.
+
+    Args:
+        runnable: What to run.
+        request: With what.
+        route: The route's options.
+        filters: An event reaches the client if all of them admit it.
+        gathered: Answer with one JSON document instead of frames.
+        first_line: Bytes in front of the first frame (a browser's event id).
+        tasks: A set that keeps the run's tasks alive.
+    """
+
+    def __init__(
+        self,
+        runnable: Any,
+        request: RunRequest,
+        route: StreamRoute,
+        *,
+        filters: Sequence[EventFilter] = (),
+        gathered: bool = False,
+        first_line: bytes = b"",
+        tasks: set[Task[None]],
+    ) -> None:
+        self.run_id = str(request.run_id)
+        self.reader_left = False
+        self._route = route
+        self._limits = route.limits
+        self._filters = filters
+        self._format: Format = route.format_class()
+        self.gathered = gathered
+        self._first_line = first_line
+
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._reader: Future[None] | None = None
+        self._room: Future[None] | None = None
+        self._opening: Future[None] | None = None
+        self._shown = self._answering = False
+        self._end: RunFinished | RunError | None = None
+
+        self._begun = self._alive = self._sent = self._loop.time()
+        self._headers_sent = False
+        self._timer: TimerHandle | None = None
+        self._run = Run(
+            runnable,
+            request,
+            wants=self._format.wants,
+            sink=self,
+            grace=self._limits.grace,
+            tasks=tasks,
+        )
+        self._watch()
+
+    # What the run sees of it: a Sink.
+
+    @property
+    def full(self) -> bool:
+        limit = self._limits.buffer
+        return limit is not None and self._size * 2 >= limit
+
+    async def room(self) -> None:
+        if self.full and self._end is None:
+            if self._room is None or self._room.done():
+                self._room = self._loop.create_future()
+            # Several branches of a run may wait for the same room.
+            await asyncio.shield(self._room)
+
+    def put(self, event: Event) -> None:
+        if self._end is not None:
+            return
+        self._alive = self._loop.time()
+        if not self._admits(event):
+            return
+        limit = self._limits.buffer
+        if isinstance(event, (RunFinished, RunError)):
+            self._finish(event)
+        elif limit is not None and self._size >= limit:
+            self.fail(ReaderTooSlow())
+        else:
+            try:
+                frame = self._encoded(event)
+            except Exception as error:
+                # Here, because LangChain swallows what its handlers raise.
+                self.fail(error)
+            else:
+                self._add(frame, opens=_opens(event))
+
+    def fail(self, exception: BaseException) -> None:
+        if self._end is None:
+            self._finish(reported(exception, self._route, self.run_id))
+            self._run.leave()
+
+    # What the response sees of it.
+
+    async def opened(self) -> RunError | None:
+        """Wait for the first frame of the run's output, for at most ``limits.hold`` seconds.
+
+        A JSON answer is waited for to its end. Returns the run's error, if it ended before it had
+        anything to show: then the answer is that error, with its status.
+        """
+        if not self._shown and self._end is None:
+            self._opening = self._loop.create_future()
+            hold = None if self.gathered else self._limits.hold
+            await asyncio.wait({self._opening}, timeout=hold)
+        if isinstance(self._end, RunError) and not self._shown:
+            return self._end
+        self._headers_sent = True
+        self._sent = self._loop.time()
+        self._watch()
+        return None
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """What has piled up since the last time, until the run's end."""
+        while True:
+            if self._waiting:
+                yield self._take()
+            elif self._end is not None:
+                return
+            else:
+                self._reader = self._loop.create_future()
+                try:
+                    await self._reader
+                except CancelledError:
+                    if self.reader_left or self.gathered:
+                        raise
+                    # The server ends this connection and the reader does not know: tell it.
+                    self.fail(ShuttingDown())
+                    yield self._take()
+                    raise
+
+    def shut_down(self) -> None:
+        """End the stream because the server goes away."""
+        self.fail(ShuttingDown())
+
+    def leave(self) -> None:
+        """Nobody reads any more: end the run, if it goes on. Returns at once."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._end is None:
+            self._end = RunError("incomplete", "", "")
+        self._wake(self._room)
+        self._run.leave()
+
+    # Inside.
+
+    def _admits(self, event: Event) -> bool:
+        match event:
+            case TextDelta(step=step):
+                if self._route.answer and not speaks(step, self._route.answer):
+                    return False
+                name = "on_chat_model_stream" if step.type == "chat_model" else "on_llm_stream"
+            case OutputChunk(step=step):
+                name = "on_chain_stream"
+            case LangChainEvent(step=step, event=name):
+                pass
+            case _:
+                return True
+        return all(each.admits(name, step) for each in self._filters)
+
+    def _encoded(self, event: Event) -> bytes:
+        if not self.gathered:
+            return self._format.encode(event)
+        document = self._format.gather(event)
+        if isinstance(event, RunFinished):
+            return to_json({"run_id": self.run_id, "output": document})
+        return b""
+
+    def _finish(self, end: RunFinished | RunError) -> None:
+        try:
+            frame = self._encoded(end)
+        except Exception as error:
+            end = reported(error, self._route, self.run_id)
+            frame = self._encoded(end)
+        self._end = end
+        self._add(frame, opens=isinstance(end, RunFinished))
+        self._wake(self._opening)
+        self._wake(self._reader)
+        self._wake(self._room)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _add(self, frame: bytes, *, opens: bool) -> None:
+        if not frame:
+            self._answering |= opens and self.gathered
+            return
+        if self._first_line:
+            frame, self._first_line = self._first_line + frame, b""
+        self._waiting.append(frame)
+        self._size += len(frame)
+        if opens and not self._shown:
+            self._shown = self._answering = True
+            self._wake(self._opening)
+        self._wake(self._reader)
+
+    def _take(self) -> bytes:
+        waiting = self._waiting
+        data = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+        self._waiting = []
+        self._size = 0
+        self._sent = self._loop.time()
+        self._wake(self._room)
+        return data
+
+    @staticmethod
+    def _wake(future: Future[None] | None) -> None:
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    # Deadlines: one timer, set for the nearest and set again when it finds that time has moved on.
+
+    def _deadlines(self) -> list[tuple[float, Callable[[], None]]]:
+        limits = self._limits
+        due: list[tuple[float, Callable[[], None]]] = []
+        if limits.run is not None:
+            due.append((self._begun + limits.run, self._too_long("The run took too long.")))
+        if limits.first is not None and not self._answering:
+            late = self._too_long("The run did not begin to answer in time.")
+            due.append((self._begun + limits.first, late))
+        if limits.idle is not None and self._answering:
+            silent = self._too_long("The run gave no sign of life for too long.")
+            due.append((self._alive + limits.idle, silent))
+        if limits.ping and self._headers_sent and not self.gathered:
+            due.append((self._sent + limits.ping, self._ping))
+        return due
+
+    def _watch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._end is None and (due := self._deadlines()):
+            self._timer = self._loop.call_at(min(at for at, _ in due), self._tick)
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        if self._waiting:
+            # The reader is what we wait for; that is for the send's own deadline to see.
+            self._alive = self._sent = now
+        for at, act in self._deadlines():
+            if at <= now:
+                act()
+        self._watch()
+
+    def _too_long(self, message: str) -> Callable[[], None]:
+        return lambda: self.fail(RunTimeout(message))
+
+    def _ping(self) -> None:
+        if self._end is None and not self._waiting:
+            self._waiting.append(PING)
+            self._sent = self._loop.time()
+            self._wake(self._reader)
+
+
+def reported(
+    exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
+) -> RunError:
+    """What the client is told of `exception`; the log is told the rest, under the same id."""
+    told = public_error(exception, route.errors if route else {})
+    error_id = uuid4().hex
+    foreign = told is not exception
+    logger.log(
+        logging.ERROR if told.status >= 500 else logging.INFO,
+        "run %s of %s: %s, %s (error id %s)",
+        run_id,
+        route.path if route else "no route",
+        told.code,
+        told.message,
+        error_id,
+        exc_info=exception if foreign else None,
+    )
+    detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
+    return RunError(
+        told.code, told.message, error_id, told.status, detail, told.fields, told.headers
+    )
+
+
+def _opens(event: Event) -> bool:
+    """Whether the event shows that the run has got under way."""
+    match event:
+        case LangChainEvent(event=name):
+            return not name.endswith("_start")
+        case RunStarted():
+            return False
+    return True
+
+
+def _said(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except Exception:
+        return "(its text cannot be had)"
+
+

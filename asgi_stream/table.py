@@ -1,0 +1,77 @@
+"""Which route serves a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.routing import compile_path
+from starlette.types import Scope
+
+from .errors import MethodNotAllowed, NotFound, TableError
+from .routes import StreamRoute
+
+
+class Table:
+    """Routes by path and method, the first that fits.
+
+    Raises:
+        TableError: Two routes claim one path and method, or something else is not a route.
+    """
+
+    def __init__(self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any]) -> None:
+        self._paths: list[tuple[re.Pattern[str], Any, dict[str, StreamRoute]]] = []
+        by_pattern: dict[str, dict[str, StreamRoute]] = {}
+        for given in routes:
+            if not isinstance(given, StreamRoute):
+                raise TableError(f"expected a StreamRoute in the table, not {given!r}")
+            route = given.with_defaults(defaults)
+            pattern, _, convertors = compile_path(route.path.rstrip("/") or "/")
+            if pattern.pattern not in by_pattern:
+                by_pattern[pattern.pattern] = {}
+                self._paths.append((pattern, convertors, by_pattern[pattern.pattern]))
+            methods = by_pattern[pattern.pattern]
+            for method in route.methods:
+                if method in methods:
+                    raise TableError(
+                        f"route {route.path!r}: a route for {method} at this path is there already"
+                    )
+                methods[method] = route
+            if "GET" in route.methods:
+                methods["HEAD"] = route
+
+    def find(self, scope: Scope) -> StreamRoute:
+        """The route for an HTTP scope; its path's parameters go into ``scope["path_params"]``.
+
+        A trailing slash makes no difference, and nothing is ever redirected: under Litestar a
+        mounted app cannot know the path that its client sees.
+
+        Raises:
+            NotFound: No route has this path.
+            MethodNotAllowed: None at this path has this method; ``Allow`` says which have.
+        """
+        path = _own_path(scope)
+        allowed: set[str] = set()
+        for pattern, convertors, methods in self._paths:
+            match = pattern.match(path)
+            if match is None:
+                continue
+            route = methods.get(scope["method"])
+            if route is not None:
+                given = {name: convertors[name].convert(v) for name, v in match.groupdict().items()}
+                scope["path_params"] = {**scope.get("path_params", {}), **given}
+                return route
+            allowed |= methods.keys()
+        if allowed:
+            raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed | {"OPTIONS"}))})
+        raise NotFound
+
+
+def _own_path(scope: Scope) -> str:
+    """The path below where the app is mounted, which some hosts leave in front of it."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        path = path[len(root) :]
+    return path.rstrip("/") or "/"

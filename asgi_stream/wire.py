@@ -1,0 +1,33 @@
+"""The frames of this package's own formats.
+
+LF only, one JSON document a frame, in ASCII: what every client of the event stream format reads
+alike (https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .events import RunError
+from .serialize import to_json
+
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n"
+
+
+def data_frame(value: Any) -> bytes:
+    return b"data: " + to_json(value) + b"\n\n"
+
+
+def error_object(error: RunError) -> dict[str, Any]:
+    """``{"error": {...}}``, in a frame and in the body of a JSON answer alike."""
+    told: dict[str, Any] = {"code": error.code, "message": error.message, "id": error.id}
+    if error.fields:
+        told["fields"] = error.fields
+    if error.detail is not None:
+        told["detail"] = error.detail
+    return {"error": told}
+
+
+def error_frame(error: RunError) -> bytes:
+    return data_frame(error_object(error))
