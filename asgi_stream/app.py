@@ -165,7 +165,7 @@ class StreamApp:
                 raise ShuttingDown
             stream = await _begin(route, request, here.tasks)
         except ClientDisconnect:
-            return
+            return None
         except Exception as error:
             return await _refuse(error, scope, receive, send, route)
         here.streams.add(stream)

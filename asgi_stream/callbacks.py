@@ -80,6 +80,7 @@ class Tracker(BaseCallbackHandler):
         self._sink = sink
         self._pacer = pacer
         self._tasks: WeakSet[Task[Any]] = WeakSet()
+        self._started_in: dict[UUID, Task[Any] | None] = {}
         self._loop: AbstractEventLoop = asyncio.get_running_loop()
         self._thread = get_ident()
 
@@ -90,6 +91,14 @@ class Tracker(BaseCallbackHandler):
     def tasks(self) -> set[Task[Any]]:
         """The tasks that steps of the run were started in and that are not done."""
         return {task for task in self._tasks if not task.done()}
+
+    def in_threads(self) -> list[str]:
+        """The names of open steps that threads have started."""
+        return [self.steps[each].name for each, task in self._started_in.items() if task is None]
+
+    def has_moved_on(self) -> bool:
+        """Whether an open step goes on in another task than the one that it was started in."""
+        return any(task is not None and task.done() for task in self._started_in.values())
 
     def orphans(self) -> set[Task[Any]]:
         """Tasks of this run that LangChain itself made and that are not done.
@@ -114,7 +123,7 @@ class Tracker(BaseCallbackHandler):
             raise CancelledError from None
 
     @property
-    def on_llm_new_token(self) -> Callable[..., Any]:  # type: ignore[override]
+    def on_llm_new_token(self) -> Callable[..., Any]:
         """LangChain asks for it at each token, and awaits it if it is a coroutine function.
 
         A token on the loop can wait without a thread; a token in a thread must not be given a
@@ -135,7 +144,7 @@ class Tracker(BaseCallbackHandler):
             raise CancelledError
         self._heard(run_id, token, chunk)
         if not self._sink.full:
-            return
+            return None
         paused = asyncio.run_coroutine_threadsafe(self._pacer.pause(), self._loop)
         while not self._loop.is_closed():
             with contextlib.suppress(NotYet):
@@ -146,36 +155,32 @@ class Tracker(BaseCallbackHandler):
         """A model has said something."""
 
     def _started(
-        self,
-        run_id: UUID,
-        type_: str,
-        serialized: dict[str, Any] | None,
-        parent_run_id: UUID | None = None,
-        tags: list[str] | None = None,
-        metadata: dict[str, Any] | None = None,
-        name: str | None = None,
-        **_: Any,
+        self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
     ) -> Step:
         if self.refusing:
             raise CancelledError
-        if get_ident() == self._thread:
-            task = asyncio.current_task()
-            # A worker that serves several runs takes steps of this one too; it is not ours.
-            if task is not None and _tracker.get(None) is self:
-                self._tasks.add(task)
-        if not name:
-            path = (serialized or {}).get("id") or ["Unnamed"]
-            name = (serialized or {}).get("name") or path[-1]
-        step = Step(str(run_id), name, type_, tags or (), (metadata or {}).get("langgraph_node"))
+        task = asyncio.current_task() if get_ident() == self._thread else None
+        # A worker that serves several runs takes steps of this one too; it is not ours.
+        if task is not None and _tracker.get(None) is self:
+            self._tasks.add(task)
+        known = serialized or {}
+        name = about.get("name") or known.get("name") or (known.get("id") or ["Unnamed"])[-1]
+        node = (about.get("metadata") or {}).get("langgraph_node")
+        step = Step(str(run_id), name, type_, about.get("tags") or (), node)
         self.steps[run_id] = step
+        self._started_in[run_id] = task
         if run_id == self.root_id:
             self.root = step
         return step
 
     def _ended(self, run_id: UUID, output: Any) -> None:
-        self.steps.pop(run_id, None)
+        self._close(run_id)
         if run_id == self.root_id:
             self.finished, self.output = True, output
+
+    def _close(self, run_id: UUID) -> None:
+        self._started_in.pop(run_id, None)
+        self.steps.pop(run_id, None)
 
     # LangChain's names and signatures from here on.
 
@@ -190,10 +195,14 @@ class Tracker(BaseCallbackHandler):
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **kwargs: Any) -> None:
         self._started(run_id, "llm", serialized, **kwargs)
 
-    def on_tool_start(self, serialized: Any, input_str: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_tool_start(
+        self, serialized: Any, input_str: Any, *, run_id: UUID, **kwargs: Any
+    ) -> None:
         self._started(run_id, "tool", serialized, **kwargs)
 
-    def on_retriever_start(self, serialized: Any, query: Any, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_retriever_start(
+        self, serialized: Any, query: Any, *, run_id: UUID, **kwargs: Any
+    ) -> None:
         self._started(run_id, "retriever", serialized, **kwargs)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -210,7 +219,7 @@ class Tracker(BaseCallbackHandler):
         self._ended(run_id, documents)
 
     def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self.steps.pop(run_id, None)
+        self._close(run_id)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
 
@@ -236,17 +245,12 @@ class Listener(Tracker):
         return output
 
     def _started(
-        self,
-        run_id: UUID,
-        type_: str,
-        serialized: dict[str, Any] | None,
-        parent_run_id: UUID | None = None,
-        **kwargs: Any,
+        self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
     ) -> Step:
-        step = super()._started(run_id, type_, serialized, **kwargs)
+        step = super()._started(run_id, type_, serialized, **about)
         is_model = type_ in ("chat_model", "llm")
         # What a model says through another model, the outer one repeats.
-        inner = parent_run_id in self._in_a_model
+        inner = about.get("parent_run_id") in self._in_a_model
         if is_model or inner:
             self._in_a_model.add(run_id)
         if is_model and not inner and NOT_STREAMED.isdisjoint(step.tags):

@@ -101,9 +101,7 @@ WORDS = tuple(f.name for f in fields(EventFilter) if f.init and f.name != "input
 
 def speaks(step: Step, answer: Sequence[str]) -> bool:
     """Whether `step` is named in `answer`, by its name, one of its tags or its graph's node."""
-    return (
-        step.name in answer or step.node in answer or any(tag in answer for tag in step.tags)
-    )
+    return step.name in answer or step.node in answer or any(tag in answer for tag in step.tags)
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:

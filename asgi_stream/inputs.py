@@ -11,7 +11,7 @@ import typing
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable
@@ -33,10 +33,13 @@ class InputSchema:
     """
 
     def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
+        own_type = _input_type(runnable)
         self._declared = declared
-        self._wanted = declared if declared is not None else _own_schema(runnable)
+        self._own = _own_schema(runnable) if declared is None else None
+        self._wanted = self._own if declared is None else declared
         self._adapter = None if self._wanted is None else TypeAdapter(self._wanted)
-        self._as_instance = declared is not None and _input_type(runnable) is declared
+        self._as_instance = declared is not None and own_type is declared
+        self._written_by_hand = self._own is not None and own_type is self._own
 
     def check(self, value: Any) -> Any:
         """`value` as the Runnable takes it.
@@ -49,32 +52,30 @@ class InputSchema:
         value = _with_messages(value, self._wanted, "")
         try:
             valid = self._adapter.validate_python(value)
-        except ValidationError as error:
-            self._refuse(error.errors(include_url=False), value)
+        except ValidationError as failure:
+            errors = failure.errors(include_url=False)
+            told = [error for error in errors if self._believed(error, value)]
+            if told:
+                raise invalid_input(told) from None
             return value
         if self._declared is None:
             return value
         return valid if self._as_instance else _as_mapping(valid)
 
-    def _refuse(self, errors: list[ErrorDetails], value: Any) -> None:
-        told = [error for error in errors if self._declared is not None or self._believed(error, value)]
-        if told:
-            raise invalid_input(told)
-
     def _believed(self, error: ErrorDetails, value: Any) -> bool:
-        schema = self._wanted
-        root = schema.model_fields.get("root") if issubclass(schema, RootModel) else None
-        if root is not None:
-            # A typed dict is a graph's state, of which a client sends a part.
-            return not (error["type"] == "missing" and is_typeddict(_plain_type(root.annotation)))
-        if error["type"] == "model_type":
-            # A prompt with one variable takes that variable bare.
-            return len(schema.model_fields) != 1 or isinstance(value, Mapping)
-        if _is_declared_by_user(schema):
+        """Whether the input is refused for this error."""
+        if self._own is None or self._written_by_hand:
             return True
-        name = error["loc"][0] if error["loc"] else None
-        known = schema.model_fields.get(str(name))
-        return error["type"] == "missing" and known is not None and known.annotation is not Any
+        known = self._own.model_fields
+        if issubclass(self._own, RootModel):
+            # A typed dict is a graph's state, of which a client sends a part.
+            partly = is_typeddict(_plain_type(known["root"].annotation))
+            return not (partly and error["type"] == "missing")
+        if not error["loc"]:
+            # A prompt with one variable takes that variable bare.
+            return len(known) != 1 or isinstance(value, Mapping)
+        field = known.get(str(error["loc"][0]))
+        return error["type"] == "missing" and field is not None and field.annotation is not Any
 
 
 def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:
@@ -116,13 +117,13 @@ def _own_schema(runnable: Runnable[Any, Any]) -> type[BaseModel] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            schema: type[BaseModel] = runnable.get_input_schema()
+            schema: Any = runnable.get_input_schema()
             TypeAdapter(schema)
         except Exception:
             # Types that pydantic has no schema for. The Runnable works without.
             return None
-    root = schema.model_fields.get("root") if issubclass(schema, RootModel) else None
-    return None if root is not None and root.annotation in (Any, object) else schema
+    says_nothing = issubclass(schema, RootModel) and schema.model_fields["root"].annotation is Any
+    return None if says_nothing else cast(type[BaseModel], schema)
 
 
 def _input_type(runnable: Runnable[Any, Any]) -> Any:
@@ -130,15 +131,6 @@ def _input_type(runnable: Runnable[Any, Any]) -> Any:
         return runnable.InputType
     except Exception:
         return None
-
-
-def _is_declared_by_user(schema: type[BaseModel]) -> bool:
-    """Whether a person wrote the class; LangChain's own are made by ``create_model``."""
-    return "__qualname__" in vars(schema) or schema.__module__.partition(".")[0] not in (
-        "langchain_core",
-        "langgraph",
-        "pydantic",
-    )
 
 
 def _as_mapping(valid: Any) -> Any:

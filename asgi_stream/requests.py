@@ -124,7 +124,7 @@ def read_query(
     for key in configurable:
         if key in given:
             chosen[key] = _only(key, given.pop(key))
-    words = {}
+    words: dict[str, Any] = {}
     for key in WORDS if narrows else ():
         if key in given:
             words[key] = [word for value in given.pop(key) for word in value.split(",")]

@@ -136,9 +136,7 @@ class StreamRoute:
                 )
         return found  # type: ignore[no-any-return]  # checked above
 
-    async def config_for(
-        self, request: Request, configurable: Mapping[str, Any]
-    ) -> RunnableConfig:
+    async def config_for(self, request: Request, configurable: Mapping[str, Any]) -> RunnableConfig:
         """The config of one run: what the client may set, under what the server sets."""
         configured: Any = self.configure(request) if self.configure else None
         if isawaitable(configured):
@@ -203,12 +201,14 @@ class StreamRoute:
             try:
                 self._schemas(found)  # type: ignore[arg-type]  # is_runnable says it is one
             except Exception as error:
-                raise self._wrong(f"input: {_kind(self.input)} cannot be validated: {error}") from error
+                raise self._wrong(
+                    f"input: {_kind(self.input)} cannot be validated: {error}"
+                ) from error
         elif hasattr(found, "compile") and hasattr(found, "add_node"):
             raise self._wrong(f"{_kind(found)} is a graph that is not compiled: call .compile()")
         elif not callable(found):
             raise self._wrong(
-                'expected a Runnable, a function of the request that returns one, or its'
+                "expected a Runnable, a function of the request that returns one, or its"
                 f' "module:attribute", not {_kind(found)}'
             )
 
@@ -244,7 +244,9 @@ class StreamRoute:
         return TableError(f"route {self.path!r}: {what}")
 
 
-OPTIONS = tuple(f.name for f in fields(StreamRoute) if f.init and f.name not in ("path", "runnable"))
+OPTIONS = tuple(
+    f.name for f in fields(StreamRoute) if f.init and f.name not in ("path", "runnable")
+)
 
 
 def _kind(value: object) -> str:

@@ -85,8 +85,9 @@ class Run:
             return
         self._left = True
         self._tracker.refusing = True
+        moved_on = self._tracker.has_moved_on()
         self._task.cancel()
-        self._spawn(self._reap())
+        self._spawn(self._reap(moved_on))
 
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -98,18 +99,17 @@ class Run:
         self._tracker.follow()
         self._sink.put(RunStarted(self._step.run_id))
         try:
-            output = await (
-                self._events() if LangChainEvent in self._wants else self._chunks()
-            )
+            output = await (self._events() if LangChainEvent in self._wants else self._chunks())
             # What threads have said is still in the loop's queue.
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
                 raise RunIncomplete
         except CancelledError:
-            if self._left:
-                raise
-            # Raised inside the Runnable: it would look like a clean end.
-            self._failed(RunIncomplete())
+            # Not raised again: a task keeps its exception, with all the frames and generators that
+            # it has passed, and nobody waits for this task's result.
+            if not self._left:
+                # Raised inside the Runnable: it would look like a clean end.
+                self._failed(RunIncomplete())
         except BaseException as error:
             # SystemExit too: out of a task it would take the whole process with it.
             self._failed(error)
@@ -122,7 +122,7 @@ class Run:
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
         self._sink.fail(error)
-        self._spawn(self._reap())
+        self._spawn(self._reap(self._tracker.has_moved_on()))
 
     def _config(self) -> RunnableConfig:
         ours: RunnableConfig = {"callbacks": [self._tracker], "run_id": self._request.run_id}
@@ -166,35 +166,33 @@ class Run:
                     await pacer.pause()
         return None
 
-    async def _reap(self) -> None:
-        """See to it that nothing of this run goes on, and report what does."""
-        tracker = self._tracker
-        deadline = asyncio.get_running_loop().time() + self._grace
+    async def _reap(self, moved_on: bool) -> None:
+        """See to it that nothing of this run goes on, and report what does.
+
+        Args:
+            moved_on: Whether steps go on in tasks that no callback has told of.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._grace
         await _done({self._task}, min(PROMPT_SECONDS, self._grace))
-        orphans = tracker.tasks() - {self._task}
+        orphans = self._tracker.tasks()
+        if moved_on:
+            orphans |= self._tracker.orphans()
+        orphans.discard(self._task)
         for task in orphans:
             task.cancel()
-        await _done(orphans, self._grace / 2)
-        if tracker.steps:
-            # Generators that were left in the middle close a turn of the loop later.
-            await asyncio.sleep(min(0.01, self._grace))
-        if tracker.steps:
-            more = tracker.orphans() - {self._task}
-            for task in more:
-                task.cancel()
-            orphans |= more
-        rest = deadline - asyncio.get_running_loop().time()
-        running = await _done({self._task, *orphans}, rest)
-        if tracker.steps:
-            await asyncio.sleep(max(0.0, deadline - asyncio.get_running_loop().time()))
-        if running or tracker.steps:
+        running = await _done({self._task, *orphans}, deadline - loop.time())
+        if self._tracker.in_threads():
+            await asyncio.sleep(max(0.0, deadline - loop.time()))
+        names = self._tracker.in_threads()
+        if running or names:
             logger.warning(
-                "run %s of %s goes on %g s after it was cancelled: %s (it ignores the"
-                " cancellation, or is a sync step, which cannot be stopped)",
+                "run %s of %s goes on %g s after it was cancelled%s: it ignores the cancellation,"
+                " or is a sync step, which cannot be stopped",
                 self._request.run_id,
                 self._name,
                 self._grace,
-                ", ".join(sorted({step.name for step in tracker.steps.values()})) or "its task",
+                f" ({', '.join(sorted(names))})" if names else "",
             )
 
 

@@ -321,5 +321,3 @@ def _said(exception: BaseException) -> str:
         return str(exception)
     except Exception:
         return "(its text cannot be had)"
-
-

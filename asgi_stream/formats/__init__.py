@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 from ..events import Event, LangChainEvent, OutputChunk, TextDelta
 from ..importer import ImportFailed, import_from_string
@@ -58,4 +58,4 @@ def load(name: str) -> type[Format]:
     if missing or not inspect.isclass(found):
         lacks = f" (it has no {', '.join(missing)})" if missing else ""
         raise ImportFailed(f"{name!r} is not a format class{lacks}")
-    return found  # type: ignore[no-any-return]  # whatever the user's module holds
+    return cast(type[Format], found)
