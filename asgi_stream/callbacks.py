@@ -235,7 +235,7 @@ class Listener(Tracker):
     def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
         super().__init__(root_id, sink, pacer)
         self._speakers: dict[UUID, Step] = {}
-        self._heard_of: dict[UUID, Any] = {}
+        self._heard_of: set[UUID] = set()
         self._in_a_model: set[UUID] = set()
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
@@ -258,10 +258,7 @@ class Listener(Tracker):
         return step
 
     def _heard(self, run_id: UUID, token: Any, chunk: Any) -> None:
-        # Some models announce a chunk themselves before LangChain does.
-        if chunk is not None and self._heard_of.get(run_id) is chunk:
-            return
-        self._heard_of[run_id] = chunk
+        self._heard_of.add(run_id)
         step = self._speakers.get(run_id)
         if step is not None:
             message = getattr(chunk, "message", None)
@@ -286,7 +283,7 @@ class Listener(Tracker):
 
     def _forget(self, run_id: UUID) -> None:
         self._speakers.pop(run_id, None)
-        self._heard_of.pop(run_id, None)
+        self._heard_of.discard(run_id)
         self._in_a_model.discard(run_id)
 
 

@@ -147,9 +147,14 @@ def _as_mapping(valid: Any) -> Any:
 def _with_messages(value: Any, wanted: Any, path: str) -> Any:
     """`value` with message-likes made messages wherever `wanted` says messages."""
     wanted = _plain_type(wanted)
-    for arm in _arms(wanted):
-        if isinstance(value, list) and _is_list_of_messages(arm):
-            return [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
+    arms = _arms(wanted)
+    for arm in arms:
+        if _is_list_of_messages(arm):
+            if isinstance(value, list):
+                return [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
+            # LangGraph takes one message for a list of one.
+            if isinstance(value, (str, dict)) and arms == [arm]:
+                return [_message(value, path)]
         if isinstance(value, (list, dict)) and _is_message(arm):
             return _message(value, path)
     hints = _fields_of(wanted)
@@ -166,8 +171,6 @@ def _with_messages(value: Any, wanted: Any, path: str) -> Any:
 
 
 def _message(value: Any, path: str) -> Any:
-    if isinstance(value, str):
-        return value
     try:
         return convert_to_messages([value])[0]
     except (ValueError, NotImplementedError, TypeError):

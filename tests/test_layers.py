@@ -1,0 +1,97 @@
+"""Imports only go down, and LangChain is met in few rooms."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import asgi_stream
+
+PACKAGE = Path(asgi_stream.__file__).parent
+
+LAYERS = [
+    {"errors", "limits", "serialize", "importer", "shutdown"},
+    {"events"},
+    {"filters", "wire"},
+    {"callbacks", "formats", "inputs", "requests"},
+    {"runs"},
+    {"routes"},
+    {"stream", "table"},
+    {"app"},
+    {"__init__"},
+]
+LANGCHAIN = {"callbacks", "inputs", "runs", "serialize"}
+
+
+def modules() -> dict[str, Path]:
+    files = [path for path in PACKAGE.rglob("*.py") if path.parent == PACKAGE]
+    return {path.stem: path for path in files} | {"formats": PACKAGE / "formats"}
+
+
+def imported(source: Path) -> tuple[set[str], set[str]]:
+    """The modules of this package and the others that the file or folder imports at run time."""
+    ours: set[str] = set()
+    others: set[str] = set()
+    for file in source.rglob("*.py") if source.is_dir() else [source]:
+        tree = ast.parse(file.read_text())
+        only_for_types = {
+            child
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for child in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if node in only_for_types:
+                continue
+            if isinstance(node, ast.ImportFrom) and node.level:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                inside = source.is_dir() and node.level == 1
+                ours |= set() if inside else {name.partition(".")[0] for name in names}
+            elif isinstance(node, ast.ImportFrom):
+                others.add(str(node.module).partition(".")[0])
+            elif isinstance(node, ast.Import):
+                others |= {alias.name.partition(".")[0] for alias in node.names}
+    return ours, others
+
+
+def test_every_module_has_a_layer() -> None:
+    assert set(modules()) == set.union(*LAYERS)
+
+
+def test_imports_only_go_down() -> None:
+    rank = {name: n for n, layer in enumerate(LAYERS) for name in layer}
+    for name, source in modules().items():
+        ours, _ = imported(source)
+        up = {other for other in ours if rank[other] >= rank[name]}
+        assert not up, f"{name} imports {up}"
+
+
+def test_langchain_is_imported_at_run_time_in_few_modules_only() -> None:
+    assert {name for name, path in modules().items() if "langchain_core" in imported(path)[1]} == (
+        LANGCHAIN
+    )
+
+
+def test_nothing_but_the_core_dependencies_is_imported() -> None:
+    known = {"starlette", "sse_starlette", "langchain_core", "orjson", "pydantic"}
+    known |= {"pydantic_core", "typing_extensions"}
+    for name, path in modules().items():
+        foreign = {
+            other for other in imported(path)[1] if other not in known and not _standard(other)
+        }
+        assert not foreign, name
+
+
+def _standard(name: str) -> bool:
+    import sys
+
+    return name in sys.stdlib_module_names
+
+
+def test_files_and_functions_stay_small() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 350, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.end_lineno or 0) - node.lineno <= 60, node.name
