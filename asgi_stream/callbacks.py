@@ -236,7 +236,6 @@ class Listener(Tracker):
         super().__init__(root_id, sink, pacer)
         self._speakers: dict[UUID, Step] = {}
         self._heard_of: set[UUID] = set()
-        self._in_a_model: set[UUID] = set()
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
         return output
@@ -248,12 +247,7 @@ class Listener(Tracker):
         self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
     ) -> Step:
         step = super()._started(run_id, type_, serialized, **about)
-        is_model = type_ in ("chat_model", "llm")
-        # What a model says through another model, the outer one repeats.
-        inner = about.get("parent_run_id") in self._in_a_model
-        if is_model or inner:
-            self._in_a_model.add(run_id)
-        if is_model and not inner and NOT_STREAMED.isdisjoint(step.tags):
+        if type_ in ("chat_model", "llm") and NOT_STREAMED.isdisjoint(step.tags):
             self._speakers[run_id] = step
         return step
 
@@ -284,7 +278,6 @@ class Listener(Tracker):
     def _forget(self, run_id: UUID) -> None:
         self._speakers.pop(run_id, None)
         self._heard_of.discard(run_id)
-        self._in_a_model.discard(run_id)
 
 
 def text_of_chunk(value: Any) -> str:

@@ -6,18 +6,19 @@ else by the type that the route or the Runnable declares.
 
 from __future__ import annotations
 
+import sys
 import types
 import typing
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, cast
+from typing import Any, NotRequired, Required
 
 from langchain_core.messages import BaseMessage, convert_to_messages
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
-from typing_extensions import is_typeddict
+from typing_extensions import TypedDict, is_typeddict
 
 from .errors import InvalidInput
 
@@ -33,13 +34,19 @@ class InputSchema:
     """
 
     def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
-        own_type = _input_type(runnable)
+        taken = _input_type(runnable)
         self._declared = declared
-        self._own = _own_schema(runnable) if declared is None else None
-        self._wanted = self._own if declared is None else declared
-        self._adapter = None if self._wanted is None else TypeAdapter(self._wanted)
-        self._as_instance = declared is not None and own_type is declared
-        self._written_by_hand = self._own is not None and own_type is self._own
+        if declared is not None:
+            self._wanted = declared
+            self._adapter: TypeAdapter[Any] | None = TypeAdapter(_known_to_pydantic(declared))
+        else:
+            self._wanted = _own_type(runnable, taken)
+            self._adapter = _adapter_if_possible(self._wanted)
+        # An annotation may be the class's name, if its module postpones annotations.
+        self._as_instance = declared is not None and (
+            taken is declared or taken == getattr(declared, "__name__", None)
+        )
+        self._made_up = _is_model(self._wanted) and self._wanted is not taken
 
     def check(self, value: Any) -> Any:
         """`value` as the Runnable takes it.
@@ -64,18 +71,19 @@ class InputSchema:
 
     def _believed(self, error: ErrorDetails, value: Any) -> bool:
         """Whether the input is refused for this error."""
-        if self._own is None or self._written_by_hand:
+        if self._declared is not None:
             return True
-        known = self._own.model_fields
-        if issubclass(self._own, RootModel):
-            # A typed dict is a graph's state, of which a client sends a part.
-            partly = is_typeddict(_plain_type(known["root"].annotation))
-            return not (partly and error["type"] == "missing")
+        if is_typeddict(self._wanted):
+            # A graph's state, of which a client sends a part.
+            return error["type"] != "missing"
+        if not self._made_up:
+            return True
+        variables = self._wanted.model_fields
         if not error["loc"]:
             # A prompt with one variable takes that variable bare.
-            return len(known) != 1 or isinstance(value, Mapping)
-        field = known.get(str(error["loc"][0]))
-        return error["type"] == "missing" and field is not None and field.annotation is not Any
+            return len(variables) != 1 or isinstance(value, Mapping)
+        known = variables.get(str(error["loc"][0]))
+        return error["type"] == "missing" and known is not None and known.annotation is not Any
 
 
 def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:
@@ -112,25 +120,51 @@ class ConfigurableSchema:
         return checked
 
 
-def _own_schema(runnable: Runnable[Any, Any]) -> type[BaseModel] | None:
-    """The Runnable's input schema, or None if it has none that says anything."""
+def _input_type(runnable: Runnable[Any, Any]) -> Any:
+    try:
+        return runnable.InputType
+    except Exception:  # many classes of the user's own do not say
+        return Any
+
+
+def _own_type(runnable: Runnable[Any, Any], taken: Any) -> Any:
+    """The type of the Runnable's input, or ``Any``; a prompt makes a model up for its variables."""
+    if is_typeddict(taken):
+        return taken
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             schema: Any = runnable.get_input_schema()
-            TypeAdapter(schema)
-        except Exception:
-            # Types that pydantic has no schema for. The Runnable works without.
-            return None
-    says_nothing = issubclass(schema, RootModel) and schema.model_fields["root"].annotation is Any
-    return None if says_nothing else cast(type[BaseModel], schema)
+        except Exception:  # types that pydantic has no schema for
+            return Any
+    return schema.model_fields["root"].annotation if issubclass(schema, RootModel) else schema
 
 
-def _input_type(runnable: Runnable[Any, Any]) -> Any:
-    try:
-        return runnable.InputType
-    except Exception:
+def _adapter_if_possible(wanted: Any) -> TypeAdapter[Any] | None:
+    if wanted is Any:
         return None
+    try:
+        adapter = TypeAdapter(_known_to_pydantic(wanted))
+    except Exception:  # the Runnable works without, and so does the route
+        return None
+    return adapter if adapter.pydantic_complete else None
+
+
+def _known_to_pydantic(wanted: Any) -> Any:
+    """Before Python 3.12 pydantic takes only the typed dicts of ``typing_extensions``."""
+    if not is_typeddict(wanted) or sys.version_info >= (3, 12):
+        return wanted
+    return TypedDict(
+        wanted.__name__,
+        {
+            name: Required[hint] if name in wanted.__required_keys__ else NotRequired[hint]
+            for name, hint in typing.get_type_hints(wanted, include_extras=True).items()
+        },
+    )
+
+
+def _is_model(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, BaseModel)
 
 
 def _as_mapping(valid: Any) -> Any:
@@ -158,8 +192,6 @@ def _with_messages(value: Any, wanted: Any, path: str) -> Any:
         if isinstance(value, (list, dict)) and _is_message(arm):
             return _message(value, path)
     hints = _fields_of(wanted)
-    if isinstance(wanted, type) and issubclass(wanted, RootModel):
-        return _with_messages(value, wanted.model_fields["root"].annotation, path)
     if not hints or not isinstance(value, dict):
         return value
     return {

@@ -54,7 +54,7 @@ class Table:
         path = _own_path(scope)
         allowed: set[str] = set()
         for pattern, convertors, methods in self._paths:
-            match = pattern.match(path)
+            match = pattern.fullmatch(path)
             if match is None:
                 continue
             route = methods.get(scope["method"])

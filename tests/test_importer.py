@@ -21,7 +21,7 @@ def test_another_form_is_told(name: str) -> None:
 def test_a_missing_module_and_a_missing_attribute_are_told_apart() -> None:
     with pytest.raises(ImportFailed, match="cannot import the module 'no_such_module'"):
         import_from_string("no_such_module:x")
-    with pytest.raises(ImportFailed, match="the module 'json' has no attribute 'x.y'"):
+    with pytest.raises(ImportFailed, match=r"the module 'json' has no attribute 'x\.y'"):
         import_from_string("json:x.y")
 
 

@@ -10,10 +10,8 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.documents import Document
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
-from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import (
     Runnable,
     RunnableGenerator,
@@ -79,24 +77,6 @@ async def async_words(values: AsyncIterator[Any]) -> AsyncIterator[str]:
             yield word
 
 
-class Wrapping(BaseChatModel):
-    """A model that asks another one."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "wrapping"
-
-    def _generate(self, *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError
-
-    async def _agenerate(
-        self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any
-    ) -> ChatResult:
-        inner = RunnablePassthrough() | MODEL
-        answer = await inner.ainvoke(messages, {"callbacks": run_manager.get_child()})
-        return ChatResult(generations=[ChatGeneration(message=answer)])
-
-
 MIXED = [
     AIMessageChunk([{"type": "thinking", "thinking": "hm", "index": 0}]),
     AIMessageChunk([{"type": "text", "text": "Hel", "index": 1}]),
@@ -111,7 +91,6 @@ SAY_HELLO: dict[str, tuple[Any, Any]] = {
     "chain with parser": (PROMPT | MODEL | StrOutputParser(), ASK),
     "chain in a chain": (PROMPT | RunnableLambda(streams_itself) | RunnablePassthrough(), ASK),
     "json parser": (chain_of("Hel", "lo") | JsonOutputParser(), ASK),
-    "model in a model": (Wrapping(), "?"),
     "model in a thread": (InThread(script=["Hel", "lo"]), "?"),
     "sync model invoked by async code": (RunnableLambda(invokes_from_async_code), "?"),
     "sync model invoked by sync code": (RunnableLambda(invokes_on_the_loop), "?"),

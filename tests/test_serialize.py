@@ -128,8 +128,8 @@ def test_what_json_has_no_number_for_is_null() -> None:
 
 
 def test_keys_that_are_no_strings_become_their_json() -> None:
-    keys = {1: "a", None: "b", (1, "x"): "c", True: "e", dt.date(2026, 1, 2): "f"}
-    assert json.loads(to_json(keys)) == {"1": "e", "null": "b", '[1, "x"]': "c", "2026-01-02": "f"}
+    keys = {1: "a", None: "b", (1, "x"): "c", dt.date(2026, 1, 2): "f"}
+    assert json.loads(to_json(keys)) == {"1": "a", "null": "b", '[1, "x"]': "c", "2026-01-02": "f"}
 
 
 def test_messages_have_all_their_fields_wherever_they_are() -> None:

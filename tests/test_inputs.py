@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
+from langchain_core.runnables import (
+    ConfigurableField,
+    Runnable,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
+from langgraph.graph import START, StateGraph, add_messages
+
+from asgi_stream.errors import InvalidInput
+from asgi_stream.inputs import ConfigurableSchema, InputSchema
+
+from .annotated import (
+    Plain,
+    Question,
+    State,
+    Typed,
+    Words,
+    takes_anything,
+    takes_messages,
+    takes_no_schema,
+    takes_question,
+    takes_typed,
+)
+from .models import PROMPT, Scripted, chain_of
+
+MODEL = Scripted(script=["x"])
+CHAIN = chain_of("x")
+HI = [HumanMessage("hi"), AIMessage("hello")]
+
+
+def hidden_annotation(value: OnlyForTypes) -> Any:  # type: ignore[name-defined]  # noqa: F821
+    return value
+
+
+GRAPH = StateGraph(State).add_node("n", lambda s: {}).add_edge(START, "n").compile()
+
+
+@pytest.mark.parametrize(
+    "likes",
+    [
+        [["human", "hi"], ["ai", "hello"]],
+        [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}],
+        [{"type": "human", "content": "hi"}, {"type": "ai", "content": "hello"}],
+        ["hi", {"type": "ai", "content": "hello"}],
+    ],
+)
+@pytest.mark.parametrize(
+    ("runnable", "declared", "shape"),
+    [
+        (MODEL, None, lambda m: m),
+        (CHAIN, None, lambda m: {"question": "q", "chat_history": m}),
+        (GRAPH, None, lambda m: {"messages": m}),
+        (RunnableLambda(takes_messages), None, lambda m: m),
+        (CHAIN, Question, lambda m: {"question": "q", "chat_history": m}),
+        (CHAIN, Typed, lambda m: {"count": 1, "history": m}),
+        (MODEL, list[AnyMessage], lambda m: m),
+    ],
+)
+def test_message_likes_become_messages_wherever_messages_are_wanted(
+    runnable: Runnable[Any, Any], declared: Any, shape: Any, likes: Any
+) -> None:
+    assert InputSchema(runnable, declared).check(shape(likes)) == shape(HI)
+
+
+def test_a_single_message_is_taken_where_one_is_wanted_and_for_a_list_of_one() -> None:
+    assert InputSchema(CHAIN, Plain).check({"question": "q", "last": ["ai", "x"]}) == {
+        "question": "q",
+        "last": AIMessage("x"),
+    }
+    assert InputSchema(GRAPH).check({"messages": "hi"}) == {"messages": [HumanMessage("hi")]}
+    assert InputSchema(MODEL).check("hi") == "hi"
+
+
+def test_content_blocks_are_kept() -> None:
+    blocks = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}]
+    [message] = InputSchema(MODEL).check([{"role": "system", "content": blocks}])
+    assert message == SystemMessage(blocks)
+
+
+PASSES: list[tuple[Runnable[Any, Any], Any]] = [
+    (CHAIN, {"question": 5}),
+    (CHAIN, {"question": "q", "more": 1}),
+    (PROMPT | MODEL, {"question": None}),
+    (ChatPromptTemplate.from_messages([("human", "{only}")]) | MODEL, "bare"),
+    (PromptTemplate.from_template("{only}") | MODEL, 3),
+    (GRAPH, {}),
+    (GRAPH, {"docs": ["a"]}),
+    (RunnableLambda(takes_anything), {"other": 1}),
+    (RunnableLambda(takes_no_schema), {"x": 1}),
+    (RunnableLambda(hidden_annotation), {"x": 1}),
+    (RunnableLambda(lambda x: x["a"] if "a" in x else 1), {"b": 1}),  # noqa: SIM401
+    (RunnablePassthrough(), [1]),
+    (RunnablePassthrough.assign(a=lambda x: x), {"b": 1}),
+    (RunnableParallel(a=RunnablePassthrough()) | PROMPT, {"anything": 1}),
+]
+
+
+@pytest.mark.parametrize(("runnable", "value"), PASSES)
+def test_the_runnable_s_schema_does_not_get_in_the_way(
+    runnable: Runnable[Any, Any], value: Any
+) -> None:
+    assert InputSchema(runnable).check(value) == value
+
+
+REFUSED: list[tuple[Runnable[Any, Any], Any, Any, str]] = [
+    (CHAIN, None, {}, "question: Field required"),
+    (CHAIN, None, {"chat_history": []}, "question: Field required"),
+    (CHAIN, None, "text", "input: "),
+    (CHAIN, None, {"question": "q", "chat_history": [["human"]]}, "chat_history.0: expected a"),
+    (CHAIN, None, {"question": "q", "chat_history": [{"a": 1}]}, "chat_history.0: expected a"),
+    (CHAIN, None, {"question": "q", "chat_history": [["alien", "x"]]}, "chat_history.0: exp"),
+    (MODEL, None, [{"role": "user"}], "0: expected a message"),
+    (MODEL, None, {"question": "q"}, "should be"),
+    (RunnableLambda(takes_question), None, {"chat_history": []}, "question: Field required"),
+    (RunnableLambda(takes_typed), None, {"count": "many"}, "count: Input should be a valid int"),
+    (GRAPH, None, {"count": "many"}, "count: Input should be a valid integer"),
+    (GRAPH, None, [1], "input: "),
+    (CHAIN, Question, {}, "question: Field required"),
+    (CHAIN, Question, {"question": 5}, "question: Input should be a valid string"),
+    (CHAIN, Typed, {"count": 1, "history": 5}, "history: Input should be a valid list"),
+    (CHAIN, Plain, {"question": "q", "last": {"role": "x"}}, "last: expected a message"),
+    (CHAIN, Words, {"a": 1}, "input: Input should be a valid list"),
+]
+
+
+@pytest.mark.parametrize(("runnable", "declared", "value", "said"), REFUSED)
+def test_bad_input_is_refused_by_field(
+    runnable: Runnable[Any, Any], declared: Any, value: Any, said: str
+) -> None:
+    with pytest.raises(InvalidInput) as told:
+        InputSchema(runnable, declared).check(value)
+    assert said in told.value.message
+    assert told.value.status == 422
+    assert told.value.fields
+
+
+def test_values_are_not_repeated_in_an_error() -> None:
+    with pytest.raises(InvalidInput) as told:
+        InputSchema(CHAIN, Question).check({"question": {"secret": 1}})
+    assert "secret" not in told.value.message
+
+
+@pytest.mark.parametrize("declared", [Question, Plain])
+def test_chains_get_a_dict_of_a_declared_class(declared: Any) -> None:
+    checked = InputSchema(CHAIN, declared).check({"question": "q"})
+    assert checked["question"] == "q"
+    assert isinstance(checked, dict)
+
+
+def test_a_runnable_that_takes_the_class_gets_an_instance() -> None:
+    checked = InputSchema(RunnableLambda(takes_question), Question).check({"question": "q"})
+    assert checked == Question(question="q")
+
+
+def postponed(question: Question) -> str:
+    return question.question
+
+
+def test_a_postponed_annotation_is_recognized_by_its_name() -> None:
+    checked = InputSchema(RunnableLambda(postponed), Question).check({"question": "q"})
+    assert checked == Question(question="q")
+    assert InputSchema(RunnableLambda(postponed)).check({"any": 1}) == {"any": 1}
+
+
+def test_a_declared_type_converts() -> None:
+    assert InputSchema(CHAIN, Typed).check({"count": "3"}) == {"count": 3}
+    assert InputSchema(CHAIN, Words).check(["a"]) == ["a"]
+
+
+def test_no_class_is_built_from_an_lc_object() -> None:
+    forged = {"lc": 1, "type": "constructor", "id": ["os", "system"], "kwargs": {"a": 1}}
+    assert InputSchema(RunnableLambda(takes_anything)).check(forged) == forged
+    with pytest.raises(InvalidInput):
+        InputSchema(MODEL).check([forged])
+
+
+def test_configurable_values_are_converted_or_refused() -> None:
+    class Warm(Scripted):
+        temperature: float = 0
+
+    warm = Warm(script=[]).configurable_fields(temperature=ConfigurableField(id="temperature"))
+    schema = ConfigurableSchema(PROMPT | warm)
+    assert schema.check({"temperature": "0.5", "thread_id": "7"}) == {
+        "temperature": 0.5,
+        "thread_id": "7",
+    }
+    with pytest.raises(InvalidInput, match="temperature: Input should be a valid number"):
+        schema.check({"temperature": "hot"})
+
+
+def test_a_list_reducer_is_seen_through_its_annotation() -> None:
+    class Annotated_(TypedDict):
+        messages: Annotated[list[AnyMessage], add_messages]
+
+    graph = StateGraph(Annotated_).add_node("n", lambda s: {}).add_edge(START, "n").compile()
+    assert InputSchema(graph).check({"messages": [["human", "hi"]]}) == {
+        "messages": [HumanMessage("hi")]
+    }

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from asgi_stream import Limits
+from asgi_stream.errors import (
+    BodyTimeout,
+    BodyTooLarge,
+    InvalidInput,
+    InvalidRequest,
+    StreamError,
+    UnsupportedMediaType,
+)
+from asgi_stream.requests import parse_json, read_body, read_query, wants_json
+
+pytestmark = pytest.mark.anyio
+
+
+def request(
+    *parts: bytes, type_: str | None = "application/json", query: str = "", method: str = "POST",
+    length: str | None = None, never_ends: bool = False,
+) -> Request:  # fmt: skip
+    headers = [(b"content-type", type_.encode())] if type_ is not None else []
+    if length is not None:
+        headers.append((b"content-length", length.encode()))
+    waiting = [*parts]
+
+    async def receive() -> dict[str, Any]:
+        if waiting:
+            part = waiting.pop(0)
+            return {"type": "http.request", "body": part, "more_body": bool(waiting) or never_ends}
+        import asyncio
+
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "headers": headers,
+        "query_string": query.encode(),
+    }
+    return Request(scope, receive)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "application/json",
+        "application/json; charset=UTF-8",
+        'APPLICATION/JSON;charset="utf-8"',
+        "application/ld+json",
+    ],
+)
+async def test_json_in_parts_is_read(type_: str) -> None:
+    assert await read_body(request(b'{"a"', b": 1}", type_=type_), Limits()) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+     "application/json; charset=latin-1", "application/jsonx", "text/json+x"],
+)  # fmt: skip
+async def test_another_media_type_is_refused(type_: str | None) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        await read_body(request(b"{}", type_=type_), Limits())
+
+
+@pytest.mark.parametrize("parts", [(b"[", b"1" * 20, b"]"), (b" " * 11,)])
+async def test_a_body_is_counted_as_it_comes(parts: tuple[bytes, ...]) -> None:
+    with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
+        await read_body(request(*parts, never_ends=True), Limits(body=10))
+
+
+async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
+    with pytest.raises(BodyTooLarge):
+        await read_body(request(length="11", never_ends=True), Limits(body=10))
+
+
+async def test_a_body_without_a_limit_is_read() -> None:
+    limits = Limits(body=None, depth=None, receive=None)
+    assert len(await read_body(request(b'"' + b"x" * 2**21 + b'"'), limits)) == 2**21
+
+
+async def test_a_body_that_never_ends_is_given_up() -> None:
+    with pytest.raises(BodyTimeout):
+        await read_body(request(b"[", never_ends=True), Limits(receive=0.01))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"nope", b"\xff", b"[1,]", b"NaN", b'{"a":1}x', b"]["])
+async def test_what_is_not_json_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidRequest) as told:
+        await read_body(request(body), Limits())
+    assert told.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "depth", "fits"),
+    [
+        (b"[[1]]", 2, True),
+        (b"[[1]]", 1, False),
+        (b'{"a": {"b": [1, [2]]}}', 4, True),
+        (b'{"a": {"b": [1, [2]]}}', 3, False),
+        (b'["[[[[[[", "\\"[[[[", "{{{"]', 1, True),
+        (b"[" + b"[]," * 999 + b"[]]", 2, True),
+        (b"[" * 100_000 + b"]" * 100_000, 64, False),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 64, False),
+        (b"[" * 100_000, 64, False),
+        (b"[" * 1000 + b"]" * 1000, None, True),
+    ],
+)
+def test_json_may_be_so_deep(text: bytes, depth: int | None, fits: bool) -> None:
+    if fits:
+        parse_json(text, depth)
+    else:
+        with pytest.raises(InvalidInput, match=f"nested deeper than {depth}"):
+            parse_json(text, depth)
+
+
+def depth_of(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers(-(2**53), 2**53) | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_the_depth_is_the_depth(value: Any, limit: int, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    try:
+        assert parse_json(text, limit) == value
+    except InvalidInput:
+        assert depth_of(value) > limit
+    except InvalidRequest:
+        assert not ascii_only  # a lone surrogate
+    else:
+        assert depth_of(value) <= limit
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/event-stream", False),
+        ("application/json", True),
+        ("Application/JSON;q=0.9, */*;q=0.1", True),
+        ("application/json, text/event-stream", False),
+    ],
+)
+def test_json_is_answered_to_who_asks_for_it(accept: str, answer: bool) -> None:
+    assert wants_json(accept) is answer
+
+
+def ask(query: str, method: str = "GET", narrows: bool = False, **limits: Any) -> Any:
+    asked = request(query=query, method=method)
+    return read_query(asked, Limits(**limits), configurable=("thread_id",), narrows=narrows)
+
+
+def test_a_get_has_its_input_in_the_query() -> None:
+    assert ask("question=a%20b&tag=x&tag=y").input == {"question": "a b", "tag": ["x", "y"]}
+    assert ask('input={"a":[1]}').input == {"a": [1]}
+    assert ask("input=1&other=2").input == {"input": "1", "other": "2"}
+    assert ask("").input == {}
+
+
+def test_configurable_keys_are_taken_out() -> None:
+    asked = ask("thread_id=7", "POST")
+    assert asked.configurable == {"thread_id": "7"}
+    assert asked.filter is None
+
+
+def test_a_client_narrows_the_filter() -> None:
+    asked = ask("include=on_tool_*,on_chat_*&include=x&exclude_tags=a", "POST", narrows=True)
+    assert asked.filter.include == ("on_tool_*", "on_chat_*", "x")
+    assert asked.filter.exclude_tags == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("query", "method", "narrows", "said"),
+    [
+        ("other=1", "POST", False, "'other' is not one that this route takes"),
+        ("include=x", "POST", False, "'include' is not one"),
+        ("inputs=1", "POST", True, "'inputs' is not one"),
+        ("__pregel_x=1", "POST", False, "'__pregel_x' is not one"),
+        ("thread_id=1&thread_id=2", "POST", False, "thread_id: given more than once"),
+        ("input=1&input=2", "GET", False, "input: given more than once"),
+        ("input={", "GET", False, "This is not JSON"),
+    ],
+)
+def test_a_query_that_nobody_takes_is_refused(
+    query: str, method: str, narrows: bool, said: str
+) -> None:
+    with pytest.raises(StreamError) as told:
+        ask(query, method, narrows)
+    assert said in told.value.message
+
+
+def test_a_query_has_the_body_s_limit() -> None:
+    with pytest.raises(BodyTooLarge):
+        ask("question=" + "x" * 20, body=20)

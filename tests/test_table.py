@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.types import Scope
+
+from asgi_stream import StreamRoute
+from asgi_stream.errors import MethodNotAllowed, NotFound
+from asgi_stream.table import Table
+
+from .models import chain_of
+
+CHAT = StreamRoute("/chat", chain_of("a"))
+BOTH = StreamRoute("/both/", chain_of("b"), methods=("GET", "POST"))
+BOT = StreamRoute("/bots/{name}/{n:int}", chain_of("c"))
+ROOT = StreamRoute("/", chain_of("d"))
+TABLE = Table([CHAT, BOTH, BOT, ROOT], {})
+
+
+def scope(method: str, path: str, root_path: str = "") -> Scope:
+    return {"type": "http", "method": method, "path": path, "root_path": root_path}
+
+
+@pytest.mark.parametrize(
+    ("path", "root_path", "route"),
+    [
+        ("/chat", "", CHAT),
+        ("/chat/", "", CHAT),
+        ("/both", "", BOTH),
+        ("/", "", ROOT),
+        ("", "", ROOT),
+        ("/ai/chat", "/ai", CHAT),
+        ("/ai", "/ai", ROOT),
+        ("/ai/", "/ai/", ROOT),
+        ("/chat", "/ai", CHAT),
+        ("/a/b/chat/", "/a/b", CHAT),
+    ],
+)
+def test_a_path_is_found_wherever_the_app_is_mounted(
+    path: str, root_path: str, route: StreamRoute
+) -> None:
+    assert TABLE.find(scope("POST", path, root_path)).path == route.path
+
+
+@pytest.mark.parametrize("path", ["/cha", "/chat/x", "/bots/a/x", "/aichat", "/chat\n"])
+def test_other_paths_are_not_found(path: str) -> None:
+    with pytest.raises(NotFound):
+        TABLE.find(scope("POST", path, "/ai"))
+
+
+def test_parameters_of_a_path_reach_the_request() -> None:
+    found: dict[str, Any] = {**scope("POST", "/bots/ada/7"), "path_params": {"outer": "x"}}
+    assert TABLE.find(found).path == BOT.path
+    assert found["path_params"] == {"outer": "x", "name": "ada", "n": 7}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/chat", "OPTIONS, POST"),
+        ("HEAD", "/chat", "OPTIONS, POST"),
+        ("PUT", "/both", "GET, HEAD, OPTIONS, POST"),
+        ("OPTIONS", "/chat", "OPTIONS, POST"),
+    ],
+)
+def test_another_method_is_told_which_are_allowed(method: str, path: str, allow: str) -> None:
+    with pytest.raises(MethodNotAllowed) as told:
+        TABLE.find(scope(method, path))
+    assert told.value.headers == {"Allow": allow}
+
+
+def test_head_goes_where_get_goes() -> None:
+    assert TABLE.find(scope("HEAD", "/both")).path == BOTH.path
