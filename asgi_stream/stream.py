@@ -214,15 +214,17 @@ class Stream:
             self._timer.cancel()
 
     def _add(self, frame: bytes, *, opens: bool) -> None:
+        if opens and not self._answering and (frame or self.gathered):
+            self._answering = True
+            self._watch()
         if not frame:
-            self._answering |= opens and self.gathered
             return
         if self._first_line:
             frame, self._first_line = self._first_line + frame, b""
         self._waiting.append(frame)
         self._size += len(frame)
         if opens and not self._shown:
-            self._shown = self._answering = True
+            self._shown = True
             self._wake(self._opening)
         self._wake(self._reader)
 
