@@ -32,6 +32,9 @@ Item = TypeVar("Item")
 NOT_STREAMED = frozenset({"nostream", "langsmith:nostream"})
 """Tags by which LangGraph keeps a model's text out of its own messages stream."""
 
+AHEAD = 64
+"""How many tokens a thread may say before it waits for the loop to have heard them."""
+
 _LANGCHAIN = str(Path(langchain_core.__file__).parent)
 _tracker: ContextVar[Tracker] = ContextVar("asgi_stream_tracker")
 
@@ -81,6 +84,7 @@ class Tracker(BaseCallbackHandler):
         self._pacer = pacer
         self._tasks: WeakSet[Task[Any]] = WeakSet()
         self._started_in: dict[UUID, Task[Any] | None] = {}
+        self._said_in_threads = 0
         self._loop: AbstractEventLoop = asyncio.get_running_loop()
         self._thread = get_ident()
 
@@ -316,7 +320,7 @@ def _made_by_langchain(task: Task[Any]) -> bool:
 
 
 def _context(task: Task[Any]) -> Context:
-    if sys.version_info >= (3, 12):
+    if sys.version_info >= (3, 12):  # pragma: no cover - coverage is taken on Python 3.11
         return task.get_context()
     # Python 3.11 keeps a task's context to itself, but shows it to the garbage collector.
     return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())

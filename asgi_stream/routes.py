@@ -88,7 +88,7 @@ class StreamRoute:
     configurable: Sequence[str] = _option(())
     stream: Mapping[str, Any] = _option(MappingProxyType({}))
     limits: Limits = _option(Limits())
-    errors: Mapping[type[BaseException], StreamError] = _option(MappingProxyType({}))
+    errors: Mapping[Any, StreamError] = _option(MappingProxyType({}))
     debug: bool = _option(False)
 
     _asked_for: frozenset[str] = field(init=False, repr=False, compare=False)

@@ -80,7 +80,10 @@ def test_a_single_message_is_taken_where_one_is_wanted_and_for_a_list_of_one() -
 
 
 def test_content_blocks_are_kept() -> None:
-    blocks = [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "u"}}]
+    blocks: list[Any] = [
+        {"type": "text", "text": "a"},
+        {"type": "image_url", "image_url": {"url": "u"}},
+    ]
     [message] = InputSchema(MODEL).check([{"role": "system", "content": blocks}])
     assert message == SystemMessage(blocks)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
-from langgraph.graph import START, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamError, StreamRoute, TableError
 
@@ -23,7 +23,7 @@ class Opaque:
     pass
 
 
-graph = StateGraph(dict).add_node("n", lambda s: s).add_edge(START, "n")
+graph = StateGraph(MessagesState).add_node("n", lambda s: s).add_edge(START, "n")
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"format": "nope"}, 'format: expected one of chunks, events, tokens or "module:Class"'),

@@ -78,11 +78,15 @@ async def async_words(values: AsyncIterator[Any]) -> AsyncIterator[str]:
 
 
 MIXED = [
-    AIMessageChunk([{"type": "thinking", "thinking": "hm", "index": 0}]),
-    AIMessageChunk([{"type": "text", "text": "Hel", "index": 1}]),
-    AIMessageChunk(""),
-    AIMessageChunk("", tool_call_chunks=[{"name": "t", "args": "{}", "id": "c", "index": 2}]),
-    AIMessageChunk(["l", {"type": "text", "text": "o"}, {"type": "image_url", "image_url": "x"}]),
+    AIMessageChunk(content=[{"type": "thinking", "thinking": "hm", "index": 0}]),
+    AIMessageChunk(content=[{"type": "text", "text": "Hel", "index": 1}]),
+    AIMessageChunk(content=""),
+    AIMessageChunk(
+        content="", tool_call_chunks=[{"name": "t", "args": "{}", "id": "c", "index": 2}]
+    ),
+    AIMessageChunk(
+        content=["l", {"type": "text", "text": "o"}, {"type": "image_url", "image_url": "x"}]
+    ),
 ]
 
 SAY_HELLO: dict[str, tuple[Any, Any]] = {

@@ -147,7 +147,7 @@ def test_messages_have_all_their_fields_wherever_they_are() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        AIMessageChunk("x", id="1", tool_call_chunks=[]),
+        AIMessageChunk(content="x", id="1", tool_call_chunks=[]),
         HumanMessage([{"type": "text", "text": "é"}]),
         ToolMessage("out", tool_call_id="c", artifact={"a": 1}),
         Document("text", metadata={"n": 1}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asgi_stream import formats
@@ -20,7 +22,7 @@ from asgi_stream.importer import ImportFailed
 from ..asgi import frames
 
 STEP = Step("r", "n\r\n\x00", "chat_model", ["t\n"])
-ODD = {"text": "\u2028\x85\r\n", "object": object(), (1, 2): float("nan")}
+ODD: Any = {"text": "\u2028\x85\r\n", "object": object(), (1, 2): float("nan")}
 EVENTS: list[Event] = [
     RunStarted("r"),
     TextDelta(STEP, "a\r\n\x00\u2028"),
