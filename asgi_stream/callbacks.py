@@ -46,7 +46,7 @@ class Pacer:
     hold up the whole process.
     """
 
-    SLICE_SECONDS = 0.005
+    SLICE_SECONDS = 0.002
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink

@@ -154,7 +154,7 @@ def _known_to_pydantic(wanted: Any) -> Any:
     """Before Python 3.12 pydantic takes only the typed dicts of ``typing_extensions``."""
     if not is_typeddict(wanted) or sys.version_info >= (3, 12):
         return wanted
-    return TypedDict(
+    return TypedDict(  # type: ignore[operator]  # called, it makes a class
         wanted.__name__,
         {
             name: Required[hint] if name in wanted.__required_keys__ else NotRequired[hint]

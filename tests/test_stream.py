@@ -64,7 +64,9 @@ class SilentModel(Scripted):
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
 async def test_leaving_ends_all_branches(format: str, accept: str) -> None:
     work = Work()
-    silent = {name: SilentModel(script=["a"], work=work, name_=name) for name in ("a", "b", "c")}
+    silent: dict[str, Any] = {
+        name: SilentModel(script=["a"], work=work, name_=name) for name in ("a", "b", "c")
+    }
     both = RunnableParallel(**silent, d=work.step("d"))
     app = StreamApp(
         [StreamRoute("/", both, format=format), StreamRoute("/warm", Scripted(script=[]))]
@@ -212,7 +214,7 @@ def endless_model(made: list[int]) -> Any:
         async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
             for n in range(5000):
                 made.append(n)
-                yield ChatGenerationChunk(message=AIMessageChunk("x" * 100))
+                yield ChatGenerationChunk(message=AIMessageChunk(content="x" * 100))
 
     return Model(script=[])
 
@@ -224,7 +226,7 @@ def endless_thread(made: list[int]) -> Any:
         def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
             for n in range(5000):
                 made.append(n)
-                yield ChatGenerationChunk(message=AIMessageChunk("x" * 100))
+                yield ChatGenerationChunk(message=AIMessageChunk(content="x" * 100))
 
     async def asks(_: Any) -> Any:
         return await asyncio.to_thread(Model(script=[]).invoke, "x")
