@@ -78,6 +78,14 @@ async def silence(values: AsyncIterator[Any]) -> AsyncIterator[str]:
             yield "last"
 
 
+async def echo(values: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """Says what it was asked, twenty times."""
+    async for value in values:
+        for _ in range(20):
+            yield value
+            await asyncio.sleep(0.001)
+
+
 @tool
 async def broken_tool(key: str) -> str:
     """Fails."""
@@ -169,6 +177,7 @@ streams = StreamApp(
         StreamRoute("/pages-events", RunnableGenerator(pages), format="events"),
         StreamRoute("/flood-40k", Flood(count=40_000), limits=Limits(buffer=None)),
         StreamRoute("/dropped", RunnableGenerator(flood), limits=Limits(send=1)),
+        StreamRoute("/echo", RunnableGenerator(echo)),
         StreamRoute("/first", RunnableLambda(fails)),
         StreamRoute("/odd", RunnableGenerator(odd_chunks), format="chunks"),
         StreamRoute("/browser", chain_of("Hel", "lo"), methods=("GET",)),
@@ -190,5 +199,3 @@ app = Starlette(
         Mount("/stream", app=streams),
     ]
 )
-
-hooked = StreamApp([StreamRoute("/words", RunnableGenerator(words), limits=Limits(hold=0))])

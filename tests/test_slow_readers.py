@@ -18,6 +18,7 @@ from .servers import Server, serving
 pytestmark = pytest.mark.anyio
 
 POLLED_WITHIN_SECONDS = 0.1
+SERVERS = ["uvicorn-httptools", "uvicorn-h11-uvloop", "hypercorn", "granian"]
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("slow") / "notes"
 
 
-@pytest.fixture(
-    scope="module", params=["uvicorn-httptools", "uvicorn-h11-uvloop", "hypercorn", "granian"]
-)
+@pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest, log: Path) -> Iterator[Server]:
     with serving("tests.apps:app", log.parent, request.param, {"PROBE_LOG": str(log)}) as found:
         httpx.post(f"{found.url}/stream/odd", json=1)  # whatever is imported at the first run
