@@ -147,7 +147,9 @@ class Tracker(BaseCallbackHandler):
         if self.refusing:
             raise CancelledError
         self._heard(run_id, token, chunk)
-        if not self._sink.full:
+        # What a thread says waits in the loop's own queue, where nothing counts it.
+        self._said_in_threads += 1
+        if self._said_in_threads % AHEAD and not self._sink.full:
             return None
         paused = asyncio.run_coroutine_threadsafe(self._pacer.pause(), self._loop)
         while not self._loop.is_closed():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from h2.connection import H2Connection
 
 from .clients import Connection, Notes, new_key, now, until
 from .probes import GRAPHS, STOPPABLE
@@ -85,3 +87,50 @@ async def test_every_json_answer_stops(server: Server, log: Path) -> None:
 @pytest.mark.parametrize("how", ["rst", "half-close"])
 async def test_runs_stop_however_the_client_leaves(server: Server, log: Path, how: str) -> None:
     await all_stop(server, Notes(log), [f"/tokens/{name}" for name in STOPPABLE], how=how)
+
+
+@pytest.mark.parametrize("app", ["wrapped_once", "wrapped_twice", "gzipped"])
+async def test_runs_stop_through_middleware(app: str, tmp_path: Path) -> None:
+    log = tmp_path / "notes"
+    with serving(f"tests.probes:{app}", tmp_path, env={"PROBE_LOG": str(log)}) as server:
+        await all_stop(server, Notes(log), [f"/tokens/{name}" for name in STOPPABLE])
+
+
+async def test_after_a_sync_step_nothing_further_is_started(server: Server, log: Path) -> None:
+    notes, key = Notes(log), new_key("sync_step")
+    async with await Connection.post(server.port, "/tokens/sync_step", key) as client:
+        await until(lambda: notes.of(key, "tick"))
+        client.leave()
+        # The thread itself cannot be stopped.
+        await until(lambda: notes.of(key, "end"))
+    await asyncio.sleep(0.3)
+    assert {note["who"] for note in notes.of(key)} == {"sync"}
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+@pytest.mark.parametrize("name", ["hypercorn", "granian"])
+async def test_runs_stop_over_http_2(name: str, how: str, tmp_path: Path) -> None:
+    log, key = tmp_path / "notes", new_key()
+    notes = Notes(log)
+    options = ("--http=2",) if name == "granian" else ()
+    env = {"PROBE_LOG": str(log)}
+    with serving("tests.probes:app", tmp_path, name, env, options) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with Connection(reader, writer) as connection:
+            client = H2Connection()
+            client.initiate_connection()
+            body = json.dumps({"key": key}).encode()
+            head = {":method": "POST", ":path": "/tokens/graph_parallel", ":scheme": "http"}
+            head |= {":authority": "x", "content-type": "application/json"}
+            client.send_headers(1, [*head.items()])
+            client.send_data(1, body, end_stream=True)
+            writer.write(client.data_to_send())
+            await until(lambda: notes.of(key, "tick"), 20)
+            left = now()
+            if how == "reset":
+                client.reset_stream(1)
+                writer.write(client.data_to_send())
+            else:
+                connection.leave()
+            await until(lambda: len(notes.of(key, "cancel")) == 2, 2)
+    assert notes.of(key)[-1]["at"] - left < STOPS_WITHIN_SECONDS

@@ -1,0 +1,26 @@
+# uvicorn examples.04_events:app
+"""LangChain's own events, filtered by the route; a client may narrow them, never widen.
+
+    curl -N 'localhost:8000/events?include=*_stream' \\
+        -H 'content-type: application/json' -d '{"question": "Hi?"}'
+"""
+
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+
+from asgi_stream import EventFilter, StreamApp, StreamRoute
+
+from .scripted import ScriptedModel
+
+chain = ChatPromptTemplate.from_template("{question}") | ScriptedModel() | StrOutputParser()
+
+app = StreamApp(
+    routes=[
+        StreamRoute(
+            "/events",
+            chain,
+            format="events",
+            filter=EventFilter(include=("on_chat_model_*",)),
+        )
+    ]
+)

@@ -1,0 +1,31 @@
+# uvicorn examples.05_agent:app
+"""A LangGraph agent with a tool: its answer as tokens, or its steps as they are done.
+
+    curl -N localhost:8000/steps -H 'content-type: application/json' \\
+        -d '{"messages": [["human", "What is the weather in Paris?"]]}'
+"""
+
+from langchain.agents import create_agent
+from langchain_core.tools import tool
+
+from asgi_stream import StreamApp, StreamRoute
+
+from .scripted import ScriptedModel
+
+
+@tool
+async def weather(city: str) -> str:
+    """The weather in a city."""
+    return f"It rains in {city}."
+
+
+model = ScriptedModel(answer="I have looked: {question} Take an umbrella.")
+agent = create_agent(model, tools=[weather])
+
+app = StreamApp(
+    routes=[
+        StreamRoute("/answer", agent),
+        StreamRoute("/steps", agent, format="chunks", stream={"stream_mode": ["updates"]}),
+        StreamRoute("/events", agent, format="events"),
+    ]
+)

@@ -1,0 +1,69 @@
+"""A chat model that needs no key and no network: it answers from a script, at a human speed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+
+ANSWER = (
+    "You asked: {question} I am a small script, so I cannot know. But I can show you how an "
+    "answer arrives: a few letters at a time, as they are made. Press stop, or leave, and the "
+    "work behind it ends at once. Nobody pays for words that nobody reads."
+)
+
+
+class ScriptedModel(BaseChatModel):
+    """Repeats the question and says a few sentences; with tools, calls the first one before.
+
+    Args:
+        answer: What it says; ``{question}`` stands for the last message.
+        seconds: Time between two pieces.
+    """
+
+    answer: str = ANSWER
+    seconds: float = 0.04
+    tools: list[str] = []
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def bind_tools(
+        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any], **kwargs: Any
+    ) -> Runnable[Any, AIMessage]:
+        return self.model_copy(update={"tools": [tool.name for tool in tools]})
+
+    def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        raise NotImplementedError("call it from async code")
+
+    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **_: Any) -> ChatResult:
+        chunks = [chunk.message async for chunk in self._astream(messages)]
+        whole = chunks[0]
+        for chunk in chunks[1:]:
+            whole = whole + chunk  # type: ignore[assignment]  # chunks of one message add up
+        return ChatResult(generations=[ChatGeneration(message=whole)])
+
+    async def _astream(
+        self, messages: list[BaseMessage], *args: Any, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        question = str(messages[-1].content)
+        if self.tools and not isinstance(messages[-1], ToolMessage):
+            call = tool_call_chunk(
+                name=self.tools[0], args='{"city": "Paris"}', id="call_1", index=0
+            )
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content="", tool_call_chunks=[call])
+            )
+            return
+        for piece in re.findall(r"\S{1,5}\s?|\s", self.answer.format(question=question)):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            await asyncio.sleep(self.seconds)
+
