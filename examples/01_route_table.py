@@ -1,7 +1,7 @@
 # uvicorn examples.01_route_table:app
 """A route table: paths on the left, Runnables on the right.
 
-    curl -N localhost:8000/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
+curl -N localhost:8000/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """
 
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser

@@ -1,7 +1,7 @@
 # uvicorn examples.02_fastapi:app
 """The table mounted in a FastAPI app, beside its own routes.
 
-    curl -N localhost:8000/ai/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
+curl -N localhost:8000/ai/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """
 
 from fastapi import FastAPI

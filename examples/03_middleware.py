@@ -1,7 +1,7 @@
 # uvicorn examples.03_middleware:app
 """The table in front of any ASGI app; what it does not serve, the app behind does.
 
-    curl -N localhost:8000/ai/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
+curl -N localhost:8000/ai/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """
 
 from langchain_core.output_parsers import StrOutputParser

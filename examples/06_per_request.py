@@ -26,7 +26,7 @@ class Tracer(AsyncCallbackHandler):
 
     async def on_chain_start(self, serialized: Any, inputs: Any, **about: Any) -> None:
         if about.get("parent_run_id") is None:
-            user, thread = about["metadata"]["user"], about["metadata"].get("thread_id")
+            user, thread = about["metadata"]["user"], about["metadata"]["thread"]
             logger.info("run %s for %s in thread %s", about["run_id"], user, thread)
 
 
@@ -38,7 +38,8 @@ def per_request(request: Request) -> RunnableConfig:
     user = request.headers.get("x-user")
     if user is None:
         raise StreamError("Say who you are in X-User.", code="unknown_user", status=401)
-    return {"metadata": {"user": user}, "tags": ["web"]}
+    thread = request.query_params.get("thread_id")
+    return {"metadata": {"user": user, "thread": thread}, "tags": ["web"]}
 
 
 app = StreamApp(

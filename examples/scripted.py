@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -30,16 +30,14 @@ class ScriptedModel(BaseChatModel):
 
     answer: str = ANSWER
     seconds: float = 0.04
-    tools: list[str] = []
+    tools: tuple[str, ...] = ()
 
     @property
     def _llm_type(self) -> str:
         return "scripted"
 
-    def bind_tools(
-        self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any], **kwargs: Any
-    ) -> Runnable[Any, AIMessage]:
-        return self.model_copy(update={"tools": [tool.name for tool in tools]})
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
+        return self.model_copy(update={"tools": tuple(tool.name for tool in tools)})
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
         raise NotImplementedError("call it from async code")
@@ -48,7 +46,7 @@ class ScriptedModel(BaseChatModel):
         chunks = [chunk.message async for chunk in self._astream(messages)]
         whole = chunks[0]
         for chunk in chunks[1:]:
-            whole = whole + chunk  # type: ignore[assignment]  # chunks of one message add up
+            whole = whole + chunk
         return ChatResult(generations=[ChatGeneration(message=whole)])
 
     async def _astream(
@@ -59,11 +57,8 @@ class ScriptedModel(BaseChatModel):
             call = tool_call_chunk(
                 name=self.tools[0], args='{"city": "Paris"}', id="call_1", index=0
             )
-            yield ChatGenerationChunk(
-                message=AIMessageChunk(content="", tool_call_chunks=[call])
-            )
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
             return
         for piece in re.findall(r"\S{1,5}\s?|\s", self.answer.format(question=question)):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
             await asyncio.sleep(self.seconds)
-

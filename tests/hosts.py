@@ -78,7 +78,7 @@ django: Any = StreamMiddleware(get_asgi_application(), routes=routes("/ai"))  # 
 quart: Any = Quart(__name__)
 
 
-@quart.get("/page")
+@quart.get("/page")  # type: ignore[untyped-decorator]  # Quart is Any here
 async def quart_page() -> str:
     return PAGE
 

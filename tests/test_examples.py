@@ -1,0 +1,181 @@
+"""Each example starts as its first line says and does what it shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from .asgi import frames, tokens
+from .servers import HERE, Server, free_port, serving, stop
+
+EXAMPLES = HERE.parent / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("[0-9]*.py"))
+ASK = {"question": "Hi?"}
+
+
+@contextmanager
+def example(name: str, folder: Path) -> Iterator[Server]:
+    """The example, started by its own first line, on a free port."""
+    first = (EXAMPLES / f"{name}.py").read_text().splitlines()[0]
+    program, app = shlex.split(first.removeprefix("# "))
+    assert (program, app) == ("uvicorn", f"examples.{name}:app")
+    with serving(app, folder, program) as server:
+        yield server
+
+
+def said(answer: httpx.Response) -> str:
+    return "".join(tokens(answer.content))
+
+
+def test_01_route_table(tmp_path: Path) -> None:
+    with example("01_route_table", tmp_path) as server:
+        history = [["human", "hello"], ["ai", "hi"]]
+        answer = httpx.post(f"{server.url}/chat", json={**ASK, "chat_history": history}, timeout=30)
+        assert said(answer).startswith("You asked: Hi? I am a small script")
+        assert len(tokens(answer.content)) > 20
+        *chunks, _ = frames(httpx.post(f"{server.url}/shopping", json=ASK).content)
+        assert chunks[-1] == {"buy": ["bread", "butter"]}
+        assert len(chunks) > 2
+        assert said(httpx.post(f"{server.url}/shout", json="hey")) == "HEY"
+
+
+def test_02_fastapi(tmp_path: Path) -> None:
+    with example("02_fastapi", tmp_path) as server:
+        assert "Hi?" in said(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
+        assert httpx.get(f"{server.url}/hello").json() == "a route of FastAPI's own"
+
+
+def test_03_middleware(tmp_path: Path) -> None:
+    with example("03_middleware", tmp_path) as server:
+        assert "Hi?" in said(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
+        assert httpx.get(f"{server.url}/ai/chat").text == "the app behind"
+
+
+def test_04_events(tmp_path: Path) -> None:
+    with example("04_events", tmp_path) as server:
+        *events, _ = frames(httpx.post(f"{server.url}/events", json=ASK, timeout=30).content)
+        model = {"on_chat_model_start", "on_chat_model_stream", "on_chat_model_end"}
+        assert {event["event"] for event in events} == model
+        narrowed = httpx.post(f"{server.url}/events?include=*_stream", json=ASK, timeout=30)
+        *events, _ = frames(narrowed.content)
+        assert {event["event"] for event in events} == {"on_chat_model_stream"}
+
+
+def test_05_agent(tmp_path: Path) -> None:
+    ask = {"messages": [["human", "What is the weather in Paris?"]]}
+    with example("05_agent", tmp_path) as server:
+        answer = httpx.post(f"{server.url}/answer", json=ask, timeout=30)
+        assert said(answer) == "I have looked: It rains in Paris. Take an umbrella."
+        *steps, _ = frames(httpx.post(f"{server.url}/steps", json=ask, timeout=30).content)
+        assert [next(iter(step["data"])) for step in steps] == ["model", "tools", "model"]
+        *events, _ = frames(httpx.post(f"{server.url}/events", json=ask, timeout=30).content)
+        assert {"on_tool_start", "on_tool_end"} <= {event["event"] for event in events}
+
+
+def test_06_per_request(tmp_path: Path) -> None:
+    with example("06_per_request", tmp_path) as server:
+        refused = httpx.post(f"{server.url}/chat", json=ASK)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "unknown_user")
+        answer = httpx.post(
+            f"{server.url}/chat?thread_id=7", json=ASK, headers={"x-user": "ada"}, timeout=30
+        )
+        assert "Hi?" in said(answer)
+        assert f"run {answer.headers['x-run-id']} for ada in thread 7" in server.log()
+
+
+DRIVER = """
+import {{ chromium }} from "{playwright}";
+const browser = await chromium.launch({{
+  executablePath: "/usr/bin/chromium", args: {flags},
+}});
+const page = await browser.newPage();
+await page.goto("{url}");
+const text = (id) => page.textContent("#" + id);
+const report = {{}};
+await page.click("text=Ask >> nth=1");
+await page.waitForFunction(() => answer.textContent.length > 40);
+report.early = await text("answer");
+await page.waitForFunction(() => state.textContent === "done", null, {{ timeout: 20000 }});
+report.whole = await text("answer");
+await page.click("text=Ask >> nth=1");
+await page.waitForFunction(() => answer.textContent.length > 40);
+await page.click("#stop");
+await page.waitForFunction(() => state.textContent === "stopped");
+report.stopped = await text("answer");
+console.log(JSON.stringify(report));
+await browser.close();
+"""
+
+
+@pytest.fixture(scope="session")
+def playwright(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("npm")
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "playwright-core@1.64.1"]
+    subprocess.run(command, cwd=folder, check=True, timeout=120)
+    return folder / "node_modules/playwright-core/index.mjs"
+
+
+def test_07_page_shows_the_tokens_as_they_come_and_stops(tmp_path: Path, playwright: Path) -> None:
+    with example("07_page", tmp_path) as server:
+        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        script = tmp_path / "drive.mjs"
+        script.write_text(DRIVER.format(playwright=playwright, flags=flags, url=server.url))
+        done = subprocess.run(["node", script], capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+        report: dict[str, Any] = json.loads(done.stdout)
+        whole = "You asked: What is a stream? I am a small script"
+        assert report["whole"].startswith(whole)
+        assert len(report["early"]) < len(report["whole"])
+        assert report["whole"].startswith(report["early"])
+        assert len(report["stopped"]) < len(report["whole"])
+
+
+def test_08_real_model_reaches_a_server_that_speaks_openai_s_protocol(tmp_path: Path) -> None:
+    """Here a stub in the model's place; scripts/real-model starts a real one."""
+    with serving("tests.openai_stub:app", tmp_path) as model:
+        env = {"OPENAI_BASE_URL": f"{model.url}/v1"}
+        with serving("examples.08_real_model:app", tmp_path, env=env) as server:
+            answer = httpx.post(f"{server.url}/chat", json=ASK, timeout=30)
+            assert tokens(answer.content) == ["Hel", "lo"]
+
+
+def test_every_example_is_tested() -> None:
+    tests = Path(__file__).read_text()
+    assert [name for name in NAMES if f"def test_{name}" not in tests] == []
+
+
+def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
+    port = free_port()
+    log = tmp_path / "demo.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [HERE.parent / "scripts/demo", str(port)],
+            stdout=out,
+            stderr=out,
+            env={"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(Path.home()),
+                 "PYTHON": sys.executable, "VENV": str(Path(sys.prefix).relative_to(HERE.parent))
+                 if Path(sys.prefix).is_relative_to(HERE.parent) else ".venv"},
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while "Application startup complete" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        command = re.search(r"^  (curl .*)$", log.read_text(), re.MULTILINE)
+        assert command is not None
+        answer = subprocess.run(shlex.split(command[1]), capture_output=True, timeout=30)
+        assert "".join(tokens(answer.stdout)).startswith("You asked: What is a stream?")
+    finally:
+        stop(process)
