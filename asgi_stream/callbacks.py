@@ -151,10 +151,13 @@ class Tracker(BaseCallbackHandler):
         self._said_in_threads += 1
         if self._said_in_threads % AHEAD and not self._sink.full:
             return None
-        paused = asyncio.run_coroutine_threadsafe(self._pacer.pause(), self._loop)
-        while not self._loop.is_closed():
-            with contextlib.suppress(NotYet):
-                return paused.result(1)
+        pause = self._pacer.pause()
+        with contextlib.suppress(RuntimeError):  # the loop has been closed under this thread
+            paused = asyncio.run_coroutine_threadsafe(pause, self._loop)
+            while not self._loop.is_closed():
+                with contextlib.suppress(NotYet):
+                    return paused.result(1)
+        pause.close()
         raise CancelledError
 
     def _heard(self, run_id: UUID, token: Any, chunk: Any) -> None:

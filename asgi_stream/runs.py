@@ -207,7 +207,7 @@ class _Paced(Runnable[Any, Any]):
         self._pacer = pacer
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # pragma: no cover - astream_events never calls it
 
     async def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
@@ -230,10 +230,7 @@ def _close_with(stack: AsyncExitStack, chunks: Any) -> None:
 
 async def _done(tasks: Iterable[Task[None]], seconds: float) -> set[Task[None]]:
     """Wait for `tasks`, for at most `seconds`; those that are not done."""
-    tasks = set(tasks)
-    if not tasks:
-        return set()
-    _, pending = await asyncio.wait(tasks, timeout=max(0.0, seconds))
+    _, pending = await asyncio.wait(set(tasks), timeout=max(0.0, seconds))
     return pending
 
 

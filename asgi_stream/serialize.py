@@ -95,8 +95,6 @@ def _one_step(value: Any) -> Any:
             return value.isoformat()
         case timedelta():
             return value.total_seconds()
-        case Enum():
-            return value.value
     if hasattr(value, "dtype") and hasattr(value, "tolist"):
         return value.tolist()
     if type(value).__module__.startswith("langgraph.") and type(value).__name__ == "Send":

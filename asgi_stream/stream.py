@@ -170,8 +170,7 @@ class Stream:
         """Nobody reads any more: end the run, if it goes on. Returns at once."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._end is None:
-            self._end = RunError("incomplete", "", "")
+        self._end = self._end or RunError("incomplete", "", "")
         self._wake(self._room)
         self._run.leave()
 
@@ -271,7 +270,7 @@ class Stream:
             # The reader is what we wait for; that is for the send's own deadline to see.
             self._alive = self._sent = now
         for at, act in self._deadlines():
-            if at <= now:
+            if at <= now and self._end is None:
                 act()
         self._watch()
 
@@ -279,10 +278,9 @@ class Stream:
         return lambda: self.fail(RunTimeout(message))
 
     def _ping(self) -> None:
-        if self._end is None and not self._waiting:
-            self._waiting.append(PING)
-            self._sent = self._loop.time()
-            self._wake(self._reader)
+        self._waiting.append(PING)
+        self._sent = self._loop.time()
+        self._wake(self._reader)
 
 
 def reported(

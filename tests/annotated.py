@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, Required, TypedDict
 
 from langchain_core.messages import AnyMessage, BaseMessage
+from langchain_core.runnables import Runnable
 from langgraph.graph import MessagesState
 from pydantic import BaseModel, RootModel
 
@@ -46,6 +47,29 @@ def takes_messages(messages: list[BaseMessage]) -> int:
     return len(messages)
 
 
+class Bare(Runnable):  # type: ignore[type-arg]  # the point
+    """Says nothing of its input."""
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        return input
+
+
+class BrokenSchema(Bare):
+    """Says something that fails."""
+
+    @property
+    def InputType(self) -> Any:
+        raise RuntimeError
+
+    def get_input_schema(self, config: Any = None) -> Any:
+        raise RuntimeError
+
+
+@dataclass
+class Hidden:
+    question: "OnlyForTypes"  # type: ignore[name-defined]  # noqa: F821
+
+
 def takes_anything(value: Any) -> Any:
     return value["maybe"] if "maybe" in value else value  # noqa: SIM401 - LangChain reads this
 
@@ -55,4 +79,8 @@ class NoSchema:
 
 
 def takes_no_schema(value: NoSchema) -> Any:
+    return value
+
+
+def takes_hidden(value: Hidden) -> Any:
     return value

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import signal
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -462,6 +463,29 @@ async def test_a_signal_ends_the_streams_before_the_server_s_own_handler_runs() 
         signal.signal(signal.SIGTERM, before)
     assert seen == [signal.SIGTERM]
     assert b'"shutdown"' in exchange.body
+
+
+def test_a_loop_that_is_gone_and_a_thread_s_loop_are_no_trouble_to_a_signal() -> None:
+    app = StreamApp([StreamRoute("/", CHAIN)])
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    loop = asyncio.new_event_loop()
+    try:
+        thread = threading.Thread(
+            target=lambda: loop.run_until_complete(post(app, "/", ASK)), daemon=True
+        )
+        thread.start()
+        thread.join(5)
+        assert getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is None
+        asyncio.run(post(app, "/", ASK))
+        loop.close()
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def test_an_unknown_scope_is_ignored() -> None:
+    app: Any = StreamApp([StreamRoute("/", CHAIN)])
+    await app({"type": "carrier.pigeon"}, None, None)
 
 
 async def test_signals_are_left_alone_when_asked() -> None:

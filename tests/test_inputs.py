@@ -15,15 +15,19 @@ from langchain_core.runnables import (
 from langgraph.graph import START, StateGraph, add_messages
 
 from asgi_stream.errors import InvalidInput
-from asgi_stream.inputs import ConfigurableSchema, InputSchema
+from asgi_stream.inputs import ConfigurableSchema, InputSchema, _with_messages
 
 from .annotated import (
+    Bare,
+    BrokenSchema,
+    Hidden,
     Plain,
     Question,
     State,
     Typed,
     Words,
     takes_anything,
+    takes_hidden,
     takes_messages,
     takes_no_schema,
     takes_question,
@@ -99,6 +103,9 @@ PASSES: list[tuple[Runnable[Any, Any], Any]] = [
     (RunnableLambda(takes_anything), {"other": 1}),
     (RunnableLambda(takes_no_schema), {"x": 1}),
     (RunnableLambda(hidden_annotation), {"x": 1}),
+    (Bare(), {"x": 1}),
+    (BrokenSchema(), {"x": 1}),
+    (RunnableLambda(takes_hidden), {"question": 1}),
     (RunnableLambda(lambda x: x["a"] if "a" in x else 1), {"b": 1}),  # noqa: SIM401
     (RunnablePassthrough(), [1]),
     (RunnablePassthrough.assign(a=lambda x: x), {"b": 1}),
@@ -161,6 +168,10 @@ def test_chains_get_a_dict_of_a_declared_class(declared: Any) -> None:
 def test_a_runnable_that_takes_the_class_gets_an_instance() -> None:
     checked = InputSchema(RunnableLambda(takes_question), Question).check({"question": "q"})
     assert checked == Question(question="q")
+
+
+def test_hints_that_cannot_be_read_are_no_hindrance() -> None:
+    assert _with_messages({"question": ["human", "x"]}, Hidden, "") == {"question": ["human", "x"]}
 
 
 def postponed(question: Question) -> str:

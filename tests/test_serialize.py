@@ -73,7 +73,10 @@ CASES: list[tuple[Any, Any]] = [
     (float("nan"), ...),
     ([float("inf"), -float("inf")], [None, None]),
     (2**70, 2**70),
-    ({"big": 2**70, "nan": float("nan"), "when": dt.date(2026, 1, 2)}, ...),
+    (
+        {"big": 2**70, "when": dt.date(2026, 1, 2), "id": uuid.UUID(int=7), "colour": Colour.RED},
+        {"big": 2**70, "when": "2026-01-02", "id": str(uuid.UUID(int=7)), "colour": "red"},
+    ),
     ("\ud800", "\ud800"),
     (dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC), "2026-01-02T03:04:05+00:00"),
     (dt.date(2026, 1, 2), "2026-01-02"),
