@@ -98,11 +98,13 @@ class Tracker(BaseCallbackHandler):
 
     def in_threads(self) -> list[str]:
         """The names of open steps that threads have started."""
-        return [self.steps[each].name for each, task in self._started_in.items() if task is None]
+        started = tuple(self._started_in.items())  # threads start and end steps meanwhile
+        steps = (self.steps.get(run_id) for run_id, task in started if task is None)
+        return [step.name for step in steps if step is not None]
 
     def has_moved_on(self) -> bool:
         """Whether an open step goes on in another task than the one that it was started in."""
-        return any(task is not None and task.done() for task in self._started_in.values())
+        return any(task is not None and task.done() for task in tuple(self._started_in.values()))
 
     def orphans(self) -> set[Task[Any]]:
         """Tasks of this run that LangChain itself made and that are not done.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .events import RunError
+from .events import Event, RunError, RunFinished
 from .serialize import to_json
 
 DONE = b"data: [DONE]\n\n"
@@ -29,5 +29,11 @@ def error_object(error: RunError) -> dict[str, Any]:
     return {"error": told}
 
 
-def error_frame(error: RunError) -> bytes:
-    return data_frame(error_object(error))
+def last_frames(event: Event) -> bytes:
+    """How a stream ends; nothing for an event that does not end it."""
+    match event:
+        case RunFinished():
+            return DONE
+        case RunError():
+            return data_frame(error_object(event)) + DONE
+    return b""

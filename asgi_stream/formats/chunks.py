@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..events import Event, OutputChunk, RunError, RunFinished
-from ..wire import DONE, data_frame, error_frame
+from ..events import Event, OutputChunk, RunFinished
+from ..wire import data_frame, last_frames
 from . import Wanted
 
 
@@ -19,14 +19,9 @@ class Format:
     wants: ClassVar[frozenset[Wanted]] = frozenset({OutputChunk})
 
     def encode(self, event: Event) -> bytes:
-        match event:
-            case OutputChunk():
-                return data_frame(_labelled(event))
-            case RunFinished():
-                return DONE
-            case RunError():
-                return error_frame(event) + DONE
-        return b""
+        if isinstance(event, OutputChunk):
+            return data_frame(_labelled(event))
+        return last_frames(event)
 
     def gather(self, event: Event) -> object:
         return event.output if isinstance(event, RunFinished) else None

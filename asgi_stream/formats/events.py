@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..events import Event, LangChainEvent, RunError, RunFinished
-from ..wire import DONE, data_frame, error_frame
+from ..events import Event, LangChainEvent
+from ..wire import data_frame, last_frames
 from . import Wanted
 
 
@@ -22,14 +22,9 @@ class Format:
         self._events: list[dict[str, Any]] = []
 
     def encode(self, event: Event) -> bytes:
-        match event:
-            case LangChainEvent():
-                return data_frame(_object(event))
-            case RunFinished():
-                return DONE
-            case RunError():
-                return error_frame(event) + DONE
-        return b""
+        if isinstance(event, LangChainEvent):
+            return data_frame(_object(event))
+        return last_frames(event)
 
     def gather(self, event: Event) -> object:
         if isinstance(event, LangChainEvent):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import ClassVar
 
-from ..events import Event, OutputChunk, RunError, RunFinished, TextDelta
+from ..events import Event, OutputChunk, RunFinished, TextDelta
 from ..serialize import to_json
-from ..wire import DONE, error_frame
+from ..wire import last_frames
 from . import Wanted
 
 
@@ -21,40 +21,30 @@ class Format:
     wants: ClassVar[frozenset[Wanted]] = frozenset({TextDelta, OutputChunk})
 
     def __init__(self) -> None:
-        self._model_spoke = False
-        self._said: list[str] = []
+        self._model_spoke = self._spoken = False
+        self._gathered: list[str] = []
 
     def encode(self, event: Event) -> bytes:
-        match event:
-            case TextDelta(text=text):
-                self._model_spoke = True
-                return _frame(text)
-            case OutputChunk(text=text) if text and not self._model_spoke:
-                self._said.append(text)
-                return _frame(text)
-            case RunFinished():
-                silent = not (self._model_spoke or self._said)
-                text = _text(event) if silent else ""
-                return (_frame(text) if text else b"") + DONE
-            case RunError():
-                return error_frame(event) + DONE
-        return b""
+        text = self._said(event)
+        return (_frame(text) if text else b"") + last_frames(event)
 
     def gather(self, event: Event) -> object:
+        self._gathered.append(self._said(event))
+        return "".join(self._gathered)
+
+    def _said(self, event: Event) -> str:
+        """The event's part of the answer."""
         match event:
             case TextDelta(text=text):
-                self._model_spoke = True
-                self._said.append(text)
+                self._model_spoke = self._spoken = True
+                return text
             case OutputChunk(text=text) if text and not self._model_spoke:
-                self._said.append(text)
-            case RunFinished():
-                return "".join(self._said) or _text(event)
-        return None
+                self._spoken = True
+                return text
+            case RunFinished(output=output, text=text) if not self._spoken:
+                return to_json(output).decode() if text is None else text
+        return ""
 
 
 def _frame(text: str) -> bytes:
     return f'data: {{"token": {json.dumps(text)}}}\n\n'.encode()
-
-
-def _text(end: RunFinished) -> str:
-    return to_json(end.output).decode() if end.text is None else end.text
