@@ -30,7 +30,7 @@ class Format:
 
     def gather(self, event: Event) -> object:
         self._gathered.append(self._said(event))
-        return "".join(self._gathered)
+        return "".join(self._gathered) if isinstance(event, RunFinished) else None
 
     def _said(self, event: Event) -> str:
         """The event's part of the answer."""

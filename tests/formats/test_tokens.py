@@ -52,7 +52,7 @@ CASES: list[tuple[list[Event], bytes, object]] = [
     (
         [TextDelta(MODEL, "a"), ERROR],
         b'data: {"token": "a"}\n\n' + ERROR_FRAME + b"data: [DONE]\n\n",
-        "a",
+        None,
     ),
 ]
 
