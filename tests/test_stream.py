@@ -15,6 +15,7 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 from starlette.types import Message
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream.events import RunFinished, Step
 from asgi_stream.formats.tokens import Format as Tokens
 
 from .asgi import JSON, Exchange, call, frames, post, tokens
@@ -487,6 +488,7 @@ async def test_only_the_first_end_counts() -> None:
         [stream] = app._here().streams
         stream.shut_down()
         stream.fail(ValueError())
+        stream.put(RunFinished(Step("r", "r", "chain"), "late", "late"))
         await exchange.finished()
     error, _ = frames(exchange.body)
     assert error["error"]["code"] == "shutdown"
