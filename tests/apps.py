@@ -133,6 +133,8 @@ FAILURES: dict[str, tuple[Any, str]] = {
     "late": (after_a_word(waits), "timeout"),
 }
 
+FORGING = "a\r\n\r\ndata: forged\x00"
+
 PAGE = """<!doctype html><title>…</title><pre id=said></pre><script>
 let opened = 0, source = new EventSource("stream/browser?question=hi");
 source.onopen = () => { opened += 1 };
@@ -178,6 +180,11 @@ streams = StreamApp(
         StreamRoute("/flood-40k", Flood(count=40_000), limits=Limits(buffer=None)),
         StreamRoute("/dropped", RunnableGenerator(flood), limits=Limits(send=1)),
         StreamRoute("/echo", RunnableGenerator(echo)),
+        StreamRoute(
+            "/named",
+            RunnableLambda(str.upper).with_config(run_name=FORGING, tags=[FORGING]),
+            format="events",
+        ),
         StreamRoute("/first", RunnableLambda(fails)),
         StreamRoute("/odd", RunnableGenerator(odd_chunks), format="chunks"),
         StreamRoute("/browser", chain_of("Hel", "lo"), methods=("GET",)),
