@@ -70,6 +70,8 @@ class StreamRoute:
         limits: Bounds in seconds, bytes and counts.
         errors: What a client is told of exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
+        inline_parser: Run a ``StrOutputParser`` at the end of a chain on the event loop instead of
+            in a thread for each chunk. Output, callbacks and traces stay the same.
         debug: Send the text of exceptions too. For development only.
 
     Raises:
@@ -89,6 +91,7 @@ class StreamRoute:
     stream: Mapping[str, Any] = _option(MappingProxyType({}))
     limits: Limits = _option(Limits())
     errors: Mapping[Any, StreamError] = _option(MappingProxyType({}))
+    inline_parser: bool = _option(True)
     debug: bool = _option(False)
 
     _asked_for: frozenset[str] = field(init=False, repr=False, compare=False)

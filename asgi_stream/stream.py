@@ -16,6 +16,7 @@ from .errors import ReaderTooSlow, RunTimeout, ShuttingDown, public_error
 from .events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted, TextDelta
 from .filters import EventFilter, speaks
 from .formats import Format
+from .parsers import with_inline_parser
 from .requests import RunRequest
 from .routes import StreamRoute
 from .runs import Run
@@ -76,7 +77,7 @@ class Stream:
         self._headers_sent = False
         self._timer: TimerHandle | None = None
         self._run = Run(
-            runnable,
+            with_inline_parser(runnable) if route.inline_parser else runnable,
             request,
             wants=self._format.wants,
             sink=self,

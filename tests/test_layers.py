@@ -13,14 +13,14 @@ LAYERS = [
     {"errors", "limits", "serialize", "importer", "shutdown"},
     {"events"},
     {"filters", "wire"},
-    {"callbacks", "formats", "inputs", "requests"},
+    {"callbacks", "formats", "inputs", "parsers", "requests"},
     {"runs"},
     {"routes"},
     {"stream", "table"},
     {"app"},
     {"__init__"},
 ]
-LANGCHAIN = {"callbacks", "inputs", "runs", "serialize"}
+LANGCHAIN = {"callbacks", "inputs", "parsers", "runs", "serialize"}
 
 
 def modules() -> dict[str, Path]:
