@@ -14,7 +14,9 @@ import os
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,7 +38,6 @@ MATCHES = [
     ("ours", "hand"),
     ("hand_sr", "hand"),
     ("constant", "hand"),
-    ("ours_chunks", "hand"),
     ("ours_events", "hand_events"),
     ("ours_models", "hand_models"),
 ]
@@ -113,18 +114,21 @@ def row(name: str, shape: str, runnable: str, ours: Figures, other: Figures, aga
 
 async def run(rounds: int, folder: Path) -> None:
     names = sorted({name for match in MATCHES for name in match})
+    options = ("--http=httptools", "--loop=uvloop", "--no-access-log")
     figures: dict[Any, Figures] = {}
-    for _ in range(rounds):
-        for runnable in RUNNABLES:
-            for shape in SHAPES:
-                for name in names:
-                    options = ("--http=httptools", "--loop=uvloop", "--no-access-log")
-                    app = f"benchmarks.contenders:{name}"
-                    with serving(app, folder, options=options) as server:
-                        await read(server.port, runnable, 50, 0)
-                        into = figures.setdefault((name, runnable, shape), Figures())
-                        await measure(server, runnable, shape, into)
-                        print(".", end="", file=sys.stderr, flush=True)
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(
+                serving(f"benchmarks.contenders:{name}", folder, options=options)
+            )
+            for name in names
+        }
+        for each in range(rounds + 1):
+            for runnable, shape, name in product(RUNNABLES, SHAPES, names):
+                # The first round warms up.
+                into = figures.setdefault((name, runnable, shape), Figures())
+                await measure(servers[name], runnable, shape, into if each else Figures())
+                print(".", end="", file=sys.stderr, flush=True)
     print("\n| contender | runnable | shape | µs CPU / token | against | ratio | first byte, ms |"
           " bytes / token |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
     for name, against in MATCHES:

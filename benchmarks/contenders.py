@@ -139,6 +139,5 @@ def table(**options: Any) -> StreamApp:
 
 
 ours = table()
-ours_chunks = table(format="chunks")
 ours_events = table(format="events")
 ours_models = table(format="events", filter=EventFilter(types=("chat_model",)))
