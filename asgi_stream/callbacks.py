@@ -53,7 +53,14 @@ class Pacer:
         self._until = monotonic() + self.SLICE_SECONDS
 
     def due(self) -> bool:
-        return self._sink.full or monotonic() > self._until
+        if self._sink.full:
+            return True
+        now = monotonic()
+        if now < self._until:
+            return False
+        # What waits since a moment ago only has not kept the loop from turning before.
+        since = self._sink.waiting_since
+        return since is None or now - since > self.SLICE_SECONDS
 
     async def pause(self) -> None:
         if self._sink.full:

@@ -126,6 +126,10 @@ class Sink(Protocol):
     def full(self) -> bool:
         """Whether the run should wait for `room` before it makes more."""
 
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when what was put in waits for its reader, by ``time.monotonic``; None: nothing."""
+
     async def room(self) -> None:
         """Return when there is room again, or nobody reads any more."""
 

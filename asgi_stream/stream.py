@@ -9,6 +9,7 @@ import asyncio
 import logging
 from asyncio import CancelledError, Future, Task, TimerHandle
 from collections.abc import AsyncIterator, Callable, Sequence
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -65,6 +66,7 @@ class Stream:
         self._first_line = first_line
 
         self._loop = asyncio.get_running_loop()
+        self.waiting_since: float | None = None
         self._waiting: list[bytes] = []
         self._size = 0
         self._reader: Future[None] | None = None
@@ -221,6 +223,8 @@ class Stream:
             return
         if self._first_line:
             frame, self._first_line = self._first_line + frame, b""
+        if not self._waiting:
+            self.waiting_since = monotonic()
         self._waiting.append(frame)
         self._size += len(frame)
         if opens and not self._shown:
@@ -233,6 +237,7 @@ class Stream:
         data = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         self._waiting = []
         self._size = 0
+        self.waiting_since = None
         self._sent = self._loop.time()
         self._wake(self._room)
         return data

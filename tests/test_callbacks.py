@@ -32,6 +32,7 @@ class Kept:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.full = False
+        self.waiting_since: float | None = None
 
     async def room(self) -> None: ...
 
