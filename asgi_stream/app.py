@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from asyncio import AbstractEventLoop, Task
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary, WeakMethod
 
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
@@ -70,9 +70,8 @@ class StreamApp:
     ) -> None:
         self._table = Table(routes, defaults)
         self._running: Counter[str] = Counter()
-        self._loops: weakref.WeakKeyDictionary[AbstractEventLoop, _OnLoop]
-        self._loops = weakref.WeakKeyDictionary()
-        close_all = weakref.WeakMethod(self._close_all)
+        self._loops: WeakKeyDictionary[AbstractEventLoop, _OnLoop] = WeakKeyDictionary()
+        close_all = WeakMethod(self._close_all)
         self._hook = SignalHook(lambda: (close := close_all()) and close()) if signals else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

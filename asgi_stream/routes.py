@@ -119,6 +119,8 @@ class StreamRoute:
             raise TableError(
                 f"there is no option {unknown[0]!r}; expected one of {', '.join(OPTIONS)}"
             )
+        if self._asked_for.issuperset(defaults):
+            return self
         own = {name: getattr(self, name) for name in self._asked_for}
         return StreamRoute(self.path, self.runnable, **{**defaults, **own})
 

@@ -61,6 +61,7 @@ class Stream:
         self._route = route
         self._limits = route.limits
         self._filters = filters
+        self._chooses = bool(filters or route.answer)
         self._format: Format = route.format_class()
         self.gathered = gathered
         self._first_line = first_line
@@ -106,7 +107,7 @@ class Stream:
         if self._end is not None:
             return
         self._alive = self._loop.time()
-        if not self._admits(event):
+        if self._chooses and not self._admits(event):
             return
         limit = self._limits.buffer
         if isinstance(event, (RunFinished, RunError)):

@@ -83,26 +83,32 @@ async def test_what_is_streamed_in_a_thread_comes_once() -> None:
     assert tokens((await post(app, "/", 1)).body) == ["Hel", "lo"]
 
 
-def test_a_thread_that_outlives_its_loop_is_ended() -> None:
-    async def make() -> Any:
-        return made()
-
-    loop = asyncio.new_event_loop()
-    listener, sink = loop.run_until_complete(make())
-    loop.close()
-    ended: list[str] = []
+def speaking(listener: Any, token: str, ended: list[str]) -> threading.Thread:
+    """A thread in which a model says a token, and writes down if it is ended there."""
 
     def speak() -> None:
         run_id = uuid4()
         listener.on_chat_model_start({"name": "m"}, [], run_id=run_id)
         try:
-            listener.on_llm_new_token("a", run_id=run_id)
+            listener.on_llm_new_token(token, run_id=run_id)
         except asyncio.CancelledError:
             ended.append("token")
 
     thread = threading.Thread(target=speak)
     thread.start()
-    thread.join(5)
+    return thread
+
+
+async def make() -> Any:
+    return made()
+
+
+def test_a_thread_that_outlives_its_loop_is_ended() -> None:
+    loop = asyncio.new_event_loop()
+    listener, sink = loop.run_until_complete(make())
+    loop.close()
+    ended: list[str] = []
+    speaking(listener, "a", ended).join(5)
     assert ended == ["token"]
     assert sink.events == []
 
@@ -110,23 +116,9 @@ def test_a_thread_that_outlives_its_loop_is_ended() -> None:
 async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
     ended: list[str] = []
     loop = asyncio.new_event_loop()
-
-    async def make() -> Any:
-        return made()
-
     listener, sink = await asyncio.to_thread(loop.run_until_complete, make())
     sink.full = True
-
-    def speak() -> None:
-        run_id = uuid4()
-        listener.on_chat_model_start({"name": "m"}, [], run_id=run_id)
-        try:
-            listener.on_llm_new_token("", run_id=run_id)
-        except asyncio.CancelledError:
-            ended.append("token")
-
-    thread = threading.Thread(target=speak)
-    thread.start()
+    thread = speaking(listener, "", ended)
     await asyncio.sleep(0.1)
     await asyncio.to_thread(loop.close)
     await asyncio.to_thread(thread.join, 5)
