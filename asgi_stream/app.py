@@ -6,13 +6,12 @@ import asyncio
 import logging
 from asyncio import AbstractEventLoop, Task
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,11 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import MethodNotAllowed, NotFound, RunTimeout, ShuttingDown, StreamError, TooManyRuns
 from .events import LangChainEvent, RunError
 from .filters import EventFilter
+from .reports import reported
 from .requests import ClientDisconnect, RunRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .serialize import to_json
 from .shutdown import SignalHook
-from .stream import Stream, reported
+from .stream import ReaderStalled, Stream
 from .table import Table
 from .wire import error_object
 
@@ -259,7 +259,18 @@ async def _respond(
                 refused = True
                 await _error_response(error, stream.run_id)(scope, receive, send)
         if not refused:
-            await send(message)
+            await stream.in_time(send(message))
+
+    def send_frames(data: bytes) -> Awaitable[None]:
+        return send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def body() -> AsyncIterator[bytes]:
+        # The frames go straight to the server: what the response puts around each one that it is
+        # given, a cancel scope and a timer, costs as much as the rest of sending it.
+        if not refused:
+            await stream.deliver(send_frames)
+        return
+        yield
 
     async def receive_and_see() -> Message:
         message = await receive()
@@ -267,18 +278,17 @@ async def _respond(
         return message
 
     response = EventSourceResponse(
-        stream.frames(),
+        body(),
         headers={**NOT_STORED, RUN_ID: stream.run_id},
         media_type="application/json" if stream.gathered else "text/event-stream",
         ping=0,  # the stream's own pings know when nothing else went out
         sep="\n",
-        send_timeout=route.limits.send,
         shutdown_event=_Farewell(stream),  # type: ignore[arg-type]  # only ever set
         shutdown_grace_period=route.limits.grace,
     )
     try:
         await response(scope, receive_and_see, send_when_open)
-    except SendTimeoutError:
+    except ReaderStalled:
         logger.warning(
             "run %s of %s: its reader took nothing for %g s and was dropped",
             stream.run_id,

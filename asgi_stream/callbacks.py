@@ -125,7 +125,7 @@ class Tracker(BaseCallbackHandler):
             if _made_by_langchain(task) and _context(task).get(_tracker) is self
         }
 
-    def emit(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         """Pass `event` on, from whichever thread."""
         if get_ident() == self._thread:
             self._sink.put(event)
@@ -139,23 +139,30 @@ class Tracker(BaseCallbackHandler):
     def on_llm_new_token(self) -> Callable[..., Any]:
         """LangChain asks for it at each token, and awaits it if it is a coroutine function.
 
-        A token on the loop can wait without a thread; a token in a thread must not be given a
-        coroutine, for which LangChain would make an event loop each time.
+        So a token on the loop costs a coroutine only when it has to wait. A token in a thread must
+        not be given a coroutine, for which LangChain would make an event loop each time.
         """
-        return self._token if get_ident() == self._thread else self._token_in_thread
+        if get_ident() != self._thread:
+            return self._token_in_thread
+        return self._token_and_pause if self._pacer.due() else self._token
 
-    async def _token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
+    def _token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
         if self.refusing:
             raise CancelledError
-        self._heard(run_id, token, chunk)
+        if said := self._heard(run_id, token, chunk):
+            self._emit(said)
+
+    async def _token_and_pause(self, token: Any, **kwargs: Any) -> None:
+        self._token(token, **kwargs)
         # A sync call on the loop's thread brings this to another thread, while the loop stands.
-        if self._pacer.due() and get_ident() == self._thread:
+        if get_ident() == self._thread:
             await self._pacer.pause()
 
     def _token_in_thread(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
         if self.refusing:
             raise CancelledError
-        self._heard(run_id, token, chunk)
+        if said := self._heard(run_id, token, chunk):
+            self._emit(said)
         # What a thread says waits in the loop's own queue, where nothing counts it.
         self._said_in_threads += 1
         if self._said_in_threads % AHEAD and not self._sink.full:
@@ -169,8 +176,9 @@ class Tracker(BaseCallbackHandler):
         pause.close()
         raise CancelledError
 
-    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> None:
-        """A model has said something."""
+    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
+        """A model has said something: what to pass on of it."""
+        return None
 
     def _started(
         self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
@@ -269,17 +277,19 @@ class Listener(Tracker):
             self._speakers[run_id] = step
         return step
 
-    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> None:
+    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         self._heard_of.add(run_id)
         step = self._speakers.get(run_id)
-        if step is not None:
-            message = getattr(chunk, "message", None)
-            self._say(step, text_of_content(token if message is None else message.content))
+        if step is None:
+            return None
+        message = getattr(chunk, "message", None)
+        text = text_of_content(token if message is None else message.content)
+        return TextDelta(step, text) if text else None
 
     def _ended(self, run_id: UUID, output: Any) -> None:
         step = self._speakers.get(run_id)
-        if step is not None and run_id not in self._heard_of:
-            self._say(step, text_of(output) or "")
+        if step is not None and run_id not in self._heard_of and (text := text_of(output)):
+            self._emit(TextDelta(step, text))
         self._forget(run_id)
         super()._ended(run_id, output)
 
@@ -288,10 +298,6 @@ class Listener(Tracker):
         super()._failed(error, run_id=run_id)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
-
-    def _say(self, step: Step, text: str) -> None:
-        if text:
-            self.emit(TextDelta(step, text))
 
     def _forget(self, run_id: UUID) -> None:
         self._speakers.pop(run_id, None)

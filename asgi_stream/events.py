@@ -6,7 +6,7 @@ others. Their names follow LangChain's own stream protocol (package ``langchain-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -123,6 +123,10 @@ class Sink(Protocol):
     """Where a run's events go. All of it is used on the run's event loop only."""
 
     @property
+    def wants(self) -> Set[type[Event]]:
+        """The events, besides start and end, that anyone still has a use for."""
+
+    @property
     def full(self) -> bool:
         """Whether the run should wait for `room` before it makes more."""
 
@@ -132,6 +136,9 @@ class Sink(Protocol):
 
     async def room(self) -> None:
         """Return when there is room again, or nobody reads any more."""
+
+    def alive(self) -> None:
+        """Take note that the run goes on, though it has nothing to say."""
 
     def put(self, event: Event) -> None:
         """Take an event. Nothing is taken after a terminal one."""

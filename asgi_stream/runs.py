@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import CancelledError, Task
-from collections.abc import AsyncIterator, Iterable, Set
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -15,7 +15,6 @@ from langchain_core.runnables.config import merge_configs
 from .callbacks import Listener, Pacer, Tracker, text_of, text_of_chunk
 from .errors import RunIncomplete
 from .events import (
-    Event,
     LangChainEvent,
     OutputChunk,
     RunFinished,
@@ -48,7 +47,6 @@ class Run:
     Args:
         runnable: What to run.
         request: With what.
-        wants: The events, besides start and end, that anyone has a use for.
         sink: Where the events go.
         grace: Seconds to clean up after a cancel before it is reported.
         tasks: A set that keeps this run's tasks alive; they leave it when they are done.
@@ -59,20 +57,18 @@ class Run:
         runnable: Runnable[Any, Any],
         request: RunRequest,
         *,
-        wants: Set[type[Event]],
         sink: Sink,
         grace: float,
         tasks: set[Task[None]],
     ) -> None:
         self._runnable = runnable
         self._request = request
-        self._wants = wants
         self._sink = sink
         self._grace = grace
         self._tasks = tasks
         self._pacer = Pacer(sink)
-        listens = TextDelta in wants
-        self._tracker = (Listener if listens else Tracker)(request.run_id, sink, self._pacer)
+        self._listens = TextDelta in sink.wants
+        self._tracker = (Listener if self._listens else Tracker)(request.run_id, sink, self._pacer)
         self._name = runnable.get_name()
         self._step = Step(str(request.run_id), self._name, "chain")
         self._left = False
@@ -99,7 +95,9 @@ class Run:
         self._tracker.follow()
         self._sink.put(RunStarted(self._step.run_id))
         try:
-            output = await (self._events() if LangChainEvent in self._wants else self._chunks())
+            output = await (
+                self._events() if LangChainEvent in self._sink.wants else self._chunks()
+            )
             # What threads have said is still in the loop's queue.
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
@@ -116,7 +114,7 @@ class Run:
         else:
             if self._tracker.finished:
                 output = self._tracker.output
-            text = text_of(output) if TextDelta in self._wants else None
+            text = text_of(output) if self._listens else None
             self._sink.put(RunFinished(self._step, output, text))
 
     def _failed(self, error: BaseException) -> None:
@@ -133,7 +131,6 @@ class Run:
         request, sink, pacer = self._request, self._sink, self._pacer
         mode_at, namespace_at = _labels(request.stream)
         plain = mode_at is None and namespace_at is None
-        listens = TextDelta in self._wants
         output: Any = None
         async with AsyncExitStack() as stack:
             chunks = self._runnable.astream(request.input, self._config(), **request.stream)
@@ -141,8 +138,10 @@ class Run:
             async for chunk in chunks:
                 if self._tracker.root is None:
                     output = _added(output, chunk)
-                if plain:
-                    text = text_of_chunk(chunk) if listens else ""
+                if OutputChunk not in sink.wants:
+                    sink.alive()
+                elif plain:
+                    text = text_of_chunk(chunk) if self._listens else ""
                     sink.put(OutputChunk(self._step, chunk, text))
                 else:
                     namespace = None if namespace_at is None else tuple(chunk[namespace_at])

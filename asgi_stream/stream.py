@@ -6,25 +6,27 @@ All deadlines live here, and all failures become a `RunError` here, once.
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import CancelledError, Future, Task, TimerHandle
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
+from math import inf
 from time import monotonic
-from typing import Any
-from uuid import uuid4
+from typing import Any, cast
 
-from .errors import ReaderTooSlow, RunTimeout, ShuttingDown, public_error
+from .errors import ReaderTooSlow, RunTimeout, ShuttingDown
 from .events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted, TextDelta
 from .filters import EventFilter, speaks
 from .formats import Format
 from .parsers import with_inline_parser
+from .reports import reported
 from .requests import RunRequest
 from .routes import StreamRoute
 from .runs import Run
 from .serialize import to_json
 from .wire import PING
 
-logger = logging.getLogger("asgi_stream")
+
+class ReaderStalled(Exception):
+    """A send has waited for the reader for ``limits.send`` seconds."""
 
 
 class Stream:
@@ -32,8 +34,8 @@ class Stream:
 
     The run puts events in, as they happen; the reader takes what has piled up, in one piece. At
     half of ``limits.buffer`` bytes the run is told to wait; one that cannot is ended when they are
-    full. All of it happens on one event loop, and nothing here waits but `frames`, `opened` and
-    `room`.
+    full. All of it happens on one event loop, and nothing here waits but `opened`, `deliver`,
+    `in_time` and `room`.
 
     Args:
         runnable: What to run.
@@ -68,8 +70,10 @@ class Stream:
 
         self._loop = asyncio.get_running_loop()
         self.waiting_since: float | None = None
+        self.full = False
         self._waiting: list[bytes] = []
         self._size = 0
+        self._capacity = inf if self._limits.buffer is None else self._limits.buffer
         self._reader: Future[None] | None = None
         self._room: Future[None] | None = None
         self._opening: Future[None] | None = None
@@ -78,11 +82,13 @@ class Stream:
 
         self._begun = self._alive = self._sent = self._loop.time()
         self._headers_sent = False
+        self._sender: Task[Any]  # set while `_sending_since` is
+        self._sending_since: float | None = None
+        self._stalled = False
         self._timer: TimerHandle | None = None
         self._run = Run(
             with_inline_parser(runnable) if route.inline_parser else runnable,
             request,
-            wants=self._format.wants,
             sink=self,
             grace=self._limits.grace,
             tasks=tasks,
@@ -92,9 +98,8 @@ class Stream:
     # What the run sees of it: a Sink.
 
     @property
-    def full(self) -> bool:
-        limit = self._limits.buffer
-        return limit is not None and self._size * 2 >= limit
+    def wants(self) -> Set[type[Event]]:
+        return self._format.wants
 
     async def room(self) -> None:
         if self.full and self._end is None:
@@ -103,16 +108,18 @@ class Stream:
             # Several branches of a run may wait for the same room.
             await asyncio.shield(self._room)
 
+    def alive(self) -> None:
+        self._alive = self._loop.time()
+
     def put(self, event: Event) -> None:
         if self._end is not None:
             return
         self._alive = self._loop.time()
         if self._chooses and not self._admits(event):
             return
-        limit = self._limits.buffer
         if isinstance(event, (RunFinished, RunError)):
             self._finish(event)
-        elif limit is not None and self._size >= limit:
+        elif self._size >= self._capacity:
             self.fail(ReaderTooSlow())
         else:
             try:
@@ -121,7 +128,7 @@ class Stream:
                 # Here, because LangChain swallows what its handlers raise.
                 self.fail(error)
             else:
-                self._add(frame, opens=_opens(event))
+                self._add(frame, opens=not self._shown and _opens(event))
 
     def fail(self, exception: BaseException) -> None:
         if self._end is None:
@@ -147,14 +154,22 @@ class Stream:
         self._watch()
         return None
 
-    async def frames(self) -> AsyncIterator[bytes]:
-        """What has piled up since the last time, until the run's end."""
+    async def deliver(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send what has piled up since the last time, in one piece, until the run's end.
+
+        Raises:
+            ReaderStalled: As `in_time`, for each piece.
+        """
+        await self.in_time(self._deliver(send))
+
+    async def _deliver(self, send: Callable[[bytes], Awaitable[None]]) -> None:
         while True:
             if self._waiting:
-                yield self._take()
+                await send(self._take())
             elif self._end is not None:
                 return
             else:
+                self._sending_since = None
                 self._reader = self._loop.create_future()
                 try:
                     await self._reader
@@ -163,8 +178,26 @@ class Stream:
                         raise
                     # The server ends this connection and the reader does not know: tell it.
                     self.fail(ShuttingDown())
-                    yield self._take()
+                    await send(self._take())
                     raise
+
+    async def in_time(self, sending: Awaitable[None]) -> None:
+        """Await a send, for at most ``limits.send`` seconds.
+
+        Raises:
+            ReaderStalled: It took longer, and was cancelled.
+        """
+        task = cast(Task[Any], asyncio.current_task())
+        self._sender, self._sending_since = task, self._loop.time()
+        try:
+            await sending
+        except CancelledError:
+            if self._stalled:
+                task.uncancel()
+                raise ReaderStalled from None
+            raise
+        finally:
+            self._sending_since = None
 
     def shut_down(self) -> None:
         """End the stream because the server goes away."""
@@ -213,8 +246,7 @@ class Stream:
         self._wake(self._opening)
         self._wake(self._reader)
         self._wake(self._room)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watch()
 
     def _add(self, frame: bytes, *, opens: bool) -> None:
         if opens and not self._answering and (frame or self.gathered):
@@ -228,6 +260,7 @@ class Stream:
             self.waiting_since = monotonic()
         self._waiting.append(frame)
         self._size += len(frame)
+        self.full = self._size * 2 >= self._capacity
         if opens and not self._shown:
             self._shown = True
             self._wake(self._opening)
@@ -238,8 +271,9 @@ class Stream:
         data = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         self._waiting = []
         self._size = 0
+        self.full = False
         self.waiting_since = None
-        self._sent = self._loop.time()
+        self._sent = self._sending_since = self._loop.time()
         self._wake(self._room)
         return data
 
@@ -253,6 +287,13 @@ class Stream:
     def _deadlines(self) -> list[tuple[float, Callable[[], None]]]:
         limits = self._limits
         due: list[tuple[float, Callable[[], None]]] = []
+        if limits.send is not None and not self._stalled:
+            since = self._sending_since
+            if since is None:
+                since = self._loop.time()
+            due.append((since + limits.send, self._drop))
+        if self._end is not None:
+            return due
         if limits.run is not None:
             due.append((self._begun + limits.run, self._too_long("The run took too long.")))
         if limits.first is not None and not self._answering:
@@ -268,7 +309,7 @@ class Stream:
     def _watch(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._end is None and (due := self._deadlines()):
+        if due := self._deadlines():
             self._timer = self._loop.call_at(min(at for at, _ in due), self._tick)
 
     def _tick(self) -> None:
@@ -277,40 +318,22 @@ class Stream:
             # The reader is what we wait for; that is for the send's own deadline to see.
             self._alive = self._sent = now
         for at, act in self._deadlines():
-            if at <= now and self._end is None:
+            if at <= now:
                 act()
+                break
         self._watch()
 
     def _too_long(self, message: str) -> Callable[[], None]:
         return lambda: self.fail(RunTimeout(message))
 
+    def _drop(self) -> None:
+        self._stalled = True
+        self._sender.cancel()
+
     def _ping(self) -> None:
         self._waiting.append(PING)
         self._sent = self._loop.time()
         self._wake(self._reader)
-
-
-def reported(
-    exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
-) -> RunError:
-    """What the client is told of `exception`; the log is told the rest, under the same id."""
-    told = public_error(exception, route.errors if route else {})
-    error_id = uuid4().hex
-    foreign = told is not exception
-    logger.log(
-        logging.ERROR if told.status >= 500 else logging.INFO,
-        "run %s of %s: %s, %s (error id %s)",
-        run_id,
-        route.path if route else "no route",
-        told.code,
-        told.message,
-        error_id,
-        exc_info=exception if foreign else None,
-    )
-    detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
-    return RunError(
-        told.code, told.message, error_id, told.status, detail, told.fields, told.headers
-    )
 
 
 def _opens(event: Event) -> bool:
@@ -321,10 +344,3 @@ def _opens(event: Event) -> bool:
         case RunStarted():
             return False
     return True
-
-
-def _said(exception: BaseException) -> str:
-    try:
-        return str(exception)
-    except Exception:
-        return "(its text cannot be had)"

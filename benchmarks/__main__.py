@@ -57,8 +57,11 @@ def cpu_seconds(pid: int) -> float:
     return (int(user) + int(system)) / TICKS
 
 
-async def read(port: int, name: str, tokens: int, per_second: int) -> tuple[float, int]:
-    """One stream: seconds to its first byte, and the bytes of its body."""
+async def read(
+    port: int, name: str, tokens: int, per_second: int, after: float
+) -> tuple[float, int]:
+    """One stream, begun `after` seconds: seconds to its first byte, and the bytes of its body."""
+    await asyncio.sleep(after)
     asked = json.dumps({"tokens": tokens, "per_second": per_second})
     body = json.dumps(RUNNABLES[name][1](asked)).encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -91,9 +94,12 @@ def check(body: bytes, tokens: int) -> None:
 
 async def measure(server: Server, name: str, shape: str, into: Figures) -> None:
     streams, tokens, per_second = SHAPES[shape]
+    # Paced streams begin one after another, at the same moments for each contender, so that their
+    # tokens do not fall together more often for the one that begins its streams faster.
+    apart = 1.02 / per_second if per_second else 0.0
     before = cpu_seconds(server.process.pid)
     done = await asyncio.gather(
-        *(read(server.port, name, tokens, per_second) for _ in range(streams))
+        *(read(server.port, name, tokens, per_second, n * apart) for n in range(streams))
     )
     spent = cpu_seconds(server.process.pid) - before
     into.cpu.append(spent * 1e6 / (streams * tokens))

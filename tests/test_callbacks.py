@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Set
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.callbacks import Listener, Pacer, Tracker
-from asgi_stream.events import Event
+from asgi_stream.events import Event, TextDelta
 
 from .asgi import frames, post, tokens
 from .models import InThread
@@ -29,12 +30,16 @@ pytestmark = pytest.mark.anyio
 class Kept:
     """A sink."""
 
+    wants: Set[type[Event]] = frozenset({TextDelta})
+
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.full = False
         self.waiting_since: float | None = None
 
     async def room(self) -> None: ...
+
+    def alive(self) -> None: ...
 
     def put(self, event: Event) -> None:
         self.events.append(event)
@@ -123,6 +128,17 @@ async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
     await asyncio.to_thread(loop.close)
     await asyncio.to_thread(thread.join, 5)
     assert ended == ["token"]
+
+
+async def test_a_sync_model_on_the_loop_does_not_wait_for_the_loop() -> None:
+    listener, sink = made()
+    sink.full = True
+    run_id = uuid4()
+    handle_event([listener], "on_llm_start", "ignore_llm", {}, ["x"], run_id=run_id)
+    for token in "ab":
+        handle_event([listener], "on_llm_new_token", "ignore_llm", token, run_id=run_id)
+    await asyncio.sleep(0)
+    assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["a", "b"]
 
 
 async def test_after_the_end_no_step_starts_and_no_token_is_taken() -> None:

@@ -16,7 +16,8 @@ LAYERS = [
     {"callbacks", "formats", "inputs", "parsers", "requests"},
     {"runs"},
     {"routes"},
-    {"stream", "table"},
+    {"reports", "table"},
+    {"stream"},
     {"app"},
     {"__init__"},
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import ClassVar, Protocol, cast
+from typing import Protocol, cast
 
 from ..events import Event, LangChainEvent, OutputChunk, TextDelta
 from ..importer import ImportFailed, import_from_string
@@ -27,8 +27,11 @@ class Format(Protocol):
     client asked for one JSON document. The last is always a ``RunFinished`` or a ``RunError``.
     """
 
-    wants: ClassVar[frozenset[Wanted]]
-    """The events, besides a run's start and end, that the format has a use for."""
+    wants: frozenset[Wanted]
+    """The events, besides a run's start and end, that the format has a use for.
+
+    The class has them all; an instance may want fewer from some event on.
+    """
 
     def encode(self, event: Event) -> bytes:
         """The event as frames, each with its blank line; ``b""`` if it is not for the client."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ..events import Event, OutputChunk, RunFinished
 from ..wire import data_frame, last_frames
@@ -16,7 +16,7 @@ class Format:
     ``{"mode": ..., "namespace": [...], "data": ...}`` with the parts that it asked for.
     """
 
-    wants: ClassVar[frozenset[Wanted]] = frozenset({OutputChunk})
+    wants: frozenset[Wanted] = frozenset({OutputChunk})
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, OutputChunk):

@@ -6,7 +6,7 @@ https://reference.langchain.com/python/langchain-core/runnables/schema
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ..events import Event, LangChainEvent
 from ..wire import data_frame, last_frames
@@ -16,7 +16,7 @@ from . import Wanted
 class Format:
     """``event``, ``name``, ``run_id``, ``parent_ids``, ``tags``, ``metadata`` and ``data``."""
 
-    wants: ClassVar[frozenset[Wanted]] = frozenset({LangChainEvent})
+    wants: frozenset[Wanted] = frozenset({LangChainEvent})
 
     def __init__(self) -> None:
         self._events: list[dict[str, Any]] = []

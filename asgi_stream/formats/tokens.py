@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import ClassVar
+from json.encoder import encode_basestring_ascii
 
 from ..events import Event, OutputChunk, RunFinished, TextDelta
 from ..serialize import to_json
 from ..wire import last_frames
 from . import Wanted
+
+MODELS = frozenset({TextDelta})
 
 
 class Format:
@@ -18,10 +19,10 @@ class Format:
     has tokens too, and a chain that repeats its model's chunks does not double them.
     """
 
-    wants: ClassVar[frozenset[Wanted]] = frozenset({TextDelta, OutputChunk})
+    wants: frozenset[Wanted] = frozenset({TextDelta, OutputChunk})
 
     def __init__(self) -> None:
-        self._model_spoke = self._spoken = False
+        self._spoken = False
         self._gathered: list[str] = []
 
     def encode(self, event: Event) -> bytes:
@@ -36,9 +37,10 @@ class Format:
         """The event's part of the answer."""
         match event:
             case TextDelta(text=text):
-                self._model_spoke = self._spoken = True
+                self._spoken = True
+                self.wants = MODELS
                 return text
-            case OutputChunk(text=text) if text and not self._model_spoke:
+            case OutputChunk(text=text) if text and OutputChunk in self.wants:
                 self._spoken = True
                 return text
             case RunFinished(output=output, text=text) if not self._spoken:
@@ -47,4 +49,4 @@ class Format:
 
 
 def _frame(text: str) -> bytes:
-    return f'data: {{"token": {json.dumps(text)}}}\n\n'.encode()
+    return f'data: {{"token": {encode_basestring_ascii(text)}}}\n\n'.encode()

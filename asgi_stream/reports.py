@@ -1,0 +1,42 @@
+"""One failure, told twice: to the log with all that is known, to the client with what is safe."""
+
+from __future__ import annotations
+
+import logging
+from uuid import uuid4
+
+from .errors import public_error
+from .events import RunError
+from .routes import StreamRoute
+
+logger = logging.getLogger("asgi_stream")
+
+
+def reported(
+    exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
+) -> RunError:
+    """What the client is told of `exception`; the log is told the rest, under the same id."""
+    told = public_error(exception, route.errors if route else {})
+    error_id = uuid4().hex
+    foreign = told is not exception
+    logger.log(
+        logging.ERROR if told.status >= 500 else logging.INFO,
+        "run %s of %s: %s, %s (error id %s)",
+        run_id,
+        route.path if route else "no route",
+        told.code,
+        told.message,
+        error_id,
+        exc_info=exception if foreign else None,
+    )
+    detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
+    return RunError(
+        told.code, told.message, error_id, told.status, detail, told.fields, told.headers
+    )
+
+
+def _said(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except Exception:
+        return "(its text cannot be had)"
