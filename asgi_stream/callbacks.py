@@ -16,7 +16,6 @@ from concurrent.futures import TimeoutError as NotYet
 from contextvars import Context, ContextVar
 from pathlib import Path
 from threading import get_ident
-from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 from weakref import WeakSet
@@ -26,6 +25,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage
 
 from .events import Event, Sink, Step, TextDelta
+from .pacing import Pacer
 
 Item = TypeVar("Item")
 
@@ -37,37 +37,6 @@ AHEAD = 64
 
 _LANGCHAIN = str(Path(langchain_core.__file__).parent)
 _tracker: ContextVar[Tracker] = ContextVar("asgi_stream_tracker")
-
-
-class Pacer:
-    """Says when a run has to wait: for a slow reader, or because it has worked long enough.
-
-    While frames are waiting neither a queue nor a send suspends, so a run that never waits would
-    hold up the whole process.
-    """
-
-    SLICE_SECONDS = 0.002
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._until = monotonic() + self.SLICE_SECONDS
-
-    def due(self) -> bool:
-        if self._sink.full:
-            return True
-        now = monotonic()
-        if now < self._until:
-            return False
-        # What waits since a moment ago only has not kept the loop from turning before.
-        since = self._sink.waiting_since
-        return since is None or now - since > self.SLICE_SECONDS
-
-    async def pause(self) -> None:
-        if self._sink.full:
-            await self._sink.room()
-        else:
-            await asyncio.sleep(0)
-        self._until = monotonic() + self.SLICE_SECONDS
 
 
 class Tracker(BaseCallbackHandler):
@@ -150,19 +119,25 @@ class Tracker(BaseCallbackHandler):
         if self.refusing:
             raise CancelledError
         if said := self._heard(run_id, token, chunk):
-            self._emit(said)
+            self._sink.put(said)
 
     async def _token_and_pause(self, token: Any, **kwargs: Any) -> None:
-        self._token(token, **kwargs)
-        # A sync call on the loop's thread brings this to another thread, while the loop stands.
         if get_ident() == self._thread:
+            self._token(token, **kwargs)
             await self._pacer.pause()
+        else:
+            # From a sync call on the loop's thread, which stands until this is done.
+            self._pass_on(token, **kwargs)
 
-    def _token_in_thread(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
+    def _pass_on(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
+        """What `_token` does, in another thread."""
         if self.refusing:
             raise CancelledError
         if said := self._heard(run_id, token, chunk):
             self._emit(said)
+
+    def _token_in_thread(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
+        self._pass_on(token, run_id=run_id, chunk=chunk)
         # What a thread says waits in the loop's own queue, where nothing counts it.
         self._said_in_threads += 1
         if self._said_in_threads % AHEAD and not self._sink.full:
@@ -283,7 +258,8 @@ class Listener(Tracker):
         if step is None:
             return None
         message = getattr(chunk, "message", None)
-        text = text_of_content(token if message is None else message.content)
+        said = token if message is None else message.content
+        text = said if isinstance(said, str) else text_of_content(said)
         return TextDelta(step, text) if text else None
 
     def _ended(self, run_id: UUID, output: Any) -> None:

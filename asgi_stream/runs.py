@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from .callbacks import Listener, Pacer, Tracker, text_of, text_of_chunk
+from .callbacks import Listener, Tracker, text_of, text_of_chunk
 from .errors import RunIncomplete
 from .events import (
     LangChainEvent,
@@ -23,6 +23,7 @@ from .events import (
     Step,
     TextDelta,
 )
+from .pacing import Pacer
 from .requests import RunRequest
 
 __all__ = ["Run", "is_runnable", "merge_configs"]

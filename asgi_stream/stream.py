@@ -71,6 +71,7 @@ class Stream:
         self._loop = asyncio.get_running_loop()
         self.waiting_since: float | None = None
         self.full = False
+        self.wants: Set[type[Event]] = self._format.wants
         self._waiting: list[bytes] = []
         self._size = 0
         self._capacity = inf if self._limits.buffer is None else self._limits.buffer
@@ -96,10 +97,6 @@ class Stream:
         self._watch()
 
     # What the run sees of it: a Sink.
-
-    @property
-    def wants(self) -> Set[type[Event]]:
-        return self._format.wants
 
     async def room(self) -> None:
         if self.full and self._end is None:
@@ -128,6 +125,7 @@ class Stream:
                 # Here, because LangChain swallows what its handlers raise.
                 self.fail(error)
             else:
+                self.wants = self._format.wants
                 self._add(frame, opens=not self._shown and _opens(event))
 
     def fail(self, exception: BaseException) -> None:
@@ -264,7 +262,8 @@ class Stream:
         if opens and not self._shown:
             self._shown = True
             self._wake(self._opening)
-        self._wake(self._reader)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def _take(self) -> bytes:
         waiting = self._waiting

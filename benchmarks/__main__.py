@@ -1,4 +1,4 @@
-"""Measures the contenders side by side: ``python -m benchmarks [--rounds N] [--quick]``.
+"""Measures the contenders side by side: ``python -m benchmarks``.
 
 Each contender is a server in a process of its own, on uvicorn with uvloop and httptools. They are
 driven in turn, round after round, over loopback from this process, and their CPU time is that of
@@ -9,150 +9,191 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import statistics
+import subprocess
 import sys
-import time
-from contextlib import ExitStack
+import venv
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from tests.servers import Server, serving
 
-from .contenders import RUNNABLES
+from .common import RUNNABLES
+from .driver import Contender
+from .measures import Figures, Shape, Waiting, apart, capacity, measure, stalled, waiting
+from .report import chart, tables
 
-TICKS = os.sysconf("SC_CLK_TCK")
+HERE = Path(__file__).parent
+LANGSERVE = HERE / ".langserve"
 
-SHAPES = {
-    # Streams at once, tokens each, tokens a second each (0: as fast as they are made).
-    "burst": (4, 4000, 0),
-    "paced": (50, 250, 50),
-}
-
-MATCHES = [
-    # What is measured, against what.
-    ("ours", "hand"),
-    ("hand_sr", "hand"),
-    ("constant", "hand"),
-    ("ours_events", "hand_events"),
-    ("ours_models", "hand_models"),
+OWN = [
+    Contender("hand", "contenders:hand"),
+    Contender("hand_sr", "contenders:hand_sr"),
+    Contender("hand_events", "contenders:hand_events", events=True),
+    Contender("hand_models", "contenders:hand_models", events=True),
+    Contender("constant", "contenders:constant"),
+    Contender("constant_sr", "contenders:constant_sr"),
+    Contender("ours", "contenders:ours"),
+    Contender("ours_chunks", "contenders:ours_chunks", runnables=("model", "chain")),
+    Contender("ours_events", "contenders:ours_events", events=True),
+    Contender("ours_models", "contenders:ours_models", events=True),
 ]
+THEIRS = [
+    Contender(
+        "langserve",
+        "langserve_contender:app",
+        path="/{runnable}/stream",
+        wrapped=True,
+        runnables=("model", "chain"),
+    ),
+    Contender(
+        "langserve_events",
+        "langserve_contender:app",
+        events=True,
+        path="/{runnable}/stream_events",
+        wrapped=True,
+        runnables=("model", "chain"),  # it answers 500 to the graph
+    ),
+]
+PARTS = ("cpu", "capacity", "waiting", "stalled")
 
 
 @dataclass
-class Figures:
-    """What one contender needed for one shape, a figure a round."""
+class Results:
+    """All figures, by contender, Runnable and shape."""
 
-    cpu: list[float] = field(default_factory=list)  # microseconds per token
-    first: list[float] = field(default_factory=list)  # milliseconds to the first byte of the body
-    size: list[float] = field(default_factory=list)  # bytes per token
-
-
-def cpu_seconds(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / TICKS
-
-
-async def read(
-    port: int, name: str, tokens: int, per_second: int, after: float
-) -> tuple[float, int]:
-    """One stream, begun `after` seconds: seconds to its first byte, and the bytes of its body."""
-    await asyncio.sleep(after)
-    asked = json.dumps({"tokens": tokens, "per_second": per_second})
-    body = json.dumps(RUNNABLES[name][1](asked)).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    begun = time.perf_counter()
-    writer.write(
-        f"POST /{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
-        "Content-Type: application/json\r\n\r\n".encode()
-        + body
+    figures: dict[tuple[str, str, str], Figures] = field(
+        default_factory=lambda: defaultdict(Figures)
     )
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert b" 200 " in head, head
-    parts = [await reader.read(1 << 20)]
-    first = time.perf_counter() - begun
-    while part := await reader.read(1 << 20):
-        parts.append(part)
-    writer.close()
-    whole = b"".join(parts)
-    check(whole, tokens)
-    return first, len(whole)
+    capacity: dict[tuple[str, str], int] = field(default_factory=dict)
+    waiting: list[tuple[str, str, Waiting]] = field(default_factory=list)
+    stalled: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
-def check(body: bytes, tokens: int) -> None:
-    """Every token once, in order, and a terminal frame."""
-    at = 0
-    for n in range(tokens):
-        at = body.find(b"t%d " % n, at)
-        assert at >= 0, f"token {n} is missing"
-    assert b"[DONE]" in body[at:]
+def shapes(quick: bool) -> dict[str, Shape]:
+    return {
+        "burst": Shape(4, 500 if quick else 2000),
+        "paced": Shape(50, 75 if quick else 150, 50, 1.02),
+        "one": Shape(1, 1000 if quick else 4000),
+        "200": Shape(200, 10 if quick else 40),
+    }
 
 
-async def measure(server: Server, name: str, shape: str, into: Figures) -> None:
-    streams, tokens, per_second = SHAPES[shape]
-    # Paced streams begin one after another, at the same moments for each contender, so that their
-    # tokens do not fall together more often for the one that begins its streams faster.
-    apart = 1.02 / per_second if per_second else 0.0
-    before = cpu_seconds(server.process.pid)
-    done = await asyncio.gather(
-        *(read(server.port, name, tokens, per_second, n * apart) for n in range(streams))
-    )
-    spent = cpu_seconds(server.process.pid) - before
-    into.cpu.append(spent * 1e6 / (streams * tokens))
-    into.first.append(statistics.median(first for first, _ in done) * 1000)
-    into.size.append(sum(size for _, size in done) / (streams * tokens))
+@contextmanager
+def served(contender: Contender, folder: Path, gc: str | None = None) -> Iterator[Server]:
+    """Its server, on a core of its own."""
+    python = LANGSERVE / "bin" / "python" if contender in THEIRS else Path(sys.executable)
+    options = ("--http=httptools", "--loop=uvloop", "--no-access-log", "--backlog=8192")
+    env = {} if gc is None else {"GC": gc}
+    with (
+        serving(
+            f"benchmarks.{contender.app}", folder, env=env, options=options, python=str(python)
+        ) as server,
+        apart(server),
+    ):
+        yield server
 
 
-def row(name: str, shape: str, runnable: str, ours: Figures, other: Figures, against: str) -> str:
-    cpu, cpu_other = statistics.median(ours.cpu), statistics.median(other.cpu)
-    ratio = statistics.median(a / b for a, b in zip(ours.cpu, other.cpu, strict=True))
-    first = statistics.median(ours.first) - statistics.median(other.first)
-    size = statistics.median(ours.size)
-    return (
-        f"| {name} | {runnable} | {shape} | {cpu:.0f} | {against} {cpu_other:.0f} | {ratio:.2f} |"
-        f" {first:+.1f} | {size:.0f} |"
-    )
+def langserve() -> None:
+    """Install LangServe where it disturbs nothing."""
+    if not (LANGSERVE / "installed").exists():
+        venv.create(LANGSERVE, clear=True, with_pip=True)
+        packages = ["langserve[server]", "langgraph", "uvicorn[standard]"]
+        python = str(LANGSERVE / "bin" / "python")
+        command = [python, "-m", "pip", "install", "-q", *packages]
+        subprocess.run(command, check=True)
+        (LANGSERVE / "installed").touch()
 
 
-async def run(rounds: int, folder: Path) -> None:
-    names = sorted({name for match in MATCHES for name in match})
-    options = ("--http=httptools", "--loop=uvloop", "--no-access-log")
-    figures: dict[Any, Figures] = {}
-    with ExitStack() as stack:
-        servers = {
-            name: stack.enter_context(
-                serving(f"benchmarks.contenders:{name}", folder, options=options)
-            )
-            for name in names
-        }
-        for each in range(rounds + 1):
-            for runnable, shape, name in product(RUNNABLES, SHAPES, names):
-                # The first round warms up.
-                into = figures.setdefault((name, runnable, shape), Figures())
-                await measure(servers[name], runnable, shape, into if each else Figures())
-                print(".", end="", file=sys.stderr, flush=True)
-    print("\n| contender | runnable | shape | µs CPU / token | against | ratio | first byte, ms |"
-          " bytes / token |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
-    for name, against in MATCHES:
+async def run(parts: list[str], contenders: list[Contender], rounds: int, quick: bool) -> Results:
+    results = Results()
+    by_name = {contender.name: contender for contender in contenders}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        if "cpu" in parts or "capacity" in parts:
+            with ExitStack() as stack:
+                servers = {each: stack.enter_context(served(each, folder)) for each in contenders}
+                if "cpu" in parts:
+                    await _cpu(servers, shapes(quick), rounds, results)
+                if "capacity" in parts:
+                    await _capacity(servers, quick, results)
+        if "waiting" in parts:
+            for contender in (by_name["hand"], by_name["ours"]):
+                for streams in (200, 1000) if quick else (1000, 5000):
+                    for gc in (None, "50000,50,50"):
+                        with served(contender, folder, gc) as server:
+                            found = await waiting(contender, server, streams, 6 if quick else 15)
+                        results.waiting.append((contender.name, gc or "default", found))
+                        _tell()
+        if "stalled" in parts:
+            for contender_name in ("hand", "ours", "hand_events", "ours_events"):
+                for runnable in ("model", "graph"):
+                    contender = by_name[contender_name]
+                    with served(contender, folder) as server:
+                        grown = await stalled(
+                            contender, server, runnable, 200_000, 3 if quick else 20
+                        )
+                    results.stalled[contender_name, runnable] = grown
+                    _tell()
+    return results
+
+
+async def _cpu(
+    servers: dict[Contender, Server], asked: dict[str, Shape], rounds: int, results: Results
+) -> None:
+    for each in range(rounds + 1):
         for runnable in RUNNABLES:
-            for shape in SHAPES:
-                mine, theirs = figures[name, runnable, shape], figures[against, runnable, shape]
-                print(row(name, shape, runnable, mine, theirs, against))
+            for name, shape in asked.items():
+                for contender, server in servers.items():
+                    if runnable not in contender.runnables or (name != "burst" and not each):
+                        continue
+                    # The first round warms up.
+                    key = (contender.name, runnable, name)
+                    into = results.figures[key] if each else Figures()
+                    await measure(contender, server, runnable, shape, into)
+                    _tell()
+
+
+async def _capacity(servers: dict[Contender, Server], quick: bool, results: Results) -> None:
+    for runnable in RUNNABLES:
+        for contender, server in servers.items():
+            if contender.events or runnable not in contender.runnables:
+                continue
+            start = 400 if contender.name.startswith("constant") else 100
+            key = (contender.name, runnable)
+            seconds = 1.5 if quick else 4
+            results.capacity[key] = await capacity(contender, server, runnable, start, seconds)
+            _tell()
+
+
+def _tell() -> None:
+    print(".", end="", file=sys.stderr, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("parts", nargs="*", help=f"what to measure: {', '.join(PARTS)} (all)")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="fewer tokens, for a first look")
+    parser.add_argument("--only", default="", help="contenders, with commas")
+    parser.add_argument("--no-langserve", action="store_true", help="install nothing")
+    parser.add_argument("--chart", type=Path, help="an SVG file to draw the CPU ratios in")
     options = parser.parse_args()
-    if options.quick:
-        SHAPES.update(burst=(2, 2000, 0), paced=(20, 100, 50))
-    with TemporaryDirectory() as folder:
-        asyncio.run(run(options.rounds, Path(folder)))
+    contenders = OWN if options.no_langserve else OWN + THEIRS
+    if options.only:
+        contenders = [each for each in contenders if each.name in options.only.split(",")]
+    if any(each in THEIRS for each in contenders):
+        langserve()
+    results = asyncio.run(
+        run(options.parts or list(PARTS), contenders, options.rounds, options.quick)
+    )
+    print()
+    print(tables(results))
+    if options.chart:
+        chart(results, options.chart)
 
 
 if __name__ == "__main__":

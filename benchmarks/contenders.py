@@ -1,7 +1,6 @@
-"""The same Runnables, served in several ways. Each ASGI app here is one contender.
+"""The Runnables, served in several ways. Each ASGI app here is one contender.
 
-``POST /{runnable}`` with ``{"tokens": n, "per_second": r}`` streams n tokens, ``t0 t1 t2 ...``, as
-fast as they can be made (r = 0) or r a second.
+``POST /{runnable}`` with what the Runnable takes as JSON streams its tokens.
 """
 
 from __future__ import annotations
@@ -12,64 +11,24 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.prompts import ChatPromptTemplate
-from langgraph.graph import START, MessagesState, StateGraph
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from asgi_stream import EventFilter, StreamApp, StreamRoute
 
-
-class Counting(BaseChatModel):
-    """Says ``t0 t1 t2 ...``; how many and how fast is what it is asked."""
-
-    @property
-    def _llm_type(self) -> str:
-        return "counting"
-
-    def _generate(self, *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError
-
-    async def _astream(
-        self, messages: Any, *_: Any, **__: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        asked = json.loads(messages[-1].content)
-        per_second, loop = asked["per_second"], asyncio.get_running_loop()
-        begun = loop.time()
-        for n in range(asked["tokens"]):
-            if per_second:
-                await asyncio.sleep(begun + n / per_second - loop.time())
-            yield ChatGenerationChunk(message=AIMessageChunk(content=f"t{n} "))
+from .common import RUNNABLES, counted
 
 
-async def answer(state: MessagesState) -> dict[str, Any]:
-    return {"messages": [await Counting().ainvoke(state["messages"])]}
-
-
-model = Counting()
-chain = ChatPromptTemplate.from_messages([("human", "{asked}")]) | model | StrOutputParser()
-graph = StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
-
-RUNNABLES: dict[str, tuple[Any, Callable[[str], Any]]] = {
-    "model": (model, lambda asked: asked),
-    "chain": (chain, lambda asked: {"asked": asked}),
-    "graph": (graph, lambda asked: {"messages": [["human", asked]]}),
-}
-
-
-def by_hand(respond: Callable[[Any, Any], Response]) -> Starlette:
+def by_hand(respond: Callable[[Any, Any], Response]) -> ASGIApp:
     async def endpoint(request: Request) -> Response:
         runnable, _ = RUNNABLES[request.path_params["name"]]
         return respond(runnable, await request.json())
 
-    return Starlette(routes=[Route("/{name}", endpoint, methods=["POST"])])
+    return counted(Starlette(routes=[Route("/{name}", endpoint, methods=["POST"])]))
 
 
 def token_frames(runnable: Any, value: Any, framed: Callable[[str], Any]) -> Any:
@@ -113,15 +72,13 @@ hand_events = by_hand(lambda r, v: EventSourceResponse(event_frames(r, v, only_m
 hand_models = by_hand(lambda r, v: EventSourceResponse(event_frames(r, v, only_models=True)))
 
 
-async def constant(scope: Any, receive: Any, send: Any) -> None:
+def constant_frames(value: Any) -> AsyncIterator[bytes]:
     """What the server and the socket cost: frames that nobody makes."""
-    if scope["type"] != "http":
-        return
-    value = json.dumps(await Request(scope, receive).json())
-    asked = {key: int(re.search(rf"{key}\W+(\d+)", value)[1]) for key in ("tokens", "per_second")}  # type: ignore[index]
-    loop = asyncio.get_running_loop()
+    value = json.dumps(value)
+    asked = {key: int(re.findall(rf"{key}\W+(\d+)", value)[0]) for key in ("tokens", "per_second")}
 
     async def frames() -> AsyncIterator[bytes]:
+        loop = asyncio.get_running_loop()
         begun = loop.time()
         for n in range(asked["tokens"]):
             if asked["per_second"]:
@@ -129,15 +86,21 @@ async def constant(scope: Any, receive: Any, send: Any) -> None:
             yield b'data: {"token": "t%d "}\n\n' % n
         yield b"data: [DONE]\n\n"
 
-    await EventSourceResponse(frames())(scope, receive, send)
+    return frames()
 
 
-def table(**options: Any) -> StreamApp:
-    return StreamApp(
-        [StreamRoute(f"/{name}", runnable) for name, (runnable, _) in RUNNABLES.items()], **options
-    )
+constant = by_hand(lambda r, v: EventSourceResponse(constant_frames(v)))
+constant_sr = by_hand(
+    lambda r, v: StreamingResponse(constant_frames(v), media_type="text/event-stream")
+)
+
+
+def table(**options: Any) -> ASGIApp:
+    routes = [StreamRoute(f"/{name}", runnable) for name, (runnable, _) in RUNNABLES.items()]
+    return counted(StreamApp(routes, **options))
 
 
 ours = table()
+ours_chunks = table(format="chunks")
 ours_events = table(format="events")
 ours_models = table(format="events", filter=EventFilter(types=("chat_model",)))

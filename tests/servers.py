@@ -72,6 +72,7 @@ def serving(
     server: str = "uvicorn",
     env: Mapping[str, str] | None = None,
     options: tuple[str, ...] = (),
+    python: str = sys.executable,
 ) -> Iterator[Server]:
     """`app` (``"module:attribute"``) on a server of this kind, until the block ends."""
     port = free_port()
@@ -79,7 +80,7 @@ def serving(
     log = folder / f"{server}-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, *options],
+            [python, "-m", *command, *options],
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=HERE.parent,

@@ -18,8 +18,9 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.callbacks import Listener, Pacer, Tracker
+from asgi_stream.callbacks import Listener, Tracker
 from asgi_stream.events import Event, TextDelta
+from asgi_stream.pacing import Pacer
 
 from .asgi import frames, post, tokens
 from .models import InThread

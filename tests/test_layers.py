@@ -12,7 +12,7 @@ PACKAGE = Path(asgi_stream.__file__).parent
 LAYERS = [
     {"errors", "limits", "serialize", "importer", "shutdown"},
     {"events"},
-    {"filters", "wire"},
+    {"filters", "pacing", "wire"},
     {"callbacks", "formats", "inputs", "parsers", "requests"},
     {"runs"},
     {"routes"},

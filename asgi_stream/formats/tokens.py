@@ -27,7 +27,9 @@ class Format:
 
     def encode(self, event: Event) -> bytes:
         text = self._said(event)
-        return (_frame(text) if text else b"") + last_frames(event)
+        # In ASCII, as all that goes out.
+        frame = f'data: {{"token": {encode_basestring_ascii(text)}}}\n\n'.encode() if text else b""
+        return frame if isinstance(event, TextDelta) else frame + last_frames(event)
 
     def gather(self, event: Event) -> object:
         self._gathered.append(self._said(event))
@@ -46,7 +48,3 @@ class Format:
             case RunFinished(output=output, text=text) if not self._spoken:
                 return to_json(output).decode() if text is None else text
         return ""
-
-
-def _frame(text: str) -> bytes:
-    return f'data: {{"token": {encode_basestring_ascii(text)}}}\n\n'.encode()

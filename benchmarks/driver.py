@@ -1,0 +1,146 @@
+"""The client side: opens streams, reads them, and checks that every token came once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from .common import RUNNABLES
+
+TOKEN = re.compile(rb"t(\d+) ")
+MODEL_EVENT = re.compile(rb"on_chat_model_stream[^\n]*")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to serve the Runnables.
+
+    Attributes:
+        name: What it is called in the tables.
+        app: Where uvicorn finds it.
+        events: It sends events, in which a token stands several times, not tokens.
+        path: The path of a Runnable's stream.
+        wrapped: It takes ``{"input": ...}``.
+        runnables: Those whose tokens it can stream.
+    """
+
+    name: str
+    app: str
+    events: bool = False
+    path: str = "/{runnable}"
+    wrapped: bool = False
+    runnables: tuple[str, ...] = tuple(RUNNABLES)
+
+    def request(self, runnable: str, tokens: int, per_second: float) -> bytes:
+        value: Any = RUNNABLES[runnable][1](
+            json.dumps({"tokens": tokens, "per_second": per_second})
+        )
+        body = json.dumps({"input": value} if self.wrapped else value).encode()
+        return (
+            f"POST {self.path.format(runnable=runnable)} HTTP/1.1\r\nHost: x\r\n"
+            f"Connection: close\r\nContent-Length: {len(body)}\r\n"
+            "Content-Type: application/json\r\n\r\n"
+        ).encode() + body
+
+
+@dataclass
+class Reading:
+    """What one stream brought.
+
+    Attributes:
+        begun: When it was asked for, by ``time.perf_counter``.
+        pieces: Each piece of the body, and when it came.
+    """
+
+    begun: float
+    pieces: list[tuple[float, bytes]]
+
+    @property
+    def first(self) -> float:
+        """Seconds to the first byte of the body."""
+        return self.pieces[0][0] - self.begun
+
+    @property
+    def size(self) -> int:
+        return sum(len(piece) for _, piece in self.pieces)
+
+    def check(self, contender: Contender, tokens: int) -> None:
+        """Every token once and in order, and a terminal frame."""
+        body = b"".join(piece for _, piece in self.pieces)
+        if contender.events:
+            lines = MODEL_EVENT.findall(body)
+            said = [int(found[1]) for line in lines if (found := TOKEN.search(line))]
+        else:
+            said = [int(token) for token in TOKEN.findall(body)]
+        assert said == list(range(tokens)), (contender.name, said[:20], len(said))
+        assert b"[DONE]" in body[-100:] or b"event: end" in body[-100:], body[-100:]
+
+    def arrivals(self) -> list[tuple[int, float]]:
+        """Each token's number, and when it was there."""
+        body = b"".join(piece for _, piece in self.pieces)
+        ends = list(accumulate(len(piece) for _, piece in self.pieces))
+        return [
+            (int(found[1]), self.pieces[bisect_right(ends, found.end() - 1)][0])
+            for found in TOKEN.finditer(body)
+        ]
+
+    def lags(self, per_second: float, after: float) -> list[float]:
+        """Seconds that each token that came later than `after` was late."""
+        shifts = [(at, at - number / per_second) for number, at in self.arrivals()]
+        best = min(shift for _, shift in shifts)
+        return [shift - best for at, shift in shifts if at > after]
+
+
+async def ask(port: int, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A stream whose headers have come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in head, head
+    return reader, writer
+
+
+async def read(
+    port: int, request: bytes, *, after: float = 0.0, until: float | None = None
+) -> Reading:
+    """One stream, begun in `after` seconds and read to its end, or `until` a perf_counter time."""
+    await asyncio.sleep(after)
+    begun = time.perf_counter()
+    reader, writer = await ask(port, request)
+    reading = Reading(begun, [])
+    left = None if until is None else until - time.perf_counter()
+    try:
+        async with asyncio.timeout(left):
+            while piece := await reader.read(1 << 18):
+                reading.pieces.append((time.perf_counter(), piece))
+    except TimeoutError:
+        pass
+    writer.close()
+    return reading
+
+
+async def read_all(
+    contender: Contender,
+    port: int,
+    runnable: str,
+    *,
+    streams: int,
+    tokens: int,
+    per_second: float,
+    spread: float,
+    until: float | None = None,
+) -> list[Reading]:
+    """So many streams at once, which begin evenly over `spread` seconds.
+
+    So the tokens of paced streams do not fall together, and no contender is helped by that.
+    """
+    request = contender.request(runnable, tokens, per_second)
+    return await asyncio.gather(
+        *(read(port, request, after=n * spread / streams, until=until) for n in range(streams))
+    )

@@ -1,0 +1,138 @@
+"""The tables and the chart."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from .common import RUNNABLES
+
+if TYPE_CHECKING:
+    from .__main__ import Results
+
+AGAINST = {
+    # What each contender is measured against.
+    "ours_events": "hand_events",
+    "ours_models": "hand_models",
+    "langserve_events": "hand_events",
+}
+PACKAGES = ("langchain-core", "langgraph", "starlette", "sse-starlette", "uvicorn", "uvloop")
+
+
+def tables(results: Results) -> str:
+    """All figures as Markdown."""
+    lines = [_conditions(), *_cpu(results), *_capacity(results), *_waiting(results)]
+    return "\n".join([*lines, *_stalled(results)])
+
+
+def _conditions() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{date.today()}, Python {platform.python_version()}, {versions}\n"
+
+
+def ratio(results: Results, name: str, runnable: str, shape: str) -> float:
+    """CPU per token against the hand-written loop, the median of the rounds."""
+    mine = results.figures[name, runnable, shape].cpu
+    other = results.figures[AGAINST.get(name, "hand"), runnable, shape].cpu
+    return median(a / b for a, b in zip(mine, other, strict=True))
+
+
+def _names(results: Results) -> list[str]:
+    return list(dict.fromkeys(name for name, _, _ in results.figures))
+
+
+def _cpu(results: Results) -> Iterator[str]:
+    if not results.figures:
+        return
+    yield (
+        "| contender | runnable | burst: µs CPU / token | ratio | paced: µs CPU / token | ratio |"
+        " first byte, ms | over hand | tokens/s, 1 stream | 200 streams | bytes / token |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for name in _names(results):
+        for runnable in RUNNABLES:
+            if (name, runnable, "burst") not in results.figures:
+                continue
+            burst, paced, one, many = (
+                results.figures[name, runnable, shape] for shape in ("burst", "paced", "one", "200")
+            )
+            hand = results.figures[AGAINST.get(name, "hand"), runnable, "paced"]
+            late = median(paced.first) - median(hand.first)
+            yield (
+                f"| {name} | {runnable} | {median(burst.cpu):.0f} |"
+                f" {ratio(results, name, runnable, 'burst'):.2f} | {median(paced.cpu):.0f} |"
+                f" {ratio(results, name, runnable, 'paced'):.2f} | {median(paced.first):.1f} |"
+                f" {late:+.1f} | {median(one.rate):.0f} | {median(many.rate):.0f} |"
+                f" {median(burst.size):.0f} |"
+            )
+    shares: dict[str, list[float]] = {"burst": [], "paced": []}
+    for (_, _, shape), figures in results.figures.items():
+        shares.get(shape, []).extend(figures.driver)
+    most = {shape: max(found) for shape, found in shares.items()}
+    yield (
+        f"\nThe driver, on a core of its own, was busy for at most {most['burst']:.0%} of the time"
+        f" in burst and {most['paced']:.0%} in paced."
+    )
+
+
+def _capacity(results: Results) -> Iterator[str]:
+    if not results.capacity:
+        return
+    yield "\n| contender | " + " | ".join(RUNNABLES) + " |"
+    yield "|---" * (len(RUNNABLES) + 1) + "|"
+    for name in dict.fromkeys(name for name, _ in results.capacity):
+        cells = [str(results.capacity.get((name, runnable), "")) for runnable in RUNNABLES]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _waiting(results: Results) -> Iterator[str]:
+    if not results.waiting:
+        return
+    yield (
+        "\n| contender | GC | streams | KiB each | tasks each | tokens/s | lag p99, ms | max |"
+        " KiB each, after |\n|---|---|---|---|---|---|---|---|---|"
+    )
+    for name, gc, found in results.waiting:
+        yield (
+            f"| {name} | {gc} | {found.streams} | {found.kib:.0f} | {found.tasks:.1f} |"
+            f" {found.rate:.0f} | {found.p99:.0f} | {found.worst:.0f} | {found.after_kib:.0f} |"
+        )
+
+
+def _stalled(results: Results) -> Iterator[str]:
+    if results.stalled:
+        yield "\n| contender | runnable | MiB grown |\n|---|---|---|"
+    for (name, runnable), grown in results.stalled.items():
+        yield f"| {name} | {runnable} | {grown:.1f} |"
+
+
+def chart(results: Results, path: Path) -> None:
+    """CPU per token against the hand-written loop, as an SVG file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = [name for name in _names(results) if name in ("hand_sr", "langserve", "ours")]
+    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+    for panel, shape, title in zip(
+        panels, ("burst", "paced"), ("as fast as it goes", "50 streams of 50 tokens/s"), strict=True
+    ):
+        for at, name in enumerate(names):
+            shown = [r for r in RUNNABLES if (name, r, shape) in results.figures]
+            places = [list(RUNNABLES).index(r) + (at - 1) * 0.27 for r in shown]
+            heights = [ratio(results, name, r, shape) for r in shown]
+            bars = panel.bar(places, heights, 0.25, label=name)
+            panel.bar_label(bars, fmt="%.2f", fontsize=8)
+        panel.axhline(1, color="grey", linewidth=1)
+        panel.set_xticks(range(len(RUNNABLES)), list(RUNNABLES))
+        panel.set_title(title, fontsize=10)
+    panels[0].set_ylabel("CPU per token\n(hand-written loop = 1)")
+    panels[1].legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
