@@ -14,6 +14,7 @@ from asyncio import AbstractEventLoop, CancelledError, Task
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import TimeoutError as NotYet
 from contextvars import Context, ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
 from typing import Any, TypeVar
@@ -225,6 +226,14 @@ class Tracker(BaseCallbackHandler):
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
 
 
+@dataclass(slots=True)
+class _Speaker:
+    """A model whose text is passed on."""
+
+    step: Step
+    heard: bool = False
+
+
 class Listener(Tracker):
     """Emits what the run's models say, each piece once.
 
@@ -235,8 +244,7 @@ class Listener(Tracker):
 
     def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
         super().__init__(root_id, sink, pacer)
-        self._speakers: dict[UUID, Step] = {}
-        self._heard_of: set[UUID] = set()
+        self._speakers: dict[UUID, _Speaker] = {}
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
         return output
@@ -249,35 +257,30 @@ class Listener(Tracker):
     ) -> Step:
         step = super()._started(run_id, type_, serialized, **about)
         if type_ in ("chat_model", "llm") and NOT_STREAMED.isdisjoint(step.tags):
-            self._speakers[run_id] = step
+            self._speakers[run_id] = _Speaker(step)
         return step
 
     def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
-        self._heard_of.add(run_id)
-        step = self._speakers.get(run_id)
-        if step is None:
+        speaker = self._speakers.get(run_id)
+        if speaker is None:
             return None
+        speaker.heard = True
         message = getattr(chunk, "message", None)
         said = token if message is None else message.content
         text = said if isinstance(said, str) else text_of_content(said)
-        return TextDelta(step, text) if text else None
+        return TextDelta(speaker.step, text) if text else None
 
     def _ended(self, run_id: UUID, output: Any) -> None:
-        step = self._speakers.get(run_id)
-        if step is not None and run_id not in self._heard_of and (text := text_of(output)):
-            self._emit(TextDelta(step, text))
-        self._forget(run_id)
+        speaker = self._speakers.pop(run_id, None)
+        if speaker is not None and not speaker.heard and (text := text_of(output)):
+            self._emit(TextDelta(speaker.step, text))
         super()._ended(run_id, output)
 
     def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._forget(run_id)
+        self._speakers.pop(run_id, None)
         super()._failed(error, run_id=run_id)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
-
-    def _forget(self, run_id: UUID) -> None:
-        self._speakers.pop(run_id, None)
-        self._heard_of.discard(run_id)
 
 
 def text_of_chunk(value: Any) -> str:

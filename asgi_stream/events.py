@@ -37,7 +37,7 @@ class RunStarted:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # freezing it would double what it costs to make one for each token
 class TextDelta:
     """A piece of a model's text, never empty."""
 

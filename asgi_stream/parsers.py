@@ -25,10 +25,14 @@ class StrOutputParser(output_parsers.StrOutputParser):
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[str]:
         async for chunk in input:
+            # Text is what `parse_result` returns for text, without a generation made around it.
             if isinstance(chunk, BaseMessage):
-                yield self.parse_result([ChatGeneration(message=chunk)])
+                text = chunk.content
+                if not isinstance(text, str):
+                    text = self.parse_result([ChatGeneration(message=chunk)])
             else:
-                yield self.parse_result([Generation(text=chunk)])
+                text = chunk if isinstance(chunk, str) else Generation(text=chunk).text
+            yield text
 
 
 def with_inline_parser(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:

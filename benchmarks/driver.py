@@ -93,7 +93,7 @@ class Reading:
     def lags(self, per_second: float, after: float) -> list[float]:
         """Seconds that each token that came later than `after` was late."""
         shifts = [(at, at - number / per_second) for number, at in self.arrivals()]
-        best = min(shift for _, shift in shifts)
+        best = min((shift for _, shift in shifts), default=0.0)
         return [shift - best for at, shift in shifts if at > after]
 
 

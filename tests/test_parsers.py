@@ -198,6 +198,7 @@ async def test_chunks_stay_on_the_loop() -> None:
             seen.append(threading.current_thread().name)
             return text
 
-    async for _ in (MODEL | Watched()).astream("x"):
+    model = Scripted(script=[[{"type": "text", "text": "Hel"}], "lo"])
+    async for _ in (model | Watched()).astream("x"):
         await asyncio.sleep(0)
     assert set(seen) == {threading.current_thread().name}

@@ -1,0 +1,112 @@
+"""Nothing may grow with the number of finished runs: ``python -m benchmarks.soak``.
+
+Short runs, a third of them cut off in the middle, against one server. What the server holds after
+the first tenth of them is compared with what it holds at the end; it exits with 1 if that grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.servers import Server, serving
+
+from .common import RUNNABLES
+from .driver import Contender, ask, read
+from .measures import resident, tasks
+
+AT_ONCE = 50
+GROWN_BYTES = 3 * 2**20
+"""What the allocator and the interpreter's caches may differ by, however many the runs."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a server's process holds: bytes, and counts."""
+
+    memory: int
+    tasks: int
+    threads: int
+    files: int
+
+
+async def held(server: Server) -> Held:
+    """What is held once it has stopped changing."""
+    process = Path(f"/proc/{server.process.pid}")
+    found: list[Held] = []
+    for _ in range(60):
+        status = dict(
+            line.split(":\t", 1) for line in (process / "status").read_text().splitlines()
+        )
+        # The files first: asking for the tasks takes a connection.
+        files = len(list((process / "fd").iterdir()))
+        count = await asyncio.to_thread(tasks, server)
+        found.append(Held(resident(server.process.pid), count, int(status["Threads"]), files))
+        if len(found) > 5 and len({(each.tasks, each.files) for each in found[-5:]}) == 1:
+            break
+        await asyncio.sleep(0.2)
+    return found[-1]
+
+
+async def soak(server: Server, contender: Contender, runs: int, first: int = 0) -> None:
+    """So many runs of every Runnable in turn; every third one is left after its first piece."""
+    numbers = iter(range(first, first + runs))
+
+    async def some() -> None:
+        for number in numbers:
+            runnable = list(RUNNABLES)[number % len(RUNNABLES)]
+            if number // len(RUNNABLES) % 3:
+                reading = await read(server.port, contender.request(runnable, 20, 0))
+                reading.check(contender, 20)
+            else:
+                reader, writer = await ask(server.port, contender.request(runnable, 10_000, 1000))
+                assert await reader.read(1000)
+                writer.transport.abort()
+
+    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+
+def grown(before: Held, after: Held) -> list[str]:
+    """What is more than it was, a sentence each."""
+    more = {
+        name: getattr(after, name) - getattr(before, name) for name in ("tasks", "threads", "files")
+    }
+    said = [f"{count} more {name}" for name, count in more.items() if count > 0]
+    if after.memory - before.memory > GROWN_BYTES:
+        said.append(f"{(after.memory - before.memory) / 2**20:.1f} MiB more memory")
+    return said
+
+
+async def run(server: Server, contender: Contender, runs: int) -> list[str]:
+    begun = time.perf_counter()
+    await soak(server, contender, runs // 10)
+    before = await held(server)
+    print(f"after {runs // 10} runs: {before}")
+    await soak(server, contender, runs - runs // 10, runs // 10)
+    after = await held(server)
+    print(f"after {runs} runs, {time.perf_counter() - begun:.0f} s: {after}")
+    return grown(before, after)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--contender", default="ours")
+    options = parser.parse_args()
+    app = f"benchmarks.contenders:{options.contender}"
+    contender = Contender(options.contender, app, events=options.contender.endswith("events"))
+    with TemporaryDirectory() as folder:
+        server_options = ("--http=httptools", "--loop=uvloop", "--no-access-log")
+        with serving(app, Path(folder), options=server_options) as server:
+            said = asyncio.run(run(server, contender, options.runs))
+    if said:
+        sys.exit(f"it grew: {', '.join(said)}")
+
+
+if __name__ == "__main__":
+    main()
