@@ -6,7 +6,7 @@ import asyncio
 import logging
 from asyncio import AbstractEventLoop, Task
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
@@ -261,14 +261,11 @@ async def _respond(
         if not refused:
             await stream.in_time(send(message))
 
-    def send_frames(data: bytes) -> Awaitable[None]:
-        return send({"type": "http.response.body", "body": data, "more_body": True})
-
     async def body() -> AsyncIterator[bytes]:
         # The frames go straight to the server: what the response puts around each one that it is
         # given, a cancel scope and a timer, costs as much as the rest of sending it.
         if not refused:
-            await stream.deliver(send_frames)
+            await stream.deliver(send)
         return
         yield
 

@@ -12,6 +12,8 @@ from math import inf
 from time import monotonic
 from typing import Any, cast
 
+from starlette.types import Message, Send
+
 from .errors import ReaderTooSlow, RunTimeout, ShuttingDown
 from .events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted, TextDelta
 from .filters import EventFilter, speaks
@@ -66,6 +68,7 @@ class Stream:
         self._chooses = bool(filters or route.answer)
         self._format: Format = route.format_class()
         self.gathered = gathered
+        self._encode = self._gathered if gathered else self._format.encode
         self._first_line = first_line
 
         self._loop = asyncio.get_running_loop()
@@ -120,7 +123,7 @@ class Stream:
             self.fail(ReaderTooSlow())
         else:
             try:
-                frame = self._encoded(event)
+                frame = self._encode(event)
             except Exception as error:
                 # Here, because LangChain swallows what its handlers raise.
                 self.fail(error)
@@ -152,7 +155,7 @@ class Stream:
         self._watch()
         return None
 
-    async def deliver(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def deliver(self, send: Send) -> None:
         """Send what has piled up since the last time, in one piece, until the run's end.
 
         Raises:
@@ -160,10 +163,10 @@ class Stream:
         """
         await self.in_time(self._deliver(send))
 
-    async def _deliver(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def _deliver(self, send: Send) -> None:
         while True:
             if self._waiting:
-                await send(self._take())
+                await send(self._message())
             elif self._end is not None:
                 return
             else:
@@ -176,7 +179,7 @@ class Stream:
                         raise
                     # The server ends this connection and the reader does not know: tell it.
                     self.fail(ShuttingDown())
-                    await send(self._take())
+                    await send(self._message())
                     raise
 
     async def in_time(self, sending: Awaitable[None]) -> None:
@@ -225,9 +228,8 @@ class Stream:
                 return True
         return all(each.admits(name, step) for each in self._filters)
 
-    def _encoded(self, event: Event) -> bytes:
-        if not self.gathered:
-            return self._format.encode(event)
+    def _gathered(self, event: Event) -> bytes:
+        """The answer's one document, at its end."""
         document = self._format.gather(event)
         if isinstance(event, RunFinished):
             return to_json({"run_id": self.run_id, "output": document})
@@ -235,10 +237,10 @@ class Stream:
 
     def _finish(self, end: RunFinished | RunError) -> None:
         try:
-            frame = self._encoded(end)
+            frame = self._encode(end)
         except Exception as error:
             end = reported(error, self._route, self.run_id)
-            frame = self._encoded(end)
+            frame = self._encode(end)
         self._end = end
         self._add(frame, opens=isinstance(end, RunFinished))
         self._wake(self._opening)
@@ -265,7 +267,8 @@ class Stream:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
-    def _take(self) -> bytes:
+    def _message(self) -> Message:
+        """All that waits, as one ASGI message."""
         waiting = self._waiting
         data = waiting[0] if len(waiting) == 1 else b"".join(waiting)
         self._waiting = []
@@ -273,8 +276,9 @@ class Stream:
         self.full = False
         self.waiting_since = None
         self._sent = self._sending_since = self._loop.time()
-        self._wake(self._room)
-        return data
+        if self._room is not None:
+            self._wake(self._room)
+        return {"type": "http.response.body", "body": data, "more_body": True}
 
     @staticmethod
     def _wake(future: Future[None] | None) -> None:
