@@ -14,7 +14,7 @@ import sys
 import venv
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,8 +85,10 @@ def shapes(quick: bool) -> dict[str, Shape]:
 
 
 @contextmanager
-def served(contender: Contender, folder: Path, gc: str | None = None) -> Iterator[Server]:
-    """Its server, on a core of its own."""
+def served(
+    contender: Contender, folder: Path, gc: str | None = None, *, alone: bool = True
+) -> Iterator[Server]:
+    """Its server; `alone`: on a core of its own."""
     python = LANGSERVE / "bin" / "python" if contender in THEIRS else Path(sys.executable)
     options = ("--http=httptools", "--loop=uvloop", "--no-access-log", "--backlog=8192")
     env = {} if gc is None else {"GC": gc}
@@ -94,7 +96,7 @@ def served(contender: Contender, folder: Path, gc: str | None = None) -> Iterato
         serving(
             f"benchmarks.{contender.app}", folder, env=env, options=options, python=str(python)
         ) as server,
-        apart(server),
+        apart(server) if alone else nullcontext(),
     ):
         yield server
 
@@ -117,7 +119,11 @@ async def run(parts: list[str], contenders: list[Contender], rounds: int, quick:
         folder = Path(name)
         if "cpu" in parts:
             with ExitStack() as stack:
-                servers = {each: stack.enter_context(served(each, folder)) for each in contenders}
+                # On all cores, as users run them: threads of the contenders may use them.
+                servers = {
+                    each: stack.enter_context(served(each, folder, alone=False))
+                    for each in contenders
+                }
                 await _cpu(servers, shapes(quick), rounds, results)
         if "capacity" in parts:
             for contender in contenders:

@@ -75,7 +75,7 @@ def _cpu(results: Results) -> Iterator[str]:
         shares.get(shape, []).extend(figures.driver)
     most = {shape: max(found) for shape, found in shares.items()}
     yield (
-        f"\nThe driver, on a core of its own, was busy for at most {most['burst']:.0%} of the time"
+        f"\nThe driver was busy for at most {most['burst']:.0%} of the time"
         f" in burst and {most['paced']:.0%} in paced."
     )
 
