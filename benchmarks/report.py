@@ -21,6 +21,11 @@ AGAINST = {
     "ours_models": "hand_models",
     "langserve_events": "hand_events",
 }
+SHOWN = {
+    "hand_sr": "hand-written, StreamingResponse",
+    "langserve": "LangServe /stream",
+    "ours": "asgi_stream",
+}
 PACKAGES = ("langchain-core", "langgraph", "starlette", "sse-starlette", "uvicorn", "uvloop")
 
 
@@ -118,7 +123,7 @@ def chart(results: Results, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = [name for name in _names(results) if name in ("hand_sr", "langserve", "ours")]
+    names = [name for name in SHOWN if any(name == found for found in _names(results))]
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
     for panel, shape, title in zip(
         panels, ("burst", "paced"), ("as fast as it goes", "50 streams of 50 tokens/s"), strict=True
@@ -127,12 +132,13 @@ def chart(results: Results, path: Path) -> None:
             shown = [r for r in RUNNABLES if (name, r, shape) in results.figures]
             places = [list(RUNNABLES).index(r) + (at - 1) * 0.27 for r in shown]
             heights = [ratio(results, name, r, shape) for r in shown]
-            bars = panel.bar(places, heights, 0.25, label=name)
+            bars = panel.bar(places, heights, 0.25, label=SHOWN[name])
             panel.bar_label(bars, fmt="%.2f", fontsize=8)
         panel.axhline(1, color="grey", linewidth=1)
         panel.set_xticks(range(len(RUNNABLES)), list(RUNNABLES))
         panel.set_title(title, fontsize=10)
     panels[0].set_ylabel("CPU per token\n(hand-written loop = 1)")
-    panels[1].legend(fontsize=8)
-    figure.tight_layout()
+    panels[0].set_ylim(0, 1.15)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncol=3, fontsize=8)
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
     figure.savefig(path, metadata={"Date": None})
