@@ -20,14 +20,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import MethodNotAllowed, NotFound, RunTimeout, ShuttingDown, StreamError, TooManyRuns
 from .events import LangChainEvent, RunError
 from .filters import EventFilter
+from .formats import Format
 from .reports import reported
 from .requests import ClientDisconnect, RunRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
-from .serialize import to_json
 from .shutdown import SignalHook
 from .stream import ReaderStalled, Stream
 from .table import Table
-from .wire import error_object
 
 __all__ = ["StreamApp", "StreamMiddleware"]
 
@@ -140,7 +139,9 @@ class StreamApp:
         except NotFound as error:
             return await _refuse(error, scope, receive, send)
         if scope["method"] == "HEAD":
-            return await EventSourceResponse(iter(()), headers=NOT_STORED)(scope, receive, send)
+            kind = route.format_class.media_type
+            answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
+            return await answer(scope, receive, send)
         request = Request(scope, receive)
         if scope["method"] == "GET" and "last-event-id" in request.headers:
             # A browser that comes back after the end, or after a drop: 204 stops it. Anything else
@@ -257,7 +258,9 @@ async def _respond(
             error = await stream.opened()
             if error is not None:
                 refused = True
-                await _error_response(error, stream.run_id)(scope, receive, send)
+                await _error_response(error, route, stream.run_id)(scope, receive, send)
+        elif stream.broken and not message.get("more_body"):
+            return  # a server that is not told of the end closes the connection
         if not refused:
             await stream.in_time(send(message))
 
@@ -277,7 +280,7 @@ async def _respond(
     response = EventSourceResponse(
         body(),
         headers={**NOT_STORED, RUN_ID: stream.run_id},
-        media_type="application/json" if stream.gathered else "text/event-stream",
+        media_type="application/json" if stream.gathered else route.format_class.media_type,
         ping=0,  # the stream's own pings know when nothing else went out
         sep="\n",
         shutdown_event=_Farewell(stream),  # type: ignore[arg-type]  # only ever set
@@ -322,13 +325,15 @@ async def _refuse(
             status=exception.status_code,
             headers=exception.headers,
         )
-    await _error_response(reported(exception, route))(scope, receive, send)
+    await _error_response(reported(exception, route), route)(scope, receive, send)
 
 
-def _error_response(error: RunError, run_id: str | None = None) -> Response:
+def _error_response(
+    error: RunError, route: StreamRoute | None, run_id: str | None = None
+) -> Response:
     headers = {**NOT_STORED, **error.headers}
     if run_id is not None:
         headers[RUN_ID] = run_id
-    return Response(
-        to_json(error_object(error)), error.status, headers, media_type="application/json"
-    )
+    shaped = route.format_class if route else Format
+    body, media_type = shaped.refusal(error)
+    return Response(body, error.status, headers, media_type=media_type)

@@ -53,8 +53,8 @@ class StreamRoute:
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
             each Starlette ``Request`` and returns one, awaited if it is async; or the
             ``"module:attribute"`` of either.
-        format: What the client reads: ``"tokens"``, ``"chunks"``, ``"events"`` or the
-            ``"module:Class"`` of a `asgi_stream.formats.Format`.
+        format: What the client reads: ``"tokens"``, ``"chunks"``, ``"events"``, ``"text"`` or
+            the ``"module:Class"`` of a `asgi_stream.formats.Format`.
         methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
         input: A pydantic model, TypedDict or dataclass (any type pydantic validates) that the
             input must fit. Without one the Runnable's own input schema is used where it helps.

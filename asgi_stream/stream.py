@@ -24,7 +24,6 @@ from .requests import RunRequest
 from .routes import StreamRoute
 from .runs import Run
 from .serialize import to_json
-from .wire import PING
 
 
 class ReaderStalled(Exception):
@@ -200,6 +199,11 @@ class Stream:
         finally:
             self._sending_since = None
 
+    @property
+    def broken(self) -> bool:
+        """Whether the run failed in a format that cannot say so: the answer must not look whole."""
+        return self._format.breaks_on_error and isinstance(self._end, RunError)
+
     def shut_down(self) -> None:
         """End the stream because the server goes away."""
         self.fail(ShuttingDown())
@@ -211,8 +215,6 @@ class Stream:
         self._end = self._end or RunError("incomplete", "", "")
         self._wake(self._room)
         self._run.leave()
-
-    # Inside.
 
     def _admits(self, event: Event) -> bool:
         match event:
@@ -276,8 +278,7 @@ class Stream:
         self.full = False
         self.waiting_since = None
         self._sent = self._sending_since = self._loop.time()
-        if self._room is not None:
-            self._wake(self._room)
+        self._wake(self._room)
         return {"type": "http.response.body", "body": data, "more_body": True}
 
     @staticmethod
@@ -305,7 +306,7 @@ class Stream:
         if limits.idle is not None and self._answering:
             silent = self._too_long("The run gave no sign of life for too long.")
             due.append((self._alive + limits.idle, silent))
-        if limits.ping and self._headers_sent and not self.gathered:
+        if limits.ping and self._format.ping and self._headers_sent and not self.gathered:
             due.append((self._sent + limits.ping, self._ping))
         return due
 
@@ -334,7 +335,7 @@ class Stream:
         self._sender.cancel()
 
     def _ping(self) -> None:
-        self._waiting.append(PING)
+        self._waiting.append(self._format.ping)
         self._sent = self._loop.time()
         self._wake(self._reader)
 

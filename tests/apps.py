@@ -186,6 +186,8 @@ streams = StreamApp(
             format="events",
         ),
         StreamRoute("/first", RunnableLambda(fails)),
+        StreamRoute("/text/whole", chain_of("Hel", "lo"), format="text"),
+        StreamRoute("/text/fails", after_a_word(fails), format="text"),
         StreamRoute("/odd", RunnableGenerator(odd_chunks), format="chunks"),
         StreamRoute("/browser", chain_of("Hel", "lo"), methods=("GET",)),
         StreamRoute("/small", chain_of("x"), limits=Limits(body=1000, receive=1)),

@@ -503,3 +503,10 @@ async def test_two_runs_at_once_do_not_mix() -> None:
     answers = await asyncio.gather(*(post(app, "/", f"word {n}") for n in range(50)))
     assert [tokens(answer.body) for answer in answers] == [[f"word {n}"] for n in range(50)]
     assert len({answer.headers["x-run-id"] for answer in answers}) == 50
+
+
+async def test_a_failure_in_plain_text_leaves_the_body_open_for_the_server_to_break() -> None:
+    app = StreamApp(routes=[StreamRoute("/a", chain_of("a", ValueError("secret")), format="text")])
+    answer = await post(app, "/a", {"question": "q"})
+    assert (answer.status, answer.body) == (200, b"a")
+    assert answer.messages[-1]["more_body"] is True

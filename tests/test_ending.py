@@ -57,3 +57,17 @@ def test_an_error_as_json_has_its_status(server: Server) -> None:
         )
         assert answer.status_code == (504 if code == "timeout" else 500)
         assert answer.json()["error"]["code"] == code
+
+
+def test_plain_text_ends_cleanly_or_with_a_broken_connection(server: Server) -> None:
+    whole = httpx.post(f"{server.url}/stream/text/whole", json={"question": "q"})
+    assert whole.headers["content-type"] == "text/plain; charset=utf-8"
+    assert whole.text == "Hello"
+    said: list[str] = []
+    with (
+        httpx.stream("POST", f"{server.url}/stream/text/fails", json={"question": "q"}) as answer,
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        said.extend(answer.iter_text())
+    assert said == ["word"]
+    assert httpx.get(f"{server.url}/health").text == "ok"

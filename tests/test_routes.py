@@ -26,7 +26,7 @@ class Opaque:
 graph = StateGraph(MessagesState).add_node("n", lambda s: s).add_edge(START, "n")
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"format": "nope"}, 'format: expected one of chunks, events, tokens or "module:Class"'),
+    ({"format": "nope"}, 'format: expected one of chunks, events, text, tokens or "module:Class"'),
     ({"runnable": "tests.models"}, "runnable: expected \"module:attribute\", not 'tests.models'"),
     ({"runnable": "no_such:x"}, "runnable: cannot import the module 'no_such'"),
     ({"runnable": "tests.models:x"}, "runnable: the module 'tests.models' has no attribute 'x'"),

@@ -10,10 +10,12 @@ from __future__ import annotations
 import inspect
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
-from ..events import Event, LangChainEvent, OutputChunk, TextDelta
+from ..events import Event, LangChainEvent, OutputChunk, RunError, TextDelta
 from ..importer import ImportFailed, import_from_string
+from ..serialize import to_json
+from ..wire import PING, error_object
 
 __all__ = ["Format", "load", "names"]
 
@@ -25,6 +27,20 @@ class Format(Protocol):
 
     Each event of a run is given to `encode` when the answer is streamed, or to `gather` when the
     client asked for one JSON document. The last is always a ``RunFinished`` or a ``RunError``.
+    A class that names this one as its base has everything but `wants`, `encode` and `gather`.
+    """
+
+    media_type: ClassVar[str] = "text/event-stream"
+    """The ``Content-Type`` of a stream."""
+
+    ping: ClassVar[bytes] = PING
+    """What goes out in a silence; ``b""`` where the wire has nothing that a client ignores."""
+
+    breaks_on_error: ClassVar[bool] = False
+    """Whether a run that fails after its first frame breaks the connection.
+
+    For a wire that has no frame for an error, so that its client does not take a part of the answer
+    for the whole.
     """
 
     wants: frozenset[Wanted]
@@ -38,6 +54,11 @@ class Format(Protocol):
 
     def gather(self, event: Event) -> object:
         """What stands for the run in a JSON answer, once it has finished; before, anything."""
+
+    @classmethod
+    def refusal(cls, error: RunError) -> tuple[bytes, str]:
+        """The body and the media type of an answer that is an error from its start."""
+        return to_json(error_object(error)), "application/json"
 
 
 def names() -> list[str]:
@@ -61,4 +82,6 @@ def load(name: str) -> type[Format]:
     if missing or not inspect.isclass(found):
         lacks = f" (it has no {', '.join(missing)})" if missing else ""
         raise ImportFailed(f"{name!r} is not a format class{lacks}")
+    if Format not in found.__mro__:
+        raise ImportFailed(f"{name!r} is not a format class: give it the base {__name__}.Format")
     return cast(type[Format], found)

@@ -6,10 +6,11 @@ from typing import Any
 
 from ..events import Event, OutputChunk, RunFinished
 from ..wire import data_frame, last_frames
+from . import Format as FormatProtocol
 from . import Wanted
 
 
-class Format:
+class Format(FormatProtocol):
     """The growing objects of a JSON parser, a graph's states and updates, whatever is yielded.
 
     Where the route asks a graph for several stream modes or for its subgraphs, a frame is

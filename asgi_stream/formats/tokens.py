@@ -7,12 +7,13 @@ from json.encoder import encode_basestring_ascii
 from ..events import Event, OutputChunk, RunFinished, TextDelta
 from ..serialize import to_json
 from ..wire import last_frames
+from . import Format as FormatProtocol
 from . import Wanted
 
 MODELS = frozenset({TextDelta})
 
 
-class Format:
+class Format(FormatProtocol):
     """The text that the run's models make.
 
     While no model has spoken, text that the run itself yields is the answer: so a plain Runnable
@@ -28,14 +29,14 @@ class Format:
     def encode(self, event: Event) -> bytes:
         if self.wants is MODELS and isinstance(event, TextDelta):
             return _frame(event.text)  # the usual case, in the fewest steps
-        text = self._said(event)
+        text = self.said(event)
         return (_frame(text) if text else b"") + last_frames(event)
 
     def gather(self, event: Event) -> object:
-        self._gathered.append(self._said(event))
+        self._gathered.append(self.said(event))
         return "".join(self._gathered) if isinstance(event, RunFinished) else None
 
-    def _said(self, event: Event) -> str:
+    def said(self, event: Event) -> str:
         """The event's part of the answer."""
         match event:
             case TextDelta(text=text):

@@ -36,7 +36,14 @@ ENDS: list[Event] = [
 ]
 
 
-@pytest.mark.parametrize("name", formats.names())
+class Baseless:
+    wants = encode = gather = None
+
+
+FRAMED = [name for name in formats.names() if formats.load(name).media_type == "text/event-stream"]
+
+
+@pytest.mark.parametrize("name", FRAMED)
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("count", range(len(EVENTS) + 1))
 def test_whatever_happens_frames_are_well_formed_and_the_last_is_terminal(
@@ -50,7 +57,7 @@ def test_whatever_happens_frames_are_well_formed_and_the_last_is_terminal(
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert formats.names() == ["chunks", "events", "tokens"]
+    assert formats.names() == ["chunks", "events", "text", "tokens"]
 
 
 def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
@@ -60,10 +67,14 @@ def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nope", "expected one of chunks, events, tokens or \"module:Class\", not 'nope'"),
+        ("nope", "expected one of chunks, events, text, tokens or \"module:Class\", not 'nope'"),
         ("json:nope", "the module 'json' has no attribute 'nope'"),
         ("json:dumps", "'json:dumps' is not a format class (it has no wants, encode, gather)"),
         ("json:JSONEncoder", "is not a format class (it has no wants, gather)"),
+        (
+            "tests.formats.test_formats:Baseless",
+            "is not a format class: give it the base asgi_stream.formats.Format",
+        ),
     ],
 )
 def test_what_is_no_format_is_told(name: str, said: str) -> None:

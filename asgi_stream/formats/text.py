@@ -1,0 +1,24 @@
+"""``text/plain``: the answer's text as it is made, and nothing else.
+
+What ``TextStreamChatTransport`` of the AI SDK reads (npm ``ai`` 7.0.173), and curl.
+"""
+
+from __future__ import annotations
+
+from ..events import Event
+from . import tokens
+
+
+class Format(tokens.Format):
+    """The text of ``tokens`` without frames.
+
+    Plain text has no word for an error, so a run that fails after it has begun to answer ends with
+    a broken connection; and none for a ping, so nothing goes out in a silence.
+    """
+
+    media_type = "text/plain"
+    ping = b""
+    breaks_on_error = True
+
+    def encode(self, event: Event) -> bytes:
+        return self.said(event).encode(errors="replace")

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from asgi_stream.events import (
+    Event,
+    OutputChunk,
+    RunError,
+    RunFinished,
+    RunStarted,
+    Step,
+    TextDelta,
+)
+from asgi_stream.formats.text import Format
+
+RUN = Step("r", "chain", "chain")
+MODEL = Step("m", "model", "chat_model")
+
+CASES: list[tuple[list[Event], bytes, object]] = [
+    ([RunStarted("r"), TextDelta(MODEL, "Hel"), TextDelta(MODEL, "lo")], b"Hello", None),
+    (
+        [TextDelta(MODEL, "é\n"), OutputChunk(RUN, "é\n", "é\n"), RunFinished(RUN, "é\n", "é\n")],
+        b"\xc3\xa9\n",
+        "é\n",
+    ),
+    ([OutputChunk(RUN, "a", "a"), RunFinished(RUN, "a", "a")], b"a", "a"),
+    ([RunFinished(RUN, {"a": 1})], b'{"a":1}', '{"a":1}'),
+    ([TextDelta(MODEL, "\ud800")], b"?", None),
+    ([TextDelta(MODEL, "a"), RunError("run_failed", "No.", "e")], b"a", None),
+]
+
+
+@pytest.mark.parametrize(("events", "wire", "answer"), CASES)
+def test_events_become_these_bytes(events: list[Event], wire: bytes, answer: object) -> None:
+    encoder, gatherer = Format(), Format()
+    assert b"".join(map(encoder.encode, events)) == wire
+    assert [gatherer.gather(event) for event in events][-1] == answer
