@@ -1,7 +1,7 @@
 """LangChain's callback handler, as this package uses it.
 
-Two things are known only here: which tasks a run has started, because LangChain awaits an inline
-handler in the very task that starts a step; and what its models say, as they say it.
+Only here is it known which tasks a run has started, because LangChain awaits an inline handler in
+the very task that starts a step.
 """
 
 from __future__ import annotations
@@ -11,27 +11,21 @@ import contextlib
 import gc
 import sys
 from asyncio import AbstractEventLoop, CancelledError, Task
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
 from contextvars import Context, ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 from weakref import WeakSet
 
 import langchain_core
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, BaseMessage
 
-from .events import Event, Sink, Step, TextDelta
+from .events import Event, Step
 from .pacing import Pacer
-
-Item = TypeVar("Item")
-
-NOT_STREAMED = frozenset({"nostream", "langsmith:nostream"})
-"""Tags by which LangGraph keeps a model's text out of its own messages stream."""
+from .sink import Sink
 
 AHEAD = 64
 """How many tokens a thread may say before it waits for the loop to have heard them."""
@@ -94,6 +88,18 @@ class Tracker(BaseCallbackHandler):
             for task in asyncio.all_tasks()
             if _made_by_langchain(task) and _context(task).get(_tracker) is self
         }
+
+    # For a Tracker that tells what it has heard; this one tells nothing.
+
+    def yielded(self, step: Step, chunk: Any) -> bool:
+        """The run, whose step is `step`, has yielded `chunk`; whether that was all it is for."""
+        return False
+
+    def written(self, step: Step, data: Any) -> None:
+        """LangGraph's stream writer has been given `data`."""
+
+    def concluded(self, step: Step, output: Any) -> None:
+        """The run has ended with `output`."""
 
     def _emit(self, event: Event) -> None:
         """Pass `event` on, from whichever thread."""
@@ -224,93 +230,6 @@ class Tracker(BaseCallbackHandler):
         self._close(run_id)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
-
-
-@dataclass(slots=True)
-class _Speaker:
-    """A model whose text is passed on."""
-
-    step: Step
-    heard: bool = False
-
-
-class Listener(Tracker):
-    """Emits what the run's models say, each piece once.
-
-    By its two ``tap_`` methods LangChain knows it for a streaming handler (the runtime protocol
-    ``langchain_core.tracers._streaming._StreamingCallbackHandler``), so that a model which a node
-    calls with ``ainvoke`` streams too.
-    """
-
-    def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
-        super().__init__(root_id, sink, pacer)
-        self._speakers: dict[UUID, _Speaker] = {}
-
-    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
-        return output
-
-    def tap_output_iter(self, run_id: UUID, output: Iterator[Item]) -> Iterator[Item]:
-        return output
-
-    def _started(
-        self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
-    ) -> Step:
-        step = super()._started(run_id, type_, serialized, **about)
-        if type_ in ("chat_model", "llm") and NOT_STREAMED.isdisjoint(step.tags):
-            self._speakers[run_id] = _Speaker(step)
-        return step
-
-    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
-        speaker = self._speakers.get(run_id)
-        if speaker is None:
-            return None
-        speaker.heard = True
-        message = getattr(chunk, "message", None)
-        said = token if message is None else message.content
-        text = said if isinstance(said, str) else text_of_content(said)
-        return TextDelta(speaker.step, text) if text else None
-
-    def _ended(self, run_id: UUID, output: Any) -> None:
-        speaker = self._speakers.pop(run_id, None)
-        if speaker is not None and not speaker.heard and (text := text_of(output)):
-            self._emit(TextDelta(speaker.step, text))
-        super()._ended(run_id, output)
-
-    def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._speakers.pop(run_id, None)
-        super()._failed(error, run_id=run_id)
-
-    on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
-
-
-def text_of_chunk(value: Any) -> str:
-    """The text of what a run yields, if it is text or a model's message."""
-    if isinstance(value, AIMessage):
-        return text_of_content(value.content)
-    return value if isinstance(value, str) else ""
-
-
-def text_of(value: Any) -> str | None:
-    """The text of a run's output, or None if it is neither text nor a message.
-
-    A graph's state and a list of messages stand for their last message.
-    """
-    if isinstance(value, Mapping):
-        value = value.get("messages")
-    if isinstance(value, list) and value and isinstance(value[-1], BaseMessage):
-        value = value[-1]
-    return text_of_chunk(value) if isinstance(value, (str, BaseMessage)) else None
-
-
-def text_of_content(content: Any) -> str:
-    """The text in a message's content: no reasoning, no tool calls, no images."""
-    if isinstance(content, str):
-        return content
-    return "".join(
-        block if isinstance(block, str) else str(block.get("text", ""))
-        for block in content or ()
-        if isinstance(block, str) or block.get("type") == "text"
-    )
 
 
 def _made_by_langchain(task: Task[Any]) -> bool:

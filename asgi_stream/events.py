@@ -1,14 +1,15 @@
 """What happens in a run, in the words that cross every seam.
 
 The set is closed: a format is a ``match`` over these classes, a filter and a source know no
-others. Their names follow LangChain's own stream protocol (package ``langchain-protocol``).
+others. Their names follow LangChain's own stream protocol (package ``langchain-protocol``). What a
+filter goes by is the step of an event and its `event`, the word of ``astream_events`` for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,217 @@ class RunStarted:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class NodeStarted:
+    """A node of a LangGraph graph begins, once for each time that it is run."""
+
+    step: Step
+    event: ClassVar[str] = "on_chain_start"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished:
+    """A node has ended, well or not."""
+
+    step: Step
+    event: ClassVar[str] = "on_chain_end"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStarted:
+    """A model is called."""
+
+    step: Step
+    event: ClassVar[str] = "on_chat_model_start"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFinished:
+    """A model's call has ended, well or not.
+
+    Attributes:
+        reason: ``stop``, ``length``, ``tool_calls``, ``content_filter``, ``error`` or ``other``.
+        usage: LangChain's ``UsageMetadata``: ``input_tokens``, ``output_tokens``,
+            ``total_tokens``, ``input_token_details``, ``output_token_details``. Empty if unknown.
+        model: The name that its provider gives the model, if known.
+        provider: The provider's name, if known.
+    """
+
+    step: Step
+    reason: str
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    provider: str | None = None
+    event: ClassVar[str] = "on_chat_model_end"
+
+
+BlockKind = Literal["text", "reasoning"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStarted:
+    """A piece of text or of reasoning begins: the deltas up to its end have its id.
+
+    Attributes:
+        step: The model, or the run itself.
+        block: The block's id. The first text of a model's call has the id of the call's step.
+    """
+
+    step: Step
+    block: str
+    kind: BlockKind
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFinished:
+    """The end of a block. Each that was started is ended before the run finishes."""
+
+    step: Step
+    block: str
+    kind: BlockKind
+
+
 @dataclass(slots=True)  # freezing it would double what it costs to make one for each token
 class TextDelta:
-    """A piece of a model's text, never empty."""
+    """A piece of the answer's text, never empty.
+
+    It is what the run's models say. While none has spoken it is the text that the run itself
+    yields, and if nobody has said anything, its output: as text, or as JSON.
+    """
 
     step: Step
     text: str
+    block: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """A piece of a model's reasoning, never empty."""
+
+    step: Step
+    text: str
+    block: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted:
+    """A model begins to call a tool.
+
+    Of each call there is one of these, then deltas if its arguments grow, then one `ToolCalled`;
+    and after that, if the tool is run here, its `ToolFinished` or `ToolFailed`.
+
+    Attributes:
+        step: The tool to be: type ``tool``, with the tags and the node of the model.
+        call_id: The call's id, of the model's making.
+        name: The tool's name.
+        message: The id of the step of the model that calls; ``""`` if code calls the tool.
+    """
+
+    step: Step
+    call_id: str
+    name: str
+    message: str = ""
+    event: ClassVar[str] = "on_tool_start"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a call's arguments, which are JSON when they are all there."""
+
+    step: Step
+    call_id: str
+    text: str
+    event: ClassVar[str] = "on_tool_start"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """A call whose arguments are all there.
+
+    Attributes:
+        arguments: The arguments by name; the text as it is, if that is not JSON.
+        valid: Whether they are JSON.
+    """
+
+    step: Step
+    call_id: str
+    name: str
+    arguments: Any
+    valid: bool = True
+    event: ClassVar[str] = "on_tool_start"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool that the run has run itself has answered."""
+
+    step: Step
+    call_id: str
+    name: str
+    output: Any
+    event: ClassVar[str] = "on_tool_end"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailed:
+    """A tool that the run has run itself has failed; the run may go on.
+
+    Attributes:
+        message: Safe to show to anyone.
+    """
+
+    step: Step
+    call_id: str
+    name: str
+    message: str
+    event: ClassVar[str] = "on_tool_error"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFound:
+    """Something that the answer rests on: a retrieved document or a citation.
+
+    Attributes:
+        source_id: Of its own in the run.
+        title: Never empty.
+        url: If it is on the web.
+        media_type: The document's, ``text/plain`` if unknown.
+    """
+
+    step: Step
+    source_id: str
+    title: str
+    url: str | None = None
+    media_type: str = "text/plain"
+    event: ClassVar[str] = "on_retriever_end"
+
+
+@dataclass(frozen=True, slots=True)
+class FileMade:
+    """An image, audio or another file that a model has made.
+
+    Attributes:
+        url: Where it is; a ``data:`` URL if it is here.
+    """
+
+    step: Step
+    media_type: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """What the code of the Runnable itself wants to tell.
+
+    Attributes:
+        name: As given to ``adispatch_custom_event``; ``custom`` from LangGraph's stream writer.
+        data: Anything.
+    """
+
+    step: Step
+    name: str
+    data: Any
+    event: ClassVar[str] = "on_custom_event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +258,15 @@ class OutputChunk:
     Attributes:
         step: The run itself.
         data: The chunk.
-        text: The chunk's text, if it is text or a message, else ``""``.
         mode: LangGraph's stream mode, if the route asked for several.
         namespace: The subgraph that it comes from, if the route asked for subgraphs.
     """
 
     step: Step
     data: Any
-    text: str = ""
     mode: str | None = None
     namespace: tuple[str, ...] | None = None
+    event: ClassVar[str] = "on_chain_stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +284,25 @@ class LangChainEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupt:
+    """A question on which a LangGraph graph has stopped."""
+
+    id: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The end of a run that succeeded.
 
     Attributes:
         output: What ``ainvoke()`` would have returned.
-        text: The output's text, if it is text or holds a message, else None.
+        interrupts: What the graph waits for, if it has stopped and not ended.
     """
 
     step: Step
     output: Any
-    text: str | None = None
+    interrupts: Sequence[Interrupt] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,33 +328,26 @@ class RunError:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Event = RunStarted | TextDelta | OutputChunk | LangChainEvent | RunFinished | RunError
+Said = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished
+"""What a model says. Who hears it is settled when the model starts."""
+
+Told = (
+    NodeStarted
+    | NodeFinished
+    | ModelStarted
+    | ModelFinished
+    | ToolCallStarted
+    | ToolCallDelta
+    | ToolCalled
+    | ToolFinished
+    | ToolFailed
+    | SourceFound
+    | Custom
+)
+"""What else happens in a run that a person may want to see."""
+
+Event = RunStarted | Said | Told | OutputChunk | LangChainEvent | RunFinished | RunError
 """Every event. The last of a run is a `RunFinished` or a `RunError`."""
 
-
-class Sink(Protocol):
-    """Where a run's events go. All of it is used on the run's event loop only."""
-
-    @property
-    def wants(self) -> Set[type[Event]]:
-        """The events, besides start and end, that anyone still has a use for."""
-
-    @property
-    def full(self) -> bool:
-        """Whether the run should wait for `room` before it makes more."""
-
-    @property
-    def waiting_since(self) -> float | None:
-        """Since when what was put in waits for its reader, by ``time.monotonic``; None: nothing."""
-
-    async def room(self) -> None:
-        """Return when there is room again, or nobody reads any more."""
-
-    def alive(self) -> None:
-        """Take note that the run goes on, though it has nothing to say."""
-
-    def put(self, event: Event) -> None:
-        """Take an event. Nothing is taken after a terminal one."""
-
-    def fail(self, exception: BaseException) -> None:
-        """Take an exception as the run's end."""
+NARRATED = frozenset(get_args(Said) + get_args(Told))
+"""All that is told of a run, besides its raw chunks and events."""

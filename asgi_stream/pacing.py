@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from .events import Sink
+from .sink import Sink
 
 
 class Pacer:

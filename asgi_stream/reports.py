@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
-from .errors import public_error
+from .errors import RunFailed, public_error
 from .events import RunError
 from .routes import StreamRoute
 
@@ -33,6 +33,14 @@ def reported(
     return RunError(
         told.code, told.message, error_id, told.status, detail, told.fields, told.headers
     )
+
+
+def public_text(failure: BaseException, route: StreamRoute) -> str:
+    """What the client is told of a tool's failure, after which the run may go on."""
+    told = public_error(failure, route.errors)
+    if route.debug:
+        return f"{type(failure).__name__}: {_said(failure)}"
+    return "The tool failed." if isinstance(told, RunFailed) else told.message
 
 
 def _said(exception: BaseException) -> str:

@@ -12,19 +12,24 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from .callbacks import Listener, Tracker, text_of, text_of_chunk
+from .callbacks import Tracker
 from .errors import RunIncomplete
 from .events import (
+    BlockStarted,
+    Interrupt,
     LangChainEvent,
     OutputChunk,
     RunFinished,
     RunStarted,
-    Sink,
     Step,
     TextDelta,
 )
+from .graphs import Shape, interrupts_in
+from .listener import Listener
+from .narrator import Narrator
 from .pacing import Pacer
 from .requests import RunRequest
+from .sink import Sink
 
 __all__ = ["Run", "is_runnable", "merge_configs"]
 
@@ -68,8 +73,10 @@ class Run:
         self._grace = grace
         self._tasks = tasks
         self._pacer = Pacer(sink)
-        self._listens = TextDelta in sink.wants
-        self._tracker = (Listener if self._listens else Tracker)(request.run_id, sink, self._pacer)
+        self._narrated = BlockStarted in sink.wants
+        kind = Narrator if self._narrated else Listener if TextDelta in sink.wants else Tracker
+        self._tracker = kind(request.run_id, sink, self._pacer)
+        self._interrupts: dict[str, Interrupt] = {}
         self._name = runnable.get_name()
         self._step = Step(str(request.run_id), self._name, "chain")
         self._left = False
@@ -115,8 +122,9 @@ class Run:
         else:
             if self._tracker.finished:
                 output = self._tracker.output
-            text = text_of(output) if self._listens else None
-            self._sink.put(RunFinished(self._step, output, text))
+            if not self._interrupts:
+                self._tracker.concluded(self._step, output)
+            self._sink.put(RunFinished(self._step, output, tuple(self._interrupts.values())))
 
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
@@ -130,27 +138,34 @@ class Run:
 
     async def _chunks(self) -> Any:
         request, sink, pacer = self._request, self._sink, self._pacer
-        mode_at, namespace_at = _labels(request.stream)
-        plain = mode_at is None and namespace_at is None
+        shape = Shape(self._runnable, request.stream, narrated=self._narrated)
+        heard_only = shape.plain and OutputChunk not in sink.wants
         output: Any = None
         async with AsyncExitStack() as stack:
-            chunks = self._runnable.astream(request.input, self._config(), **request.stream)
+            chunks = self._runnable.astream(request.input, self._config(), **shape.stream)
             _close_with(stack, chunks)
             async for chunk in chunks:
                 if self._tracker.root is None:
                     output = _added(output, chunk)
-                if OutputChunk not in sink.wants:
-                    sink.alive()
-                elif plain:
-                    text = text_of_chunk(chunk) if self._listens else ""
-                    sink.put(OutputChunk(self._step, chunk, text))
-                else:
-                    namespace = None if namespace_at is None else tuple(chunk[namespace_at])
-                    mode = None if mode_at is None else chunk[mode_at]
-                    sink.put(OutputChunk(self._step, chunk[-1], "", mode, namespace))
+                if not (heard_only and self._tracker.yielded(self._step, chunk)):
+                    self._take(shape, chunk)
                 if pacer.due():
                     await pacer.pause()
         return output
+
+    def _take(self, shape: Shape, given: Any) -> None:
+        """Pass on what the Runnable has yielded, as far as anyone wants it."""
+        sink = self._sink
+        sink.alive()
+        if shape.plain and OutputChunk not in sink.wants and not isinstance(given, dict):
+            return  # the usual case, in the fewest steps
+        chunk = shape.read(self._step, given)
+        for interrupt in interrupts_in(chunk.data):
+            self._interrupts[interrupt.id] = interrupt
+        if chunk.mode == "custom":
+            self._tracker.written(self._step, chunk.data)
+        if OutputChunk in sink.wants and shape.asked_for(chunk):
+            sink.put(chunk)
 
     async def _events(self) -> Any:
         request, sink, pacer = self._request, self._sink, self._pacer
@@ -232,14 +247,6 @@ async def _done(tasks: Iterable[Task[None]], seconds: float) -> set[Task[None]]:
     """Wait for `tasks`, for at most `seconds`; those that are not done."""
     _, pending = await asyncio.wait(set(tasks), timeout=max(0.0, seconds))
     return pending
-
-
-def _labels(stream: Any) -> tuple[int | None, int | None]:
-    """Where in a graph's chunk its mode and its namespace stand, if they do."""
-    if stream.get("version") == "v2":
-        return None, None
-    several = isinstance(stream.get("stream_mode"), (list, tuple))
-    return (-2 if several else None), (0 if stream.get("subgraphs") else None)
 
 
 def _added(total: Any, chunk: Any) -> Any:

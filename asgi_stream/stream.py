@@ -15,11 +15,11 @@ from typing import Any, cast
 from starlette.types import Message, Send
 
 from .errors import ReaderTooSlow, RunTimeout, ShuttingDown
-from .events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted, TextDelta
+from .events import Event, LangChainEvent, RunError, RunFinished, RunStarted, Step
 from .filters import EventFilter, speaks
 from .formats import Format
 from .parsers import with_inline_parser
-from .reports import reported
+from .reports import public_text, reported
 from .requests import RunRequest
 from .routes import StreamRoute
 from .runs import Run
@@ -64,7 +64,6 @@ class Stream:
         self._route = route
         self._limits = route.limits
         self._filters = filters
-        self._chooses = bool(filters or route.answer)
         self._format: Format = route.format_class()
         self.gathered = gathered
         self._encode = self._gathered if gathered else self._format.encode
@@ -107,6 +106,21 @@ class Stream:
             # Several branches of a run may wait for the same room.
             await asyncio.shield(self._room)
 
+    def hears(self, step: Step) -> bool:
+        answer = self._route.answer
+        if answer and step.type != "chain" and not speaks(step, answer):
+            return False
+        return all(each.admits(f"on_{step.type}_stream", step) for each in self._filters)
+
+    def admits(self, event: Event) -> bool:
+        # What is said has been settled by `hears`, and start and end are for everyone.
+        name: str | None = getattr(event, "event", None)
+        step: Any = getattr(event, "step", None)
+        return name is None or all(each.admits(name, step) for each in self._filters)
+
+    def told_of(self, failure: BaseException) -> str:
+        return public_text(failure, self._route)
+
     def alive(self) -> None:
         self._alive = self._loop.time()
 
@@ -114,7 +128,7 @@ class Stream:
         if self._end is not None:
             return
         self._alive = self._loop.time()
-        if self._chooses and not self._admits(event):
+        if self._filters and not self.admits(event):
             return
         if isinstance(event, (RunFinished, RunError)):
             self._finish(event)
@@ -127,7 +141,6 @@ class Stream:
                 # Here, because LangChain swallows what its handlers raise.
                 self.fail(error)
             else:
-                self.wants = self._format.wants
                 self._add(frame, opens=not self._shown and _opens(event))
 
     def fail(self, exception: BaseException) -> None:
@@ -215,20 +228,6 @@ class Stream:
         self._end = self._end or RunError("incomplete", "", "")
         self._wake(self._room)
         self._run.leave()
-
-    def _admits(self, event: Event) -> bool:
-        match event:
-            case TextDelta(step=step):
-                if self._route.answer and not speaks(step, self._route.answer):
-                    return False
-                name = "on_chat_model_stream" if step.type == "chat_model" else "on_llm_stream"
-            case OutputChunk(step=step):
-                name = "on_chain_stream"
-            case LangChainEvent(step=step, event=name):
-                pass
-            case _:
-                return True
-        return all(each.admits(name, step) for each in self._filters)
 
     def _gathered(self, event: Event) -> bytes:
         """The answer's one document, at its end."""

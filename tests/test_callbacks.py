@@ -18,8 +18,9 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.callbacks import Listener, Tracker
-from asgi_stream.events import Event, TextDelta
+from asgi_stream.callbacks import Tracker
+from asgi_stream.events import Event, Step, TextDelta
+from asgi_stream.listener import Listener
 from asgi_stream.pacing import Pacer
 
 from .asgi import frames, post, tokens
@@ -37,6 +38,15 @@ class Kept:
         self.events: list[Event] = []
         self.full = False
         self.waiting_since: float | None = None
+
+    def hears(self, step: Step) -> bool:
+        return True
+
+    def admits(self, event: Event) -> bool:
+        return True
+
+    def told_of(self, failure: BaseException) -> str:
+        return "The tool failed."
 
     async def room(self) -> None: ...
 

@@ -12,8 +12,11 @@ PACKAGE = Path(asgi_stream.__file__).parent
 LAYERS = [
     {"errors", "limits", "serialize", "importer", "shutdown"},
     {"events"},
-    {"filters", "pacing", "wire"},
-    {"callbacks", "formats", "inputs", "parsers", "requests"},
+    {"filters", "graphs", "messages", "sink", "wire"},
+    {"formats", "inputs", "pacing", "parsers", "requests"},
+    {"callbacks", "calls"},
+    {"listener"},
+    {"narrator"},
     {"runs"},
     {"routes"},
     {"reports", "table"},
@@ -21,7 +24,10 @@ LAYERS = [
     {"app"},
     {"__init__"},
 ]
-LANGCHAIN = {"callbacks", "inputs", "parsers", "runs", "serialize"}
+LANGCHAIN = {
+    *("callbacks", "calls", "inputs", "messages", "narrator", "parsers"),
+    *("runs", "serialize"),
+}
 
 
 def modules() -> dict[str, Path]:

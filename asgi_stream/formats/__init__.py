@@ -44,10 +44,7 @@ class Format(Protocol):
     """
 
     wants: frozenset[Wanted]
-    """The events, besides a run's start and end, that the format has a use for.
-
-    The class has them all; an instance may want fewer from some event on.
-    """
+    """The events, besides a run's start and end, that the format has a use for."""
 
     def encode(self, event: Event) -> bytes:
         """The event as frames, each with its blank line; ``b""`` if it is not for the client."""

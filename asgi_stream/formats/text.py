@@ -5,7 +5,7 @@ What ``TextStreamChatTransport`` of the AI SDK reads (npm ``ai`` 7.0.173), and c
 
 from __future__ import annotations
 
-from ..events import Event
+from ..events import Event, TextDelta
 from . import tokens
 
 
@@ -21,4 +21,4 @@ class Format(tokens.Format):
     breaks_on_error = True
 
     def encode(self, event: Event) -> bytes:
-        return self.said(event).encode(errors="replace")
+        return event.text.encode(errors="replace") if isinstance(event, TextDelta) else b""

@@ -26,12 +26,12 @@ ODD: Any = {"text": "\u2028\x85\r\n", "object": object(), (1, 2): float("nan")}
 EVENTS: list[Event] = [
     RunStarted("r"),
     TextDelta(STEP, "a\r\n\x00\u2028"),
-    OutputChunk(STEP, ODD, "b\r"),
+    OutputChunk(STEP, ODD),
     LangChainEvent(STEP, "on_x", ODD),
 ]
 ENDS: list[Event] = [
-    RunFinished(STEP, ODD, None),
-    RunFinished(STEP, "x", "x"),
+    RunFinished(STEP, ODD),
+    RunFinished(STEP, "x"),
     RunError("run_failed", "The run failed.\r\n", "id"),
 ]
 

@@ -4,7 +4,6 @@ import pytest
 
 from asgi_stream.events import (
     Event,
-    OutputChunk,
     RunError,
     RunFinished,
     RunStarted,
@@ -18,13 +17,7 @@ MODEL = Step("m", "model", "chat_model")
 
 CASES: list[tuple[list[Event], bytes, object]] = [
     ([RunStarted("r"), TextDelta(MODEL, "Hel"), TextDelta(MODEL, "lo")], b"Hello", None),
-    (
-        [TextDelta(MODEL, "é\n"), OutputChunk(RUN, "é\n", "é\n"), RunFinished(RUN, "é\n", "é\n")],
-        b"\xc3\xa9\n",
-        "é\n",
-    ),
-    ([OutputChunk(RUN, "a", "a"), RunFinished(RUN, "a", "a")], b"a", "a"),
-    ([RunFinished(RUN, {"a": 1})], b'{"a":1}', '{"a":1}'),
+    ([TextDelta(MODEL, "é\n"), RunFinished(RUN, "é\n")], b"\xc3\xa9\n", "é\n"),
     ([TextDelta(MODEL, "\ud800")], b"?", None),
     ([TextDelta(MODEL, "a"), RunError("run_failed", "No.", "e")], b"a", None),
 ]

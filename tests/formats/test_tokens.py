@@ -4,7 +4,6 @@ import pytest
 
 from asgi_stream.events import (
     Event,
-    OutputChunk,
     RunError,
     RunFinished,
     RunStarted,
@@ -25,25 +24,7 @@ CASES: list[tuple[list[Event], bytes, object]] = [
         b'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n',
         "Hello",
     ),
-    # What the chain repeats after its model is not said twice.
-    (
-        [TextDelta(MODEL, "Hi"), OutputChunk(RUN, "Hi", "Hi"), RunFinished(RUN, "Hi", "Hi")],
-        b'data: {"token": "Hi"}\n\ndata: [DONE]\n\n',
-        "Hi",
-    ),
-    # No model: what the run yields, and if that is nothing, its output.
-    (
-        [OutputChunk(RUN, "a", "a"), OutputChunk(RUN, "b", "b"), RunFinished(RUN, "ab", "ab")],
-        b'data: {"token": "a"}\n\ndata: {"token": "b"}\n\ndata: [DONE]\n\n',
-        "ab",
-    ),
-    ([RunFinished(RUN, "all", "all")], b'data: {"token": "all"}\n\ndata: [DONE]\n\n', "all"),
-    (
-        [OutputChunk(RUN, {"a": 1}), END],
-        b'data: {"token": "{\\"a\\":1}"}\n\ndata: [DONE]\n\n',
-        '{"a":1}',
-    ),
-    ([RunFinished(RUN, None, "")], b"data: [DONE]\n\n", ""),
+    ([RunFinished(RUN, "all")], b"data: [DONE]\n\n", ""),
     (
         [TextDelta(MODEL, "\u2028\r\n\x00é😀"), END],
         b'data: {"token": "\\u2028\\r\\n\\u0000\\u00e9\\ud83d\\ude00"}\n\ndata: [DONE]\n\n',

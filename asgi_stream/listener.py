@@ -1,0 +1,120 @@
+"""The callback handler that hears what a run's models say, as they say it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from .callbacks import Tracker
+from .events import Event, Step, TextDelta
+from .messages import NOT_STREAMED, text_of, text_of_chunk, text_of_content
+from .pacing import Pacer
+from .serialize import to_json
+from .sink import Sink
+
+Item = TypeVar("Item")
+
+MODELS = ("chat_model", "llm")
+
+
+@dataclass(slots=True)
+class Speaker:
+    """A model whose text is passed on."""
+
+    step: Step
+    heard: bool = False
+
+
+class Listener(Tracker):
+    """Emits what the run's models say, each piece once.
+
+    By its two ``tap_`` methods LangChain knows it for a streaming handler (the runtime protocol
+    ``langchain_core.tracers._streaming._StreamingCallbackHandler``), so that a model which a node
+    calls with ``ainvoke`` streams too.
+    """
+
+    def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
+        super().__init__(root_id, sink, pacer)
+        self.model_spoke = False
+        self._speakers: dict[UUID, Any] = {}
+        self._said = False
+
+    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        return output
+
+    def tap_output_iter(self, run_id: UUID, output: Iterator[Item]) -> Iterator[Item]:
+        return output
+
+    def yielded(self, step: Step, chunk: Any) -> bool:
+        """Take text for the answer while no model has spoken.
+
+        So a plain Runnable has an answer too, and a chain that repeats its model's chunks does not
+        double them.
+        """
+        if self.model_spoke:
+            return False
+        text = text_of_chunk(chunk)
+        if not text or not self._sink.hears(step):
+            return False
+        self._say(step, text)
+        return True
+
+    def concluded(self, step: Step, output: Any) -> None:
+        """Take the output for the answer if there has been none."""
+        if not self.model_spoke and not self._said:
+            text = text_of(output)
+            self._say(step, to_json(output).decode() if text is None else text)
+
+    def _say(self, step: Step, text: str) -> None:
+        """Say `text` for the run itself."""
+        self._said = True
+        if text:
+            self._sink.put(TextDelta(step, text))
+
+    def _speaker(self, step: Step) -> Any:
+        """What is kept of a model while it runs; None if what it says is not for the client."""
+        return Speaker(step) if self._hears(step) else None
+
+    def _hears(self, step: Step) -> bool:
+        return NOT_STREAMED.isdisjoint(step.tags) and self._sink.hears(step)
+
+    def _say_whole(self, speaker: Any, output: Any) -> None:
+        """Say what a model has answered in one piece."""
+        if text := text_of(output):
+            self.model_spoke = True
+            self._emit(TextDelta(speaker.step, text))
+
+    def _started(
+        self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
+    ) -> Step:
+        step = super()._started(run_id, type_, serialized, **about)
+        if type_ in MODELS and (speaker := self._speaker(step)):
+            self._speakers[run_id] = speaker
+        return step
+
+    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
+        speaker = self._speakers.get(run_id)
+        if speaker is None:
+            return None
+        speaker.heard = True
+        message = getattr(chunk, "message", None)
+        said = token if message is None else message.content
+        text = said if isinstance(said, str) else text_of_content(said)
+        if not text:
+            return None
+        self.model_spoke = True
+        return TextDelta(speaker.step, text)
+
+    def _ended(self, run_id: UUID, output: Any) -> None:
+        speaker = self._speakers.pop(run_id, None)
+        if speaker is not None and not speaker.heard:
+            self._say_whole(speaker, output)
+        super()._ended(run_id, output)
+
+    def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._speakers.pop(run_id, None)
+        super()._failed(error, run_id=run_id)
+
+    on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed

@@ -1,0 +1,107 @@
+"""What LangChain's messages hold, in the words of this package."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from .events import ModelFinished, Step
+
+REASONS = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "refusal": "content_filter",
+}
+"""Why models say that they have stopped, in lower case, in the words of `ModelFinished`."""
+
+NOT_STREAMED = frozenset({"nostream", "langsmith:nostream"})
+"""Tags by which LangGraph keeps a model's text out of its own messages stream."""
+
+MEDIA = {
+    "image": "image/png",
+    "audio": "audio/wav",
+    "video": "video/mp4",
+    "file": "application/octet-stream",
+}
+"""Content blocks that are files, with the media type of those that do not give theirs."""
+
+
+def text_of_chunk(value: Any) -> str:
+    """The text of what a run yields, if it is text or a model's message."""
+    if isinstance(value, AIMessage):
+        return text_of_content(value.content)
+    return value if isinstance(value, str) else ""
+
+
+def text_of(value: Any) -> str | None:
+    """The text of a run's output, or None if it is neither text nor a message.
+
+    A graph's state and a list of messages stand for their last message.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("messages")
+    if isinstance(value, list) and value and isinstance(value[-1], BaseMessage):
+        value = value[-1]
+    return text_of_chunk(value) if isinstance(value, (str, BaseMessage)) else None
+
+
+def text_of_content(content: Any) -> str:
+    """The text in a message's content: no reasoning, no tool calls, no images."""
+    if isinstance(content, str):
+        return content
+    return "".join(
+        block if isinstance(block, str) else str(block.get("text", ""))
+        for block in content or ()
+        if isinstance(block, str) or block.get("type") == "text"
+    )
+
+
+class ToolMessageError(Exception):
+    """What a tool has said of its failure, which is for the model."""
+
+
+def model_finished(step: Step, output: Any) -> ModelFinished:
+    about = getattr(output, "response_metadata", {})
+    given = about.get("finish_reason") or about.get("stop_reason") or ""
+    reason = REASONS.get(str(given).lower(), "other")
+    if not given:
+        reason = "tool_calls" if getattr(output, "tool_calls", None) else "stop"
+    return ModelFinished(
+        step,
+        reason,
+        getattr(output, "usage_metadata", None) or {},
+        about.get("model_name") or about.get("model"),
+        about.get("model_provider"),
+    )
+
+
+def answer_of(output: Any, call_id: str) -> Any:
+    """A tool's answer; where it is a LangGraph ``Command``, the message in it for that call."""
+    update = getattr(output, "update", None)
+    if not isinstance(update, Mapping):
+        return output
+    messages = update.get("messages") or ()
+    return next((m for m in messages if getattr(m, "tool_call_id", None) == call_id), None)
+
+
+def is_no_failure(error: BaseException) -> bool:
+    """Whether a tool has not failed but stopped: to ask a person, or because the run is over."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, CancelledError) or "GraphBubbleUp" in kinds
+
+
+def url_of(block: Mapping[str, Any]) -> str | None:
+    if data := block.get("base64"):
+        return f"data:{block.get('mime_type') or MEDIA[block['type']]};base64,{data}"
+    return block.get("url")

@@ -1,0 +1,243 @@
+"""The callback handler that tells all of a run that a front end can show, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage
+
+from .calls import Calls
+from .events import (
+    BlockFinished,
+    BlockKind,
+    BlockStarted,
+    Custom,
+    Event,
+    FileMade,
+    ModelFinished,
+    ModelStarted,
+    NodeFinished,
+    NodeStarted,
+    ReasoningDelta,
+    SourceFound,
+    Step,
+    TextDelta,
+)
+from .listener import MODELS, Listener, Speaker
+from .messages import MEDIA, model_finished, url_of
+
+
+@dataclass(slots=True)
+class _Voice(Speaker):
+    """A model that is told of, or the run itself.
+
+    Attributes:
+        audible: Whether what it says is for the client.
+        block: The open block's id.
+        kind: The open block's kind, if one is open.
+        index: Which of the model's own blocks that is.
+        counted: How many blocks of each kind there have been.
+    """
+
+    audible: bool = True
+    block: str = ""
+    kind: BlockKind | None = None
+    index: Any = None
+    counted: dict[BlockKind, int] = field(default_factory=dict)
+
+
+class Narrator(Listener):
+    """Emits blocks of text and reasoning, tool calls, tools, sources, files, nodes and usage."""
+
+    _itself: _Voice | None = None
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._calls = Calls(self._sink, self._emit)
+        self._nodes: dict[UUID, Step] = {}
+        self._sources: set[tuple[str, str | None]] = set()
+
+    def concluded(self, step: Step, output: Any) -> None:
+        super().concluded(step, output)
+        for voice in tuple(self._speakers.values()):
+            self._finish(voice)
+        if self._itself is not None:
+            self._close_block(self._itself)
+        for node in tuple(self._nodes.values()):
+            self._emit(NodeFinished(node))
+
+    def written(self, step: Step, data: Any) -> None:
+        self._emit(Custom(step, "custom", data))
+
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **about: Any) -> None:
+        node = (about.get("metadata") or {}).get("langgraph_node")
+        step = Step(str(run_id), name, "custom", about.get("tags") or (), node)
+        self._emit(Custom(step, name, data))
+
+    # What starts and ends.
+
+    def _started(
+        self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
+    ) -> Step:
+        step = super()._started(run_id, type_, serialized, **about)
+        if type_ in MODELS:
+            self._emit(ModelStarted(step))
+        elif type_ == "tool":
+            self._calls.tool_started(step, about.get("tool_call_id"), about.get("inputs"))
+        elif step.node and any(tag.startswith("graph:step:") for tag in step.tags):
+            self._nodes[run_id] = step
+            self._emit(NodeStarted(step))
+        return step
+
+    def _ended(self, run_id: UUID, output: Any) -> None:
+        step, voice = self.steps.get(run_id), self._speakers.get(run_id)
+        super()._ended(run_id, output)
+        if voice is not None:
+            self._finish(voice, output)
+            self._emit(model_finished(voice.step, output))
+        elif step is not None and step.type == "tool":
+            self._calls.tool_ended(step, output)
+        elif step is not None and step.type == "retriever":
+            self._found(step, output)
+        elif node := self._nodes.pop(run_id, None):
+            self._emit(NodeFinished(node))
+
+    def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        step, voice = self.steps.get(run_id), self._speakers.get(run_id)
+        super()._failed(error, run_id=run_id)
+        if voice is not None:
+            self._finish(voice)
+            self._emit(ModelFinished(voice.step, "error"))
+        elif step is not None and step.type == "tool":
+            self._calls.tool_ended(step, error)
+        elif node := self._nodes.pop(run_id, None):
+            self._emit(NodeFinished(node))
+
+    on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
+
+    # What a model says.
+
+    def _speaker(self, step: Step) -> Any:
+        return _Voice(step, audible=self._hears(step))
+
+    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
+        voice = self._speakers.get(run_id)
+        if voice is None:
+            return None
+        voice.heard = True
+        message = getattr(chunk, "message", None)
+        if message is None:
+            return self._text(voice, token)
+        content = message.content
+        if (
+            type(content) is str
+            and not message.additional_kwargs
+            and not getattr(message, "tool_call_chunks", None)
+        ):
+            return self._text(voice, content)
+        self._blocks(voice, message)
+        return None
+
+    def _say(self, step: Step, text: str) -> None:
+        self._said = True
+        self._itself = self._itself or _Voice(step)
+        if said := self._text(self._itself, text):
+            self._sink.put(said)
+
+    def _say_whole(self, speaker: Any, output: Any) -> None:
+        if isinstance(output, BaseMessage):
+            self._blocks(speaker, output)
+        elif said := self._text(speaker, output or ""):
+            self._emit(said)
+
+    def _text(self, voice: _Voice, text: str, index: Any = None) -> Event | None:
+        if not text or not voice.audible:
+            return None
+        if voice.kind != "text" or (index is not None and voice.index != index):
+            self._open_block(voice, "text", index)
+        return TextDelta(voice.step, text, voice.block)
+
+    def _blocks(self, voice: _Voice, message: BaseMessage) -> None:
+        calls: list[Any] = list(getattr(message, "tool_call_chunks", ()))
+        for block in message.content_blocks:
+            self._block(voice, block)
+            if block["type"] == "tool_call_chunk":
+                calls = []
+        for call in calls:
+            self._close_block(voice)
+            self._calls.grow(voice.step, call)
+
+    def _block(self, voice: _Voice, block: Any) -> None:
+        type_ = block["type"]
+        if type_ == "non_standard":
+            # Anthropic's own, from a model that does not say whose it is.
+            block = block["value"]
+            block = {**block, "reasoning": block.get("thinking")}
+            type_ = "reasoning" if block.get("type") == "thinking" else type_
+        if type_ == "text":
+            if said := self._text(voice, block["text"], block.get("index")):
+                self._emit(said)
+            for note in block.get("annotations") or () if voice.audible else ():
+                if note["type"] == "citation":
+                    self._source(voice.step, note.get("title"), note.get("url"))
+        elif type_ == "reasoning":
+            self._reasoning(voice, block.get("reasoning") or "", block.get("index"))
+        elif type_ in ("tool_call_chunk", "server_tool_call_chunk"):
+            self._close_block(voice)
+            self._calls.grow(voice.step, block)
+        elif type_ == "server_tool_call":
+            self._close_block(voice)
+            self._calls.made(voice.step, block)
+        elif type_ == "server_tool_result":
+            self._calls.answered(voice.step, block)
+        elif type_ in MEDIA and voice.audible and (url := url_of(block)):
+            self.model_spoke = True
+            self._emit(FileMade(voice.step, block.get("mime_type") or MEDIA[type_], url))
+
+    def _reasoning(self, voice: _Voice, text: str, index: Any) -> None:
+        if not text or not voice.audible:
+            return
+        if voice.kind != "reasoning" or (index is not None and voice.index != index):
+            self._open_block(voice, "reasoning", index)
+        self._emit(ReasoningDelta(voice.step, text, voice.block))
+
+    def _open_block(self, voice: _Voice, kind: BlockKind, index: Any) -> None:
+        self._close_block(voice)
+        if voice is not self._itself and kind == "text":
+            self.model_spoke = True
+        number = voice.counted[kind] = voice.counted.get(kind, 0) + 1
+        voice.kind, voice.index, voice.block = kind, index, voice.step.run_id
+        if kind == "reasoning" or number > 1:
+            voice.block += f"-{kind}-{number}"
+        self._emit(BlockStarted(voice.step, voice.block, kind))
+
+    def _close_block(self, voice: _Voice) -> None:
+        if voice.kind is not None:
+            self._emit(BlockFinished(voice.step, voice.block, voice.kind))
+            voice.kind = None
+
+    def _finish(self, voice: _Voice, output: Any = None) -> None:
+        """The model has said all: its last block ends, and its calls have their arguments."""
+        self._close_block(voice)
+        self._calls.finish(voice.step, getattr(output, "tool_calls", ()))
+
+    # What the answer rests on.
+
+    def _found(self, step: Step, documents: Iterable[Document]) -> None:
+        for document in documents:
+            about = document.metadata
+            place = str(about.get("url") or about.get("source") or "")
+            url = place if place.startswith(("https://", "http://")) else None
+            # Of a path on the server the client sees no more than the file's name.
+            self._source(step, about.get("title") or PurePosixPath(place).name, url)
+
+    def _source(self, step: Step, title: Any, url: str | None) -> None:
+        known = str(title or url or "Source"), url
+        if known not in self._sources:
+            self._sources.add(known)
+            self._emit(SourceFound(step, f"source-{len(self._sources)}", *known))
