@@ -17,13 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import MethodNotAllowed, NotFound, RunTimeout, ShuttingDown, StreamError, TooManyRuns
-from .events import LangChainEvent, RunError
-from .filters import EventFilter
-from .formats import Format
+from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooManyRuns
+from .events import RunError
+from .formats import Document, Format
+from .prepare import Prepared, prepare
 from .reports import reported
-from .requests import ClientDisconnect, RunRequest, read_body, read_query, wants_json
+from .requests import ClientDisconnect
 from .routes import StreamRoute
+from .serialize import to_json
 from .shutdown import SignalHook
 from .stream import ReaderStalled, Stream
 from .table import Table
@@ -131,7 +132,7 @@ class StreamApp:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            route = self._table.find(scope)
+            route, endpoint = self._table.find(scope)
         except MethodNotAllowed as error:
             if scope["method"] != "OPTIONS":
                 return await _refuse(error, scope, receive, send)
@@ -152,25 +153,28 @@ class StreamApp:
             return await _refuse(TooManyRuns(), scope, receive, send, route)
         self._running[route.path] += 1
         try:
-            await self._run(route, request, scope, receive, send)
+            await self._run(route, endpoint, request, send)
         finally:
             self._running[route.path] -= 1
 
-    async def _run(
-        self, route: StreamRoute, request: Request, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        here = self._here()
+    async def _run(self, route: StreamRoute, endpoint: str, request: Request, send: Send) -> None:
+        here, scope, receive = self._here(), request.scope, request.receive
         try:
             if here.closing:
                 raise ShuttingDown
-            stream = await _begin(route, request, here.tasks)
+            prepared = await prepare(route, endpoint, request)
+            if isinstance(prepared, Document):
+                body = to_json(prepared.body)
+                answer = Response(body, headers=NOT_STORED, media_type="application/json")
+                return await answer(scope, receive, send)
+            stream = _begun(route, prepared, request, here.tasks)
         except ClientDisconnect:
             return None
         except Exception as error:
             return await _refuse(error, scope, receive, send, route)
         here.streams.add(stream)
         try:
-            await _respond(stream, route, request, scope, receive, send)
+            await _respond(stream, route, scope, receive, send)
         finally:
             here.streams.discard(stream)
             stream.leave()
@@ -205,47 +209,18 @@ class StreamMiddleware:
         await (self._streams if ours else self._app)(scope, receive, send)
 
 
-async def _begin(route: StreamRoute, request: Request, tasks: set[Task[None]]) -> Stream:
-    """Read what the client asks for and start its run."""
-    limits = route.limits
-    query = read_query(
-        request,
-        limits,
-        configurable=route.configurable,
-        narrows=LangChainEvent in route.format_class.wants,
-    )
-    given = query.input if request.method == "GET" else await read_body(request, limits)
-    try:
-        async with asyncio.timeout(limits.run):
-            runnable = await route.resolve(request)
-            configurable = route.configurable_schema(runnable).check(query.configurable)
-            config = await route.config_for(request, configurable)
-    except TimeoutError:
-        raise RunTimeout from None
-    asked = RunRequest(
-        input=route.input_schema(runnable).check(given),
-        config=config,
-        stream=route.stream,
-        filter=route.filter or EventFilter(),
-    )
-    gathered = wants_json(request.headers.get("accept", ""))
+def _begun(
+    route: StreamRoute, prepared: Prepared, request: Request, tasks: set[Task[None]]
+) -> Stream:
     # A browser's EventSource comes back with the id of the last frame that had one.
-    returns = request.method == "GET" and not gathered
-    return Stream(
-        runnable,
-        asked,
-        route,
-        filters=[each for each in (route.filter, query.filter) if each is not None],
-        gathered=gathered,
-        first_line=f"id: {asked.run_id}\n".encode() if returns else b"",
-        tasks=tasks,
-    )
+    returns = request.method == "GET" and not prepared.gathered
+    first_line = f"id: {prepared.request.run_id}\n".encode() if returns else b""
+    return Stream(prepared, route, first_line=first_line, tasks=tasks)
 
 
 async def _respond(
     stream: Stream,
     route: StreamRoute,
-    request: Request,
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -279,7 +254,7 @@ async def _respond(
 
     response = EventSourceResponse(
         body(),
-        headers={**NOT_STORED, RUN_ID: stream.run_id},
+        headers={**NOT_STORED, **route.format_class.headers, RUN_ID: stream.run_id},
         media_type="application/json" if stream.gathered else route.format_class.media_type,
         ping=0,  # the stream's own pings know when nothing else went out
         sep="\n",

@@ -328,8 +328,7 @@ class RunError:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Said = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished
-"""What a model says. Who hears it is settled when the model starts."""
+Said = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished  # if `Sink.hears`
 
 Told = (
     NodeStarted
@@ -343,8 +342,7 @@ Told = (
     | ToolFailed
     | SourceFound
     | Custom
-)
-"""What else happens in a run that a person may want to see."""
+)  # if `Sink.admits`
 
 Event = RunStarted | Said | Told | OutputChunk | LangChainEvent | RunFinished | RunError
 """Every event. The last of a run is a `RunFinished` or a `RunError`."""

@@ -31,22 +31,26 @@ class InputSchema:
     With a declared type the input is validated by it, as pydantic validates. Without one the
     Runnable's own input schema is asked, and only believed where it cannot be wrong: a prompt's
     missing variable is refused, its type is not enforced, and a graph takes a part of its state.
+
+    Attributes:
+        wanted: The type of the input.
     """
 
     def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
         taken = _input_type(runnable)
         self._declared = declared
+        self.wanted: Any
         if declared is not None:
-            self._wanted = declared
+            self.wanted = declared
             self._adapter: TypeAdapter[Any] | None = TypeAdapter(_known_to_pydantic(declared))
         else:
-            self._wanted = _own_type(runnable, taken)
-            self._adapter = _adapter_if_possible(self._wanted)
+            self.wanted = _own_type(runnable, taken)
+            self._adapter = _adapter_if_possible(self.wanted)
         # An annotation may be the class's name, if its module postpones annotations.
         self._as_instance = declared is not None and (
             taken is declared or taken == getattr(declared, "__name__", None)
         )
-        self._made_up = _is_model(self._wanted) and self._wanted is not taken
+        self._made_up = _is_model(self.wanted) and self.wanted is not taken
 
     def check(self, value: Any) -> Any:
         """`value` as the Runnable takes it.
@@ -56,7 +60,7 @@ class InputSchema:
         """
         if self._adapter is None:
             return value
-        value = _with_messages(value, self._wanted, "")
+        value = _with_messages(value, self.wanted, "")
         try:
             valid = self._adapter.validate_python(value)
         except ValidationError as failure:
@@ -73,12 +77,12 @@ class InputSchema:
         """Whether the input is refused for this error."""
         if self._declared is not None:
             return True
-        if is_typeddict(self._wanted):
+        if is_typeddict(self.wanted):
             # A graph's state, of which a client sends a part.
             return error["type"] != "missing"
         if not self._made_up:
             return True
-        variables = self._wanted.model_fields
+        variables = self.wanted.model_fields
         if not error["loc"]:
             # A prompt with one variable takes that variable bare.
             return len(variables) != 1 or isinstance(value, Mapping)
@@ -181,17 +185,17 @@ def _as_mapping(valid: Any) -> Any:
 def _with_messages(value: Any, wanted: Any, path: str) -> Any:
     """`value` with message-likes made messages wherever `wanted` says messages."""
     wanted = _plain_type(wanted)
-    arms = _arms(wanted)
-    for arm in arms:
-        if _is_list_of_messages(arm):
+    members = arms(wanted)
+    for arm in members:
+        if is_list_of_messages(arm):
             if isinstance(value, list):
                 return [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
             # LangGraph takes one message for a list of one.
-            if isinstance(value, (str, dict)) and arms == [arm]:
+            if isinstance(value, (str, dict)) and members == [arm]:
                 return [_message(value, path)]
         if isinstance(value, (list, dict)) and _is_message(arm):
             return _message(value, path)
-    hints = _fields_of(wanted)
+    hints = fields_of(wanted)
     if not hints or not isinstance(value, dict):
         return value
     return {
@@ -214,7 +218,8 @@ def _message(value: Any, path: str) -> Any:
         raise InvalidInput(f"{path}: {expected}", fields={path: expected}) from None
 
 
-def _fields_of(wanted: Any) -> dict[str, Any]:
+def fields_of(wanted: Any) -> dict[str, Any]:
+    """The fields of a model, a typed dict or a dataclass with their types; none of all else."""
     if not isinstance(wanted, type):
         return {}
     if issubclass(wanted, BaseModel):
@@ -238,11 +243,11 @@ def _plain_type(wanted: Any) -> Any:
     return wanted
 
 
-def _arms(wanted: Any) -> list[Any]:
+def arms(wanted: Any) -> list[Any]:
     """The members of a union, in depth; anything else is a union of itself."""
     wanted = _plain_type(wanted)
     if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        return [arm for member in typing.get_args(wanted) for arm in _arms(member)]
+        return [arm for member in typing.get_args(wanted) for arm in arms(member)]
     return [wanted]
 
 
@@ -250,8 +255,8 @@ def _is_message(wanted: Any) -> bool:
     return isinstance(wanted, type) and issubclass(wanted, BaseMessage)
 
 
-def _is_list_of_messages(wanted: Any) -> bool:
+def is_list_of_messages(wanted: Any) -> bool:
     origin = typing.get_origin(wanted)
     if not (isinstance(origin, type) and issubclass(origin, Sequence)):
         return False
-    return any(_is_message(arm) for member in typing.get_args(wanted) for arm in _arms(member))
+    return any(_is_message(arm) for member in typing.get_args(wanted) for arm in arms(member))

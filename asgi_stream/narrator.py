@@ -11,7 +11,6 @@ from uuid import UUID
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 
-from .calls import Calls
 from .events import (
     BlockFinished,
     BlockKind,
@@ -30,6 +29,7 @@ from .events import (
 )
 from .listener import MODELS, Listener, Speaker
 from .messages import MEDIA, model_finished, url_of
+from .tool_calls import Calls
 
 
 @dataclass(slots=True)

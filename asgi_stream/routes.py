@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.routing import compile_path
 
 from . import formats
+from .conversations import Ambiguous, Conversation
 from .errors import StreamError, TableError
 from .events import OutputChunk, TextDelta
 from .filters import EventFilter
@@ -22,11 +23,13 @@ from .limits import Limits
 from .runs import is_runnable, merge_configs
 
 if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable, RunnableConfig
 
     AnyRunnable = Runnable[Any, Any]
     RunnableSource = AnyRunnable | Callable[[Request], AnyRunnable | Awaitable[AnyRunnable]] | str
     Configure = Callable[[Request], RunnableConfig | Awaitable[RunnableConfig]]
+    Converse = Callable[[list[BaseMessage]], Any]
 
 __all__ = ["StreamRoute"]
 
@@ -52,15 +55,20 @@ class StreamRoute:
         path: ``"/chat"``, or with parameters as in Starlette, ``"/bots/{name}"``.
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
             each Starlette ``Request`` and returns one, awaited if it is async; or the
-            ``"module:attribute"`` of either.
-        format: What the client reads: ``"tokens"``, ``"chunks"``, ``"events"``, ``"text"`` or
-            the ``"module:Class"`` of a `asgi_stream.formats.Format`.
+            ``"module:attribute"`` of either. A format whose clients name a model
+            (``openai``) takes a mapping of names to these too.
+        format: What the client reads: the name of a format, or the ``"module:Class"`` of a
+            `asgi_stream.formats.Format`.
         methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
+            Formats with endpoints of their own (the front ends') have methods of their own.
         input: A pydantic model, TypedDict or dataclass (any type pydantic validates) that the
             input must fit. Without one the Runnable's own input schema is used where it helps.
-        filter: Which events reach the client (formats ``tokens`` and ``events``).
+        conversation: Makes the input of a conversation, for formats whose clients send one: called
+            with LangChain's messages. Without it the input's type says how
+            (`asgi_stream.conversations.Conversation`).
+        filter: Which events reach the client.
         answer: Whose text is the answer when several models speak: names of models, tags or
-            names of graph nodes (format ``tokens``).
+            names of graph nodes.
         config: A ``RunnableConfig`` for every run: callbacks, tags, metadata...
         configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
             that is merged into `config`; awaited if it is async. It may refuse the request by
@@ -79,10 +87,11 @@ class StreamRoute:
     """
 
     path: str
-    runnable: RunnableSource
+    runnable: RunnableSource | Mapping[str, RunnableSource]
     format: str = _option("tokens")
     methods: Sequence[str] = _option(("POST",))
     input: Any = _option(None)
+    conversation: Converse | None = _option(None)
     filter: EventFilter | None = _option(None)
     answer: Sequence[str] = _option(())
     config: RunnableConfig | None = _option(None)
@@ -96,6 +105,8 @@ class StreamRoute:
 
     _asked_for: frozenset[str] = field(init=False, repr=False, compare=False)
     format_class: type[formats.Format] = field(init=False, repr=False, compare=False)
+    runnables: Mapping[str, RunnableSource] = field(init=False, repr=False, compare=False)
+    """The Runnables by name; the name of a single one is the last part of the path."""
 
     def __post_init__(self) -> None:
         asked_for = set()
@@ -124,13 +135,18 @@ class StreamRoute:
         own = {name: getattr(self, name) for name in self._asked_for}
         return StreamRoute(self.path, self.runnable, **{**defaults, **own})
 
-    async def resolve(self, request: Request) -> AnyRunnable:
-        """The Runnable for this request.
+    @property
+    def endpoints(self) -> Sequence[tuple[str, str]]:
+        """Method and path below this route's, of all that it serves."""
+        return self.format_class.endpoints or tuple((method, "") for method in self.methods)
+
+    async def resolve(self, request: Request, name: str | None = None) -> AnyRunnable:
+        """The Runnable of that name, or the only one, for this request.
 
         Raises:
             TypeError: The function that the route names returned something else.
         """
-        found: Any = self.runnable
+        found: Any = self.runnables[name] if name else next(iter(self.runnables.values()))
         if not is_runnable(found):
             found = found(request)
             if isawaitable(found):
@@ -155,14 +171,26 @@ class StreamRoute:
     def configurable_schema(self, runnable: AnyRunnable) -> ConfigurableSchema:
         return self._schemas(runnable)[1]
 
+    def conversation_of(self, runnable: AnyRunnable) -> Conversation:
+        """How `runnable` takes a conversation.
+
+        Raises:
+            Ambiguous: Its input does not say.
+        """
+        return Conversation(self.input_schema(runnable).wanted, self.conversation)
+
     def _schemas(self, runnable: AnyRunnable) -> tuple[InputSchema, ConfigurableSchema]:
-        if not self._seen or self._seen[0] is not runnable:
-            schemas = (InputSchema(runnable, self.input), ConfigurableSchema(runnable))
-            self._seen[:] = [runnable, schemas]
-        return self._seen[1]  # type: ignore[no-any-return]  # put there two lines above
+        for known, schemas in self._seen:
+            if known is runnable:
+                return schemas
+        schemas = (InputSchema(runnable, self.input), ConfigurableSchema(runnable))
+        # As many as the route has; a function that makes a new one each time pushes out its last.
+        self._seen.insert(0, (runnable, schemas))
+        del self._seen[len(self.runnables) :]
+        return schemas
 
     @cached_property
-    def _seen(self) -> list[Any]:
+    def _seen(self) -> list[tuple[AnyRunnable, tuple[InputSchema, ConfigurableSchema]]]:
         return []
 
     # Everything that can be wrong with a route is found out here, when it is made.
@@ -195,20 +223,42 @@ class StreamRoute:
                 )
 
     def _check_runnable(self) -> None:
-        found = self.runnable
-        if isinstance(found, str):
-            try:
-                found = import_from_string(found)
-            except ImportFailed as error:
-                raise self._wrong(f"runnable: {error}") from error.__cause__
-            object.__setattr__(self, "runnable", found)
+        given = self.runnable
+        if isinstance(given, Mapping):
+            if not self.format_class.chooses:
+                raise self._wrong(f"runnable: the {self.format} format serves one, not several")
+            if not given or not all(isinstance(name, str) and name for name in given):
+                raise self._wrong(f"runnable: expected names with their Runnables, not {given!r}")
+        else:
+            given = {self.path.rpartition("/")[2] or "default": given}
+        runnables = {name: self._runnable(found) for name, found in given.items()}
+        object.__setattr__(self, "runnables", runnables)
+        for found in runnables.values():
+            self._check_one(found)
+
+    def _runnable(self, found: Any) -> Any:
+        if not isinstance(found, str):
+            return found
+        try:
+            return import_from_string(found)
+        except ImportFailed as error:
+            raise self._wrong(f"runnable: {error}") from error.__cause__
+
+    def _check_one(self, found: Any) -> None:
         if is_runnable(found):
             try:
-                self._schemas(found)  # type: ignore[arg-type]  # is_runnable says it is one
+                self._schemas(found)
             except Exception as error:
                 raise self._wrong(
                     f"input: {_kind(self.input)} cannot be validated: {error}"
                 ) from error
+            if self.format_class.converses:
+                try:
+                    self.conversation_of(found)
+                except Ambiguous as error:
+                    raise self._wrong(
+                        f"{error}; say with conversation= how it takes a conversation"
+                    ) from None
         elif hasattr(found, "compile") and hasattr(found, "add_node"):
             raise self._wrong(f"{_kind(found)} is a graph that is not compiled: call .compile()")
         elif not callable(found):
@@ -223,13 +273,17 @@ class StreamRoute:
             if isinstance(words, str) or not all(isinstance(word, str) for word in words):
                 raise self._wrong(f"{name} must be a sequence of strings, not {words!r}")
             object.__setattr__(self, name, tuple(words))
+        if self.format_class.endpoints and "methods" in self._asked_for:
+            raise self._wrong(f"methods: the {self.format} format has methods of its own")
         if not self.methods or not set(self.methods) <= set(METHODS):
             raise self._wrong(f"methods must be some of {METHODS}, not {self.methods!r}")
         hidden = [name for name in self.configurable if name.startswith("__")]
         if hidden:
             raise self._wrong(f"configurable: {hidden[0]!r} is LangChain's own, not a client's")
-        if self.configure is not None and not callable(self.configure):
-            raise self._wrong(f"configure must be a function, not {_kind(self.configure)}")
+        for name in ("configure", "conversation"):
+            function = getattr(self, name)
+            if function is not None and not callable(function):
+                raise self._wrong(f"{name} must be a function, not {_kind(function)}")
         for name in ("config", "stream", "errors"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
@@ -242,6 +296,8 @@ class StreamRoute:
                 raise self._wrong(f"filter must be an EventFilter, not {_kind(self.filter)}")
             if self.format_class.wants <= {OutputChunk}:
                 raise self._wrong(f"filter: the {self.format} format has no events to filter")
+        if self.conversation is not None and not self.format_class.converses:
+            raise self._wrong(f"conversation: the {self.format} format takes an input")
         if self.answer and TextDelta not in self.format_class.wants:
             raise self._wrong(f"answer: the {self.format} format is not made of answers")
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import CancelledError, Task
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableLambda
 from langchain_core.runnables.config import merge_configs
 
 from .callbacks import Tracker
-from .errors import RunIncomplete
+from .errors import InvalidRequest, RunIncomplete
 from .events import (
     BlockStarted,
     Interrupt,
@@ -31,7 +32,7 @@ from .pacing import Pacer
 from .requests import RunRequest
 from .sink import Sink
 
-__all__ = ["Run", "is_runnable", "merge_configs"]
+__all__ = ["Run", "is_runnable", "many", "merge_configs", "schema_of", "with_tools"]
 
 logger = logging.getLogger("asgi_stream")
 
@@ -41,6 +42,43 @@ PROMPT_SECONDS = 0.2
 
 def is_runnable(value: object) -> bool:
     return isinstance(value, Runnable)
+
+
+def many(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """What takes a list of inputs and runs `runnable` with each, side by side."""
+
+    async def each(inputs: list[Any], config: RunnableConfig) -> list[Any]:
+        return await runnable.abatch(inputs, config)
+
+    return RunnableLambda(each).with_config(run_name=runnable.get_name())
+
+
+def with_tools(
+    runnable: Runnable[Any, Any], tools: Sequence[Mapping[str, Any]], choice: Any = None
+) -> Runnable[Any, Any]:
+    """`runnable`, a chat model, with the client's own tools bound to it.
+
+    Raises:
+        InvalidRequest: It is not a chat model, cannot call tools, or has tools of its own.
+    """
+    if isinstance(runnable, RunnableBinding) and "tools" not in runnable.kwargs:
+        inner = with_tools(runnable.bound, tools, choice)
+        bound: Runnable[Any, Any] = runnable.model_copy(update={"bound": inner})
+        return bound
+    if not isinstance(runnable, BaseChatModel):
+        raise InvalidRequest("This route runs its own tools, and takes none of the client's.")
+    chosen = {} if choice is None else {"tool_choice": choice}
+    try:
+        return runnable.bind_tools([dict(tool) for tool in tools], **chosen)
+    except NotImplementedError:
+        raise InvalidRequest("This route's model cannot call tools.") from None
+
+
+def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:
+    """The JSON Schema of the Runnable's ``input``, ``output`` or ``config``."""
+    if part == "config":
+        return runnable.config_schema(include=["configurable"]).model_json_schema()
+    return runnable.get_input_jsonschema() if part == "input" else runnable.get_output_jsonschema()
 
 
 class Run:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, Future, Task, TimerHandle
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Set
 from math import inf
 from time import monotonic
 from typing import Any, cast
@@ -16,11 +16,10 @@ from starlette.types import Message, Send
 
 from .errors import ReaderTooSlow, RunTimeout, ShuttingDown
 from .events import Event, LangChainEvent, RunError, RunFinished, RunStarted, Step
-from .filters import EventFilter, speaks
-from .formats import Format
+from .filters import speaks
 from .parsers import with_inline_parser
+from .prepare import Prepared
 from .reports import public_text, reported
-from .requests import RunRequest
 from .routes import StreamRoute
 from .runs import Run
 from .serialize import to_json
@@ -39,34 +38,28 @@ class Stream:
     `in_time` and `room`.
 
     Args:
-        runnable: What to run.
-        request: With what.
+        prepared: What to run, and how to answer.
         route: The route's options.
-        filters: An event reaches the client if all of them admit it.
-        gathered: Answer with one JSON document instead of frames.
         first_line: Bytes in front of the first frame (a browser's event id).
         tasks: A set that keeps the run's tasks alive.
     """
 
     def __init__(
         self,
-        runnable: Any,
-        request: RunRequest,
+        prepared: Prepared,
         route: StreamRoute,
         *,
-        filters: Sequence[EventFilter] = (),
-        gathered: bool = False,
         first_line: bytes = b"",
         tasks: set[Task[None]],
     ) -> None:
-        self.run_id = str(request.run_id)
+        self.run_id = str(prepared.request.run_id)
         self.reader_left = False
         self._route = route
         self._limits = route.limits
-        self._filters = filters
-        self._format: Format = route.format_class()
-        self.gathered = gathered
-        self._encode = self._gathered if gathered else self._format.encode
+        self._filters = prepared.filters
+        self._format = prepared.format
+        self.gathered = prepared.gathered
+        self._encode = self._gathered if self.gathered else self._format.encode
         self._first_line = first_line
 
         self._loop = asyncio.get_running_loop()
@@ -88,9 +81,10 @@ class Stream:
         self._sending_since: float | None = None
         self._stalled = False
         self._timer: TimerHandle | None = None
+        runnable = prepared.runnable
         self._run = Run(
             with_inline_parser(runnable) if route.inline_parser else runnable,
-            request,
+            prepared.request,
             sink=self,
             grace=self._limits.grace,
             tasks=tasks,
@@ -233,7 +227,7 @@ class Stream:
         """The answer's one document, at its end."""
         document = self._format.gather(event)
         if isinstance(event, RunFinished):
-            return to_json({"run_id": self.run_id, "output": document})
+            return to_json(self._format.document(self.run_id, document))
         return b""
 
     def _finish(self, end: RunFinished | RunError) -> None:

@@ -12,6 +12,8 @@ from starlette.types import Scope
 from .errors import MethodNotAllowed, NotFound, TableError
 from .routes import StreamRoute
 
+Found = tuple[StreamRoute, str]
+
 
 class Table:
     """Routes by path and method, the first that fits.
@@ -21,28 +23,31 @@ class Table:
     """
 
     def __init__(self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any]) -> None:
-        self._paths: list[tuple[re.Pattern[str], Any, dict[str, StreamRoute]]] = []
-        by_pattern: dict[str, dict[str, StreamRoute]] = {}
+        self._paths: list[tuple[re.Pattern[str], Any, dict[str, Found]]] = []
+        by_pattern: dict[str, dict[str, Found]] = {}
         for given in routes:
             if not isinstance(given, StreamRoute):
                 raise TableError(f"expected a StreamRoute in the table, not {given!r}")
             route = given.with_defaults(defaults)
-            pattern, _, convertors = compile_path(route.path.rstrip("/") or "/")
-            if pattern.pattern not in by_pattern:
-                by_pattern[pattern.pattern] = {}
-                self._paths.append((pattern, convertors, by_pattern[pattern.pattern]))
-            methods = by_pattern[pattern.pattern]
-            for method in route.methods:
+            for method, endpoint in route.endpoints:
+                path = route.path.rstrip("/") + endpoint
+                pattern, _, convertors = compile_path(path or "/")
+                if pattern.pattern not in by_pattern:
+                    by_pattern[pattern.pattern] = {}
+                    self._paths.append((pattern, convertors, by_pattern[pattern.pattern]))
+                methods = by_pattern[pattern.pattern]
                 if method in methods:
                     raise TableError(
-                        f"route {route.path!r}: a route for {method} at this path is there already"
+                        f"route {route.path!r}: a route for {method} at {path!r} is there already"
                     )
-                methods[method] = route
-            if "GET" in route.methods:
-                methods["HEAD"] = route
+                methods[method] = route, endpoint
+                if method == "GET":
+                    methods["HEAD"] = route, endpoint
 
-    def find(self, scope: Scope) -> StreamRoute:
-        """The route for an HTTP scope; its path's parameters go into ``scope["path_params"]``.
+    def find(self, scope: Scope) -> Found:
+        """The route for an HTTP scope, and which of its endpoints that is.
+
+        The parameters in its path go into ``scope["path_params"]``.
 
         A trailing slash makes no difference, and nothing is ever redirected: under Litestar a
         mounted app cannot know the path that its client sees.
@@ -57,11 +62,11 @@ class Table:
             match = pattern.fullmatch(path)
             if match is None:
                 continue
-            route = methods.get(scope["method"])
-            if route is not None:
+            found = methods.get(scope["method"])
+            if found is not None:
                 given = {name: convertors[name].convert(v) for name, v in match.groupdict().items()}
                 scope["path_params"] = {**scope.get("path_params", {}), **given}
-                return route
+                return found
             allowed |= methods.keys()
         if allowed:
             raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed | {"OPTIONS"}))})

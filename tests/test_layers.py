@@ -14,19 +14,19 @@ LAYERS = [
     {"events"},
     {"filters", "graphs", "messages", "sink", "wire"},
     {"formats", "inputs", "pacing", "parsers", "requests"},
-    {"callbacks", "calls"},
+    {"callbacks", "conversations", "tool_calls"},
     {"listener"},
     {"narrator"},
     {"runs"},
     {"routes"},
-    {"reports", "table"},
+    {"prepare", "reports", "table"},
     {"stream"},
     {"app"},
     {"__init__"},
 ]
 LANGCHAIN = {
-    *("callbacks", "calls", "inputs", "messages", "narrator", "parsers"),
-    *("runs", "serialize"),
+    *("callbacks", "conversations", "inputs", "messages", "narrator", "parsers"),
+    *("runs", "serialize", "tool_calls"),
 }
 
 

@@ -8,30 +8,103 @@ elsewhere.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import ClassVar, Protocol, cast
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, cast
 
-from ..events import Event, LangChainEvent, OutputChunk, RunError, TextDelta
+from ..events import Event, RunError
 from ..importer import ImportFailed, import_from_string
 from ..serialize import to_json
 from ..wire import PING, error_object
 
-__all__ = ["Format", "load", "names"]
+__all__ = ["Asked", "Call", "Document", "Format", "load", "names"]
 
-Wanted = type[TextDelta] | type[OutputChunk] | type[LangChainEvent]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a client has sent.
+
+    Attributes:
+        endpoint: The one of the format's `endpoints` that it was sent to.
+        body: The request's JSON as plain data; of a GET request, the input in its query.
+        params: The parameters in the endpoint's path.
+        models: The names of the route's Runnables; one, if the route has one.
+    """
+
+    endpoint: str = ""
+    body: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    models: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The run that a client asks for, in neutral terms.
+
+    Attributes:
+        input: The Runnable's input, not yet checked.
+        messages: A conversation instead of an input. Each is a dict with ``role`` (``system``,
+            ``user``, ``assistant`` or ``tool``), ``content`` (text, or a list of LangChain's
+            standard content blocks), and where it has them ``id``, ``name``, ``tool_calls``
+            (``{"id", "name", "args"}`` each), ``tool_call_id`` and ``status``.
+        state: Fields of a graph's state beside its messages. Those that it has not are left out.
+        model: Which of the route's Runnables to run.
+        tools: Tools that the client runs itself, as OpenAI's function definitions.
+        tool_choice: Which of them the model has to call, in OpenAI's words.
+        configurable: ``configurable`` keys, of which the route must list each.
+        stream: Keyword arguments for ``astream``, over the route's.
+        many: Whether `input` is a list of inputs, to be run side by side.
+        gathered: Whether the answer is one JSON document; None: as the ``Accept`` header says.
+    """
+
+    input: Any = None
+    messages: Sequence[Mapping[str, Any]] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: Any = None
+    configurable: Mapping[str, Any] = field(default_factory=dict)
+    stream: Mapping[str, Any] = field(default_factory=dict)
+    many: bool = False
+    gathered: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer that needs no run.
+
+    Attributes:
+        body: Sent as JSON.
+        schema: Send the JSON Schema of the Runnable's ``input``, ``output`` or ``config`` instead.
+    """
+
+    body: Any = None
+    schema: str | None = None
 
 
 class Format(Protocol):
     """One client's wire. An instance serves one run; both methods are synchronous and do no I/O.
 
-    Each event of a run is given to `encode` when the answer is streamed, or to `gather` when the
-    client asked for one JSON document. The last is always a ``RunFinished`` or a ``RunError``.
+    First it is given what the client has sent, by `parse`; then each event of the run, by `encode`
+    when the answer is streamed, or by `gather` when the client asked for one JSON document. The
+    last is always a ``RunFinished`` or a ``RunError``.
     A class that names this one as its base has everything but `wants`, `encode` and `gather`.
     """
 
     media_type: ClassVar[str] = "text/event-stream"
     """The ``Content-Type`` of a stream."""
+
+    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Headers of a stream, besides what every stream has."""
+
+    endpoints: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Method and path, below the route's own, of all that it serves; ``()``: the route says."""
+
+    chooses: ClassVar[bool] = False
+    """Whether a client names the Runnable, so that a route may have several."""
 
     ping: ClassVar[bytes] = PING
     """What goes out in a silence; ``b""`` where the wire has nothing that a client ignores."""
@@ -43,14 +116,33 @@ class Format(Protocol):
     for the whole.
     """
 
-    wants: frozenset[Wanted]
-    """The events, besides a run's start and end, that the format has a use for."""
+    converses: ClassVar[bool] = False
+    """Whether clients send a conversation, so that a table can be checked for where it goes."""
+
+    wants: frozenset[Any]
+    """The events, besides a run's start and end, that the format has a use for.
+
+    With `events.NARRATED` it is told of everything that a person may want to see, in order. The
+    class has all that any request may want; after `parse` an instance may want fewer.
+    """
+
+    def parse(self, asked: Asked) -> Call | Document:
+        """What the client wants.
+
+        Raises:
+            StreamError: It is not what this format takes.
+        """
+        return Call(input=asked.body)
 
     def encode(self, event: Event) -> bytes:
         """The event as frames, each with its blank line; ``b""`` if it is not for the client."""
 
     def gather(self, event: Event) -> object:
         """What stands for the run in a JSON answer, once it has finished; before, anything."""
+
+    def document(self, run_id: str, gathered: object) -> object:
+        """The JSON answer, of what `gather` has returned last."""
+        return {"run_id": run_id, "output": gathered}
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -7,7 +7,6 @@ from typing import Any
 from ..events import Event, OutputChunk, RunFinished
 from ..wire import data_frame, last_frames
 from . import Format as FormatProtocol
-from . import Wanted
 
 
 class Format(FormatProtocol):
@@ -17,7 +16,7 @@ class Format(FormatProtocol):
     ``{"mode": ..., "namespace": [...], "data": ...}`` with the parts that it asked for.
     """
 
-    wants: frozenset[Wanted] = frozenset({OutputChunk})
+    wants = frozenset({OutputChunk})
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, OutputChunk):

@@ -11,13 +11,12 @@ from typing import Any
 from ..events import Event, LangChainEvent
 from ..wire import data_frame, last_frames
 from . import Format as FormatProtocol
-from . import Wanted
 
 
 class Format(FormatProtocol):
     """``event``, ``name``, ``run_id``, ``parent_ids``, ``tags``, ``metadata`` and ``data``."""
 
-    wants: frozenset[Wanted] = frozenset({LangChainEvent})
+    wants = frozenset({LangChainEvent})
 
     def __init__(self) -> None:
         self._events: list[dict[str, Any]] = []

@@ -7,13 +7,12 @@ from json.encoder import encode_basestring_ascii
 from ..events import Event, RunFinished, TextDelta
 from ..wire import last_frames
 from . import Format as FormatProtocol
-from . import Wanted
 
 
 class Format(FormatProtocol):
     """The text of the answer."""
 
-    wants: frozenset[Wanted] = frozenset({TextDelta})
+    wants = frozenset({TextDelta})
 
     def __init__(self) -> None:
         self._said: list[str] = []

@@ -1,0 +1,107 @@
+"""From a request to a run that can begin: what the client asks for, as its route allows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from .errors import InvalidInput, RunTimeout
+from .events import LangChainEvent
+from .filters import EventFilter
+from .formats import Asked, Call, Document, Format
+from .requests import RunRequest, read_body, read_query, wants_json
+from .routes import StreamRoute
+from .runs import many, schema_of, with_tools
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that can begin.
+
+    Attributes:
+        runnable: What to run.
+        request: With what.
+        format: The format's instance for this run.
+        filters: An event reaches the client if all of them admit it.
+        gathered: Answer with one JSON document instead of frames.
+    """
+
+    runnable: Any
+    request: RunRequest
+    format: Format
+    filters: tuple[EventFilter, ...]
+    gathered: bool
+
+
+async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepared | Document:
+    """Read what the client asks for.
+
+    Raises:
+        StreamError: It is not what the route takes.
+        ClientDisconnect: The client left.
+    """
+    limits = route.limits
+    query = read_query(
+        request,
+        limits,
+        configurable=route.configurable,
+        narrows=LangChainEvent in route.format_class.wants,
+    )
+    body = query.input if request.method == "GET" else await read_body(request, limits)
+    format = route.format_class()
+    call = format.parse(
+        Asked(
+            endpoint=endpoint,
+            body=body,
+            params=request.path_params,
+            models=tuple(route.runnables),
+        )
+    )
+    if isinstance(call, Document) and call.schema is None:
+        return call
+    try:
+        async with asyncio.timeout(limits.run):
+            runnable = await route.resolve(request, getattr(call, "model", None))
+            if isinstance(call, Document):
+                return Document(schema_of(runnable, str(call.schema)))
+            configurable = route.configurable_schema(runnable).check(query.configurable)
+            configurable |= _allowed(route, call.configurable)
+            config = await route.config_for(request, configurable)
+    except TimeoutError:
+        raise RunTimeout from None
+    asked = RunRequest(
+        input=_input(route, runnable, call),
+        config=config,
+        stream={**route.stream, **call.stream},
+        filter=route.filter or EventFilter(),
+    )
+    if call.tools:
+        runnable = with_tools(runnable, call.tools, call.tool_choice)
+    gathered = call.gathered
+    return Prepared(
+        many(runnable) if call.many else runnable,
+        asked,
+        format,
+        tuple(each for each in (route.filter, query.filter) if each is not None),
+        wants_json(request.headers.get("accept", "")) if gathered is None else gathered,
+    )
+
+
+def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
+    schema = route.input_schema(runnable)
+    given = call.input
+    if call.messages is not None:
+        given = route.conversation_of(runnable).input_for(call.messages, call.state)
+    return [schema.check(each) for each in given] if call.many else schema.check(given)
+
+
+def _allowed(route: StreamRoute, given: Mapping[str, Any]) -> dict[str, Any]:
+    for key in given:
+        if key not in route.configurable:
+            what = "this route does not take it"
+            raise InvalidInput(f"configurable.{key}: {what}", fields={f"configurable.{key}": what})
+    return dict(given)
