@@ -40,7 +40,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A node of a LangGraph graph begins, once for each time that it is run."""
+    """A node of a LangGraph graph begins."""
 
     step: Step
     event: ClassVar[str] = "on_chain_start"
@@ -193,8 +193,7 @@ class ToolFinished:
 class ToolFailed:
     """A tool that the run has run itself has failed; the run may go on.
 
-    Attributes:
-        message: Safe to show to anyone.
+    The `message` is safe to show to anyone.
     """
 
     step: Step
@@ -348,4 +347,4 @@ Event = RunStarted | Said | Told | OutputChunk | LangChainEvent | RunFinished | 
 """Every event. The last of a run is a `RunFinished` or a `RunError`."""
 
 NARRATED = frozenset(get_args(Said) + get_args(Told))
-"""All that is told of a run, besides its raw chunks and events."""
+"""All that is told of a run but its raw chunks and events."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 __all__ = ["Limits"]
 
 MAY_BE_ZERO = ("ping", "hold", "grace")
-WHOLE = ("body", "depth", "buffer", "concurrent")
+WHOLE = ("body", "inline", "depth", "buffer", "concurrent")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +27,7 @@ class Limits:
         grace: Seconds that a cancelled run has to clean up before it is reported as abandoned.
         receive: Seconds for the whole of a request's body to arrive.
         body: Bytes of a request's body (and of its query string).
+        inline: Bytes of the files that come within a conversation's messages.
         depth: How deep a request's JSON may be nested.
         buffer: Bytes that may wait for a slow reader. The run is paused at half of them, and a
             run that cannot be paused is ended when they are full.
@@ -42,6 +43,7 @@ class Limits:
     grace: float = 2.0
     receive: float | None = 30.0
     body: int | None = 1_048_576
+    inline: int | None = None
     depth: int | None = 64
     buffer: int | None = 262_144
     concurrent: int | None = None

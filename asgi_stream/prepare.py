@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.requests import Request
 
+from .content import check_inline
+from .conversations import Ambiguous
 from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
 from .filters import EventFilter
@@ -59,6 +61,7 @@ async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepar
             body=body,
             params=request.path_params,
             models=tuple(route.runnables),
+            configurable=route.configurable,
         )
     )
     if isinstance(call, Document) and call.schema is None:
@@ -95,7 +98,11 @@ def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
     schema = route.input_schema(runnable)
     given = call.input
     if call.messages is not None:
-        given = route.conversation_of(runnable).input_for(call.messages, call.state)
+        check_inline(call.messages, route.limits.inline)
+        try:
+            given = route.conversation_of(runnable).input_for(call.messages, call.state)
+        except Ambiguous:
+            raise InvalidInput("This route takes no conversation.") from None
     return [schema.check(each) for each in given] if call.many else schema.check(given)
 
 

@@ -223,10 +223,8 @@ class StreamRoute:
                 )
 
     def _check_runnable(self) -> None:
-        given = self.runnable
-        if isinstance(given, Mapping):
-            if not self.format_class.chooses:
-                raise self._wrong(f"runnable: the {self.format} format serves one, not several")
+        given: Any = self.runnable
+        if isinstance(given, Mapping) and self.format_class.chooses:
             if not given or not all(isinstance(name, str) and name for name in given):
                 raise self._wrong(f"runnable: expected names with their Runnables, not {given!r}")
         else:

@@ -15,7 +15,18 @@ from typing import Any, cast
 from starlette.types import Message, Send
 
 from .errors import ReaderTooSlow, RunTimeout, ShuttingDown
-from .events import Event, LangChainEvent, RunError, RunFinished, RunStarted, Step
+from .events import (
+    Event,
+    LangChainEvent,
+    ModelFinished,
+    ModelStarted,
+    NodeFinished,
+    NodeStarted,
+    RunError,
+    RunFinished,
+    RunStarted,
+    Step,
+)
 from .filters import speaks
 from .parsers import with_inline_parser
 from .prepare import Prepared
@@ -338,6 +349,6 @@ def _opens(event: Event) -> bool:
     match event:
         case LangChainEvent(event=name):
             return not name.endswith("_start")
-        case RunStarted():
+        case RunStarted() | NodeStarted() | NodeFinished() | ModelStarted() | ModelFinished():
             return False
     return True

@@ -12,7 +12,7 @@ PACKAGE = Path(asgi_stream.__file__).parent
 LAYERS = [
     {"errors", "limits", "serialize", "importer", "shutdown"},
     {"events"},
-    {"filters", "graphs", "messages", "sink", "wire"},
+    {"content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "inputs", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "tool_calls"},
     {"listener"},

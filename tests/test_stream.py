@@ -488,7 +488,7 @@ async def test_only_the_first_end_counts() -> None:
         [stream] = app._here().streams
         stream.shut_down()
         stream.fail(ValueError())
-        stream.put(RunFinished(Step("r", "r", "chain"), "late", "late"))
+        stream.put(RunFinished(Step("r", "r", "chain"), "late"))
         await exchange.finished()
     error, _ = frames(exchange.body)
     assert error["error"]["code"] == "shutdown"

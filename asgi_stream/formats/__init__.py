@@ -32,12 +32,14 @@ class Asked:
         body: The request's JSON as plain data; of a GET request, the input in its query.
         params: The parameters in the endpoint's path.
         models: The names of the route's Runnables; one, if the route has one.
+        configurable: The ``configurable`` keys that the route lets its clients set.
     """
 
     endpoint: str = ""
     body: Any = None
     params: Mapping[str, Any] = field(default_factory=dict)
     models: Sequence[str] = ()
+    configurable: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

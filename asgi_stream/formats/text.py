@@ -5,12 +5,12 @@ What ``TextStreamChatTransport`` of the AI SDK reads (npm ``ai`` 7.0.173), and c
 
 from __future__ import annotations
 
-from ..events import Event, TextDelta
-from . import tokens
+from ..events import Event, RunError, TextDelta
+from . import Asked, Call, tokens, vercel
 
 
 class Format(tokens.Format):
-    """The text of ``tokens`` without frames.
+    """The text of ``tokens`` without frames. Takes an input, or the chat of the AI SDK.
 
     Plain text has no word for an error, so a run that fails after it has begun to answer ends with
     a broken connection; and none for a ping, so nothing goes out in a silence.
@@ -19,6 +19,16 @@ class Format(tokens.Format):
     media_type = "text/plain"
     ping = b""
     breaks_on_error = True
+
+    def parse(self, asked: Asked) -> Call:
+        body = asked.body
+        if isinstance(body, dict) and isinstance(body.get("trigger"), str):
+            return Call(messages=vercel.conversation(body.get("messages")), gathered=False)
+        return Call(input=body)
+
+    @classmethod
+    def refusal(cls, error: RunError) -> tuple[bytes, str]:
+        return vercel.Format.refusal(error)
 
     def encode(self, event: Event) -> bytes:
         return event.text.encode(errors="replace") if isinstance(event, TextDelta) else b""

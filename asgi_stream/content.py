@@ -1,0 +1,90 @@
+"""LangChain's standard content blocks, of what clients send with a message.
+
+https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks (langchain-core
+1.7). Nothing is fetched: a URL goes to the model's provider as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import BodyTooLarge, InvalidInput
+
+Block = dict[str, Any]
+
+_data_url = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]+)*?;base64,(?P<data>.*)", re.DOTALL)
+
+
+def refused(path: str, expected: str) -> InvalidInput:
+    """The error for what a client has sent at `path`."""
+    return InvalidInput(f"{path}: {expected}", fields={path: expected})
+
+
+def text_of(path: str, value: Any) -> str:
+    """`value`, which must be text.
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    if not isinstance(value, str):
+        raise refused(path, "expected text")
+    return value
+
+
+def text_block(path: str, text: Any) -> Block:
+    return {"type": "text", "text": text_of(path, text)}
+
+
+def media_block(path: str, media_type: str, url: Any, name: Any = None) -> Block:
+    """A file at a web address or in a ``data:`` URL.
+
+    Raises:
+        InvalidInput: It is neither.
+    """
+    url = text_of(path, url)
+    if found := _data_url.fullmatch(url):
+        return inline_block(path, media_type or found["type"], found["data"], name)
+    if not url.startswith(("https://", "http://")):
+        raise refused(path, 'expected an "https:" URL or a "data:" URL in base64')
+    return {**_labels(media_type, name), "url": url}
+
+
+def inline_block(path: str, media_type: str, data: Any, name: Any = None) -> Block:
+    """A file's bytes in base64."""
+    return {**_labels(media_type, name), "base64": text_of(path, data)}
+
+
+def check_inline(messages: Iterable[Mapping[str, Any]], limit: int | None) -> None:
+    """Check that the messages' files have at most `limit` bytes in all.
+
+    Raises:
+        BodyTooLarge: They have more.
+    """
+    contents = (message.get("content") for message in messages)
+    size = sum(
+        len(block.get("base64", "")) * 3 // 4
+        for content in contents
+        if isinstance(content, list)
+        for block in content
+    )
+    if limit is not None and size > limit:
+        raise BodyTooLarge(f"The files in the messages have more than {limit} bytes.")
+
+
+def simplest(blocks: list[Block]) -> str | list[Block]:
+    """Text where there is nothing but text, which every model takes."""
+    if all(block["type"] == "text" for block in blocks):
+        return "".join(block["text"] for block in blocks)
+    return blocks
+
+
+def _labels(media_type: str, name: Any) -> Block:
+    kind = media_type.partition("/")[0]
+    labels: Block = {"type": kind if kind in ("image", "audio", "video") else "file"}
+    if media_type and not media_type.endswith("/*"):
+        labels["mime_type"] = media_type
+    if isinstance(name, str) and name:
+        labels["filename"] = name
+    return labels

