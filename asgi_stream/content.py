@@ -45,7 +45,8 @@ def media_block(path: str, media_type: str, url: Any, name: Any = None) -> Block
     """
     url = text_of(path, url)
     if found := _data_url.fullmatch(url):
-        return inline_block(path, media_type or found["type"], found["data"], name)
+        known = media_type if media_type[-2:] not in ("", "/*") else found["type"]
+        return inline_block(path, known, found["data"], name)
     if not url.startswith(("https://", "http://")):
         raise refused(path, 'expected an "https:" URL or a "data:" URL in base64')
     return {**_labels(media_type, name), "url": url}

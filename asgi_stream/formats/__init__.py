@@ -55,7 +55,7 @@ class Call:
         state: Fields of a graph's state beside its messages. Those that it has not are left out.
         model: Which of the route's Runnables to run.
         tools: Tools that the client runs itself, as OpenAI's function definitions.
-        tool_choice: Which of them the model has to call, in OpenAI's words.
+        tool_choice: Which of them the model has to call, as for LangChain's ``bind_tools``.
         configurable: ``configurable`` keys, of which the route must list each.
         stream: Keyword arguments for ``astream``, over the route's.
         many: Whether `input` is a list of inputs, to be run side by side.

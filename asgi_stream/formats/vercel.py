@@ -125,19 +125,19 @@ class Format(FormatProtocol):
             case FileMade(media_type=media_type, url=url):
                 yield {"type": "file", "url": url, "mediaType": media_type}
             case Custom(name=name, data=data):
-                id_ = data.get("id") if isinstance(data, Mapping) else None
-                kept = {"id": id_} if isinstance(id_, str) else {"transient": True}
+                given = data.get("id") if isinstance(data, Mapping) else None
+                kept: Part = {"id": given} if isinstance(given, str) else {"transient": True}
                 yield {"type": f"data-{name}", "data": data, **kept}
             case RunFinished(interrupts=interrupts):
                 for each in interrupts:
-                    asked = {"id": each.id, "value": each.value}
-                    yield {"type": "data-interrupt", "id": each.id, "data": asked}
+                    question = {"id": each.id, "value": each.value}
+                    yield {"type": "data-interrupt", "id": each.id, "data": question}
                 yield from self._end_step()
                 usage = {"messageMetadata": {"usage": self._usage}} if self._usage else {}
                 reason = REASONS.get(self._reason, self._reason)
                 yield {"type": "finish", "finishReason": reason, **usage}
-            case RunError(message=message):
-                yield {"type": "error", "errorText": message}
+            case RunError():
+                yield {"type": "error", "errorText": event.message}
             case _:
                 yield from self._tool_parts(event)
 

@@ -148,4 +148,11 @@ def routes_of(format: str) -> list[StreamRoute]:
 
 FORMATS = ("text", "vercel")
 
-app = Starlette(routes=[Mount(f"/{name}", StreamApp(routes_of(name))) for name in FORMATS])
+app = Starlette(
+    routes=[
+        Mount(
+            "/openai", StreamApp([StreamRoute("/v1", CASES, format="openai", limits=Limits(run=3))])
+        ),
+        *[Mount(f"/{name}", StreamApp(routes_of(name))) for name in FORMATS],
+    ]
+)

@@ -1,0 +1,309 @@
+"""OpenAI's Chat Completions, streamed and not, so that any client of theirs can call a Runnable.
+
+https://platform.openai.com/docs/api-reference/chat, read in PyPI ``openai`` 3.54.0 and npm
+``openai`` 7.57.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from json.encoder import encode_basestring_ascii
+from time import time
+from typing import Any
+
+import orjson
+
+from ..content import Block, inline_block, media_block, refused, simplest, text_block, text_of
+from ..errors import InvalidRequest, NotFound
+from ..events import (
+    NARRATED,
+    Event,
+    ModelFinished,
+    ReasoningDelta,
+    RunError,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+)
+from ..serialize import to_json
+from ..wire import DONE, data_frame
+from . import Asked, Call, Document
+from . import Format as FormatProtocol
+
+OWNER = "asgi_stream"
+REASONS = ("stop", "length", "tool_calls", "content_filter")
+AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+
+
+class Format(FormatProtocol):
+    """``POST /chat/completions`` and ``GET /models`` below the route's path.
+
+    The models are the names of the route's Runnables. A Runnable is told of a parameter such as
+    ``temperature`` only where the route lists it as ``configurable``; elsewhere it has no effect.
+    What would change the answer's form (``n``, ``response_format``, audio) is refused. Tool calls
+    are sent if the client has brought the tool; tools that the run runs itself stay unseen.
+    """
+
+    endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
+    chooses = converses = True
+    wants = NARRATED
+
+    def __init__(self) -> None:
+        self._tools: frozenset[str] = frozenset()
+        self._calls: dict[str, int] = {}
+        self._arguments: list[dict[str, Any]] = []
+        self._tells_usage = False
+        self._usage: list[Mapping[str, Any]] = []
+        self._said: list[str] = []
+        self._thought: list[str] = []
+        self._reason = "stop"
+        self._about: dict[str, Any] = {}
+
+    def parse(self, asked: Asked) -> Call | Document:
+        if asked.endpoint == "/models":
+            return Document({"object": "list", "data": [_model(name) for name in asked.models]})
+        if asked.endpoint != "/chat/completions":
+            return Document(_model(_known(asked.params["model"], asked.models)))
+        body = asked.body
+        if not isinstance(body, dict):
+            raise refused("body", "expected an object")
+        model = _known(body.get("model"), asked.models)
+        _check_form(body)
+        tools = body.get("tools") or []
+        self._tools = frozenset(_name_of(tool, n) for n, tool in enumerate(tools))
+        options = body.get("stream_options") or {}
+        streams = bool(body.get("stream"))
+        self._tells_usage = not streams or bool(options.get("include_usage"))
+        self._about = {"created": int(time()), "model": model}
+        return Call(
+            messages=conversation(body.get("messages")),
+            model=model,
+            tools=tools if body.get("tool_choice") != "none" else (),
+            tool_choice=_choice(body.get("tool_choice")),
+            configurable={key: body[key] for key in asked.configurable if key in body},
+            gathered=not streams,
+        )
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case TextDelta(text=text):
+                return self._before + encode_basestring_ascii(text).encode() + self._after
+            case RunStarted(run_id=run_id):
+                self._begin(run_id)
+                return self._delta({"role": "assistant", "content": ""})
+            case ReasoningDelta(text=text):
+                return self._delta({"reasoning_content": text})
+            case ToolCallStarted() if event.name in self._tools:
+                return self._delta({"tool_calls": [self._started(event)]})
+            case ToolCallDelta(call_id=id_, text=text) if id_ in self._calls:
+                call = {"index": self._calls[id_], "function": {"arguments": text}}
+                return self._delta({"tool_calls": [call]})
+            case ModelFinished():
+                self._count(event)
+            case RunFinished():
+                return b"".join(self._end()) + DONE
+            case RunError():
+                return data_frame(_error(event))
+        return b""
+
+    def gather(self, event: Event) -> object:
+        match event:
+            case RunStarted(run_id=run_id):
+                self._begin(run_id)
+            case TextDelta(text=text):
+                self._said.append(text)
+            case ReasoningDelta(text=text):
+                self._thought.append(text)
+            case ToolCallStarted() if event.name in self._tools:
+                self._arguments.append(self._started(event))
+            case ToolCallDelta(call_id=id_, text=text) if id_ in self._calls:
+                self._arguments[self._calls[id_]]["function"]["arguments"] += text
+            case ModelFinished():
+                self._count(event)
+            case RunFinished():
+                return self._completion()
+        return None
+
+    def document(self, run_id: str, gathered: object) -> object:
+        return gathered
+
+    @classmethod
+    def refusal(cls, error: RunError) -> tuple[bytes, str]:
+        return to_json(_error(error)), "application/json"
+
+    def _begin(self, run_id: str) -> None:
+        self._about = {"id": f"chatcmpl-{run_id}", **self._about}
+        # A token's frame is the same but for its text, and JSON is made of that only.
+        self._before, self._after = self._delta({"content": "\0"}).split(b'"\\u0000"')
+
+    def _delta(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return self._chunk([choice])
+
+    def _chunk(self, choices: list[Any], usage: Any = None) -> bytes:
+        told = {"usage": usage} if self._tells_usage else {}
+        kind = {"object": "chat.completion.chunk"}
+        return data_frame({**self._about, **kind, "choices": choices, **told})
+
+    def _started(self, event: ToolCallStarted) -> dict[str, Any]:
+        index = self._calls[event.call_id] = len(self._calls)
+        function = {"name": event.name, "arguments": ""}
+        return {"index": index, "id": event.call_id, "type": "function", "function": function}
+
+    def _count(self, event: ModelFinished) -> None:
+        self._usage.append(event.usage)
+        self._reason = event.reason
+
+    def _finish_reason(self) -> str:
+        if self._calls:
+            return "tool_calls"
+        # A run that has called its own tools has stopped, as far as its client can see.
+        known = self._reason in REASONS and self._reason != "tool_calls"
+        return self._reason if known else "stop"
+
+    def _end(self) -> Iterator[bytes]:
+        yield self._delta({}, self._finish_reason())
+        if self._tells_usage:
+            yield self._chunk([], _summed(self._usage))
+
+    def _completion(self) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": "".join(self._said) or (None if self._calls else ""),
+            "refusal": None,
+        }
+        if self._thought:
+            message["reasoning_content"] = "".join(self._thought)
+        if self._arguments:
+            message["tool_calls"] = [
+                {key: value for key, value in call.items() if key != "index"}
+                for call in self._arguments
+            ]
+        reason = self._finish_reason()
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
+        told = {"choices": [choice], "usage": _summed(self._usage)}
+        return {**self._about, "object": "chat.completion", **told}
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": OWNER}
+
+
+def _known(name: Any, models: Any) -> str:
+    if name not in models:
+        raise NotFound(f"There is no model {name!r} here.", code="model_not_found")
+    return str(name)
+
+
+def _check_form(body: Mapping[str, Any]) -> None:
+    """Refuse what would make the answer another than the client can be given."""
+    for key, fit in (
+        ("n", (None, 1)),
+        ("logprobs", (None, False)),
+        ("modalities", (None, ["text"])),
+        ("response_format", (None, {"type": "text"})),
+    ):
+        if body.get(key) not in fit:
+            raise InvalidRequest(f"{key}: this server does not offer {body[key]!r}.")
+
+
+def _name_of(tool: Any, n: int) -> str:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict):
+        raise refused(f"tools.{n}", 'expected {"type": "function", "function": {...}}')
+    return text_of(f"tools.{n}.function.name", function.get("name"))
+
+
+def _choice(given: Any) -> str | None:
+    """The tool that has to be called, in LangChain's words; None leaves it to the model."""
+    match given:
+        case {"function": {"name": str(name)}}:
+            return name
+        case "required":
+            return "any"
+    return None
+
+
+def _error(error: RunError) -> dict[str, Any]:
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    # The parameter that is wrong, where there is one.
+    param = next(iter(error.fields), None)
+    told = {"message": error.message, "type": kind, "param": param, "code": error.code}
+    return {"error": {**told, "id": error.id}}
+
+
+def _summed(usages: list[Mapping[str, Any]]) -> dict[str, Any]:
+    def total(name: str, within: str | None = None) -> int:
+        counts = [(usage.get(within) or {}) if within else usage for usage in usages]
+        return sum(count.get(name) or 0 for count in counts)
+
+    reasoning = total("reasoning", within="output_token_details")
+    return {
+        "prompt_tokens": total("input_tokens"),
+        "completion_tokens": total("output_tokens"),
+        "total_tokens": total("total_tokens"),
+        "prompt_tokens_details": {"cached_tokens": total("cache_read", "input_token_details")},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+
+
+def conversation(messages: Any) -> list[Any]:
+    """OpenAI's messages as neutral ones.
+
+    Raises:
+        InvalidInput: They are not such messages. The error names the place.
+    """
+    if not isinstance(messages, list):
+        raise refused("messages", "expected a list of messages")
+    return [_message(f"messages.{n}", message) for n, message in enumerate(messages)]
+
+
+def _message(path: str, message: Any) -> dict[str, Any]:
+    role = message.get("role") if isinstance(message, dict) else None
+    if role not in ("developer", "system", "user", "assistant", "tool"):
+        raise refused(f"{path}.role", "expected system, developer, user, assistant or tool")
+    said: dict[str, Any] = {"role": "system" if role == "developer" else role}
+    content = message.get("content")
+    if isinstance(content, list):
+        blocks = [_block(f"{path}.content.{n}", part) for n, part in enumerate(content)]
+        said["content"] = simplest(blocks)
+    else:
+        said["content"] = text_of(f"{path}.content", "" if content is None else content)
+    if role == "tool":
+        said["tool_call_id"] = text_of(f"{path}.tool_call_id", message.get("tool_call_id"))
+    if calls := message.get("tool_calls"):
+        said["tool_calls"] = tool_calls(f"{path}.tool_calls", calls)
+    return said
+
+
+def _block(path: str, part: Any) -> Block:
+    match part:
+        case {"type": "text", "text": text}:
+            return text_block(f"{path}.text", text)
+        case {"type": "image_url", "image_url": {"url": url}}:
+            return media_block(f"{path}.image_url.url", "image/*", url)
+        case {"type": "input_audio", "input_audio": {"data": data, "format": kind}}:
+            return inline_block(f"{path}.input_audio.data", AUDIO.get(kind, f"audio/{kind}"), data)
+        case {"type": "file", "file": {"file_data": data, **about}}:
+            return media_block(f"{path}.file.file_data", "", data, about.get("filename"))
+    raise refused(
+        path, "expected a part of type text, image_url, input_audio or file with its data"
+    )
+
+
+def tool_calls(path: str, calls: Any) -> list[dict[str, Any]]:
+    """OpenAI's tool calls as neutral ones."""
+    found = []
+    for n, call in enumerate(calls if isinstance(calls, list) else [calls]):
+        match call:
+            case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
+                try:
+                    known = orjson.loads(arguments or "{}")
+                except orjson.JSONDecodeError:
+                    raise refused(f"{path}.{n}.function.arguments", "expected JSON") from None
+                found.append({"id": id_, "name": name, "args": known})
+            case _:
+                raise refused(f"{path}.{n}", "expected a tool call with its id and function")
+    return found
