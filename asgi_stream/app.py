@@ -254,7 +254,7 @@ async def _respond(
 
     response = EventSourceResponse(
         body(),
-        headers={**NOT_STORED, **route.format_class.headers, RUN_ID: stream.run_id},
+        headers={**NOT_STORED, **stream.headers, RUN_ID: stream.run_id},
         media_type="application/json" if stream.gathered else route.format_class.media_type,
         ping=0,  # the stream's own pings know when nothing else went out
         sep="\n",

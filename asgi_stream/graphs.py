@@ -32,7 +32,7 @@ class Shape:
         modes = asked.get("stream_mode")
         several = isinstance(modes, (list, tuple))
         labelled = asked.get("version") != "v2"
-        if narrated and labelled and (default := _default_mode(runnable)):
+        if narrated and labelled and (default := default_mode(runnable)):
             wanted = list(modes) if isinstance(modes, (list, tuple)) else [modes or default]
             needed = {"custom"} if {"updates", "values"} & {*wanted} else {"custom", "updates"}
             self._added = needed - {*wanted}
@@ -62,7 +62,7 @@ def interrupts_in(data: Any) -> Iterator[Interrupt]:
         yield Interrupt(str(getattr(each, "id", "")), getattr(each, "value", each))
 
 
-def _default_mode(runnable: Any) -> str | None:
+def default_mode(runnable: Any) -> str | None:
     """The stream mode of a graph; None for what is no graph."""
     while hasattr(runnable, "bound"):
         runnable = runnable.bound

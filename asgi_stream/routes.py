@@ -17,6 +17,7 @@ from .conversations import Ambiguous, Conversation
 from .errors import StreamError, TableError
 from .events import OutputChunk, TextDelta
 from .filters import EventFilter
+from .graphs import default_mode
 from .importer import ImportFailed, import_from_string
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
@@ -250,6 +251,10 @@ class StreamRoute:
                 raise self._wrong(
                     f"input: {_kind(self.input)} cannot be validated: {error}"
                 ) from error
+            if self.format_class.graphs and default_mode(found) is None:
+                raise self._wrong(
+                    f"the {self.format} format serves compiled LangGraph graphs, not {_kind(found)}"
+                )
             if self.format_class.converses:
                 try:
                     self.conversation_of(found)

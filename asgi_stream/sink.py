@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Protocol
 
-from .events import Event, Step, Told
+from .events import (
+    Event,
+    LangChainEvent,
+    ModelFinished,
+    ModelStarted,
+    NodeFinished,
+    NodeStarted,
+    RunStarted,
+    Step,
+    Told,
+)
 
 
 class Sink(Protocol):
@@ -43,3 +53,13 @@ class Sink(Protocol):
 
     def fail(self, exception: BaseException) -> None:
         """Take an exception as the run's end."""
+
+
+def opens(event: Event) -> bool:
+    """Whether the event shows that the run has got under way."""
+    match event:
+        case LangChainEvent(event=name):
+            return not name.endswith("_start")
+        case RunStarted() | NodeStarted() | NodeFinished() | ModelStarted() | ModelFinished():
+            return False
+    return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, Future, Task, TimerHandle
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Mapping, Set
 from math import inf
 from time import monotonic
 from typing import Any, cast
@@ -15,18 +15,7 @@ from typing import Any, cast
 from starlette.types import Message, Send
 
 from .errors import ReaderTooSlow, RunTimeout, ShuttingDown
-from .events import (
-    Event,
-    LangChainEvent,
-    ModelFinished,
-    ModelStarted,
-    NodeFinished,
-    NodeStarted,
-    RunError,
-    RunFinished,
-    RunStarted,
-    Step,
-)
+from .events import Event, RunError, RunFinished, Step
 from .filters import speaks
 from .parsers import with_inline_parser
 from .prepare import Prepared
@@ -34,6 +23,7 @@ from .reports import public_text, reported
 from .routes import StreamRoute
 from .runs import Run
 from .serialize import to_json
+from .sink import opens
 
 
 class ReaderStalled(Exception):
@@ -146,7 +136,7 @@ class Stream:
                 # Here, because LangChain swallows what its handlers raise.
                 self.fail(error)
             else:
-                self._add(frame, opens=not self._shown and _opens(event))
+                self._add(frame, opens=not self._shown and opens(event))
 
     def fail(self, exception: BaseException) -> None:
         if self._end is None:
@@ -216,6 +206,11 @@ class Stream:
             raise
         finally:
             self._sending_since = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the format has to say of the answer."""
+        return self._format.headers_of(self.run_id)
 
     @property
     def broken(self) -> bool:
@@ -342,13 +337,3 @@ class Stream:
         self._waiting.append(self._format.ping)
         self._sent = self._loop.time()
         self._wake(self._reader)
-
-
-def _opens(event: Event) -> bool:
-    """Whether the event shows that the run has got under way."""
-    match event:
-        case LangChainEvent(event=name):
-            return not name.endswith("_start")
-        case RunStarted() | NodeStarted() | NodeFinished() | ModelStarted() | ModelFinished():
-            return False
-    return True

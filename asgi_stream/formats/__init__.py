@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
-from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, cast
 
 from ..events import Event, RunError
@@ -99,14 +98,14 @@ class Format(Protocol):
     media_type: ClassVar[str] = "text/event-stream"
     """The ``Content-Type`` of a stream."""
 
-    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Headers of a stream, besides what every stream has."""
-
     endpoints: ClassVar[Sequence[tuple[str, str]]] = ()
     """Method and path, below the route's own, of all that it serves; ``()``: the route says."""
 
     chooses: ClassVar[bool] = False
     """Whether a client names the Runnable, so that a route may have several."""
+
+    graphs: ClassVar[bool] = False
+    """Whether it serves LangGraph graphs only."""
 
     ping: ClassVar[bytes] = PING
     """What goes out in a silence; ``b""`` where the wire has nothing that a client ignores."""
@@ -135,6 +134,10 @@ class Format(Protocol):
             StreamError: It is not what this format takes.
         """
         return Call(input=asked.body)
+
+    def headers_of(self, run_id: str) -> Mapping[str, str]:
+        """Headers of the answer, besides those that every answer has."""
+        return {}
 
     def encode(self, event: Event) -> bytes:
         """The event as frames, each with its blank line; ``b""`` if it is not for the client."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
-from types import MappingProxyType
 from typing import Any
 
 from ..content import Block, media_block, refused, simplest, text_block, text_of
@@ -53,7 +52,6 @@ class Format(FormatProtocol):
     are plain text, which the client shows.
     """
 
-    headers = MappingProxyType({"x-vercel-ai-ui-message-stream": "v1"})
     endpoints = (("POST", ""),)
     converses = True
     wants = NARRATED
@@ -79,6 +77,9 @@ class Format(FormatProtocol):
             self._continues = bool(given) and given[-1].get("role") == "assistant"
         chosen = {key: body[key] for key in asked.configurable if key in body}
         return Call(messages=messages, configurable=chosen, gathered=False)
+
+    def headers_of(self, run_id: str) -> Mapping[str, str]:
+        return {"x-vercel-ai-ui-message-stream": "v1"}
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):

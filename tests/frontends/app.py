@@ -11,12 +11,13 @@ from langchain.agents.middleware import wrap_tool_call
 from langchain_core.callbacks import adispatch_custom_event
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.chat_models import agenerate_from_stream
-from langchain_core.messages import AIMessageChunk, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
+from langgraph.graph import START, MessagesState, StateGraph
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -122,6 +123,18 @@ def echo(messages: Any) -> str:
     return " ".join(f"{b['type']}:{b.get('mime_type', '-')}" for b in blocks)
 
 
+def node_of(runnable: Any) -> Any:
+    """A graph's node that runs `runnable` with the user's words."""
+
+    async def node(state: MessagesState) -> dict[str, Any]:
+        words = state["messages"][-1].content
+        given = {"question": words} if "question" in str(runnable.get_input_jsonschema()) else words
+        said = "".join([str(getattr(c, "content", c)) async for c in runnable.astream(given)])
+        return {"messages": [AIMessage(said)]}
+
+    return node
+
+
 agent = create_agent(Thinker(), tools=[weather, fails], middleware=[forgiving])
 
 CASES: dict[str, Any] = {
@@ -136,6 +149,14 @@ CASES: dict[str, Any] = {
 }
 
 
+def graph_of(runnable: Any) -> Any:
+    built = StateGraph(MessagesState).add_node("node", node_of(runnable))
+    return built.add_edge(START, "node").compile()
+
+
+GRAPHS = {"agent": agent} | {
+    name: graph_of(CASES[name]) for name in ("slow", "first", "fails", "cut")
+}
 LASTS = {"cut": 1}
 
 
@@ -146,13 +167,20 @@ def routes_of(format: str) -> list[StreamRoute]:
     ]
 
 
-FORMATS = ("text", "vercel")
+FORMATS = ("agui", "text", "vercel")
+
+SERVERS = [
+    StreamRoute("/openai/v1", CASES, format="openai"),
+    StreamRoute("/langgraph", GRAPHS, format="langgraph"),
+    *[
+        StreamRoute(f"/langgraph/only/{name}", graph, format="langgraph")
+        for name, graph in GRAPHS.items()
+    ],
+]
 
 app = Starlette(
     routes=[
-        Mount(
-            "/openai", StreamApp([StreamRoute("/v1", CASES, format="openai", limits=Limits(run=3))])
-        ),
         *[Mount(f"/{name}", StreamApp(routes_of(name))) for name in FORMATS],
+        Mount("/", StreamApp(SERVERS, limits=Limits(run=3))),
     ]
 )

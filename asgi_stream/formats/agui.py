@@ -1,0 +1,273 @@
+"""The Agent-User Interaction Protocol, AG-UI 1.0, for ``HttpAgent`` and what is built on it.
+
+https://docs.ag-ui.com/concepts/events, read in npm ``@ag-ui/client`` 1.0.0 and 0.0.59. Only events
+that both know are sent, and absent fields are left out, never null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from ..content import Block, inline_block, media_block, refused, simplest, text_block, text_of
+from ..events import (
+    NARRATED,
+    BlockFinished,
+    BlockStarted,
+    Custom,
+    Event,
+    FileMade,
+    ModelFinished,
+    NodeFinished,
+    NodeStarted,
+    OutputChunk,
+    ReasoningDelta,
+    RunError,
+    RunFinished,
+    RunStarted,
+    SourceFound,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+from ..serialize import to_json
+from ..wire import data_frame
+from . import Asked, Call
+from . import Format as FormatProtocol
+from .openai import tool_calls
+
+Frame = dict[str, Any]
+
+
+class Format(FormatProtocol):
+    """Messages, reasoning, tool calls and results, steps, custom events, state.
+
+    Sources and files are custom events, ``source`` and ``file``. The state is sent as snapshots
+    where the route asks its graph for the stream mode ``values``, without the messages. The
+    client's own tools are bound to a chat model; a run in which it calls one ends with the calls
+    that the client has to answer.
+    """
+
+    endpoints = (("POST", ""),)
+    converses = True
+    wants = NARRATED | {OutputChunk}
+
+    def __init__(self) -> None:
+        self._about: Frame = {}
+        self._theirs: frozenset[str] = frozenset()
+        self._pending: list[str] = []
+        self._knows_pending = False
+        self._steps: dict[str, str] = {}
+        self._usage: list[Frame] = []
+
+    def parse(self, asked: Asked) -> Call:
+        body = asked.body
+        if not isinstance(body, dict):
+            raise refused("body", "expected a RunAgentInput")
+        self._about = {name: text_of(name, body.get(name)) for name in ("threadId", "runId")}
+        # Clients before 1.0 refuse what they do not know.
+        self._knows_pending = "protocolVersion" in body
+        tools = body.get("tools") or []
+        if not isinstance(tools, list):
+            raise refused("tools", "expected a list")
+        self._theirs = frozenset(_tool_name(n, tool) for n, tool in enumerate(tools))
+        state = body.get("state")
+        forwarded = body.get("forwardedProps")
+        given = forwarded if isinstance(forwarded, dict) else {}
+        return Call(
+            messages=conversation(body.get("messages")),
+            state=state if isinstance(state, dict) else {},
+            tools=[{"type": "function", "function": _function(tool)} for tool in tools],
+            configurable={key: given[key] for key in asked.configurable if key in given},
+            gathered=False,
+        )
+
+    def encode(self, event: Event) -> bytes:
+        if isinstance(event, TextDelta):
+            text = encode_basestring_ascii(event.text)
+            kind = '"type":"TEXT_MESSAGE_CONTENT"'
+            return f'data: {{{kind},"messageId":"{event.block}","delta":{text}}}\n\n'.encode()
+        return b"".join(map(data_frame, self._frames(event)))
+
+    def gather(self, event: Event) -> object:
+        raise NotImplementedError  # pragma: no cover - every call is streamed
+
+    def _frames(self, event: Event) -> Iterator[Frame]:
+        match event:
+            case RunStarted():
+                yield {"type": "RUN_STARTED", **self._about}
+            case NodeStarted(step=step):
+                name = self._free_name(step.name)
+                self._steps[step.run_id] = name
+                yield {"type": "STEP_STARTED", "stepName": name}
+            case NodeFinished(step=step):
+                yield {"type": "STEP_FINISHED", "stepName": self._steps.pop(step.run_id, step.name)}
+            case ModelFinished():
+                self._count(event)
+            case OutputChunk(mode="values", data=data) if isinstance(data, Mapping):
+                state = {key: value for key, value in data.items() if key != "messages"}
+                yield {"type": "STATE_SNAPSHOT", "snapshot": state}
+            case Custom(name=name, data=data):
+                yield {"type": "CUSTOM", "name": name, "value": data}
+            case SourceFound(source_id=id_, title=title, url=url):
+                source = {"id": id_, "title": title} | ({"url": url} if url else {})
+                yield {"type": "CUSTOM", "name": "source", "value": source}
+            case FileMade(media_type=media_type, url=url):
+                file = {"mediaType": media_type, "url": url}
+                yield {"type": "CUSTOM", "name": "file", "value": file}
+            case RunFinished():
+                yield self._finished(event)
+            case RunError(message=message, code=code):
+                yield {"type": "RUN_ERROR", "message": message, "code": code}
+            case _:
+                yield from self._said(event)
+                yield from self._tools(event)
+
+    def _said(self, event: Event) -> Iterator[Frame]:
+        match event:
+            case BlockStarted(block=block, kind="text"):
+                yield {"type": "TEXT_MESSAGE_START", "messageId": block, "role": "assistant"}
+            case BlockFinished(block=block, kind="text"):
+                yield {"type": "TEXT_MESSAGE_END", "messageId": block}
+            case BlockStarted(block=block):
+                yield {"type": "REASONING_START", "messageId": block}
+                yield {"type": "REASONING_MESSAGE_START", "messageId": block, "role": "reasoning"}
+            case ReasoningDelta(block=block, text=text):
+                yield {"type": "REASONING_MESSAGE_CONTENT", "messageId": block, "delta": text}
+            case BlockFinished(block=block):
+                yield {"type": "REASONING_MESSAGE_END", "messageId": block}
+                yield {"type": "REASONING_END", "messageId": block}
+
+    def _tools(self, event: Event) -> Iterator[Frame]:
+        match event:
+            case ToolCallStarted(call_id=id_, name=name, message=message):
+                if name in self._theirs:
+                    self._pending.append(id_)
+                # Calls of one message stay together, so that their results can follow them.
+                parent = {"parentMessageId": message} if message else {}
+                named = {"toolCallId": id_, "toolCallName": name}
+                yield {"type": "TOOL_CALL_START", **named, **parent}
+            case ToolCallDelta(call_id=id_, text=text):
+                yield {"type": "TOOL_CALL_ARGS", "toolCallId": id_, "delta": text}
+            case ToolCalled(call_id=id_):
+                yield {"type": "TOOL_CALL_END", "toolCallId": id_}
+            case ToolFinished(call_id=id_, output=output):
+                said = output if isinstance(output, str) else to_json(output).decode()
+                yield self._result(id_, said)
+            case ToolFailed(call_id=id_, message=message):
+                yield self._result(id_, message)
+
+    def _result(self, call_id: str, content: str) -> Frame:
+        about = {"messageId": f"{call_id}-result", "toolCallId": call_id}
+        return {"type": "TOOL_CALL_RESULT", **about, "content": content, "role": "tool"}
+
+    def _finished(self, event: RunFinished) -> Frame:
+        outcome: Frame = {"type": "success"}
+        if event.interrupts:
+            asked = [_interrupt(each.id, each.value) for each in event.interrupts]
+            outcome = {"type": "interrupt", "interrupts": asked}
+        elif self._pending and self._knows_pending:
+            outcome["pendingToolCallIds"] = self._pending
+        usage = {"usage": self._usage} if self._usage else {}
+        return {"type": "RUN_FINISHED", **self._about, "outcome": outcome, **usage}
+
+    def _free_name(self, name: str) -> str:
+        """`name`, with a number if a step of that name is open."""
+        taken = set(self._steps.values())
+        number, free = 1, name
+        while free in taken:
+            number += 1
+            free = f"{name} ({number})"
+        return free
+
+    def _count(self, event: ModelFinished) -> None:
+        usage = event.usage
+        inner = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
+        told = {
+            "provider": event.provider,
+            "model": event.model,
+            "inputTokens": usage.get("input_tokens"),
+            "outputTokens": usage.get("output_tokens"),
+            "totalTokens": usage.get("total_tokens"),
+            "cachedInputTokens": inner[0].get("cache_read"),
+            "reasoningTokens": inner[1].get("reasoning"),
+        }
+        if usage:
+            self._usage.append({key: value for key, value in told.items() if value is not None})
+
+
+def conversation(messages: Any) -> list[Any]:
+    """AG-UI's messages as neutral ones.
+
+    Raises:
+        InvalidInput: They are not such messages. The error names the place.
+    """
+    if not isinstance(messages, list):
+        raise refused("messages", "expected a list of messages")
+    said = []
+    for n, message in enumerate(messages):
+        path = f"messages.{n}"
+        role = message.get("role") if isinstance(message, dict) else None
+        match role:
+            case "activity" | "reasoning":
+                continue
+            case "developer" | "system" | "user" | "assistant" | "tool":
+                said.append(_message(path, role, message))
+            case _:
+                raise refused(f"{path}.role", "expected a role of AG-UI's messages")
+    return said
+
+
+def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {"role": "system" if role == "developer" else role}
+    if isinstance(message.get("id"), str):
+        said["id"] = message["id"]
+    content = message.get("content")
+    if isinstance(content, list):
+        blocks = [_block(f"{path}.content.{n}", part) for n, part in enumerate(content)]
+        said["content"] = simplest(blocks)
+    else:
+        said["content"] = text_of(f"{path}.content", "" if content is None else content)
+    if role == "tool":
+        said["tool_call_id"] = text_of(f"{path}.toolCallId", message.get("toolCallId"))
+        said["status"] = "error" if message.get("error") else "success"
+    if calls := message.get("toolCalls"):
+        said["tool_calls"] = tool_calls(f"{path}.toolCalls", calls)
+    return said
+
+
+def _block(path: str, part: Any) -> Block:
+    match part:
+        case {"type": "text", "text": text}:
+            return text_block(f"{path}.text", text)
+        case {
+            "type": "image" | "audio" | "video" | "document" as kind,
+            "source": {"type": "data" | "url" as how, "value": value, **about},
+        }:
+            media_type = about.get("mimeType") or ("" if kind == "document" else f"{kind}/*")
+            place = f"{path}.source.value"
+            if how == "data":
+                return inline_block(place, text_of(f"{path}.source.mimeType", media_type), value)
+            return media_block(place, text_of(f"{path}.source.mimeType", media_type), value)
+    raise refused(path, "expected text, or image, audio, video or document with data or a URL")
+
+
+def _tool_name(n: int, tool: Any) -> str:
+    return text_of(f"tools.{n}.name", tool.get("name") if isinstance(tool, dict) else None)
+
+
+def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": tool["name"],
+        "description": str(tool.get("description") or ""),
+        "parameters": tool.get("parameters") or {"type": "object", "properties": {}},
+    }
+
+
+def _interrupt(id_: str, value: Any) -> Frame:
+    message = {"message": value} if isinstance(value, str) else {}
+    return {"id": id_, "reason": "interrupt", **message, "metadata": {"value": value}}

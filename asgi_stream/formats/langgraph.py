@@ -1,0 +1,192 @@
+"""The stateless part of the LangGraph Server's API, for a graph's ``useStream`` and SDK clients.
+
+https://docs.langchain.com/langsmith/server-api-ref, read in npm ``@langchain/langgraph-sdk`` 2.0.0
+and 1.15.0 and in PyPI ``langgraph-sdk`` 0.4.14. Below the SDK's URL are its paths; the route's own
+path is for a ``FetchStreamTransport``, which knows no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from ..content import refused
+from ..errors import NotFound
+from ..events import Event, OutputChunk, RunError, RunFinished, RunStarted
+from ..serialize import to_json
+from . import Asked, Call, Document
+from . import Format as FormatProtocol
+
+MODES = {
+    "values": "values",
+    "updates": "updates",
+    "custom": "custom",
+    "messages": "messages",
+    "messages-tuple": "messages",
+}
+"""The stream modes of the API that are offered, with those of the graph."""
+
+DEFAULT_MODES = ("values", "messages-tuple", "updates", "custom")
+THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
+"""What clients always send of a thread; it matters only where the route lists it."""
+
+NOT_OFFERED = ("command", "checkpoint", "interrupt_before", "interrupt_after", "webhook")
+
+
+class Format(FormatProtocol):
+    """``POST ""``, ``/runs/stream`` and ``/runs/wait``; ``/info``, ``/ok``, ``/assistants/search``.
+
+    The assistants are the names of the route's graphs. There are no threads: each run begins with
+    the input that it is given.
+    """
+
+    endpoints = (
+        ("POST", ""),
+        ("POST", "/runs/stream"),
+        ("POST", "/runs/wait"),
+        ("POST", "/assistants/search"),
+        ("GET", "/info"),
+        ("GET", "/ok"),
+    )
+    chooses = graphs = True
+    wants = frozenset({OutputChunk})
+
+    def __init__(self) -> None:
+        self._asked: tuple[str, ...] = ()
+        self._wholes: dict[str, Any] = {}
+
+    def parse(self, asked: Asked) -> Call | Document:
+        match asked.endpoint:
+            case "/ok":
+                return Document({"ok": True})
+            case "/info":
+                return Document({"version": "0", "flags": {"assistants": True, "crons": False}})
+            case "/assistants/search":
+                return Document([_assistant(name) for name in asked.models])
+        body = asked.body
+        if not isinstance(body, dict):
+            raise refused("body", "expected an object")
+        for key in NOT_OFFERED:
+            if body.get(key):
+                raise refused(key, "this server keeps no threads, and does not offer it")
+        stream: dict[str, Any] = {}
+        if asked.endpoint != "/runs/wait":
+            self._asked = _modes(body.get("stream_mode") if asked.endpoint else None)
+            stream["stream_mode"] = list(dict.fromkeys(MODES[mode] for mode in self._asked))
+            if body.get("stream_subgraphs"):
+                stream["subgraphs"] = True
+        else:
+            stream["stream_mode"] = ["values"]
+        if context := _chosen(asked, "context", body.get("context")):
+            stream["context"] = context
+        config = body.get("config")
+        given = config.get("configurable") if isinstance(config, dict) else None
+        return Call(
+            input=body.get("input"),
+            model=_named(body.get("assistant_id"), asked),
+            configurable=_chosen(asked, "configurable", given),
+            stream=stream,
+            gathered=asked.endpoint == "/runs/wait",
+        )
+
+    def headers_of(self, run_id: str) -> Mapping[str, str]:
+        return {"Content-Location": f"/runs/{run_id}"}
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case RunStarted(run_id=run_id):
+                return _frame("metadata", {"run_id": run_id, "attempt": 1})
+            case OutputChunk():
+                return b"".join(self._chunk(event))
+            case RunFinished():
+                return _frame("end", None)
+            case RunError():
+                told = {"error": event.code, "message": event.message, "id": event.id}
+                return _frame("error", told)
+        return b""
+
+    def gather(self, event: Event) -> object:
+        if not isinstance(event, RunFinished):
+            return None
+        if not event.interrupts or not isinstance(event.output, Mapping):
+            return event.output
+        return {**event.output, "__interrupt__": event.interrupts}
+
+    def document(self, run_id: str, gathered: object) -> object:
+        return gathered
+
+    @classmethod
+    def refusal(cls, error: RunError) -> tuple[bytes, str]:
+        told = {"detail": error.message, "code": error.code, "id": error.id}
+        return to_json(told), "application/json"
+
+    def _chunk(self, chunk: OutputChunk) -> Iterator[bytes]:
+        place = "".join(f"|{part}" for part in chunk.namespace or ())
+        if chunk.mode != "messages":
+            yield _frame(f"{chunk.mode}{place}", chunk.data)
+            return
+        message, about = chunk.data
+        about = {key: value for key, value in about.items() if _is_for_clients(key)}
+        if "messages-tuple" in self._asked:
+            yield _frame(f"messages{place}", [message, about])
+        if "messages" in self._asked:
+            known = self._wholes.get(message.id)
+            if known is None:
+                yield _frame("messages/metadata", {message.id: {"metadata": about}})
+            piece = type(message).__name__.endswith("Chunk")
+            whole = known + message if known is not None and piece else message
+            self._wholes[message.id] = whole
+            yield _frame("messages/partial" if piece else "messages/complete", [whole])
+
+
+def _frame(name: str, value: Any) -> bytes:
+    return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
+
+
+def _is_for_clients(key: str) -> bool:
+    return key.startswith("langgraph_") or key in ("checkpoint_ns", "tags")
+
+
+def _modes(given: Any) -> tuple[str, ...]:
+    if given is None:
+        return DEFAULT_MODES
+    modes = [given] if isinstance(given, str) else given
+    known = isinstance(modes, list) and all(mode in MODES for mode in modes)
+    if not known or not modes:
+        raise refused("stream_mode", f"expected one or more of {', '.join(MODES)}")
+    return tuple(modes)
+
+
+def _named(name: Any, asked: Asked) -> str | None:
+    """Which of the route's graphs the client names, by its name or by the id made of that."""
+    if name is None and not asked.endpoint:
+        return None
+    for known in asked.models:
+        if name in (known, _assistant(known)["assistant_id"]):
+            return known
+    raise NotFound(f"There is no assistant {name!r} here.")
+
+
+def _chosen(asked: Asked, name: str, given: Any) -> dict[str, Any]:
+    """What the client may set, of what it has sent; all else that is not a thread's is refused."""
+    chosen = given if isinstance(given, dict) else {}
+    for key in chosen:
+        if key not in asked.configurable and key not in THREAD:
+            raise refused(f"{name}.{key}", "this route does not take it")
+    return {key: value for key, value in chosen.items() if key in asked.configurable}
+
+
+def _assistant(name: str) -> dict[str, Any]:
+    began = "2026-01-01T00:00:00+00:00"
+    return {
+        "assistant_id": str(uuid5(NAMESPACE_URL, name)),
+        "graph_id": name,
+        "name": name,
+        "config": {},
+        "context": {},
+        "metadata": {},
+        "version": 1,
+        "created_at": began,
+        "updated_at": began,
+    }

@@ -1,0 +1,133 @@
+"""AG-UI's own client and its Python types, against format ``agui``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from ag_ui.core import Event, RunAgentInput, UserMessage
+from pydantic import TypeAdapter
+
+from ..clients import Notes, new_key, until
+from ..servers import Server
+from .node import run
+
+pytestmark = pytest.mark.anyio
+
+CLIENTS = ["@ag-ui/client", "@ag-ui/client-0"]
+EVENT: TypeAdapter[Any] = TypeAdapter(Event)
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOLS = [
+    {"name": "weather", "description": "The weather.", "parameters": PARAMETERS},
+    {"name": "fails", "description": "Fails.", "parameters": PARAMETERS},
+]
+
+
+async def ask(server: Server, case: str, client: str = CLIENTS[0], **more: Any) -> Any:
+    asked = {"content": "Hi", **more}
+    return await run("agui", module=client, url=f"{server.url}/agui/{case}", **asked)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_an_agent_s_messages_and_tools_are_the_client_s_messages(
+    server: Server, client: str
+) -> None:
+    told = await ask(server, "agent", client)
+    assert "thrown" not in told
+    assert "warnings" not in told, told["warnings"]
+    said = [
+        (message["role"], message.get("content"))
+        for message in told["messages"]
+        if message["role"] != "reasoning"
+    ]
+    assert said == [
+        ("user", "Hi"),
+        ("assistant", "I look. "),
+        ("tool", "rain in Paris"),
+        ("tool", "The tool failed."),
+        ("assistant", "It rains. (it failed: ValueError('secret'))"),
+    ]
+    caller = next(message for message in told["messages"] if message.get("toolCalls"))
+    assert [
+        (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
+        for call in caller["toolCalls"]
+    ] == [("call_1", "weather", {"city": "Paris"}), ("call_2", "fails", {"city": "Rome"})]
+    kinds = [event["type"] for event in told["events"]]
+    assert kinds[0] == "RUN_STARTED"
+    assert kinds[-1] == "RUN_FINISHED"
+    customs = {e["name"]: e["value"] for e in told["events"] if e["type"] == "CUSTOM"}
+    assert customs == {"progress": {"id": "p", "percent": 50}, "custom": {"looked": "Paris"}}
+    steps = [event["stepName"] for event in told["events"] if event["type"] == "STEP_STARTED"]
+    assert sorted(steps) == ["model", "model", "tools", "tools (2)"]
+    usage = told["events"][-1]["usage"]
+    assert [each["totalTokens"] for each in usage] == [7, 7]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_failure_is_the_client_s_error(server: Server, client: str) -> None:
+    told = await ask(server, "fails", client)
+    assert told["text"] == "Hel"
+    assert told["runError"]["code"] == "run_failed"
+    assert told["runError"]["message"] == "The run failed."
+    told = await ask(server, "cut", client)
+    assert told["runError"]["code"] == "timeout"
+    told = await ask(server, "first", client)
+    assert "500" in told["thrown"]
+    assert "secret" not in told["thrown"]
+
+
+async def test_a_stop_stops_the_work(server: Server, notes: Notes) -> None:
+    for client in CLIENTS:
+        key = new_key()
+        await ask(server, "slow", client, content=key, stopAtText=True)
+        assert await until(lambda key=key: notes.of(key, "cancel"), 2)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_the_client_s_own_tools_are_called_by_a_chat_model(
+    server: Server, client: str
+) -> None:
+    told = await ask(server, "model", client, tools=TOOLS)
+    assert "thrown" not in told
+    [_, caller] = [message for message in told["messages"] if message["role"] != "reasoning"]
+    assert [call["id"] for call in caller["toolCalls"]] == ["call_1", "call_2"]
+    if client == CLIENTS[0]:  # the other one does not know of it
+        outcome = told["events"][-1]["outcome"]
+        assert outcome == {"type": "success", "pendingToolCallIds": ["call_1", "call_2"]}
+    told = await ask(server, "agent", client, tools=TOOLS)
+    assert "takes none of the client's" in told["thrown"]
+
+
+async def test_files_are_content_blocks(server: Server) -> None:
+    source = {"type": "data", "value": "AAAA", "mimeType": "image/png"}
+    content = [{"type": "text", "text": "Hi"}, {"type": "image", "source": source}]
+    assert (await ask(server, "echo", content=content))["text"] == "text:- image:image/png"
+
+
+@pytest.mark.parametrize("case", ["agent", "model", "chain", "echo", "fails"])
+def test_every_frame_is_an_event_of_the_python_package(server: Server, case: str) -> None:
+    asked = RunAgentInput(
+        thread_id="t",
+        run_id="r",
+        state={},
+        messages=[UserMessage(id="1", content="Hi")],
+        tools=[],
+        context=[],
+        forwarded_props={},
+    )
+    body = asked.model_dump(by_alias=True, mode="json", exclude_none=True)
+    answer = httpx.post(f"{server.url}/agui/{case}", json=body).text
+    *blocks, rest = answer.split("\n\n")
+    assert rest == ""
+    events = [EVENT.validate_json(block.removeprefix("data: ")) for block in blocks]
+    assert events[-1].type in ("RUN_FINISHED", "RUN_ERROR")
+    assert "null" not in answer
+
+
+def test_what_is_no_run_is_refused(server: Server) -> None:
+    body = {"threadId": "t", "runId": "r", "messages": [{"role": "nobody"}]}
+    answer = httpx.post(f"{server.url}/agui/chain", json=body)
+    assert answer.status_code == 422
+    assert list(answer.json()["error"]["fields"]) == ["messages.0.role"]

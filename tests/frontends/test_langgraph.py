@@ -1,0 +1,157 @@
+"""LangGraph's own clients, against format ``langgraph``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from langgraph.pregel.remote import RemoteException, RemoteGraph
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from ..clients import Notes, new_key, until
+from ..servers import Server
+from .node import run
+
+pytestmark = pytest.mark.anyio
+
+SDKS = ["@langchain/langgraph-sdk", "@langchain/langgraph-sdk-1"]
+ASK: Any = {"messages": [{"role": "user", "content": "Hi"}]}
+ANSWER = "It rains. (it failed: ValueError('secret'))"
+
+
+def base(server: Server) -> str:
+    return f"{server.url}/langgraph"
+
+
+async def ask(server: Server, how: str, assistant: str = "agent", **more: Any) -> Any:
+    asked = {"module": SDKS[0], "content": "Hi", "apiUrl": base(server), **more}
+    return await run("langgraph", how=how, assistant=assistant, **asked)
+
+
+@pytest.mark.parametrize("module", SDKS)
+async def test_use_stream_shows_the_messages(server: Server, module: str) -> None:
+    told = await ask(server, "useStream", module=module)
+    assert "error" not in told
+    said = [(message["type"], message["content"]) for message in told["messages"]]
+    assert said == [
+        ("human", "Hi"),
+        ("ai", "I look. "),
+        ("tool", "rain in Paris"),
+        ("tool", "it failed: ValueError('secret')"),
+        ("ai", ANSWER),
+    ]
+    assert told["custom"] == [{"looked": "Paris"}]
+
+
+@pytest.mark.parametrize("module", SDKS)
+async def test_use_stream_s_stop_stops_the_work(server: Server, notes: Notes, module: str) -> None:
+    key = new_key()
+    url = f"{base(server)}/only/slow"
+    await ask(server, "useStream", module=module, apiUrl=url, content=key, stopAtMessage=True)
+    assert await until(lambda: notes.of(key, "cancel"), 2)
+
+
+@pytest.mark.parametrize("module", SDKS)
+@pytest.mark.parametrize("case", ["first", "fails", "cut"])
+async def test_use_stream_shows_a_failure(server: Server, case: str, module: str) -> None:
+    url = f"{base(server)}/only/{case}"
+    told = await ask(server, "useStream", module=module, apiUrl=url)
+    assert told["error"]
+    assert "secret" not in told["error"]
+
+
+@pytest.mark.parametrize("module", SDKS)
+async def test_the_client_streams_in_each_mode(server: Server, module: str) -> None:
+    modes = ["values", "updates", "messages-tuple", "custom"]
+    told = await ask(server, "stream", module=module, streamMode=modes)
+    names = [event["event"] for event in told["events"]]
+    assert names[0] == "metadata"
+    assert set(names) - {"end"} == {"metadata", "values", "updates", "messages", "custom"}
+    assert told["created"] == told["events"][0]["data"]["run_id"]
+    values = [event["data"] for event in told["events"] if event["event"] == "values"]
+    assert values[-1]["messages"][-1]["content"] == ANSWER
+    for event in told["events"]:
+        if event["event"] == "messages":
+            message, about = event["data"]
+            assert message["id"]
+            assert about["langgraph_node"] in ("model", "tools")
+    waited = await ask(server, "wait", module=module)
+    assert waited["values"]["messages"][-1]["content"] == ANSWER
+
+
+@pytest.mark.parametrize("module", SDKS)
+@pytest.mark.parametrize("assistant", ["first", "fails", "cut", "nope"])
+async def test_a_failure_is_the_client_s_error(server: Server, assistant: str, module: str) -> None:
+    mode = "messages-tuple"
+    told = await ask(server, "stream", assistant, module=module, streamMode=mode)
+    last = told["events"][-1]["event"] if told["events"] else None
+    assert told.get("thrown") or last == "error"
+    assert "secret" not in str(told)
+
+
+@pytest.mark.parametrize("module", SDKS)
+async def test_an_abort_stops_the_work(server: Server, notes: Notes, module: str) -> None:
+    key = new_key()
+    asked = {"module": module, "content": key, "stopAtMessage": True}
+    await ask(server, "stream", "slow", streamMode="messages-tuple", **asked)
+    assert await until(lambda: notes.of(key, "cancel"), 2)
+
+
+@asynccontextmanager
+async def served_by(server: Server) -> AsyncIterator[LangGraphClient]:
+    client = get_client(url=base(server))
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[LangGraphClient]:
+    async with served_by(server) as client:
+        yield client
+
+
+async def test_the_python_client_streams_and_waits(client: LangGraphClient) -> None:
+    parts = [
+        part
+        async for part in client.runs.stream(
+            None, "agent", input=ASK, stream_mode=["messages", "values"]
+        )
+    ]
+    names = [part.event for part in parts]
+    assert names[0] == "metadata"
+    assert {"messages/metadata", "messages/partial", "values"} < set(names)
+    partial = [part.data[0]["content"] for part in parts if part.event == "messages/partial"]
+    assert partial[-1] == ANSWER
+    values: Any = await client.runs.wait(None, "agent", input=ASK)
+    assert values["messages"][-1]["content"] == ANSWER
+    [found, *_] = await client.assistants.search()
+    assert found["graph_id"] == "agent"
+
+
+async def test_the_python_client_is_told_of_failures(client: LangGraphClient) -> None:
+    with pytest.raises(httpx.HTTPStatusError):
+        await client.runs.wait(None, "first", input=ASK)
+    with pytest.raises(httpx.HTTPStatusError):
+        await client.runs.wait(None, "agent", input=ASK, command={"resume": 1})
+    with pytest.raises(httpx.HTTPStatusError):
+        await client.runs.wait(None, "nope", input=ASK)
+    asked: Any = {"input": ASK, "stream_mode": "messages-tuple"}
+    parts = [part async for part in client.runs.stream(None, "fails", **asked)]
+    assert parts[-1].event == "error"
+    assert parts[-1].data["message"] == "The run failed."
+
+
+async def test_a_remote_graph_is_a_graph(server: Server) -> None:
+    async with served_by(server) as client:
+        graph = RemoteGraph("agent", client=client)
+        values = await graph.ainvoke(ASK)
+        assert values["messages"][-1]["content"] == ANSWER
+        modes: Any = ["messages", "updates"]
+        chunks = [chunk async for chunk in graph.astream(ASK, stream_mode=modes)]
+        assert {chunk[-2] for chunk in chunks} == {"messages", "updates"}
+        with pytest.raises(RemoteException):
+            await RemoteGraph("fails", client=client).ainvoke(ASK)
