@@ -6,7 +6,12 @@ from asyncio import CancelledError
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    BaseMessageChunk,
+    message_chunk_to_message,
+)
 
 from .events import ModelFinished, Step
 
@@ -84,6 +89,11 @@ def model_finished(step: Step, output: Any) -> ModelFinished:
         about.get("model_name") or about.get("model"),
         about.get("model_provider"),
     )
+
+
+def whole(output: Any) -> Any:
+    """A run's output, with a message where streaming has left all the message's chunks in one."""
+    return message_chunk_to_message(output) if isinstance(output, BaseMessageChunk) else output
 
 
 def answer_of(output: Any, call_id: str) -> Any:

@@ -89,7 +89,7 @@ async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepar
         many(runnable) if call.many else runnable,
         asked,
         format,
-        tuple(each for each in (route.filter, query.filter) if each is not None),
+        tuple(each for each in (route.filter, query.filter, call.filter) if each is not None),
         wants_json(request.headers.get("accept", "")) if gathered is None else gathered,
     )
 

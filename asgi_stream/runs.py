@@ -27,6 +27,7 @@ from .events import (
 )
 from .graphs import Shape, interrupts_in
 from .listener import Listener
+from .messages import whole
 from .narrator import Narrator
 from .pacing import Pacer
 from .requests import RunRequest
@@ -160,6 +161,7 @@ class Run:
         else:
             if self._tracker.finished:
                 output = self._tracker.output
+            output = whole(output)
             if not self._interrupts:
                 self._tracker.concluded(self._step, output)
             self._sink.put(RunFinished(self._step, output, tuple(self._interrupts.values())))

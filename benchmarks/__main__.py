@@ -101,15 +101,16 @@ def served(
         yield server
 
 
-def langserve() -> None:
-    """Install LangServe where it disturbs nothing."""
+def langserve() -> Path:
+    """Install LangServe where it disturbs nothing; the Python that has it."""
+    python = LANGSERVE / "bin" / "python"
     if not (LANGSERVE / "installed").exists():
         venv.create(LANGSERVE, clear=True, with_pip=True)
         packages = ["langserve[server]", "langgraph", "uvicorn[standard]"]
-        python = str(LANGSERVE / "bin" / "python")
-        command = [python, "-m", "pip", "install", "-q", *packages]
+        command = [str(python), "-m", "pip", "install", "-q", *packages]
         subprocess.run(command, check=True)
         (LANGSERVE / "installed").touch()
+    return python
 
 
 async def run(parts: list[str], contenders: list[Contender], rounds: int, quick: bool) -> Results:

@@ -10,7 +10,7 @@ import asgi_stream
 PACKAGE = Path(asgi_stream.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "serialize", "importer", "shutdown"},
+    {"errors", "limits", "lzstring", "serialize", "importer", "shutdown"},
     {"events"},
     {"content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "inputs", "pacing", "parsers", "requests"},

@@ -15,6 +15,7 @@ from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, cast
 
 from ..events import Event, RunError
+from ..filters import EventFilter
 from ..importer import ImportFailed, import_from_string
 from ..serialize import to_json
 from ..wire import PING, error_object
@@ -57,6 +58,7 @@ class Call:
         tool_choice: Which of them the model has to call, as for LangChain's ``bind_tools``.
         configurable: ``configurable`` keys, of which the route must list each.
         stream: Keyword arguments for ``astream``, over the route's.
+        filter: What the client narrows the route's filter to.
         many: Whether `input` is a list of inputs, to be run side by side.
         gathered: Whether the answer is one JSON document; None: as the ``Accept`` header says.
     """
@@ -69,6 +71,7 @@ class Call:
     tool_choice: Any = None
     configurable: Mapping[str, Any] = field(default_factory=dict)
     stream: Mapping[str, Any] = field(default_factory=dict)
+    filter: EventFilter | None = None
     many: bool = False
     gathered: bool | None = None
 

@@ -23,16 +23,17 @@ class Format(FormatProtocol):
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, LangChainEvent):
-            return data_frame(_object(event))
+            return data_frame(event_object(event))
         return last_frames(event)
 
     def gather(self, event: Event) -> object:
         if isinstance(event, LangChainEvent):
-            self._events.append(_object(event))
+            self._events.append(event_object(event))
         return self._events
 
 
-def _object(event: LangChainEvent) -> dict[str, Any]:
+def event_object(event: LangChainEvent) -> dict[str, Any]:
+    """The event as LangChain's own ``StreamEvent``."""
     return {
         "event": event.event,
         "name": event.step.name,

@@ -167,7 +167,7 @@ def routes_of(format: str) -> list[StreamRoute]:
     ]
 
 
-FORMATS = ("agui", "text", "vercel")
+FORMATS = ("agui", "langserve", "text", "vercel")
 
 SERVERS = [
     StreamRoute("/openai/v1", CASES, format="openai"),

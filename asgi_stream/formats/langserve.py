@@ -1,0 +1,175 @@
+"""What LangServe served, for its clients: PyPI ``langserve`` and npm ``@langchain/core``.
+
+The paths and bodies of LangServe 0.3, read in the ``RemoteRunnable`` of PyPI ``langserve`` 0.3.3
+and of npm ``@langchain/core`` 0.3.80. Nothing that a client sends is made a class by its say-so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ..content import refused
+from ..errors import InvalidRequest
+from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
+from ..filters import EventFilter
+from ..lzstring import decompress
+from ..serialize import to_json
+from . import Asked, Call, Document
+from . import Format as FormatProtocol
+from .events import event_object
+
+RUNS = ("/invoke", "/batch", "/stream", "/stream_events")
+SCHEMAS = {"/input_schema": "input", "/output_schema": "output", "/config_schema": "config"}
+LONGEST_CONFIG = 10_000
+"""Characters of the config in a path, decompressed."""
+
+FILTERS = {
+    "include_names": "names",
+    "include_types": "types",
+    "include_tags": "tags",
+    "exclude_names": "exclude_names",
+    "exclude_types": "exclude_types",
+    "exclude_tags": "exclude_tags",
+}
+
+
+def _endpoints() -> tuple[tuple[str, str], ...]:
+    methods = {**dict.fromkeys(RUNS, "POST"), **dict.fromkeys(SCHEMAS, "GET")}
+    below = ("", "/c/{config_hash}")
+    return tuple((method, base + path) for path, method in methods.items() for base in below)
+
+
+class Format(FormatProtocol):
+    """``/invoke``, ``/batch``, ``/stream``, ``/stream_events`` and the schemas, also below
+    ``/c/{config_hash}``.
+
+    Of a client's config the ``configurable`` keys that the route lists are taken; tags, metadata
+    and the like are the server's to set.
+    """
+
+    endpoints = _endpoints()
+    wants = frozenset({OutputChunk, LangChainEvent})
+
+    def __init__(self) -> None:
+        self._batch = False
+        self._begun = b""
+
+    def parse(self, asked: Asked) -> Call | Document:
+        operation = "/" + asked.endpoint.rpartition("/")[2]
+        if operation in SCHEMAS:
+            return Document(schema=SCHEMAS[operation])
+        body = asked.body
+        key = "inputs" if operation == "/batch" else "input"
+        if not isinstance(body, dict) or key not in body:
+            raise refused(key, "expected it in the body")
+        _check_kwargs(body.get("kwargs"))
+        hashed = asked.params.get("config_hash")
+        configurable = {**_configurable("config", _unhashed(hashed)), **_config(body.get("config"))}
+        if operation == "/stream":
+            self.wants = frozenset({OutputChunk})
+        elif operation != "/stream_events":
+            self.wants = frozenset()
+        given = body[key]
+        self._batch = operation == "/batch"
+        if self._batch and not isinstance(given, list):
+            raise refused("inputs", "expected a list")
+        return Call(
+            input=[_input(each) for each in given] if self._batch else _input(given),
+            many=self._batch,
+            configurable=configurable,
+            filter=_filter(body) if operation == "/stream_events" else None,
+            gathered=operation in ("/invoke", "/batch"),
+        )
+
+    def encode(self, event: Event) -> bytes:
+        match event:
+            case RunStarted(run_id=run_id) if LangChainEvent not in self.wants:
+                self._begun = _frame("metadata", {"run_id": run_id})
+            case OutputChunk(data=data):
+                begun, self._begun = self._begun, b""
+                return begun + _frame("data", data)
+            case LangChainEvent():
+                return _frame("data", event_object(event))
+            case RunFinished():
+                # One with data would be a chunk for the client in JavaScript.
+                return b"event: end\n\n"
+            case RunError():
+                told = {"status_code": event.status, "message": event.message}
+                return _frame("error", {**told, "code": event.code, "id": event.id})
+        return b""
+
+    def gather(self, event: Event) -> object:
+        return event.output if isinstance(event, RunFinished) else None
+
+    def document(self, run_id: str, gathered: object) -> object:
+        if self._batch:
+            return {"output": gathered, "metadata": {"run_ids": [run_id]}}
+        return {"output": gathered, "metadata": {"run_id": run_id, "feedback_tokens": []}}
+
+    @classmethod
+    def refusal(cls, error: RunError) -> tuple[bytes, str]:
+        fields = [
+            {"loc": ["body", *path.split(".")], "msg": what, "type": "value_error"}
+            for path, what in error.fields.items()
+        ]
+        told = {"detail": fields or error.message, "message": error.message}
+        return to_json({**told, "code": error.code, "id": error.id}), "application/json"
+
+
+def _frame(name: str, value: Any) -> bytes:
+    return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
+
+
+def _input(given: Any) -> Any:
+    """The input, with what LangChain's prompts make told by its ``type`` and unwrapped."""
+    if isinstance(given, dict):
+        match given.get("type"):
+            case "ChatPromptValue" | "ChatPromptValueConcrete":
+                return given.get("messages")
+            case "StringPromptValue":
+                return given.get("text")
+    return given
+
+
+def _config(given: Any) -> dict[str, Any]:
+    """The ``configurable`` of a config, or of a list of them that are all alike."""
+    configs = given if isinstance(given, list) else [given]
+    found = [_configurable("config", config) for config in configs]
+    if any(each != found[0] for each in found):
+        raise refused("config", "expected the same configurable for all inputs")
+    return found[0] if found else {}
+
+
+def _configurable(path: str, config: Any) -> dict[str, Any]:
+    if config is None:
+        return {}
+    if not isinstance(config, dict) or not isinstance(config.get("configurable") or {}, dict):
+        raise refused(path, "expected a RunnableConfig")
+    return dict(config.get("configurable") or {})
+
+
+def _unhashed(text: Any) -> Any:
+    if text is None:
+        return None
+    try:
+        return orjson.loads(decompress(text, LONGEST_CONFIG))
+    except ValueError:
+        raise InvalidRequest("Invalid config hash.") from None
+
+
+def _check_kwargs(given: Any) -> None:
+    for each in given if isinstance(given, list) else [given or {}]:
+        odd = set(each) - {"version"} if isinstance(each, dict) else {"kwargs"}
+        if odd:
+            raise refused(f"kwargs.{sorted(odd)[0]}", "this server does not take it")
+
+
+def _filter(body: Mapping[str, Any]) -> EventFilter | None:
+    words = {ours: body[theirs] for theirs, ours in FILTERS.items() if body.get(theirs)}
+    try:
+        return EventFilter(**words) if words else None
+    except TypeError as error:
+        raise InvalidRequest(str(error)) from None
