@@ -40,7 +40,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A node of a LangGraph graph begins."""
+    """A node of a graph begins."""
 
     step: Step
     event: ClassVar[str] = "on_chain_start"
@@ -139,15 +139,15 @@ class ToolCallStarted:
 
     Attributes:
         step: The tool to be: type ``tool``, with the tags and the node of the model.
-        call_id: The call's id, of the model's making.
-        name: The tool's name.
         message: The id of the step of the model that calls; ``""`` if code calls the tool.
+        hosted: Whether the model's provider runs the tool.
     """
 
     step: Step
     call_id: str
     name: str
     message: str = ""
+    hosted: bool = False
     event: ClassVar[str] = "on_tool_start"
 
 
@@ -237,7 +237,7 @@ class FileMade:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """What the code of the Runnable itself wants to tell.
+    """What the Runnable's own code wants to tell.
 
     Attributes:
         name: As given to ``adispatch_custom_event``; ``custom`` from LangGraph's stream writer.

@@ -180,7 +180,7 @@ class Narrator(Listener):
             block = {**block, "reasoning": block.get("thinking")}
             type_ = "reasoning" if block.get("type") == "thinking" else type_
         if type_ == "text":
-            if said := self._text(voice, block["text"], block.get("index")):
+            if said := self._text(voice, block.get("text") or "", block.get("index")):
                 self._emit(said)
             for note in block.get("annotations") or () if voice.audible else ():
                 if note["type"] == "citation":

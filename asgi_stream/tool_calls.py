@@ -54,7 +54,8 @@ class Calls:
     def __init__(self, sink: Sink, emit: Callable[[Event], None]) -> None:
         self._sink = sink
         self._emit = emit
-        self._shown: dict[str, bool] = {}
+        self._shown: dict[str, Step | None] = {}
+        """The tools by the ids of their calls; None where the client is not told of the call."""
         self._growing: dict[str, dict[Any, _Call]] = {}
         self._answering: dict[str, str] = {}
 
@@ -71,7 +72,8 @@ class Calls:
                 # Kept, so that the whole call at the end is known for the same.
                 self._complete(call, "".join(call.pieces))
                 growing[call.call_id] = call
-            call = growing[index] = self._begin(model, call_id, chunk.get("name") or "")
+            hosted = chunk.get("type") == "server_tool_call_chunk"
+            call = growing[index] = self._begin(model, call_id, chunk.get("name") or "", hosted)
         if text:
             call.pieces.append(text)
             if call.shown:
@@ -85,9 +87,11 @@ class Calls:
             if call.call_id == call_id or (call_id is None and call.step.name == name):
                 break
         else:
-            call = growing[call_id or name] = self._begin(model, call_id, name)
+            hosted = whole.get("type") == "server_tool_call"
+            call = growing[call_id or name] = self._begin(model, call_id, name, hosted)
             self._tell_arguments(call, arguments)
-        self._complete(call, arguments)
+        # What the client has seen grow is what counts.
+        self._complete(call, "".join(call.pieces) or arguments)
 
     def finish(self, model: Step, calls: Iterable[Mapping[str, Any]]) -> None:
         """`model` has said all; `calls` are those that LangChain has understood."""
@@ -102,10 +106,11 @@ class Calls:
         for call in self._growing.get(model.run_id, {}).values():
             if call.call_id == call_id:
                 self._complete(call, "".join(call.pieces))
-        step = Step(model.run_id, str(result.get("name") or ""), "tool", model.tags, model.node)
+        step = self._shown.get(call_id)
         output = result.get("output")
         failed = result.get("status") == "error"
-        self._end(step, call_id, ToolMessageError(str(output)) if failed else output)
+        if step is not None:
+            self._end(step, call_id, ToolMessageError(str(output)) if failed else output)
 
     def tool_started(self, step: Step, call_id: str | None, arguments: Any) -> None:
         """A tool is run here."""
@@ -123,25 +128,25 @@ class Calls:
         if isinstance(output, ToolMessage):
             failed = output.status == "error"
             output = ToolMessageError(str(output.content)) if failed else output.content
-        self._end(step, call_id, output)
+        if self._shown[call_id] is not None:
+            self._end(step, call_id, output)
 
     def _end(self, step: Step, call_id: str, output: Any) -> None:
-        if not self._shown.get(call_id):
-            return
         if not isinstance(output, BaseException):
             self._emit(ToolFinished(step, call_id, step.name, output))
         elif not is_no_failure(output):
             self._emit(ToolFailed(step, call_id, step.name, self._sink.told_of(output)))
 
-    def _begin(self, model: Step, call_id: str | None, name: str) -> _Call:
+    def _begin(self, model: Step, call_id: str | None, name: str, hosted: bool) -> _Call:
         call_id = call_id or f"{model.run_id}-call-{len(self._shown) + 1}"
         step = Step(model.run_id, name, "tool", model.tags, model.node)
-        return _Call(step, call_id, self._show(ToolCallStarted(step, call_id, name, model.run_id)))
+        started = ToolCallStarted(step, call_id, name, model.run_id, hosted)
+        return _Call(step, call_id, self._show(started))
 
     def _show(self, started: ToolCallStarted) -> bool:
         step = started.step
         shown = NOT_STREAMED.isdisjoint(step.tags) and self._sink.admits(started)
-        self._shown[started.call_id] = shown
+        self._shown[started.call_id] = step if shown else None
         if shown:
             self._emit(started)
         return shown

@@ -145,7 +145,7 @@ class Format(FormatProtocol):
     def _tool_parts(self, event: Event) -> Iterator[Part]:
         match event:
             case ToolCallStarted(call_id=id_, name=name, message=message):
-                if message == self._run_id:
+                if message == self._run_id and not event.hosted:
                     self._theirs.add(id_)
                 yield {"type": "tool-input-start", "toolName": name, **self._tool(id_)}
             case ToolCallDelta(call_id=id_, text=text):

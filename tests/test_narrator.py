@@ -1,0 +1,134 @@
+"""What is told of a run: the corpus, a line for each event."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from asgi_stream.events import (
+    BlockFinished,
+    BlockStarted,
+    Custom,
+    Event,
+    FileMade,
+    ModelFinished,
+    ModelStarted,
+    NodeFinished,
+    NodeStarted,
+    OutputChunk,
+    ReasoningDelta,
+    RunError,
+    RunFinished,
+    SourceFound,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+
+from .corpus import RUNS, narrated
+
+pytestmark = pytest.mark.anyio
+
+
+def brief(event: Event, root: str) -> str:
+    """The event in a line, without ids that are new each time."""
+    match event:
+        case NodeStarted(step=step) | NodeFinished(step=step):
+            return f"{type(event).__name__} {step.name}"
+        case ModelStarted():
+            return "ModelStarted"
+        case ModelFinished():
+            about = [event.model, event.provider, event.usage.get("total_tokens")]
+            return " ".join(["ModelFinished", event.reason, *(str(a) for a in about if a)])
+        case BlockStarted(step=step) | BlockFinished(step=step):
+            block = event.block.replace(step.run_id, "root" if step.run_id == root else "model")
+            return f"{type(event).__name__} {event.kind} {block}"
+        case TextDelta(text=text) | ReasoningDelta(text=text):
+            return f"  {text}"
+        case ToolCallStarted(call_id=id_, name=name, message=message, hosted=hosted):
+            by = ("model" if message else "code") + (", hosted" if hosted else "")
+            return f"ToolCallStarted {_id(id_)} {name} ({by})"
+        case ToolCallDelta(call_id=id_, text=text):
+            return f"  {_id(id_)} {text}"
+        case ToolCalled(call_id=id_, arguments=arguments, valid=valid):
+            return f"ToolCalled {_id(id_)} {arguments}" + ("" if valid else " (no JSON)")
+        case ToolFinished(call_id=id_, output=output):
+            return f"ToolFinished {_id(id_)} {event.name} {output}"
+        case ToolFailed(call_id=id_, message=message):
+            return f"ToolFailed {_id(id_)} {event.name} {message}"
+        case SourceFound(source_id=id_, title=title, url=url):
+            return f"SourceFound {id_} {title} {url}"
+        case FileMade(media_type=media_type, url=url):
+            return f"FileMade {media_type} {url}"
+        case Custom(name=name, data=data):
+            return f"Custom {name} {data}"
+        case RunFinished(interrupts=interrupts):
+            return " ".join(["RunFinished", *(str(each.value) for each in interrupts)])
+        case RunError(code=code):
+            return f"RunError {code}"
+    raise AssertionError(event)
+
+
+def _id(call_id: str) -> str:
+    return re.sub(r"[0-9a-f-]{36}", "uuid", call_id)
+
+
+def _told() -> dict[str, list[str]]:
+    """The lines of told.txt by the name of the run."""
+    found: dict[str, list[str]] = {}
+    for line in (Path(__file__).with_name("told.txt")).read_text().splitlines():
+        if line.startswith("== "):
+            lines = found[line[3:]] = []
+        else:
+            lines.append(line)
+    return found
+
+
+TOLD = _told()
+AT_ONCE = ("two models at once", "two nodes at once", "custom events", "a question")
+"""Where branches run side by side, and either may be first."""
+
+
+@pytest.mark.parametrize("name", RUNS)
+async def test_a_run_is_told_as_it_happens(name: str) -> None:
+    started, *events = await narrated(name)
+    root = started.run_id  # type: ignore[union-attr]  # the first is a RunStarted
+    lines = [brief(event, root) for event in events if not isinstance(event, OutputChunk)]
+    expected = TOLD[name]
+    if name in AT_ONCE:
+        lines, expected = sorted(lines), sorted(expected)
+    assert lines == expected
+
+
+def test_all_that_is_told_is_of_a_run() -> None:
+    assert TOLD.keys() == RUNS.keys()
+
+
+@pytest.mark.parametrize("name", RUNS)
+async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: str) -> None:
+    opened: set[str] = set()
+    calls: set[str] = set()
+    for event in await narrated(name):
+        match event:
+            case BlockStarted(block=block):
+                assert block not in opened
+                opened.add(block)
+            case TextDelta(block=block) | ReasoningDelta(block=block):
+                assert block in opened
+            case BlockFinished(block=block):
+                opened.remove(block)
+            case ToolCallStarted(call_id=id_):
+                assert id_ not in calls
+                calls.add(id_)
+            case ToolCallDelta(call_id=id_):
+                assert id_ in calls
+            case ToolCalled(call_id=id_):
+                calls.remove(id_)
+            case RunFinished():
+                assert not opened
+                assert not calls
