@@ -233,7 +233,7 @@ class Stream:
         """The answer's one document, at its end."""
         document = self._format.gather(event)
         if isinstance(event, RunFinished):
-            return to_json(self._format.document(self.run_id, document))
+            return to_json(self._format.document(self.run_id, document, event))
         return b""
 
     def _finish(self, end: RunFinished | RunError) -> None:

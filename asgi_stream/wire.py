@@ -32,8 +32,8 @@ def error_object(error: RunError) -> dict[str, Any]:
 def last_frames(event: Event) -> bytes:
     """How a stream ends; nothing for an event that does not end it."""
     match event:
-        case RunFinished():
-            return DONE
+        case RunFinished(interrupts=interrupts):
+            return (data_frame({"interrupted": interrupts}) if interrupts else b"") + DONE
         case RunError():
             return data_frame(error_object(event)) + DONE
     return b""

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import pytest
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, MessagesState, StateGraph
 
@@ -26,7 +27,21 @@ class Opaque:
 graph = StateGraph(MessagesState).add_node("n", lambda s: s).add_edge(START, "n")
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"format": "nope"}, 'format: expected one of chunks, events, text, tokens or "module:Class"'),
+    ({"format": "nope"}, "format: expected one of agui, chunks, events, langgraph, langserve,"),
+    ({"format": "vercel", "methods": ("GET",)}, "the vercel format has methods of its own"),
+    ({"conversation": str}, "conversation: the tokens format takes an input"),
+    ({"conversation": 1, "format": "vercel"}, "conversation must be a function, not a int"),
+    ({"format": "openai", "runnable": {}}, "expected names with their Runnables, not {}"),
+    ({"format": "openai", "runnable": {"a": 1}}, "expected a Runnable, a function of the"),
+    (
+        {"format": "langgraph"},
+        "the langgraph format serves compiled LangGraph graphs, not a RunnableSequence",
+    ),
+    (
+        {"format": "vercel", "runnable": ChatPromptTemplate.from_template("{a} {b}")},
+        "its input has several variables: a, b; say with conversation= how it takes a",
+    ),
+    ({"limits": Limits(inline=0)}, "limits.inline must be more than 0"),
     ({"runnable": "tests.models"}, "runnable: expected \"module:attribute\", not 'tests.models'"),
     ({"runnable": "no_such:x"}, "runnable: cannot import the module 'no_such'"),
     ({"runnable": "tests.models:x"}, "runnable: the module 'tests.models' has no attribute 'x'"),
@@ -82,7 +97,7 @@ def test_a_runnable_is_given_as_itself_a_function_or_a_name(runnable: Any) -> No
 
 def test_two_routes_on_one_path_and_method_are_an_error() -> None:
     routes = [StreamRoute("/a", chain), StreamRoute("/a/", chain, methods=("GET", "POST"))]
-    with pytest.raises(TableError, match="route '/a/': a route for POST at this path is there"):
+    with pytest.raises(TableError, match="route '/a/': a route for POST at '/a' is there"):
         StreamApp(routes)
 
 

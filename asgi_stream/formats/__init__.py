@@ -14,7 +14,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, cast
 
-from ..events import Event, RunError
+from ..events import Event, RunError, RunFinished
 from ..filters import EventFilter
 from ..importer import ImportFailed, import_from_string
 from ..serialize import to_json
@@ -148,9 +148,10 @@ class Format(Protocol):
     def gather(self, event: Event) -> object:
         """What stands for the run in a JSON answer, once it has finished; before, anything."""
 
-    def document(self, run_id: str, gathered: object) -> object:
+    def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         """The JSON answer, of what `gather` has returned last."""
-        return {"run_id": run_id, "output": gathered}
+        waits = {"interrupted": end.interrupts} if end.interrupts else {}
+        return {"run_id": run_id, "output": gathered, **waits}
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

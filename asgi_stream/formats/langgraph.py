@@ -113,7 +113,7 @@ class Format(FormatProtocol):
             return event.output
         return {**event.output, "__interrupt__": event.interrupts}
 
-    def document(self, run_id: str, gathered: object) -> object:
+    def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         return gathered
 
     @classmethod

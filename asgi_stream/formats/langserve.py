@@ -104,7 +104,7 @@ class Format(FormatProtocol):
     def gather(self, event: Event) -> object:
         return event.output if isinstance(event, RunFinished) else None
 
-    def document(self, run_id: str, gathered: object) -> object:
+    def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         if self._batch:
             return {"output": gathered, "metadata": {"run_ids": [run_id]}}
         return {"output": gathered, "metadata": {"run_id": run_id, "feedback_tokens": []}}

@@ -60,6 +60,7 @@ class Format(FormatProtocol):
         self._thought: list[str] = []
         self._reason = "stop"
         self._about: dict[str, Any] = {}
+        self._interrupted: dict[str, Any] = {}
 
     def parse(self, asked: Asked) -> Call | Document:
         if asked.endpoint == "/models":
@@ -102,7 +103,8 @@ class Format(FormatProtocol):
                 return self._delta({"tool_calls": [call]})
             case ModelFinished():
                 self._count(event)
-            case RunFinished():
+            case RunFinished(interrupts=interrupts):
+                self._interrupted = {"interrupted": interrupts} if interrupts else {}
                 return b"".join(self._end()) + DONE
             case RunError():
                 return data_frame(_error(event))
@@ -122,11 +124,12 @@ class Format(FormatProtocol):
                 self._arguments[self._calls[id_]]["function"]["arguments"] += text
             case ModelFinished():
                 self._count(event)
-            case RunFinished():
+            case RunFinished(interrupts=interrupts):
+                self._interrupted = {"interrupted": interrupts} if interrupts else {}
                 return self._completion()
         return None
 
-    def document(self, run_id: str, gathered: object) -> object:
+    def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         return gathered
 
     @classmethod
@@ -145,7 +148,7 @@ class Format(FormatProtocol):
     def _chunk(self, choices: list[Any], usage: Any = None) -> bytes:
         told = {"usage": usage} if self._tells_usage else {}
         kind = {"object": "chat.completion.chunk"}
-        return data_frame({**self._about, **kind, "choices": choices, **told})
+        return data_frame({**self._about, **kind, "choices": choices, **told, **self._interrupted})
 
     def _started(self, event: ToolCallStarted) -> dict[str, Any]:
         index = self._calls[event.call_id] = len(self._calls)
@@ -184,7 +187,7 @@ class Format(FormatProtocol):
         reason = self._finish_reason()
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         told = {"choices": [choice], "usage": _summed(self._usage)}
-        return {**self._about, "object": "chat.completion", **told}
+        return {**self._about, "object": "chat.completion", **told, **self._interrupted}
 
 
 def _model(name: str) -> dict[str, Any]:

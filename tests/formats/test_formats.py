@@ -1,7 +1,10 @@
-"""What every format of the folder has to hold."""
+"""What every format of the folder has to hold, for every run of the corpus."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,45 +22,114 @@ from asgi_stream.events import (
 )
 from asgi_stream.importer import ImportFailed
 
-from ..asgi import frames
+from ..corpus import RUNS, as_langchain_tells, narrated
 
+pytestmark = pytest.mark.anyio
+
+NAMES = ["agui", "chunks", "events", "langgraph", "langserve", "openai", "text", "tokens", "vercel"]
+FRAMED = [name for name in NAMES if name != "text"]
+FAILURE = RunError("run_failed", "The run failed.\r\n", "id")
 STEP = Step("r", "n\r\n\x00", "chat_model", ["t\n"])
 ODD: Any = {"text": "\u2028\x85\r\n", "object": object(), (1, 2): float("nan")}
-EVENTS: list[Event] = [
-    RunStarted("r"),
-    TextDelta(STEP, "a\r\n\x00\u2028"),
-    OutputChunk(STEP, ODD),
-    LangChainEvent(STEP, "on_x", ODD),
-]
-ENDS: list[Event] = [
-    RunFinished(STEP, ODD),
-    RunFinished(STEP, "x"),
-    RunError("run_failed", "The run failed.\r\n", "id"),
-]
+
+
+def frames(body: bytes) -> list[tuple[str | None, Any]]:
+    """The name and the data of each frame; checks the grammar, as its strictest readers do."""
+    text = body.decode("ascii")
+    assert "\r" not in text
+    *blocks, rest = text.split("\n\n")
+    assert rest == ""
+    found = []
+    for block in blocks:
+        match = re.fullmatch(r"(?:event: ([\w/|:.-]+))?\n?(?:data: ([^\n]*))?", block)
+        assert match, block
+        assert block
+        name, data = match.groups()
+        found.append((name, data if data in (None, "[DONE]") else json.loads(data)))
+    return found
+
+
+def _is_done(frame: tuple[str | None, Any]) -> bool:
+    return bool(frame[1] == "[DONE]")
+
+
+# How a stream of each format says that the run is over, well and not.
+FINISHED: dict[str, Callable[[Any], Any]] = {
+    "agui": lambda found: found[-1][1]["type"] == "RUN_FINISHED",
+    "langgraph": lambda found: found[-1] == ("end", None),
+    "langserve": lambda found: found[-1] == ("end", None),
+}
+FAILED: dict[str, Callable[[Any], Any]] = {
+    "agui": lambda found: found[-1][1]["type"] == "RUN_ERROR",
+    "langgraph": lambda found: found[-1][0] == "error",
+    "langserve": lambda found: found[-1][0] == "error",
+    "openai": lambda found: "error" in found[-1][1],
+    "vercel": lambda found: found[-2][1]["type"] == "error" and _is_done(found[-1]),
+}
+
+
+def finished(name: str, found: list[Any]) -> bool:
+    return bool(FINISHED[name](found)) if name in FINISHED else _is_done(found[-1])
+
+
+def failed(name: str, found: list[Any]) -> bool:
+    if name in FAILED:
+        return bool(FAILED[name](found))
+    return "error" in found[-2][1] and _is_done(found[-1])
+
+
+async def run_of(format: type[formats.Format], name: str) -> list[Event]:
+    told = await (as_langchain_tells if LangChainEvent in format.wants else narrated)(name)
+    return [
+        event
+        for event in told
+        if type(event) in format.wants or isinstance(event, (RunStarted, RunFinished))
+    ]
+
+
+@pytest.mark.parametrize("name", FRAMED)
+@pytest.mark.parametrize("run", RUNS)
+async def test_a_run_may_fail_anywhere_and_its_stream_says_so(name: str, run: str) -> None:
+    format = formats.load(name)
+    events = await run_of(format, run)
+    for count in range(1, len(events) + 1):
+        encoder = format()
+        body = b"".join(encoder.encode(event) for event in events[:count])
+        if isinstance(events[count - 1], RunFinished):
+            assert finished(name, frames(body))
+        else:
+            assert failed(name, frames(body + encoder.encode(FAILURE)))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("agui", "vercel")])
+@pytest.mark.parametrize("run", RUNS)
+async def test_a_run_has_one_document_too(name: str, run: str) -> None:
+    gatherer = formats.load(name)()
+    for event in await run_of(type(gatherer), run):
+        document = gatherer.gather(event)
+        if isinstance(event, RunFinished):
+            assert gatherer.document("r", document, event) is not None or event.output is None
+
+
+@pytest.mark.parametrize("name", FRAMED)
+def test_nothing_that_is_said_breaks_a_frame(name: str) -> None:
+    encoder = formats.load(name)()
+    events: list[Event] = [
+        RunStarted("r"),
+        TextDelta(STEP, "a\r\n\x00\u2028", "b"),
+        OutputChunk(STEP, ODD, "values", ("a:b",)),
+        LangChainEvent(STEP, "on_x", ODD),
+        RunFinished(STEP, ODD),
+    ]
+    assert finished(name, frames(b"".join(map(encoder.encode, events))))
 
 
 class Baseless:
     wants = encode = gather = None
 
 
-FRAMED = [name for name in formats.names() if formats.load(name).media_type == "text/event-stream"]
-
-
-@pytest.mark.parametrize("name", FRAMED)
-@pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("count", range(len(EVENTS) + 1))
-def test_whatever_happens_frames_are_well_formed_and_the_last_is_terminal(
-    name: str, end: Event, count: int
-) -> None:
-    encoder = formats.load(name)()
-    body = b"".join(encoder.encode(event) for event in [*EVENTS[:count], end])
-    *_, last = frames(body)
-    assert last == "[DONE]"
-    assert (b'"error"' in body) == isinstance(end, RunError)
-
-
 def test_the_folder_is_the_registry() -> None:
-    assert formats.names() == ["chunks", "events", "text", "tokens"]
+    assert formats.names() == NAMES
 
 
 def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
@@ -67,7 +139,7 @@ def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("nope", "expected one of chunks, events, text, tokens or \"module:Class\", not 'nope'"),
+        ("nope", f"expected one of {', '.join(NAMES)} or \"module:Class\", not 'nope'"),
         ("json:nope", "the module 'json' has no attribute 'nope'"),
         ("json:dumps", "'json:dumps' is not a format class (it has no wants, encode, gather)"),
         ("json:JSONEncoder", "is not a format class (it has no wants, gather)"),

@@ -24,6 +24,7 @@ from starlette.routing import Mount
 from asgi_stream import Limits, StreamApp, StreamRoute
 
 from ..apps import after_a_word, waits
+from ..corpus import RUNS
 from ..models import chain_of
 from ..probes import noted
 
@@ -167,6 +168,18 @@ def routes_of(format: str) -> list[StreamRoute]:
     ]
 
 
+def always(given: Any) -> Any:
+    return lambda messages: given
+
+
+def corpus_of(format: str) -> list[StreamRoute]:
+    """The corpus, each run with its own input whatever the client says."""
+    return [
+        StreamRoute(f"/{n}", runnable, format=format, conversation=always(given))
+        for n, (runnable, given) in enumerate(RUNS.values())
+    ]
+
+
 FORMATS = ("agui", "langserve", "text", "vercel")
 
 SERVERS = [
@@ -180,6 +193,7 @@ SERVERS = [
 
 app = Starlette(
     routes=[
+        *[Mount(f"/corpus/{name}", StreamApp(corpus_of(name))) for name in ("agui", "vercel")],
         *[Mount(f"/{name}", StreamApp(routes_of(name))) for name in FORMATS],
         Mount("/", StreamApp(SERVERS, limits=Limits(run=3))),
     ]
