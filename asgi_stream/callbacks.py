@@ -92,7 +92,7 @@ class Tracker(BaseCallbackHandler):
     # For a Tracker that tells what it has heard; this one tells nothing.
 
     def yielded(self, step: Step, chunk: Any) -> bool:
-        """The run, whose step is `step`, has yielded `chunk`; whether that was all it is for."""
+        """The run has yielded `chunk`; whether that was text for the answer."""
         return False
 
     def written(self, step: Step, data: Any) -> None:

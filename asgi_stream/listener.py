@@ -109,7 +109,8 @@ class Listener(Tracker):
 
     def _ended(self, run_id: UUID, output: Any) -> None:
         speaker = self._speakers.pop(run_id, None)
-        if speaker is not None and not speaker.heard:
+        # A model that streams without telling of it has been heard in what the run yields.
+        if speaker is not None and not speaker.heard and not self._said:
             self._say_whole(speaker, output)
         super()._ended(run_id, output)
 

@@ -179,7 +179,7 @@ class Run:
     async def _chunks(self) -> Any:
         request, sink, pacer = self._request, self._sink, self._pacer
         shape = Shape(self._runnable, request.stream, narrated=self._narrated)
-        heard_only = shape.plain and OutputChunk not in sink.wants
+        taken = OutputChunk in sink.wants
         output: Any = None
         async with AsyncExitStack() as stack:
             chunks = self._runnable.astream(request.input, self._config(), **shape.stream)
@@ -187,7 +187,7 @@ class Run:
             async for chunk in chunks:
                 if self._tracker.root is None:
                     output = _added(output, chunk)
-                if not (heard_only and self._tracker.yielded(self._step, chunk)):
+                if not (shape.plain and self._tracker.yielded(self._step, chunk)) or taken:
                     self._take(shape, chunk)
                 if pacer.due():
                     await pacer.pause()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 from asyncio import Task
-from collections.abc import Set
+from collections.abc import AsyncIterator, Set
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.callbacks import adispatch_custom_event
@@ -13,7 +13,12 @@ from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import (
+    ChatGeneration,
+    ChatGenerationChunk,
+    ChatResult,
+    GenerationChunk,
+)
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
@@ -132,6 +137,49 @@ async def calls_a_tool(value: Any) -> Any:
     return await add.ainvoke({"a": 1, "b": 2})
 
 
+class Types(Plain):
+    """A model of text that streams, and may tell of it."""
+
+    tells: bool = True
+
+    async def _astream(
+        self, prompt: str, stop: Any = None, run_manager: Any = None, **_: Any
+    ) -> AsyncIterator[GenerationChunk]:
+        for word in ("plain ", "text"):
+            if self.tells:
+                await run_manager.on_llm_new_token(word)
+            yield GenerationChunk(text=word)
+
+
+class Mute(Plain):
+    """A model of text that has nothing to say."""
+
+    def _call(self, *_: Any, **__: Any) -> str:
+        return ""
+
+
+V1 = {"output_version": "v1"}
+RUNNING: set[Task[Any]] = set()
+
+
+async def leaves_a_model(state: State) -> State:
+    """Does not wait for a model that it has begun to ask."""
+    speaking = asyncio.Event()
+
+    class Slow(Scripted):
+        async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+            yield ChatGenerationChunk(message=chunk("a"))
+            yield ChatGenerationChunk(message=call(0, "{}", "add", "c1"))
+            speaking.set()
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(Slow(script=[]).ainvoke("x"))
+    RUNNING.add(task)
+    task.add_done_callback(RUNNING.discard)
+    await speaking.wait()
+    return {"said": ["left"]}
+
+
 THINKS = [
     anthropic(type="thinking", thinking="Hm", index=0),
     anthropic(type="thinking", thinking="m.", index=0),
@@ -163,6 +211,10 @@ RUNS: dict[str, tuple[Any, Any]] = {
     "a chain": (chain_of("Hel", "lo"), {"question": "?"}),
     "a chat model": (Scripted(script=["Hel", "lo", END]), "?"),
     "a model of text": (Plain(), "?"),
+    "a model of text that streams": (Types(), "?"),
+    "a model of text that does not tell": (Types(tells=False), "?"),
+    "a model of text that is mute": (Mute(), "?"),
+    "a model that is left running": (two_nodes(leaves_a_model, tells), {"said": []}),
     "a model that does not stream": (AtOnce(says="Hello"), "?"),
     "no model": (RunnableLambda(str.upper), "hello"),
     "no model and no text": (RunnableLambda(lambda x: {"x": x}), "hello"),
@@ -240,7 +292,7 @@ RUNS: dict[str, tuple[Any, Any]] = {
                             "args": {"q": "x"},
                         }
                     ],
-                    response_metadata={"output_version": "v1"},
+                    response_metadata=V1,
                 ),
                 chunk(
                     [
@@ -251,7 +303,7 @@ RUNS: dict[str, tuple[Any, Any]] = {
                             "output": {"n": 1},
                         }
                     ],
-                    response_metadata={"output_version": "v1"},
+                    response_metadata=V1,
                 ),
                 chunk(
                     [
@@ -262,11 +314,9 @@ RUNS: dict[str, tuple[Any, Any]] = {
                             "output": "x",
                         }
                     ],
-                    response_metadata={"output_version": "v1"},
+                    response_metadata=V1,
                 ),
-                chunk(
-                    [{"type": "text", "text": "Found."}], response_metadata={"output_version": "v1"}
-                ),
+                chunk([{"type": "text", "text": "Found."}], response_metadata=V1),
             ]
         ),
         "?",
@@ -299,6 +349,19 @@ RUNS: dict[str, tuple[Any, Any]] = {
         "?",
     ),
     "arguments that are no JSON": (Scripted(script=[call(0, '{"a": ', "add", "c1")]), "?"),
+    "a call beside its blocks": (
+        Scripted(
+            script=[
+                chunk(
+                    [{"type": "text", "text": "a", "annotations": [{"type": "x"}]}],
+                    response_metadata=V1,
+                    tool_call_chunks=[tool_call_chunk(name="add", args="{}", id="c1", index=0)],
+                ),
+                chunk([{"type": "reasoning", "reasoning": ""}], response_metadata=V1),
+            ]
+        ),
+        "?",
+    ),
     "text after a call": (Scripted(script=["a", call(0, "{}", "add", "c1"), "b"]), "?"),
     "an agent": (graph_of(calling(("add", {"a": 1, "b": 2})), add), {"messages": ["?"]}),
     "a tool that fails and is forgiven": (

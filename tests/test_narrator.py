@@ -90,7 +90,10 @@ def _told() -> dict[str, list[str]]:
 
 
 TOLD = _told()
-AT_ONCE = ("two models at once", "two nodes at once", "custom events", "a question")
+AT_ONCE = (
+    *("two models at once", "two nodes at once", "custom events", "a question"),
+    "a model that is left running",
+)
 """Where branches run side by side, and either may be first."""
 
 

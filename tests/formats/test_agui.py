@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asgi_stream.events import (
+    BlockFinished,
+    BlockStarted,
+    Custom,
+    Event,
+    FileMade,
+    ModelFinished,
+    NodeFinished,
+    NodeStarted,
+    OutputChunk,
+    ReasoningDelta,
+    RunStarted,
+    SourceFound,
+    Step,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+from asgi_stream.formats import Asked
+from asgi_stream.formats.agui import Format
+
+from .script import ENDED, FAILED, FINISHED, MODEL, NODE, RUN, TOOL, WAITS, data, refused, wire
+
+BODY: dict[str, Any] = {
+    "threadId": "t",
+    "runId": "run",
+    "state": {},
+    "messages": [{"id": "1", "role": "user", "content": "Hi"}],
+    "tools": [],
+    "context": [],
+    "forwardedProps": {},
+}
+IDS = {"threadId": "t", "runId": "run"}
+ADD = {"name": "add", "description": "Adds."}
+AGAIN = Step("n2", "plan", "chain", node="plan")
+SUCCESS = {"type": "RUN_FINISHED", **IDS, "outcome": {"type": "success"}}
+
+
+def custom(name: str, value: Any) -> dict[str, Any]:
+    return {"type": "CUSTOM", "name": name, "value": value}
+
+
+CASES: list[tuple[dict[str, Any], list[Event], str]] = [
+    (
+        {},
+        [
+            RunStarted("r"),
+            BlockStarted(MODEL, "b", "reasoning"),
+            ReasoningDelta(MODEL, "Hm.", "b"),
+            BlockFinished(MODEL, "b", "reasoning"),
+            BlockStarted(MODEL, "m", "text"),
+            TextDelta(MODEL, 'a"\u2028', "m"),
+            BlockFinished(MODEL, "m", "text"),
+            ENDED,
+            ModelFinished(MODEL, "stop"),
+            FINISHED,
+        ],
+        data(
+            {"type": "RUN_STARTED", **IDS},
+            {"type": "REASONING_START", "messageId": "b"},
+            {"type": "REASONING_MESSAGE_START", "messageId": "b", "role": "reasoning"},
+            {"type": "REASONING_MESSAGE_CONTENT", "messageId": "b", "delta": "Hm."},
+            {"type": "REASONING_MESSAGE_END", "messageId": "b"},
+            {"type": "REASONING_END", "messageId": "b"},
+            {"type": "TEXT_MESSAGE_START", "messageId": "m", "role": "assistant"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": 'a"\u2028'},
+            {"type": "TEXT_MESSAGE_END", "messageId": "m"},
+            {
+                **SUCCESS,
+                "usage": [
+                    {
+                        **{"provider": "openai", "model": "m-1"},
+                        **{"inputTokens": 3, "outputTokens": 2, "totalTokens": 5},
+                        **{"cachedInputTokens": 1, "reasoningTokens": 1},
+                    }
+                ],
+            },
+        ),
+    ),
+    (
+        {},
+        [
+            ToolCallStarted(TOOL, "c", "add", "m"),
+            ToolCallDelta(TOOL, "c", "{}"),
+            ToolCalled(TOOL, "c", "add", {}),
+            ToolFinished(TOOL, "c", "add", 3),
+            ToolCallStarted(TOOL, "d", "add"),
+            ToolFailed(TOOL, "d", "add", "No."),
+            FAILED,
+        ],
+        data(
+            {
+                **{"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "add"},
+                "parentMessageId": "m",
+            },
+            {"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "{}"},
+            {"type": "TOOL_CALL_END", "toolCallId": "c"},
+            {
+                **{"type": "TOOL_CALL_RESULT", "messageId": "c-result", "toolCallId": "c"},
+                **{"content": "3", "role": "tool"},
+            },
+            {"type": "TOOL_CALL_START", "toolCallId": "d", "toolCallName": "add"},
+            {
+                **{"type": "TOOL_CALL_RESULT", "messageId": "d-result", "toolCallId": "d"},
+                **{"content": "No.", "role": "tool"},
+            },
+            {"type": "RUN_ERROR", "message": "The run failed.", "code": "run_failed"},
+        ),
+    ),
+    (
+        {"tools": [ADD], "protocolVersion": "1.0"},
+        [ToolCallStarted(TOOL, "c", "add", "m"), FINISHED],
+        data(
+            {
+                **{"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "add"},
+                "parentMessageId": "m",
+            },
+            {**SUCCESS, "outcome": {"type": "success", "pendingToolCallIds": ["c"]}},
+        ),
+    ),
+    # A step's name must not be open twice.
+    (
+        {},
+        [NodeStarted(NODE), NodeStarted(AGAIN), NodeFinished(NODE), NodeFinished(AGAIN), FINISHED],
+        data(
+            {"type": "STEP_STARTED", "stepName": "plan"},
+            {"type": "STEP_STARTED", "stepName": "plan (2)"},
+            {"type": "STEP_FINISHED", "stepName": "plan"},
+            {"type": "STEP_FINISHED", "stepName": "plan (2)"},
+            SUCCESS,
+        ),
+    ),
+    (
+        {},
+        [
+            Custom(RUN, "progress", {"n": 1}),
+            SourceFound(RUN, "s1", "A", "https://example.com/a"),
+            SourceFound(RUN, "s2", "B"),
+            FileMade(MODEL, "image/png", "data:,"),
+            OutputChunk(RUN, {"messages": [1], "plan": "x"}, "values"),
+            OutputChunk(RUN, {"node": {"plan": "x"}}, "updates"),
+            WAITS,
+        ],
+        data(
+            custom("progress", {"n": 1}),
+            custom("source", {"id": "s1", "title": "A", "url": "https://example.com/a"}),
+            custom("source", {"id": "s2", "title": "B"}),
+            custom("file", {"mediaType": "image/png", "url": "data:,"}),
+            {"type": "STATE_SNAPSHOT", "snapshot": {"plan": "x"}},
+            {
+                **SUCCESS,
+                "outcome": {
+                    "type": "interrupt",
+                    "interrupts": [
+                        {
+                            **{"id": "i1", "reason": "interrupt", "message": "Shall I?"},
+                            "metadata": {"value": "Shall I?"},
+                        }
+                    ],
+                },
+            },
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "events", "expected"), CASES)
+def test_events_become_these_bytes(
+    body: dict[str, Any], events: list[Event], expected: str
+) -> None:
+    format = Format()
+    format.parse(Asked(body={**BODY, **body}))
+    assert wire(format, *events) == expected
+
+
+def part(kind: str, how: str, value: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "source": {"type": how, "value": value, **more}}
+
+
+def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    content = [
+        {"type": "text", "text": "Hi"},
+        part("image", "url", "https://example.com/a"),
+        part("audio", "data", "AAAA", mimeType="audio/wav"),
+        part("document", "url", "data:text/plain;base64,AAAA"),
+    ]
+    body = {
+        **BODY,
+        "messages": [
+            {"id": "0", "role": "developer", "content": "Be brief."},
+            {"id": "1", "role": "user", "content": content},
+            {"id": "2", "role": "reasoning", "content": "Hm."},
+            {"id": "3", "role": "assistant", "toolCalls": [call]},
+            {"id": "4", "role": "tool", "toolCallId": "c", "content": "2"},
+            {"id": "5", "role": "tool", "toolCallId": "c", "content": "no", "error": "no"},
+        ],
+        "state": {"plan": "x"},
+        "tools": [ADD, {"name": "sub", "parameters": {"type": "object"}}],
+        "forwardedProps": {"tone": 1, "other": 2},
+    }
+    found = Format().parse(Asked(body=body, configurable=("tone",)))
+    assert found.messages == [
+        {"role": "system", "id": "0", "content": "Be brief."},
+        {
+            "role": "user",
+            "id": "1",
+            "content": [
+                {"type": "text", "text": "Hi"},
+                {"type": "image", "url": "https://example.com/a"},
+                {"type": "audio", "mime_type": "audio/wav", "base64": "AAAA"},
+                {"type": "file", "mime_type": "text/plain", "base64": "AAAA"},
+            ],
+        },
+        {
+            "role": "assistant",
+            "id": "3",
+            "content": "",
+            "tool_calls": [{"id": "c", "name": "add", "args": {"a": 1}}],
+        },
+        {"role": "tool", "id": "4", "content": "2", "tool_call_id": "c", "status": "success"},
+        {"role": "tool", "id": "5", "content": "no", "tool_call_id": "c", "status": "error"},
+    ]
+    assert found.state == {"plan": "x"}
+    assert found.configurable == {"tone": 1}
+    assert [tool["function"]["name"] for tool in found.tools] == ["add", "sub"]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([], "body"),
+        ({}, "threadId"),
+        ({**BODY, "tools": 1}, "tools"),
+        ({**BODY, "tools": [1]}, "tools.0.name"),
+        ({**BODY, "messages": 1}, "messages"),
+        ({**BODY, "messages": [{"role": "x"}]}, "messages.0.role"),
+        ({**BODY, "messages": [{"role": "user", "content": 1}]}, "messages.0.content"),
+        (
+            {**BODY, "messages": [{"role": "user", "content": [part("image", "file", "x")]}]},
+            "messages.0.content.0",
+        ),
+    ],
+)
+def test_what_is_no_run_is_told(body: Any, place: str) -> None:
+    assert refused(Format(), body) == place

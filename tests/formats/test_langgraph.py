@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessageChunk, ToolMessage
+
+from asgi_stream.events import Event, OutputChunk, RunStarted
+from asgi_stream.formats import Asked, Document
+from asgi_stream.formats.langgraph import Format
+
+from .script import FAILED, FINISHED, RUN, WAITS, refused, wire
+
+STREAM = "/runs/stream"
+NAMED = {"assistant_id": "x", "input": {"a": 1}}
+ABOUT = {"langgraph_node": "n", "tags": [], "__pregel": 1, "user": "ada"}
+SHOWN = '{"langgraph_node":"n","tags":[]}'
+
+
+def asked(body: Any, endpoint: str = STREAM) -> Asked:
+    return Asked(endpoint=endpoint, body=body, models=("x", "y"), configurable=("tone",))
+
+
+def piece(text: str) -> OutputChunk:
+    return OutputChunk(RUN, (AIMessageChunk(content=text, id="m"), ABOUT), "messages")
+
+
+CASES: list[tuple[Any, list[Event], list[str]]] = [
+    (
+        ["values", "updates"],
+        [
+            RunStarted("r"),
+            OutputChunk(RUN, {"a": "\u2028"}, "values"),
+            OutputChunk(RUN, {"n": {"a": 1}}, "updates", ("sub:1", "sub:2")),
+            FINISHED,
+        ],
+        [
+            'event: metadata\ndata: {"run_id":"r","attempt":1}',
+            'event: values\ndata: {"a":"\\u2028"}',
+            'event: updates|sub:1|sub:2\ndata: {"n":{"a":1}}',
+            "event: end\ndata: null",
+        ],
+    ),
+    (
+        "custom",
+        [OutputChunk(RUN, 1, "custom"), FAILED],
+        [
+            "event: custom\ndata: 1",
+            'event: error\ndata: {"error":"run_failed","message":"The run failed.","id":"e1"}',
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("modes", "events", "expected"), CASES)
+def test_events_become_these_bytes(modes: Any, events: list[Event], expected: list[str]) -> None:
+    format = Format()
+    format.parse(asked({**NAMED, "stream_mode": modes}))
+    assert wire(format, *events) == "".join(frame + "\n\n" for frame in expected)
+
+
+def test_messages_come_in_pieces_or_as_they_grow() -> None:
+    format = Format()
+    format.parse(asked({**NAMED, "stream_mode": ["messages", "messages-tuple"]}))
+    *frames, rest = wire(format, piece("a"), piece("b")).split("\n\n")
+    assert rest == ""
+    named = [(frame.split("\n")[0], frame) for frame in frames]
+    assert [name for name, _ in named] == [
+        "event: messages",
+        "event: messages/metadata",
+        "event: messages/partial",
+        "event: messages",
+        "event: messages/partial",
+    ]
+    assert '"content":"a"' in named[0][1]
+    assert named[0][1].endswith(f",{SHOWN}]")
+    assert '"content":"b"' in named[3][1]
+    assert '"content":"ab"' in named[4][1]
+    whole = OutputChunk(RUN, (ToolMessage("x", tool_call_id="c", id="t"), ABOUT), "messages")
+    assert "event: messages/complete" in wire(format, whole)
+
+
+def test_what_is_asked_for_is_a_call() -> None:
+    config = {"configurable": {"thread_id": "t", "tone": 1}}
+    found: Any = Format().parse(asked({"input": {"a": 1}, "config": config}, ""))
+    assert found.input == {"a": 1}
+    assert (found.model, found.gathered) == (None, False)
+    assert found.configurable == {"tone": 1}
+    assert found.stream == {"stream_mode": ["values", "messages", "updates", "custom"]}
+    body = {**NAMED, "stream_mode": "values", "stream_subgraphs": True, "context": {"tone": 2}}
+    found = Format().parse(asked(body))
+    subgraphs = {"stream_mode": ["values"], "subgraphs": True, "context": {"tone": 2}}
+    assert (found.model, found.stream) == ("x", subgraphs)
+    found = Format().parse(asked(NAMED, "/runs/wait"))
+    assert (found.stream, found.gathered) == ({"stream_mode": ["values"]}, True)
+
+
+def test_an_answer_in_one_piece_is_the_state() -> None:
+    format = Format()
+    assert format.gather(RunStarted("r")) is None
+    assert format.document("r", format.gather(FINISHED), FINISHED) == {"x": 1}
+    assert format.gather(WAITS) == {"x": 1, "__interrupt__": WAITS.interrupts}
+    assert format.headers_of("r") == {"Content-Location": "/runs/r"}
+
+
+def test_the_assistants_are_the_route_s_graphs() -> None:
+    found: Any = Format().parse(asked({}, "/assistants/search"))
+    assert [each["graph_id"] for each in found.body] == ["x", "y"]
+    assert Format().parse(asked(None, "/ok")) == Document({"ok": True})
+    assert isinstance(Format().parse(asked(None, "/info")), Document)
+    named = {**NAMED, "assistant_id": found.body[1]["assistant_id"]}
+    assert getattr(Format().parse(asked(named)), "model", None) == "y"
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([], "body"),
+        ({}, "There is no assistant None here."),
+        ({**NAMED, "assistant_id": "z"}, "There is no assistant 'z' here."),
+        ({**NAMED, "stream_mode": "debug"}, "stream_mode"),
+        ({**NAMED, "stream_mode": []}, "stream_mode"),
+        ({**NAMED, "command": {"resume": 1}}, "command"),
+        ({**NAMED, "context": {"role": 1}}, "context.role"),
+        ({**NAMED, "config": {"configurable": {"role": 1}}}, "configurable.role"),
+    ],
+)
+def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
+    assert refused(Format(), body, endpoint=STREAM, models=("x", "y")) == place

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asgi_stream.events import (
+    BlockStarted,
+    Custom,
+    Event,
+    ModelFinished,
+    ReasoningDelta,
+    RunError,
+    RunStarted,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+)
+from asgi_stream.formats import Asked, Document
+from asgi_stream.formats.openai import Format
+
+from .script import ENDED, FAILED, FINISHED, MODEL, RUN, TOOL, WAITS, data, refused, wire
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+ADD = {"type": "function", "function": {"name": "add"}}
+COUNTED = {
+    "prompt_tokens": 3,
+    "completion_tokens": 2,
+    "total_tokens": 5,
+    "prompt_tokens_details": {"cached_tokens": 1},
+    "completion_tokens_details": {"reasoning_tokens": 1},
+}
+
+
+def asked(**body: Any) -> Format:
+    format = Format()
+    whole = {"model": "x", "messages": MESSAGES, "stream": True, **body}
+    format.parse(Asked(endpoint="/chat/completions", body=whole, models=("x",)))
+    format._about["created"] = 7
+    return format
+
+
+def chunk(delta: Any, reason: str | None = None, **more: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    return _chunk([choice], **more)
+
+
+def _chunk(choices: list[Any], **more: Any) -> dict[str, Any]:
+    about = {"id": "chatcmpl-r", "created": 7, "model": "x", "object": "chat.completion.chunk"}
+    return {**about, "choices": choices, **more}
+
+
+BEGUN = chunk({"role": "assistant", "content": ""})
+
+CASES: list[tuple[dict[str, Any], list[Event], str]] = [
+    (
+        {},
+        [
+            BlockStarted(MODEL, "m", "text"),
+            TextDelta(MODEL, 'a"\u2028', "m"),
+            ReasoningDelta(MODEL, "Hm.", "b"),
+            Custom(RUN, "progress", 1),
+            ENDED,
+            FINISHED,
+        ],
+        data(
+            BEGUN,
+            chunk({"content": 'a"\u2028'}),
+            chunk({"reasoning_content": "Hm."}),
+            chunk({}, "stop"),
+            done=True,
+        ),
+    ),
+    (
+        {"stream_options": {"include_usage": True}},
+        [ENDED, FINISHED],
+        data(
+            chunk({"role": "assistant", "content": ""}, usage=None),
+            chunk({}, "stop", usage=None),
+            _chunk([], usage=COUNTED),
+            done=True,
+        ),
+    ),
+    (
+        {"tools": [ADD]},
+        [
+            ToolCallStarted(TOOL, "c", "add", "m"),
+            ToolCallDelta(TOOL, "c", "{}"),
+            ToolCallStarted(TOOL, "hidden", "own", "m"),
+            ToolCallDelta(TOOL, "hidden", "{}"),
+            ToolCalled(TOOL, "c", "add", {}),
+            ModelFinished(MODEL, "tool_calls"),
+            FINISHED,
+        ],
+        data(
+            BEGUN,
+            chunk(
+                {
+                    "tool_calls": [
+                        {
+                            **{"index": 0, "id": "c", "type": "function"},
+                            "function": {"name": "add", "arguments": ""},
+                        }
+                    ]
+                }
+            ),
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
+            chunk({}, "tool_calls"),
+            done=True,
+        ),
+    ),
+    (
+        {},
+        [ModelFinished(MODEL, "length"), WAITS],
+        data(
+            BEGUN,
+            chunk({}, "length", interrupted=[{"id": "i1", "value": "Shall I?"}]),
+            done=True,
+        ),
+    ),
+    (
+        {},
+        [FAILED],
+        data(
+            BEGUN,
+            {
+                "error": {
+                    **{"message": "The run failed.", "type": "server_error"},
+                    **{"param": None, "code": "run_failed", "id": "e1"},
+                }
+            },
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "events", "expected"), CASES)
+def test_events_become_these_bytes(
+    body: dict[str, Any], events: list[Event], expected: str
+) -> None:
+    assert wire(asked(**body), RunStarted("r"), *events) == expected
+
+
+def test_one_document_has_it_all() -> None:
+    format = asked(tools=[ADD], stream=False)
+    events: list[Event] = [
+        RunStarted("r"),
+        ReasoningDelta(MODEL, "Hm.", "b"),
+        ToolCallStarted(TOOL, "c", "add", "m"),
+        ToolCallDelta(TOOL, "c", "{}"),
+        ENDED,
+    ]
+    for event in events:
+        assert format.gather(event) is None
+    completion: Any = format.document("r", format.gather(WAITS), WAITS)
+    function = {"name": "add", "arguments": "{}"}
+    assert completion["choices"][0]["message"] == {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "reasoning_content": "Hm.",
+        "tool_calls": [{"id": "c", "type": "function", "function": function}],
+    }
+    assert completion["choices"][0]["finish_reason"] == "tool_calls"
+    assert completion["usage"] == COUNTED
+    assert completion["interrupted"] == WAITS.interrupts
+
+
+def test_the_models_are_documents() -> None:
+    model = {"id": "x", "object": "model", "created": 0, "owned_by": "asgi_stream"}
+    ask = Asked(endpoint="/models", models=("x",))
+    assert Format().parse(ask) == Document({"object": "list", "data": [model]})
+    one = Asked(endpoint="/models/{model:path}", models=("x",), params={"model": "x"})
+    assert Format().parse(one) == Document(model)
+
+
+def test_messages_are_read_with_all_that_they_may_have() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    body = {
+        "model": "x",
+        "messages": [
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}, image]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "2"}]},
+        ],
+        "temperature": 1,
+        "seed": 1,
+        "tools": [ADD],
+        "tool_choice": "required",
+    }
+    found = Format().parse(
+        Asked(
+            endpoint="/chat/completions",
+            body=body,
+            models=("x",),
+            configurable=("temperature",),
+        )
+    )
+    assert not isinstance(found, Document)
+    assert found.messages == [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Hi"},
+                {"type": "image", "url": "https://example.com/a.png"},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": "c", "name": "add", "args": {"a": 1}}],
+        },
+        {"role": "tool", "content": "2", "tool_call_id": "c"},
+    ]
+    assert found.configurable == {"temperature": 1}
+    assert (found.tools, found.tool_choice, found.gathered) == ([ADD], "any", True)
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools", "told"),
+    [
+        ("none", (), None),
+        ("auto", [ADD], None),
+        ({"type": "function", "function": {"name": "add"}}, [ADD], "add"),
+    ],
+)
+def test_the_client_may_say_which_tool_is_called(choice: Any, tools: Any, told: Any) -> None:
+    body = {"model": "x", "messages": MESSAGES, "tools": [ADD], "tool_choice": choice}
+    found: Any = Format().parse(Asked(endpoint="/chat/completions", body=body, models=("x",)))
+    assert (found.tools, found.tool_choice) == (tools, told)
+
+
+def said(**message: Any) -> dict[str, Any]:
+    return {"model": "x", "messages": [message]}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ([], "body"),
+        ({}, "There is no model None here."),
+        ({"model": "x"}, "messages"),
+        ({"model": "x", "messages": [1]}, "messages.0.role"),
+        (said(role="user", content=1), "messages.0.content"),
+        (said(role="user", content=[{"type": "x"}]), "messages.0.content.0"),
+        (said(role="tool", content="x"), "messages.0.tool_call_id"),
+        (said(role="assistant", tool_calls=1), "messages.0.tool_calls.0"),
+        (
+            said(
+                role="assistant",
+                tool_calls=[{"id": "c", "function": {"name": "add", "arguments": "{"}}],
+            ),
+            "messages.0.tool_calls.0.function.arguments",
+        ),
+        ({"model": "x", "tools": [1]}, "tools.0"),
+        ({"model": "x", "tools": [{"function": {}}]}, "tools.0.function.name"),
+        ({"model": "x", "n": 2}, "n: this server does not offer 2."),
+    ],
+)
+def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
+    assert refused(Format(), body, endpoint="/chat/completions", models=("x",)) == place
+
+
+def test_an_error_of_the_client_s_names_the_parameter() -> None:
+    error = RunError("invalid_request", "No.", "e", 422, fields={"messages.0": "No."})
+    body, kind = Format.refusal(error)
+    assert kind == "application/json"
+    assert b'"type":"invalid_request_error","param":"messages.0"' in body
