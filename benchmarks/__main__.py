@@ -106,7 +106,7 @@ def langserve() -> Path:
     python = LANGSERVE / "bin" / "python"
     if not (LANGSERVE / "installed").exists():
         venv.create(LANGSERVE, clear=True, with_pip=True)
-        packages = ["langserve[server]", "langgraph", "uvicorn[standard]"]
+        packages = ["langserve[server]==0.3.3", "langgraph", "uvicorn[standard]"]
         command = [str(python), "-m", "pip", "install", "-q", *packages]
         subprocess.run(command, check=True)
         (LANGSERVE / "installed").touch()

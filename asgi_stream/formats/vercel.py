@@ -88,9 +88,6 @@ class Format(FormatProtocol):
         frames = b"".join(map(data_frame, self._parts(event)))
         return frames + DONE if isinstance(event, (RunFinished, RunError)) else frames
 
-    def gather(self, event: Event) -> object:
-        raise NotImplementedError  # pragma: no cover - every call is streamed
-
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
         return error.message.encode(), "text/plain"

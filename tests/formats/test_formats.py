@@ -125,7 +125,7 @@ def test_nothing_that_is_said_breaks_a_frame(name: str) -> None:
 
 
 class Baseless:
-    wants = encode = gather = None
+    wants = encode = None
 
 
 def test_the_folder_is_the_registry() -> None:
@@ -141,8 +141,8 @@ def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
     [
         ("nope", f"expected one of {', '.join(NAMES)} or \"module:Class\", not 'nope'"),
         ("json:nope", "the module 'json' has no attribute 'nope'"),
-        ("json:dumps", "'json:dumps' is not a format class (it has no wants, encode, gather)"),
-        ("json:JSONEncoder", "is not a format class (it has no wants, gather)"),
+        ("json:dumps", "'json:dumps' is not a format class (it has no wants, encode)"),
+        ("json:JSONEncoder", "is not a format class (it has no wants)"),
         (
             "tests.formats.test_formats:Baseless",
             "is not a format class: give it the base asgi_stream.formats.Format",
