@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STARTS_WITHIN_SECONDS = 40
+STARTS_WITHIN_SECONDS = 180  # an example may have to install its page's packages
 
 COMMANDS: dict[str, list[str]] = {
     "uvicorn": ["uvicorn", "{app}", "--host=127.0.0.1", "--port={port}"],

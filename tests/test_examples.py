@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -148,6 +149,87 @@ def test_08_real_model_reaches_a_server_that_speaks_openai_s_protocol(tmp_path: 
         with serving("examples.08_real_model:app", tmp_path, env=env) as server:
             answer = httpx.post(f"{server.url}/chat", json=ASK, timeout=30)
             assert tokens(answer.content) == ["Hel", "lo"]
+
+
+CHAT_DRIVER = """
+import {{ chromium }} from "{playwright}";
+const browser = await chromium.launch({{
+  executablePath: "/usr/bin/chromium", args: {flags},
+}});
+const page = await browser.newPage();
+await page.goto("{url}");
+const report = {{}};
+const state = (wanted) => page.waitForFunction(
+  (wanted) => document.getElementById("state").textContent === wanted, wanted, {{ timeout: 20000 }},
+).catch(async () => {{ throw new Error("the page is at: " + await page.textContent("#state")); }});
+const said = () => page.$$eval(
+  "#answer p", (found) => found.map((p) => [p.className, p.textContent]),
+);
+const saying = (n) => page.waitForFunction(
+  (n) => document.querySelectorAll(".assistant").length >= n, n, {{ timeout: 20000 }},
+);
+await state("ready");
+await page.click("text=Ask");
+await saying(1);
+report.early = (await said()).at(-1)[1];
+await state("ready");
+report.whole = await said();
+await page.click("text=Ask");
+await saying(2);
+await page.click("#stop");
+await state("ready");
+report.stopped = (await said()).at(-1)[1];
+console.log(JSON.stringify(report));
+await browser.close();
+"""
+
+
+def chatted(name: str, folder: Path, playwright: Path) -> Any:
+    """What a person sees who asks, reads, asks again and stops."""
+    with example(name, folder) as server:
+        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        script = folder / "drive.mjs"
+        script.write_text(CHAT_DRIVER.format(playwright=playwright, flags=flags, url=server.url))
+        done = subprocess.run(["node", script], capture_output=True, timeout=90)
+        assert done.returncode == 0, done.stderr.decode()
+        report = json.loads(done.stdout)
+        answer = "I have looked: It rains in Paris. Take an umbrella, and a hat, and a book."
+        assert report["whole"][-1] == ["assistant", answer]
+        assert answer.startswith(report["early"])
+        assert len(report["early"]) < len(answer)
+        assert len(report["stopped"]) < len(answer)
+        return report["whole"]
+
+
+def test_09_vercel(tmp_path: Path, playwright: Path) -> None:
+    seen = chatted("09_vercel", tmp_path, playwright)
+    assert ["tool", 'weather({"city":"Paris"}) → It rains in Paris.'] in seen
+
+
+def test_10_openai(tmp_path: Path) -> None:
+    with example("10_openai", tmp_path) as server:
+        models = httpx.get(f"{server.url}/v1/models").json()["data"]
+        assert [model["id"] for model in models] == ["script", "brief"]
+        script = EXAMPLES / "ask_openai.py"
+        env = {**os.environ, "URL": f"{server.url}/v1"}
+        done = subprocess.run([sys.executable, script], capture_output=True, timeout=30, env=env)
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout.decode().startswith("You asked: What is a stream?")
+        assert len([line for line in script.read_text().splitlines()[1:] if line]) <= 10
+
+
+def test_11_agui(tmp_path: Path, playwright: Path) -> None:
+    assert ["tool", "It rains in Paris."] in chatted("11_agui", tmp_path, playwright)
+
+
+def test_12_langgraph(tmp_path: Path, playwright: Path) -> None:
+    assert ["tool", "It rains in Paris."] in chatted("12_langgraph", tmp_path, playwright)
+
+
+def test_13_langserve(tmp_path: Path) -> None:
+    with example("13_langserve", tmp_path) as server:
+        answer = httpx.post(f"{server.url}/chat/invoke", json={"input": ASK}, timeout=30)
+        assert answer.json()["output"].startswith("You asked: Hi?")
 
 
 def test_every_example_is_tested() -> None:

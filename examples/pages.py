@@ -1,0 +1,32 @@
+"""A page for a front end, bundled with its npm packages when the example is started."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from tempfile import mkdtemp
+
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
+
+WEB = Path(__file__).with_name("web")
+
+
+def page_of(name: str) -> list[Route]:
+    """Routes for the page of ``web/NAME.jsx`` and its script. Needs npm."""
+    installed = WEB / "node_modules" / "esbuild" / "bin" / "esbuild"
+    if not installed.exists():
+        quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--force")
+        subprocess.run(["npm", "install", *quiet], cwd=WEB, check=True)
+    script = Path(mkdtemp()) / "page.js"
+    options = ("--bundle", "--format=esm", "--jsx=automatic", "--log-level=error")
+    subprocess.run([installed, f"{name}.jsx", *options, f"--outfile={script}"], cwd=WEB, check=True)
+
+    async def page(request: Request) -> FileResponse:
+        return FileResponse(WEB / "page.html")
+
+    async def code(request: Request) -> FileResponse:
+        return FileResponse(script)
+
+    return [Route("/", page), Route("/page.js", code)]
