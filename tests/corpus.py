@@ -84,6 +84,12 @@ async def breaks(a: int) -> int:
 
 
 @tool
+async def asks(a: int) -> str:
+    """Asks a person."""
+    return str(interrupt("May I?"))
+
+
+@tool
 async def moves(a: int) -> Any:
     """Changes the graph's state."""
     return Command(update={"messages": [ToolMessage("moved", tool_call_id="c1")]})
@@ -374,6 +380,10 @@ RUNS: dict[str, tuple[Any, Any]] = {
     ),
     "a tool that gives a command": (
         graph_of(calling(("moves", {"a": 1})), moves),
+        {"messages": ["?"]},
+    ),
+    "a tool that asks a person": (
+        graph_of(calling(("asks", {"a": 1})), asks),
         {"messages": ["?"]},
     ),
     "a tool without a model": (RunnableLambda(calls_a_tool), "?"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from asgi_stream.events import (
+    NARRATED,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -22,6 +24,7 @@ from asgi_stream.events import (
     RunError,
     RunFinished,
     SourceFound,
+    Step,
     TextDelta,
     ToolCallDelta,
     ToolCalled,
@@ -29,8 +32,10 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
+from asgi_stream.narrator import Narrator
+from asgi_stream.pacing import Pacer
 
-from .corpus import RUNS, narrated
+from .corpus import RUNS, Recording, narrated
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +140,20 @@ async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: st
             case RunFinished():
                 assert not opened
                 assert not calls
+
+
+async def test_a_node_that_is_left_running_is_ended_with_the_run() -> None:
+    sink = Recording(NARRATED)
+    root = uuid4()
+    narrator = Narrator(root, sink, Pacer(sink))
+    about = {"name": "late", "tags": ["graph:step:1"], "metadata": {"langgraph_node": "late"}}
+    narrator.on_chain_start({}, {}, run_id=uuid4(), **about)
+    narrator.concluded(Step(str(root), "root", "chain"), "")
+    assert [type(event) for event in sink.events] == [NodeStarted, NodeFinished]
+
+
+async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
+    sink = Recording(NARRATED)
+    narrator = Narrator(uuid4(), sink, Pacer(sink))
+    narrator._token("late", run_id=uuid4())
+    assert sink.events == []

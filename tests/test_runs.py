@@ -24,8 +24,10 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 
 from asgi_stream import StreamApp, StreamRoute
+from asgi_stream.graphs import default_mode
 
 from .asgi import frames, post, tokens
+from .corpus import RUNS
 from .models import PROMPT, AtOnce, InThread, Plain, Scripted, chain_of
 
 pytestmark = pytest.mark.anyio
@@ -374,3 +376,18 @@ async def test_a_cancellation_that_langchain_swallows_is_incomplete(format: str)
     answer = await post(app, "/", 1)
     assert answer.status == 500
     assert b'"incomplete"' in answer.body
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("a model of text that is mute", []), ("a fallback", ["Hello"])]
+)
+async def test_the_corpus_s_odd_models_have_tokens_too(name: str, said: list[str]) -> None:
+    runnable, given = RUNS[name]
+    app = StreamApp([StreamRoute("/", runnable)])
+    assert tokens((await post(app, "/", given)).body) == said
+
+
+def test_a_graph_is_known_however_it_is_wrapped() -> None:
+    graph = graph_of(asks)
+    assert default_mode(graph.with_config(tags=["x"])) == default_mode(graph) == "updates"
+    assert default_mode(MODEL) is None

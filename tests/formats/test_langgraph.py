@@ -76,8 +76,11 @@ def test_messages_come_in_pieces_or_as_they_grow() -> None:
     assert named[0][1].endswith(f",{SHOWN}]")
     assert '"content":"b"' in named[3][1]
     assert '"content":"ab"' in named[4][1]
+    format.parse(asked({**NAMED, "stream_mode": "messages"}))
     whole = OutputChunk(RUN, (ToolMessage("x", tool_call_id="c", id="t"), ABOUT), "messages")
     assert "event: messages/complete" in wire(format, whole)
+    format.parse(asked({**NAMED, "stream_mode": "messages-tuple"}))
+    assert wire(format, whole).startswith("event: messages\n")
 
 
 def test_what_is_asked_for_is_a_call() -> None:
@@ -101,6 +104,11 @@ def test_an_answer_in_one_piece_is_the_state() -> None:
     assert format.document("r", format.gather(FINISHED), FINISHED) == {"x": 1}
     assert format.gather(WAITS) == {"x": 1, "__interrupt__": WAITS.interrupts}
     assert format.headers_of("r") == {"Content-Location": "/runs/r"}
+
+
+def test_an_error_from_the_start_is_a_detail() -> None:
+    body = b'{"detail":"The run failed.","code":"run_failed","id":"e1"}'
+    assert Format.refusal(FAILED) == (body, "application/json")
 
 
 def test_the_assistants_are_the_route_s_graphs() -> None:

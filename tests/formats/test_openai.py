@@ -178,11 +178,14 @@ def test_the_models_are_documents() -> None:
 def test_messages_are_read_with_all_that_they_may_have() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
     image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    audio = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "flac"}}
+    inline = {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}
+    file = {"type": "file", "file": inline}
     body = {
         "model": "x",
         "messages": [
             {"role": "developer", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "Hi"}, image]},
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}, image, audio, file]},
             {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "2"}]},
         ],
@@ -207,6 +210,11 @@ def test_messages_are_read_with_all_that_they_may_have() -> None:
             "content": [
                 {"type": "text", "text": "Hi"},
                 {"type": "image", "url": "https://example.com/a.png"},
+                {"type": "audio", "mime_type": "audio/flac", "base64": "AAAA"},
+                {
+                    **{"type": "file", "mime_type": "application/pdf"},
+                    **{"filename": "a.pdf", "base64": "AAAA"},
+                },
             ],
         },
         {

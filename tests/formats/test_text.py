@@ -10,6 +10,7 @@ from asgi_stream.events import (
     Step,
     TextDelta,
 )
+from asgi_stream.formats import Asked
 from asgi_stream.formats.text import Format
 
 RUN = Step("r", "chain", "chain")
@@ -28,3 +29,14 @@ def test_events_become_these_bytes(events: list[Event], wire: bytes, answer: obj
     encoder, gatherer = Format(), Format()
     assert b"".join(map(encoder.encode, events)) == wire
     assert [gatherer.gather(event) for event in events][-1] == answer
+
+
+def test_a_chat_of_the_ai_sdk_is_a_conversation_and_all_else_an_input() -> None:
+    said = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    chat = {"id": "c", "messages": [said], "trigger": "submit-message"}
+    assert Format().parse(Asked(body=chat)).messages == [{"role": "user", "content": "Hi"}]
+    assert Format().parse(Asked(body={"question": "Hi"})).input == {"question": "Hi"}
+
+
+def test_an_error_from_the_start_is_text() -> None:
+    assert Format.refusal(RunError("x", "No.", "e")) == (b"No.", "text/plain")

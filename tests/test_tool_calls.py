@@ -1,0 +1,58 @@
+"""Tool calls that the client is not told of, and answers to calls that nobody has made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from asgi_stream.events import Event, Step, ToolCalled, ToolCallStarted, ToolFinished
+from asgi_stream.tool_calls import Calls
+
+from .corpus import Recording
+
+MODEL = Step("m", "model", "chat_model")
+TOOL = Step("t", "add", "tool")
+PIECE: Any = {"index": 0, "id": "c", "name": "add", "args": "{}"}
+
+
+class Picky(Recording):
+    """Admits no tool of that name."""
+
+    def __init__(self, hidden: str) -> None:
+        super().__init__(frozenset())
+        self.hidden = hidden
+
+    def admits(self, event: Event) -> bool:
+        return getattr(event, "name", None) != self.hidden
+
+
+def test_a_hidden_call_is_hidden_to_its_end() -> None:
+    sink = Picky("add")
+    calls = Calls(sink, sink.put)
+    calls.grow(MODEL, PIECE)
+    calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
+    calls.tool_started(TOOL, "c", {})
+    calls.tool_ended(TOOL, 3)
+    calls.made(MODEL, {"id": "s", "name": "add", "args": {}, "type": "server_tool_call"})
+    calls.answered(MODEL, {"tool_call_id": "s", "output": 1})
+    assert sink.events == []
+
+
+def test_an_answer_belongs_to_its_own_call() -> None:
+    sink = Picky("")
+    calls = Calls(sink, sink.put)
+    calls.grow(MODEL, {**PIECE, "type": "server_tool_call_chunk"})
+    calls.grow(MODEL, {**PIECE, "index": 1, "id": "d", "name": "sub"})
+    calls.answered(MODEL, {"tool_call_id": "nobody", "output": 1})
+    calls.answered(MODEL, {"tool_call_id": "d", "output": 2})
+    kinds: list[Any] = [type(event) for event in sink.events if not hasattr(event, "text")]
+    assert kinds == [ToolCallStarted, ToolCallStarted, ToolCalled, ToolFinished]
+    assert sink.events[-1] == ToolFinished(Step("m", "sub", "tool"), "d", "sub", 2)
+
+
+@pytest.mark.parametrize("arguments", [None, {}])
+def test_a_tool_without_arguments_is_called_with_none(arguments: Any) -> None:
+    sink = Picky("")
+    Calls(sink, sink.put).tool_started(TOOL, None, arguments)
+    assert sink.events[-1] == ToolCalled(TOOL, "t", "add", {})
