@@ -128,6 +128,15 @@ async def test_a_client_s_tools_are_bound_to_a_chat_model_however_it_is_wrapped(
         assert (bound.kwargs["tools"], bound.kwargs["tool_choice"]) == ([ADD], "any")
 
 
+async def test_a_client_s_tools_come_with_its_request() -> None:
+    app = StreamApp([StreamRoute("/v1", Calls(script=["a"]), format="openai")])
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"model": "v1", "messages": messages, "tools": [ADD]}
+    assert (await post(app, "/v1/chat/completions", body)).status == 200
+    app = StreamApp([StreamRoute("/v1", chain_of("a"), format="openai")])
+    assert (await post(app, "/v1/chat/completions", body)).status == 400
+
+
 @pytest.mark.parametrize(
     ("runnable", "why"),
     [

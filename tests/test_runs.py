@@ -389,5 +389,5 @@ async def test_the_corpus_s_odd_models_have_tokens_too(name: str, said: list[str
 
 def test_a_graph_is_known_however_it_is_wrapped() -> None:
     graph = graph_of(asks)
-    assert default_mode(graph.with_config(tags=["x"])) == default_mode(graph) == "updates"
+    assert default_mode(graph.with_retry()) == default_mode(graph) == "updates"
     assert default_mode(MODEL) is None
