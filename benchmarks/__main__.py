@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from tests.servers import Server, serving
 
@@ -41,12 +42,58 @@ OWN = [
     Contender("ours_events", "contenders:ours_events", events=True),
     Contender("ours_models", "contenders:ours_models", events=True),
 ]
+
+
+def _vercel(asked: str, runnable: str) -> Any:
+    return {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": asked}]}]}
+
+
+def _openai(asked: str, runnable: str) -> Any:
+    messages = [{"role": "user", "content": asked}]
+    return {"model": runnable, "stream": True, "messages": messages}
+
+
+def _agui(asked: str, runnable: str) -> Any:
+    messages = [{"id": "1", "role": "user", "content": asked}]
+    return {"threadId": "t", "runId": "r", "messages": messages, "tools": []}
+
+
+def _langgraph(asked: str, runnable: str) -> Any:
+    value = {"messages": [["human", asked]]}
+    return {"assistant_id": runnable, "input": value, "stream_mode": "messages-tuple"}
+
+
+FRONT_ENDS = [
+    Contender("ours_text", "contenders:ours_text", end=b""),
+    Contender("ours_vercel", "contenders:ours_vercel", body=_vercel),
+    Contender(
+        "ours_openai", "contenders:ours_openai", path="/{runnable}/chat/completions", body=_openai
+    ),
+    Contender("ours_agui", "contenders:ours_agui", body=_agui, end=b"RUN_FINISHED"),
+    Contender(
+        "ours_langserve",
+        "contenders:ours_langserve",
+        path="/{runnable}/stream",
+        wrapped=True,
+        end=b"event: end",
+        runnables=("model", "chain"),
+    ),
+    Contender(
+        "ours_langgraph",
+        "contenders:ours_langgraph",
+        path="/{runnable}/runs/stream",
+        body=_langgraph,
+        end=b"event: end",
+        runnables=("graph",),
+    ),
+]
 THEIRS = [
     Contender(
         "langserve",
         "langserve_contender:app",
         path="/{runnable}/stream",
         wrapped=True,
+        end=b"event: end",
         runnables=("model", "chain"),
     ),
     Contender(
@@ -55,6 +102,7 @@ THEIRS = [
         events=True,
         path="/{runnable}/stream_events",
         wrapped=True,
+        end=b"event: end",
         runnables=("model", "chain"),  # it answers 500 to the graph
     ),
 ]
@@ -190,7 +238,7 @@ def main() -> None:
     parser.add_argument("--no-langserve", action="store_true", help="install nothing")
     parser.add_argument("--chart", type=Path, help="an SVG file to draw the CPU ratios in")
     options = parser.parse_args()
-    contenders = OWN if options.no_langserve else OWN + THEIRS
+    contenders = OWN + FRONT_ENDS + ([] if options.no_langserve else THEIRS)
     if options.only:
         contenders = [each for each in contenders if each.name in options.only.split(",")]
     if any(each in THEIRS for each in contenders):

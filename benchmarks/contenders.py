@@ -100,7 +100,19 @@ def table(**options: Any) -> ASGIApp:
     return counted(StreamApp(routes, **options))
 
 
+def of_front_end(format: str) -> ASGIApp:
+    names = [name for name in RUNNABLES if format != "langgraph" or name == "graph"]
+    routes = [StreamRoute(f"/{name}", RUNNABLES[name][0], format=format) for name in names]
+    return counted(StreamApp(routes))
+
+
 ours = table()
 ours_chunks = table(format="chunks")
 ours_events = table(format="events")
+ours_agui = of_front_end("agui")
+ours_langgraph = of_front_end("langgraph")
+ours_langserve = of_front_end("langserve")
+ours_openai = of_front_end("openai")
+ours_text = of_front_end("text")
+ours_vercel = of_front_end("vercel")
 ours_models = table(format="events", filter=EventFilter(types=("chat_model",)))

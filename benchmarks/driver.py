@@ -7,6 +7,7 @@ import json
 import re
 import time
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -27,6 +28,9 @@ class Contender:
         events: It sends events, in which a token stands several times, not tokens.
         path: The path of a Runnable's stream.
         wrapped: It takes ``{"input": ...}``.
+        body: Makes the request's JSON of what is asked and the Runnable's name, where the contender
+            takes a front end's body and no input.
+        end: What is in the last bytes of its body.
         runnables: Those whose tokens it can stream.
     """
 
@@ -35,13 +39,18 @@ class Contender:
     events: bool = False
     path: str = "/{runnable}"
     wrapped: bool = False
+    body: Callable[[str, str], Any] | None = None
+    end: bytes = b"[DONE]"
     runnables: tuple[str, ...] = tuple(RUNNABLES)
 
     def request(self, runnable: str, tokens: int, per_second: float) -> bytes:
-        value: Any = RUNNABLES[runnable][1](
-            json.dumps({"tokens": tokens, "per_second": per_second})
-        )
-        body = json.dumps({"input": value} if self.wrapped else value).encode()
+        asked = json.dumps({"tokens": tokens, "per_second": per_second})
+        value: Any = RUNNABLES[runnable][1](asked)
+        if self.wrapped:
+            value = {"input": value}
+        if self.body is not None:
+            value = self.body(asked, runnable)
+        body = json.dumps(value).encode()
         return (
             f"POST {self.path.format(runnable=runnable)} HTTP/1.1\r\nHost: x\r\n"
             f"Connection: close\r\nContent-Length: {len(body)}\r\n"
@@ -79,7 +88,7 @@ class Reading:
         else:
             said = [int(token) for token in TOKEN.findall(body)]
         assert said == list(range(tokens)), (contender.name, said[:20], len(said))
-        assert b"[DONE]" in body[-100:] or b"event: end" in body[-100:], body[-100:]
+        assert contender.end in body[-300:], body[-300:]
 
     def arrivals(self) -> list[tuple[int, float]]:
         """Each token's number, and when it was there."""

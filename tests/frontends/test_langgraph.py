@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -143,6 +143,20 @@ async def test_the_python_client_is_told_of_failures(client: LangGraphClient) ->
     parts = [part async for part in client.runs.stream(None, "fails", **asked)]
     assert parts[-1].event == "error"
     assert parts[-1].data["message"] == "The run failed."
+
+
+async def test_closing_the_python_client_s_iterator_stops_the_work(
+    client: LangGraphClient, notes: Notes
+) -> None:
+    key = new_key()
+    said = {"messages": [{"role": "user", "content": key}]}
+    asked: Any = {"input": said, "stream_mode": "messages-tuple"}
+    parts: Any = client.runs.stream(None, "slow", **asked)
+    async with aclosing(parts):
+        async for part in parts:
+            if part.event == "messages":
+                break
+    assert await until(lambda: notes.of(key, "cancel"), 2)
 
 
 async def test_a_remote_graph_is_a_graph(server: Server) -> None:
