@@ -7,7 +7,7 @@ https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .errors import BodyTooLarge, InvalidInput
@@ -79,6 +79,15 @@ def simplest(blocks: list[Block]) -> str | list[Block]:
     if all(block["type"] == "text" for block in blocks):
         return "".join(block["text"] for block in blocks)
     return blocks
+
+
+def message_content(
+    path: str, content: Any, block_of: Callable[[str, Any], Block]
+) -> str | list[Block]:
+    """A message's content as OpenAI and AG-UI send it: text, a list of parts, or nothing."""
+    if isinstance(content, list):
+        return simplest([block_of(f"{path}.{n}", part) for n, part in enumerate(content)])
+    return text_of(path, "" if content is None else content)
 
 
 def _labels(media_type: str, name: Any) -> Block:

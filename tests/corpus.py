@@ -411,11 +411,11 @@ RUNS: dict[str, tuple[Any, Any]] = {
 class Recording:
     """A sink that keeps all."""
 
-    full = False
     waiting_since: float | None = None
 
     def __init__(self, wants: Set[type[Event]]) -> None:
         self.wants = wants
+        self.full = False
         self.events: list[Event] = []
         self.ended = asyncio.Event()
 

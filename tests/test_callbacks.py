@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Set
 from typing import Any
 from uuid import uuid4
 
@@ -19,47 +18,19 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.callbacks import Tracker
-from asgi_stream.events import Event, Step, TextDelta
+from asgi_stream.events import TextDelta
 from asgi_stream.listener import Listener
 from asgi_stream.pacing import Pacer
 
 from .asgi import frames, post, tokens
+from .corpus import Recording
 from .models import InThread
 
 pytestmark = pytest.mark.anyio
 
 
-class Kept:
-    """A sink."""
-
-    wants: Set[type[Event]] = frozenset({TextDelta})
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.full = False
-        self.waiting_since: float | None = None
-
-    def hears(self, step: Step) -> bool:
-        return True
-
-    def admits(self, event: Event) -> bool:
-        return True
-
-    def told_of(self, failure: BaseException) -> str:
-        return "The tool failed."
-
-    async def room(self) -> None: ...
-
-    def alive(self) -> None: ...
-
-    def put(self, event: Event) -> None:
-        self.events.append(event)
-
-    def fail(self, exception: BaseException) -> None: ...
-
-
-def made(kind: Any = Listener) -> tuple[Any, Kept]:
-    sink = Kept()
+def made(kind: Any = Listener) -> tuple[Any, Recording]:
+    sink = Recording(frozenset({TextDelta}))
     return kind(uuid4(), sink, Pacer(sink)), sink
 
 

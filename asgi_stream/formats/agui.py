@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from ..content import Block, inline_block, media_block, refused, simplest, text_block, text_of
+from ..content import (
+    Block,
+    inline_block,
+    media_block,
+    message_content,
+    refused,
+    text_block,
+    text_of,
+)
 from ..events import (
     NARRATED,
     BlockFinished,
@@ -223,12 +231,7 @@ def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]
     said: dict[str, Any] = {"role": "system" if role == "developer" else role}
     if isinstance(message.get("id"), str):
         said["id"] = message["id"]
-    content = message.get("content")
-    if isinstance(content, list):
-        blocks = [_block(f"{path}.content.{n}", part) for n, part in enumerate(content)]
-        said["content"] = simplest(blocks)
-    else:
-        said["content"] = text_of(f"{path}.content", "" if content is None else content)
+    said["content"] = message_content(f"{path}.content", message.get("content"), _block)
     if role == "tool":
         said["tool_call_id"] = text_of(f"{path}.toolCallId", message.get("toolCallId"))
         said["status"] = "error" if message.get("error") else "success"

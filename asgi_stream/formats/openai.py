@@ -13,7 +13,15 @@ from typing import Any
 
 import orjson
 
-from ..content import Block, inline_block, media_block, refused, simplest, text_block, text_of
+from ..content import (
+    Block,
+    inline_block,
+    media_block,
+    message_content,
+    refused,
+    text_block,
+    text_of,
+)
 from ..errors import InvalidRequest, NotFound
 from ..events import (
     NARRATED,
@@ -268,12 +276,7 @@ def _message(path: str, message: Any) -> dict[str, Any]:
     if role not in ("developer", "system", "user", "assistant", "tool"):
         raise refused(f"{path}.role", "expected system, developer, user, assistant or tool")
     said: dict[str, Any] = {"role": "system" if role == "developer" else role}
-    content = message.get("content")
-    if isinstance(content, list):
-        blocks = [_block(f"{path}.content.{n}", part) for n, part in enumerate(content)]
-        said["content"] = simplest(blocks)
-    else:
-        said["content"] = text_of(f"{path}.content", "" if content is None else content)
+    said["content"] = message_content(f"{path}.content", message.get("content"), _block)
     if role == "tool":
         said["tool_call_id"] = text_of(f"{path}.tool_call_id", message.get("tool_call_id"))
     if calls := message.get("tool_calls"):
