@@ -55,9 +55,9 @@ class Shape:
         return chunk.mode not in self._added
 
 
-def interrupts_in(data: Any) -> Iterator[Interrupt]:
+def interrupts_in(data: Mapping[str, Any]) -> Iterator[Interrupt]:
     """What a graph waits for, if this is the chunk that says that it has stopped."""
-    found = data.get("__interrupt__") if isinstance(data, dict) else None
+    found = data.get("__interrupt__")
     for each in found if isinstance(found, (list, tuple)) else ():
         yield Interrupt(str(getattr(each, "id", "")), getattr(each, "value", each))
 

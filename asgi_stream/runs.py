@@ -200,8 +200,8 @@ class Run:
         if shape.plain and OutputChunk not in sink.wants and not isinstance(given, dict):
             return  # the usual case, in the fewest steps
         chunk = shape.read(self._step, given)
-        for interrupt in interrupts_in(chunk.data):
-            self._interrupts[interrupt.id] = interrupt
+        if isinstance(chunk.data, dict):
+            self._interrupts.update((each.id, each) for each in interrupts_in(chunk.data))
         if chunk.mode == "custom":
             self._tracker.written(self._step, chunk.data)
         if OutputChunk in sink.wants and shape.asked_for(chunk):

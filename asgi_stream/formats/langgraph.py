@@ -8,6 +8,7 @@ path is for a ``FetchStreamTransport``, which knows no others.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from json.encoder import encode_basestring_ascii
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -55,6 +56,7 @@ class Format(FormatProtocol):
     def __init__(self) -> None:
         self._asked: tuple[str, ...] = ()
         self._wholes: dict[str, Any] = {}
+        self._same: tuple[Any, bytes, bytes] = None, b"", b""
 
     def parse(self, asked: Asked) -> Call | Document:
         match asked.endpoint:
@@ -97,8 +99,13 @@ class Format(FormatProtocol):
         match event:
             case RunStarted(run_id=run_id):
                 return _frame("metadata", {"run_id": run_id, "attempt": 1})
+            case OutputChunk(mode="messages", data=(message, about)):
+                place = _place(event)
+                if self._asked == ("messages-tuple",):
+                    return self._piece(place, message, about)
+                return b"".join(self._message(place, message, about))
             case OutputChunk():
-                return b"".join(self._chunk(event))
+                return _frame(f"{event.mode}{_place(event)}", event.data)
             case RunFinished():
                 return _frame("end", None)
             case RunError():
@@ -121,15 +128,22 @@ class Format(FormatProtocol):
         told = {"detail": error.message, "code": error.code, "id": error.id}
         return to_json(told), "application/json"
 
-    def _chunk(self, chunk: OutputChunk) -> Iterator[bytes]:
-        place = "".join(f"|{part}" for part in chunk.namespace or ())
-        if chunk.mode != "messages":
-            yield _frame(f"{chunk.mode}{place}", chunk.data)
-            return
-        message, about = chunk.data
-        about = {key: value for key, value in about.items() if _is_for_clients(key)}
+    def _piece(self, place: str, message: Any, about: Mapping[str, Any]) -> bytes:
+        """A piece of a message, whose frame is the last one's but for its text, as a rule."""
+        if not _is_text_only(message):
+            return _frame(f"messages{place}", [message, _for_clients(about)])
+        known, before, after = self._same
+        if known is None or known[0] != message.id or known[1] is not about:
+            empty = message.model_copy(update={"content": "\0"})
+            frame = _frame(f"messages{place}", [empty, _for_clients(about)])
+            before, after = frame.split(b'"\\u0000"', 1)  # the content comes first
+            self._same = (message.id, about), before, after
+        return before + encode_basestring_ascii(message.content).encode() + after
+
+    def _message(self, place: str, message: Any, about: Mapping[str, Any]) -> Iterator[bytes]:
         if "messages-tuple" in self._asked:
-            yield _frame(f"messages{place}", [message, about])
+            yield self._piece(place, message, about)
+        about = _for_clients(about)
         if "messages" in self._asked:
             known = self._wholes.get(message.id)
             if known is None:
@@ -144,8 +158,27 @@ def _frame(name: str, value: Any) -> bytes:
     return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
 
 
-def _is_for_clients(key: str) -> bool:
-    return key.startswith("langgraph_") or key in ("checkpoint_ns", "tags")
+def _place(chunk: OutputChunk) -> str:
+    """The subgraph that a chunk comes from, as the API writes it."""
+    return "".join(f"|{part}" for part in chunk.namespace) if chunk.namespace else ""
+
+
+def _for_clients(about: Mapping[str, Any]) -> dict[str, Any]:
+    told = ("checkpoint_ns", "tags")
+    return {
+        key: value for key, value in about.items() if key.startswith("langgraph_") or key in told
+    }
+
+
+def _is_text_only(message: Any) -> bool:
+    """Whether a chunk of a message has nothing but its text that the one before had not."""
+    return isinstance(message.content, str) and not (
+        message.additional_kwargs
+        or message.response_metadata
+        or getattr(message, "tool_call_chunks", True)
+        or message.usage_metadata
+        or message.chunk_position
+    )
 
 
 def _modes(given: Any) -> tuple[str, ...]:
