@@ -28,7 +28,9 @@ MODES = {
 }
 """The stream modes of the API that are offered, with those of the graph."""
 
-DEFAULT_MODES = ("values", "messages-tuple", "updates", "custom")
+ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
+"""What a ``FetchStreamTransport`` reads, which does not say what it wants."""
+
 THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """What clients always send of a thread; it matters only where the route lists it."""
 
@@ -74,7 +76,8 @@ class Format(FormatProtocol):
                 raise refused(key, "this server keeps no threads, and does not offer it")
         stream: dict[str, Any] = {}
         if asked.endpoint != "/runs/wait":
-            self._asked = _modes(body.get("stream_mode") if asked.endpoint else None)
+            default = ("values",) if asked.endpoint else ALL_AT_ONCE
+            self._asked = _modes(body.get("stream_mode"), default)
             stream["stream_mode"] = list(dict.fromkeys(MODES[mode] for mode in self._asked))
             if body.get("stream_subgraphs"):
                 stream["subgraphs"] = True
@@ -181,9 +184,9 @@ def _is_text_only(message: Any) -> bool:
     )
 
 
-def _modes(given: Any) -> tuple[str, ...]:
+def _modes(given: Any, default: tuple[str, ...]) -> tuple[str, ...]:
     if given is None:
-        return DEFAULT_MODES
+        return default
     modes = [given] if isinstance(given, str) else given
     known = isinstance(modes, list) and all(mode in MODES for mode in modes)
     if not known or not modes:

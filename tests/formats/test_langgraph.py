@@ -94,6 +94,8 @@ def test_what_is_asked_for_is_a_call() -> None:
     found = Format().parse(asked(body))
     subgraphs = {"stream_mode": ["values"], "subgraphs": True, "context": {"tone": 2}}
     assert (found.model, found.stream) == ("x", subgraphs)
+    found = Format().parse(asked(NAMED))
+    assert found.stream == {"stream_mode": ["values"]}
     found = Format().parse(asked(NAMED, "/runs/wait"))
     assert (found.stream, found.gathered) == ({"stream_mode": ["values"]}, True)
 
