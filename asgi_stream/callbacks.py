@@ -91,6 +91,9 @@ class Tracker(BaseCallbackHandler):
 
     # For a Tracker that tells what it has heard; this one tells nothing.
 
+    model_spoke = False
+    """Whether a model's text has become part of the answer."""
+
     def yielded(self, step: Step, chunk: Any) -> bool:
         """The run has yielded `chunk`; whether that was text for the answer."""
         return False

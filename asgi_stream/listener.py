@@ -37,7 +37,6 @@ class Listener(Tracker):
 
     def __init__(self, root_id: UUID, sink: Sink, pacer: Pacer) -> None:
         super().__init__(root_id, sink, pacer)
-        self.model_spoke = False
         self._speakers: dict[UUID, Any] = {}
         self._said = False
 

@@ -20,16 +20,25 @@ class Pacer:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._until = monotonic() + self.SLICE_SECONDS
+        self._taken = 0
 
     def due(self) -> bool:
-        if self._sink.full:
+        sink = self._sink
+        if sink.full:
             return True
         now = monotonic()
         if now < self._until:
             return False
-        # What waits since a moment ago only has not kept the loop from turning before.
-        since = self._sink.waiting_since
-        return since is None or now - since > self.SLICE_SECONDS
+        since = sink.waiting_since
+        if since is not None:
+            # What waits since a moment ago only has not kept the loop from turning before.
+            return now - since > self.SLICE_SECONDS
+        if sink.taken == self._taken:
+            return True
+        # What was put in has been taken since the last look: the loop has turned by itself.
+        self._taken = sink.taken
+        self._until = now + self.SLICE_SECONDS
+        return False
 
     async def pause(self) -> None:
         if self._sink.full:

@@ -177,7 +177,7 @@ class Run:
         return merge_configs(given, ours)
 
     async def _chunks(self) -> Any:
-        request, sink, pacer = self._request, self._sink, self._pacer
+        request, sink, pacer, tracker = self._request, self._sink, self._pacer, self._tracker
         shape = Shape(self._runnable, request.stream, narrated=self._narrated)
         taken = OutputChunk in sink.wants
         output: Any = None
@@ -185,10 +185,12 @@ class Run:
             chunks = self._runnable.astream(request.input, self._config(), **shape.stream)
             _close_with(stack, chunks)
             async for chunk in chunks:
-                if self._tracker.root is None:
+                if tracker.root is None:
                     output = _added(output, chunk)
-                if not (shape.plain and self._tracker.yielded(self._step, chunk)) or taken:
+                if taken or not shape.plain or isinstance(chunk, dict):
                     self._take(shape, chunk)
+                elif tracker.model_spoke or not tracker.yielded(self._step, chunk):
+                    sink.alive()
                 if pacer.due():
                     await pacer.pause()
         return output
@@ -197,8 +199,8 @@ class Run:
         """Pass on what the Runnable has yielded, as far as anyone wants it."""
         sink = self._sink
         sink.alive()
-        if shape.plain and OutputChunk not in sink.wants and not isinstance(given, dict):
-            return  # the usual case, in the fewest steps
+        if shape.plain:
+            self._tracker.yielded(self._step, given)
         chunk = shape.read(self._step, given)
         if isinstance(chunk.data, dict):
             self._interrupts.update((each.id, each) for each in interrupts_in(chunk.data))

@@ -42,6 +42,10 @@ class Sink(Protocol):
     def told_of(self, failure: BaseException) -> str:
         """What the client is told of the failure of a tool."""
 
+    @property
+    def taken(self) -> int:
+        """How often the reader has taken what was put in."""
+
     async def room(self) -> None:
         """Return when there is room again, or nobody reads any more."""
 

@@ -65,6 +65,7 @@ class Stream:
 
         self._loop = asyncio.get_running_loop()
         self.waiting_since: float | None = None
+        self.taken = 0
         self.full = False
         self.wants: Set[type[Event]] = self._format.wants
         self._waiting: list[bytes] = []
@@ -276,6 +277,7 @@ class Stream:
         self._size = 0
         self.full = False
         self.waiting_since = None
+        self.taken += 1
         self._sent = self._sending_since = self._loop.time()
         self._wake(self._room)
         return {"type": "http.response.body", "body": data, "more_body": True}

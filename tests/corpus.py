@@ -416,6 +416,7 @@ class Recording:
     def __init__(self, wants: Set[type[Event]]) -> None:
         self.wants = wants
         self.full = False
+        self.taken = 0
         self.events: list[Event] = []
         self.ended = asyncio.Event()
 
