@@ -200,13 +200,14 @@ class StreamRoute:
         if not isinstance(self.path, str) or not self.path.startswith("/"):
             raise self._wrong(f'the path must begin with "/", not be {self.path!r}')
         try:
-            compile_path(self.path)
-        except (AssertionError, ValueError) as error:
-            raise self._wrong(f"the path cannot be read: {error}") from None
-        try:
             object.__setattr__(self, "format_class", formats.load(self.format))
         except ImportFailed as error:
             raise self._wrong(f"format: {error}") from error.__cause__
+        for _, endpoint in (("", ""), *self.format_class.endpoints):
+            try:
+                compile_path(self.path.rstrip("/") + endpoint)
+            except (AssertionError, ValueError) as error:
+                raise self._wrong(f"the path cannot be read: {error}") from None
         self._check_runnable()
         self._check_words()
         self._check_use()

@@ -51,6 +51,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"path": "x"}, 'the path must begin with "/"'),
     ({"path": "/{a}/{a}"}, "the path cannot be read"),
     ({"path": "/{a:nope}"}, "the path cannot be read"),
+    ({"path": "/{model}", "format": "openai"}, "the path cannot be read: Duplicated param name"),
     ({"limits": Limits(run=-1)}, "limits.run must not be negative"),
     ({"limits": {"run": 1}}, "limits must be a Limits, not a dict"),
     ({"methods": ("PUT",)}, "methods must be some of ('GET', 'POST')"),

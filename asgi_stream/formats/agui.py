@@ -77,6 +77,8 @@ class Format(FormatProtocol):
         if not isinstance(body, dict):
             raise refused("body", "expected a RunAgentInput")
         self._about = {name: text_of(name, body.get(name)) for name in ("threadId", "runId")}
+        if body.get("resume"):
+            raise refused("resume", "this server keeps no threads, so there is nothing to resume")
         # Clients before 1.0 refuse what they do not know.
         self._knows_pending = "protocolVersion" in body
         tools = body.get("tools") or []

@@ -241,6 +241,7 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
         ([], "body"),
         ({}, "threadId"),
         ({**BODY, "tools": 1}, "tools"),
+        ({**BODY, "resume": [{"interruptId": "i1", "status": "resolved"}]}, "resume"),
         ({**BODY, "tools": [1]}, "tools.0.name"),
         ({**BODY, "messages": 1}, "messages"),
         ({**BODY, "messages": [{"role": "x"}]}, "messages.0.role"),
