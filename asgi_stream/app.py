@@ -249,7 +249,11 @@ async def _respond(
 
     async def receive_and_see() -> Message:
         message = await receive()
-        stream.reader_left |= message["type"] == "http.disconnect"
+        if message["type"] == "http.disconnect":
+            # Here and not when the response ends: anyio cancels no task that is about to go on,
+            # and while the run speaks in every turn of the loop, the one that delivers always is.
+            stream.reader_left = True
+            stream.leave()
         return message
 
     response = EventSourceResponse(

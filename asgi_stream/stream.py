@@ -79,7 +79,7 @@ class Stream:
 
         self._begun = self._alive = self._sent = self._loop.time()
         self._headers_sent = False
-        self._sender: Task[Any]  # set while `_sending_since` is
+        self._sender: Task[Any]  # set from the first send on
         self._sending_since: float | None = None
         self._stalled = False
         self._timer: TimerHandle | None = None
@@ -172,7 +172,7 @@ class Stream:
         await self.in_time(self._deliver(send))
 
     async def _deliver(self, send: Send) -> None:
-        while True:
+        while not self.reader_left:
             if self._waiting:
                 await send(self._message())
             elif self._end is not None:
@@ -228,6 +228,7 @@ class Stream:
             self._timer.cancel()
         self._end = self._end or RunError("incomplete", "", "")
         self._wake(self._room)
+        self._wake(self._reader)
         self._run.leave()
 
     def _gathered(self, event: Event) -> bytes:

@@ -81,6 +81,10 @@ def test_messages_come_in_pieces_or_as_they_grow() -> None:
     assert "event: messages/complete" in wire(format, whole)
     format.parse(asked({**NAMED, "stream_mode": "messages-tuple"}))
     assert wire(format, whole).startswith("event: messages\n")
+    format.parse(asked({**NAMED, "stream_mode": ["values", "messages-tuple"]}))
+    assert (
+        wire(format, whole).count("event: ") == wire(format, whole).count("event: messages\n") == 1
+    )
 
 
 def test_what_is_asked_for_is_a_call() -> None:
