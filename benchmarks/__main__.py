@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import subprocess
 import sys
 import venv
@@ -19,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 from tests.servers import Server, serving
 
 from .common import RUNNABLES
-from .driver import Contender
+from .driver import TOKEN, Contender
 from .measures import Figures, Shape, Waiting, apart, capacity, measure, stalled, waiting
 from .report import chart, tables
 
@@ -55,7 +57,8 @@ def _openai(asked: str, runnable: str) -> Any:
 
 def _agui(asked: str, runnable: str) -> Any:
     messages = [{"id": "1", "role": "user", "content": asked}]
-    return {"threadId": "t", "runId": "r", "messages": messages, "tools": []}
+    every: dict[str, Any] = {"state": {}, "tools": [], "context": [], "forwardedProps": {}}
+    return {"threadId": uuid4().hex, "runId": "r", "messages": messages, **every}
 
 
 def _langgraph(asked: str, runnable: str) -> Any:
@@ -105,6 +108,14 @@ THEIRS = [
         end=b"event: end",
         runnables=("model", "chain"),  # it answers 500 to the graph
     ),
+    Contender(
+        "ag_ui_langgraph",
+        "agui_contender:app",
+        body=_agui,
+        end=b"RUN_FINISHED",
+        token=re.compile(rb'"delta":"t(\d+) "'),
+        runnables=("graph",),
+    ),
 ]
 TUNED = "50000,50,50"
 """Thresholds of the garbage collector, after ``gc.freeze()``, as the README advises."""
@@ -150,11 +161,11 @@ def served(
 
 
 def langserve() -> Path:
-    """Install LangServe where it disturbs nothing; the Python that has it."""
+    """Install LangServe and the like where they disturb nothing; the Python that has them."""
     python = LANGSERVE / "bin" / "python"
     if not (LANGSERVE / "installed").exists():
         venv.create(LANGSERVE, clear=True, with_pip=True)
-        packages = ["langserve[server]==0.3.3", "langgraph", "uvicorn[standard]"]
+        packages = ["langserve[server]==0.3.3", "ag-ui-langgraph==0.0.47", "uvicorn[standard]"]
         command = [str(python), "-m", "pip", "install", "-q", *packages]
         subprocess.run(command, check=True)
         (LANGSERVE / "installed").touch()
@@ -217,7 +228,9 @@ async def _cpu(
 
 
 async def _capacity(contender: Contender, server: Server, quick: bool, results: Results) -> None:
-    for runnable in contender.runnables if not contender.events else ():
+    if contender.events or contender.token is not TOKEN:
+        return
+    for runnable in contender.runnables:
         start = 400 if contender.name.startswith("constant") else 100
         seconds = 1.5 if quick else 4
         found = await capacity(contender, server, runnable, start, seconds)

@@ -31,6 +31,7 @@ class Contender:
         body: Makes the request's JSON of what is asked and the Runnable's name, where the contender
             takes a front end's body and no input.
         end: What is in the last bytes of its body.
+        token: What to find a token by, where its text stands more than once.
         runnables: Those whose tokens it can stream.
     """
 
@@ -41,6 +42,7 @@ class Contender:
     wrapped: bool = False
     body: Callable[[str, str], Any] | None = None
     end: bytes = b"[DONE]"
+    token: re.Pattern[bytes] = TOKEN
     runnables: tuple[str, ...] = tuple(RUNNABLES)
 
     def request(self, runnable: str, tokens: int, per_second: float) -> bytes:
@@ -86,7 +88,7 @@ class Reading:
             lines = MODEL_EVENT.findall(body)
             said = [int(found[1]) for line in lines if (found := TOKEN.search(line))]
         else:
-            said = [int(token) for token in TOKEN.findall(body)]
+            said = [int(token) for token in contender.token.findall(body)]
         assert said == list(range(tokens)), (contender.name, said[:20], len(said))
         assert contender.end in body[-300:], body[-300:]
 
