@@ -20,13 +20,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooManyRuns
 from .events import RunError
 from .formats import Document, Format
+from .outbox import ReaderStalled
 from .prepare import Prepared, prepare
 from .reports import reported
 from .requests import ClientDisconnect
 from .routes import StreamRoute
 from .serialize import to_json
 from .shutdown import SignalHook
-from .stream import ReaderStalled, Stream
+from .stream import Stream
 from .table import Table
 
 __all__ = ["StreamApp", "StreamMiddleware"]

@@ -20,6 +20,7 @@ LAYERS = [
     {"runs"},
     {"routes"},
     {"prepare", "reports", "table"},
+    {"outbox"},
     {"stream"},
     {"app"},
     {"__init__"},
