@@ -4,11 +4,13 @@ from .app import StreamApp, StreamMiddleware
 from .errors import StreamError, TableError
 from .filters import EventFilter
 from .limits import Limits
+from .resume import Resume
 from .routes import StreamRoute
 
 __all__ = [
     "EventFilter",
     "Limits",
+    "Resume",
     "StreamApp",
     "StreamError",
     "StreamMiddleware",

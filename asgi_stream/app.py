@@ -6,7 +6,7 @@ import asyncio
 import logging
 from asyncio import AbstractEventLoop, Task
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
@@ -17,15 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .detached import Detached
 from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooManyRuns
 from .events import RunError
 from .formats import Document, Format
-from .outbox import ReaderStalled
+from .outbox import Outbox, ReaderStalled
 from .prepare import Prepared, prepare
+from .rejoin import NOT_STORED, Runs, answer_about, come_back, json_response
 from .reports import reported
 from .requests import ClientDisconnect
 from .routes import StreamRoute
-from .serialize import to_json
 from .shutdown import SignalHook
 from .stream import Stream
 from .table import Table
@@ -35,19 +36,22 @@ __all__ = ["StreamApp", "StreamMiddleware"]
 logger = logging.getLogger("asgi_stream")
 
 RUN_ID = "X-Run-ID"
-NOT_STORED = {"Cache-Control": "no-store, no-transform"}
 
 
 class _OnLoop:
     """What an app holds on one event loop."""
 
     def __init__(self) -> None:
-        self.streams: set[Stream] = set()
+        self.streams: set[Outbox] = set()
+        self.runs: dict[str, Detached] = {}
+        """Those that outlive their readers, by their ids."""
         self.tasks: set[Task[None]] = set()
         self.closing = False
 
     def close(self) -> None:
         self.closing = True
+        for run in tuple(self.runs.values()):
+            run.shut_down()
         for stream in tuple(self.streams):
             stream.shut_down()
 
@@ -102,6 +106,8 @@ class StreamApp:
         here.close()
         while here.tasks:
             await asyncio.wait(here.tasks)
+        for store in self._table.stores:
+            await store.aclose()
 
     def serves(self, scope: Scope) -> bool:
         """Whether a route of the table has this HTTP scope's path and method."""
@@ -144,41 +150,61 @@ class StreamApp:
             kind = route.format_class.media_type
             answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
             return await answer(scope, receive, send)
-        request = Request(scope, receive)
-        if scope["method"] == "GET" and "last-event-id" in request.headers:
-            # A browser that comes back after the end, or after a drop: 204 stops it. Anything else
-            # and it would run the whole answer again, for ever.
-            return await Response(status_code=204)(scope, receive, send)
-        limit = route.limits.concurrent
-        if limit is not None and self._running[route.path] >= limit:
-            return await _refuse(TooManyRuns(), scope, receive, send, route)
-        self._running[route.path] += 1
+        here, request = self._here(), Request(scope, receive)
         try:
-            await self._run(route, endpoint, request, send)
-        finally:
-            self._running[route.path] -= 1
-
-    async def _run(self, route: StreamRoute, endpoint: str, request: Request, send: Send) -> None:
-        here, scope, receive = self._here(), request.scope, request.receive
-        try:
-            if here.closing:
-                raise ShuttingDown
-            prepared = await prepare(route, endpoint, request)
-            if isinstance(prepared, Document):
-                body = to_json(prepared.body)
-                answer = Response(body, headers=NOT_STORED, media_type="application/json")
-                return await answer(scope, receive, send)
-            stream = _begun(route, prepared, request, here.tasks)
+            found = await self._answer(route, endpoint, request, here)
         except ClientDisconnect:
             return None
         except Exception as error:
             return await _refuse(error, scope, receive, send, route)
-        here.streams.add(stream)
+        if isinstance(found, Response):
+            return await found(scope, receive, send)
+        here.streams.add(found)
         try:
-            await _respond(stream, route, scope, receive, send)
+            await _respond(found, route, scope, receive, send)
         finally:
-            here.streams.discard(stream)
-            stream.leave()
+            here.streams.discard(found)
+            found.leave()
+
+    async def _answer(
+        self, route: StreamRoute, endpoint: str, request: Request, here: _OnLoop
+    ) -> Outbox | Response:
+        """What a request is answered with; for an outbox, what it holds is held until it ends."""
+        if here.closing:
+            raise ShuttingDown
+        owner = await route.owner(request)
+        runs = Runs(route, route.kept, owner) if route.kept else None
+        asked = route.format_class.runs.get((request.method, endpoint))
+        if runs is not None and asked is not None:
+            return await answer_about(runs, asked, endpoint, request)
+        if "last-event-id" in request.headers:
+            return await come_back(runs, endpoint, request)
+        release = self._hold(route)
+        stream: Outbox
+        try:
+            prepared = await prepare(route, endpoint, request)
+            if isinstance(prepared, Document):
+                return json_response(prepared.body)
+            if runs is not None and not prepared.gathered:
+                release, done = _nothing, release
+                return await runs.begin(prepared, request, endpoint, here.runs, here.tasks, done)
+            stream = _begun(route, prepared, request, here.tasks)
+            stream.on_leave, release = release, _nothing
+            return stream
+        finally:
+            release()
+
+    def _hold(self, route: StreamRoute) -> Callable[[], None]:
+        """Count one more run of the route. What is returned takes that back.
+
+        Raises:
+            TooManyRuns: As many as there may be go on.
+        """
+        limit, running = route.limits.concurrent, self._running
+        if limit is not None and running[route.path] >= limit:
+            raise TooManyRuns
+        running[route.path] += 1
+        return lambda: running.subtract((route.path,))
 
 
 class StreamMiddleware:
@@ -219,8 +245,12 @@ def _begun(
     return Stream(prepared, route, first_line=first_line, tasks=tasks)
 
 
+def _nothing() -> None:
+    """For who has passed on what it held."""
+
+
 async def _respond(
-    stream: Stream,
+    stream: Outbox,
     route: StreamRoute,
     scope: Scope,
     receive: Receive,
@@ -283,7 +313,7 @@ async def _respond(
 class _Farewell:
     """Passes on that sse-starlette has seen the server stop."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Outbox) -> None:
         self._stream = stream
 
     def set(self) -> None:

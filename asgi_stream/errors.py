@@ -4,15 +4,21 @@ StreamError
 ├── InvalidRequest            400  invalid_request
 │   └── InvalidInput          422  invalid_request
 ├── NotFound                  404  not_found
+│   └── RunNotFound           404  not_found
 ├── MethodNotAllowed          405  method_not_allowed
 ├── BodyTimeout               408  timeout
+├── RunCancelled              409  cancelled
+├── FramesGone                410  gap
 ├── BodyTooLarge              413  body_too_large
 ├── UnsupportedMediaType      415  unsupported_media_type
 ├── RunFailed                 500  run_failed
 ├── RunIncomplete             500  incomplete
 ├── ReaderTooSlow             500  slow_reader
 ├── TooManyRuns               503  too_many_runs
+│   └── TooManyOwned          429  too_many_runs
 ├── ShuttingDown              503  shutdown
+├── StoreUnavailable          503  store_unavailable
+├── WorkerLost                503  worker_lost
 └── RunTimeout                504  timeout
 
 TableError(ValueError)        a route table that cannot work, raised while it is built
@@ -76,12 +82,24 @@ class NotFound(StreamError):
     code, status, message = "not_found", 404, "There is no route at this path."
 
 
+class RunNotFound(NotFound):
+    message = "There is no such run, or it is no longer kept."
+
+
 class MethodNotAllowed(StreamError):
     code, status, message = "method_not_allowed", 405, "This route does not take this method."
 
 
 class BodyTimeout(StreamError):
     code, status, message = "timeout", 408, "The request's body did not arrive in time."
+
+
+class RunCancelled(StreamError):
+    code, status, message = "cancelled", 409, "The run was cancelled."
+
+
+class FramesGone(StreamError):
+    code, status, message = "gap", 410, "A part of the answer is no longer kept."
 
 
 class BodyTooLarge(StreamError):
@@ -113,11 +131,25 @@ class TooManyRuns(StreamError):
         super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+class TooManyOwned(TooManyRuns):
+    status, message = 429, "Too many of your runs at once; try again later."
+
+
 class ShuttingDown(StreamError):
     code, status, message = "shutdown", 503, "The server is shutting down; try again later."
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class StoreUnavailable(StreamError):
+    code, status = "store_unavailable", 503
+    message = "The runs cannot be reached at the moment; try again later."
+
+
+class WorkerLost(StreamError):
+    code, status = "worker_lost", 503
+    message = "The server that ran it has gone; what it had said before is all there is."
 
 
 class RunTimeout(StreamError):

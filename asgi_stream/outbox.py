@@ -27,6 +27,10 @@ class ReaderStalled(Exception):
     """A send has waited for the reader for ``limits.send`` seconds."""
 
 
+def _nothing() -> None:
+    """What is done when a reader leaves, if nobody has said otherwise."""
+
+
 class Outbox:
     """What waits for one reader, who takes what has piled up in one piece.
 
@@ -47,6 +51,7 @@ class Outbox:
         self.run_id = run_id
         self.gathered = gathered
         self.reader_left = False
+        self.on_leave: Callable[[], None] = _nothing
         self._format = format
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -155,7 +160,7 @@ class Outbox:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What the format has to say of the answer."""
+        """What there is to say of the answer."""
         return self._format.headers_of(self.run_id)
 
     @property
@@ -172,6 +177,8 @@ class Outbox:
         if self._timer is not None:
             self._timer.cancel()
         self._end = self._end or RunError("incomplete", "", "")
+        self.on_leave()
+        self.on_leave = _nothing
         self._wake(self._room)
         self._wake(self._reader)
 

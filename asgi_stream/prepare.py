@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -30,6 +30,8 @@ class Prepared:
         format: The format's instance for this run.
         filters: An event reaches the client if all of them admit it.
         gathered: Answer with one JSON document instead of frames.
+        call: What the client has asked for.
+        body: In these words.
     """
 
     runnable: Any
@@ -37,6 +39,8 @@ class Prepared:
     format: Format
     filters: tuple[EventFilter, ...]
     gathered: bool
+    call: Call = field(default_factory=Call)
+    body: Any = None
 
 
 async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepared | Document:
@@ -91,6 +95,8 @@ async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepar
         format,
         tuple(each for each in (route.filter, query.filter, call.filter) if each is not None),
         wants_json(request.headers.get("accept", "")) if gathered is None else gathered,
+        call,
+        body,
     )
 
 

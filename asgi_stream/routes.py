@@ -21,6 +21,7 @@ from .graphs import default_mode
 from .importer import ImportFailed, import_from_string
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
+from .resume import Resume
 from .runs import is_runnable, merge_configs
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     AnyRunnable = Runnable[Any, Any]
     RunnableSource = AnyRunnable | Callable[[Request], AnyRunnable | Awaitable[AnyRunnable]] | str
     Configure = Callable[[Request], RunnableConfig | Awaitable[RunnableConfig]]
+    Authorize = Callable[[Request], str | Awaitable[str | None] | None]
     Converse = Callable[[list[BaseMessage]], Any]
 
 __all__ = ["StreamRoute"]
@@ -79,6 +81,10 @@ class StreamRoute:
         limits: Bounds in seconds, bytes and counts.
         errors: What a client is told of exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
+        authorize: Called with each Starlette ``Request`` to the route before anything else; returns
+            a name for who sent it, to whom the runs belong that it starts, or None for anyone;
+            awaited if it is async. It refuses a request as `configure` does.
+        resume: Runs outlive their readers: a `Resume`, or True for one with its defaults.
         inline_parser: Run a ``StrOutputParser`` at the end of a chain on the event loop instead of
             in a thread for each chunk. Output, callbacks and traces stay the same.
         debug: Send the text of exceptions too. For development only.
@@ -101,6 +107,8 @@ class StreamRoute:
     stream: Mapping[str, Any] = _option(MappingProxyType({}))
     limits: Limits = _option(Limits())
     errors: Mapping[Any, StreamError] = _option(MappingProxyType({}))
+    authorize: Authorize | None = _option(None)
+    resume: Resume | bool = _option(False)
     inline_parser: bool = _option(True)
     debug: bool = _option(False)
 
@@ -108,6 +116,8 @@ class StreamRoute:
     format_class: type[formats.Format] = field(init=False, repr=False, compare=False)
     runnables: Mapping[str, RunnableSource] = field(init=False, repr=False, compare=False)
     """The Runnables by name; the name of a single one is the last part of the path."""
+    kept: Resume | None = field(init=False, repr=False, compare=False)
+    """How its runs are kept, if they are."""
 
     def __post_init__(self) -> None:
         asked_for = set()
@@ -139,7 +149,23 @@ class StreamRoute:
     @property
     def endpoints(self) -> Sequence[tuple[str, str]]:
         """Method and path below this route's, of all that it serves."""
-        return self.format_class.endpoints or tuple((method, "") for method in self.methods)
+        own = self.format_class.endpoints or tuple((method, "") for method in self.methods)
+        return (*own, *(self.format_class.runs if self.kept else ()))
+
+    async def owner(self, request: Request) -> str | None:
+        """Who has sent `request`, to whom the runs belong that it starts.
+
+        Raises:
+            TypeError: `authorize` returned something else.
+        """
+        owner: Any = self.authorize(request) if self.authorize else None
+        if isawaitable(owner):
+            owner = await owner
+        if not isinstance(owner, str | None):
+            raise TypeError(
+                f"authorize of route {self.path!r} returned {_kind(owner)}, not a name or None"
+            )
+        return owner
 
     async def resolve(self, request: Request, name: str | None = None) -> AnyRunnable:
         """The Runnable of that name, or the only one, for this request.
@@ -203,6 +229,7 @@ class StreamRoute:
             object.__setattr__(self, "format_class", formats.load(self.format))
         except ImportFailed as error:
             raise self._wrong(f"format: {error}") from error.__cause__
+        self._check_resume()
         for _, endpoint in (("", ""), *self.format_class.endpoints):
             try:
                 compile_path(self.path.rstrip("/") + endpoint)
@@ -284,7 +311,7 @@ class StreamRoute:
         hidden = [name for name in self.configurable if name.startswith("__")]
         if hidden:
             raise self._wrong(f"configurable: {hidden[0]!r} is LangChain's own, not a client's")
-        for name in ("configure", "conversation"):
+        for name in ("configure", "conversation", "authorize"):
             function = getattr(self, name)
             if function is not None and not callable(function):
                 raise self._wrong(f"{name} must be a function, not {_kind(function)}")
@@ -304,6 +331,18 @@ class StreamRoute:
             raise self._wrong(f"conversation: the {self.format} format takes an input")
         if self.answer and TextDelta not in self.format_class.wants:
             raise self._wrong(f"answer: the {self.format} format is not made of answers")
+
+    def _check_resume(self) -> None:
+        kept = Resume() if self.resume is True else self.resume or None
+        object.__setattr__(self, "kept", kept)
+        if kept is None:
+            return
+        if not isinstance(kept, Resume):
+            raise self._wrong(f"resume must be a Resume or True, not {_kind(kept)}")
+        if not self.format_class.runs:
+            raise self._wrong(f"resume: the clients of the {self.format} format cannot come back")
+        for problem in kept.problems():
+            raise self._wrong(problem)
 
     def _wrong(self, what: str) -> TableError:
         return TableError(f"route {self.path!r}: {what}")

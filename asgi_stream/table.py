@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from .errors import MethodNotAllowed, NotFound, TableError
 from .routes import StreamRoute
+from .stores import EventStore
 
 Found = tuple[StreamRoute, str]
 
@@ -25,10 +26,13 @@ class Table:
     def __init__(self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any]) -> None:
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Found]]] = []
         by_pattern: dict[str, dict[str, Found]] = {}
+        self.stores: list[EventStore] = []
         for given in routes:
             if not isinstance(given, StreamRoute):
                 raise TableError(f"expected a StreamRoute in the table, not {given!r}")
             route = given.with_defaults(defaults)
+            if route.kept and route.kept.opened not in self.stores:
+                self.stores.append(route.kept.opened)
             for method, endpoint in route.endpoints:
                 path = route.path.rstrip("/") + endpoint
                 pattern, _, convertors = compile_path(path or "/")
@@ -41,7 +45,7 @@ class Table:
                         f"route {route.path!r}: a route for {method} at {path!r} is there already"
                     )
                 methods[method] = route, endpoint
-                if method == "GET":
+                if method == "GET" and (method, endpoint) not in route.format_class.runs:
                     methods["HEAD"] = route, endpoint
 
     def find(self, scope: Scope) -> Found:

@@ -6,10 +6,12 @@ alike (https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from .events import Event, RunError, RunFinished
 from .serialize import to_json
+from .stores import RunRecord
 
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n"
@@ -27,6 +29,25 @@ def error_object(error: RunError) -> dict[str, Any]:
     if error.detail is not None:
         told["detail"] = error.detail
     return {"error": told}
+
+
+def run_object(record: RunRecord) -> dict[str, Any]:
+    """What a client is told of a stored run."""
+    told = {
+        "run_id": record.run_id,
+        "state": record.state,
+        "created_at": time_of(record.created),
+        "started_at": time_of(record.started),
+        "ended_at": time_of(record.ended),
+        "frames": record.frames,
+        "bytes": record.size,
+    }
+    return told if record.code is None else {**told, "code": record.code}
+
+
+def time_of(seconds: float | None) -> str | None:
+    """RFC 3339, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def last_frames(event: Event) -> bytes:

@@ -40,6 +40,8 @@ OWN = [
     Contender("constant", "contenders:constant"),
     Contender("constant_sr", "contenders:constant_sr"),
     Contender("ours", "contenders:ours"),
+    Contender("ours_memory", "contenders:ours_memory"),
+    Contender("ours_redis", "contenders:ours_redis"),
     Contender("ours_chunks", "contenders:ours_chunks", runnables=("model", "chain")),
     Contender("ours_events", "contenders:ours_events", events=True),
     Contender("ours_models", "contenders:ours_models", events=True),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -18,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from asgi_stream import EventFilter, StreamApp, StreamRoute
+from asgi_stream import EventFilter, Resume, StreamApp, StreamRoute
 
 from .common import RUNNABLES, counted
 
@@ -107,6 +108,8 @@ def of_front_end(format: str) -> ASGIApp:
 
 
 ours = table()
+ours_memory = table(resume=True)
+ours_redis = table(resume=Resume(store=os.environ.get("REDIS", "redis://127.0.0.1:6379/0")))
 ours_chunks = table(format="chunks")
 ours_events = table(format="events")
 ours_agui = of_front_end("agui")

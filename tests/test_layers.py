@@ -11,9 +11,9 @@ PACKAGE = Path(asgi_stream.__file__).parent
 
 LAYERS = [
     {"errors", "limits", "lzstring", "serialize", "importer", "shutdown"},
-    {"events"},
+    {"events", "stores"},
     {"content", "filters", "graphs", "messages", "sink", "wire"},
-    {"formats", "inputs", "pacing", "parsers", "requests"},
+    {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "tool_calls"},
     {"listener"},
     {"narrator"},
@@ -22,6 +22,9 @@ LAYERS = [
     {"prepare", "reports", "table"},
     {"outbox"},
     {"stream"},
+    {"detached"},
+    {"replay"},
+    {"rejoin"},
     {"app"},
     {"__init__"},
 ]
@@ -33,7 +36,9 @@ LANGCHAIN = {
 
 def modules() -> dict[str, Path]:
     files = [path for path in PACKAGE.rglob("*.py") if path.parent == PACKAGE]
-    return {path.stem: path for path in files} | {"formats": PACKAGE / "formats"}
+    return {path.stem: path for path in files} | {
+        folder: PACKAGE / folder for folder in ("formats", "stores")
+    }
 
 
 def imported(source: Path) -> tuple[set[str], set[str]]:

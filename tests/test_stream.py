@@ -17,6 +17,7 @@ from starlette.types import Message
 from asgi_stream import Limits, StreamApp, StreamRoute
 from asgi_stream.events import RunFinished, Step
 from asgi_stream.formats.tokens import Format as Tokens
+from asgi_stream.stream import Stream
 
 from .asgi import JSON, Exchange, call, frames, post, tokens
 from .models import InThread, Scripted
@@ -488,6 +489,7 @@ async def test_only_the_first_end_counts() -> None:
         [stream] = app._here().streams
         stream.shut_down()
         stream.fail(ValueError())
+        assert isinstance(stream, Stream)
         stream.put(RunFinished(Step("r", "r", "chain"), "late"))
         await exchange.finished()
     error, _ = frames(exchange.body)

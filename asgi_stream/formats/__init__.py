@@ -18,9 +18,17 @@ from ..events import Event, RunError, RunFinished
 from ..filters import EventFilter
 from ..importer import ImportFailed, import_from_string
 from ..serialize import to_json
-from ..wire import PING, error_object
+from ..stores import RunRecord
+from ..wire import PING, data_frame, error_object, run_object
 
-__all__ = ["Asked", "Call", "Document", "Format", "load", "names"]
+__all__ = ["RUNS", "Asked", "Call", "Document", "Format", "load", "names"]
+
+RUNS: Mapping[tuple[str, str], str] = {
+    ("GET", "/runs"): "list",
+    ("GET", "/runs/{run_id}"): "show",
+    ("DELETE", "/runs/{run_id}"): "stop",
+}
+"""Where the runs of a resumable route are, below its path, and what is asked of them there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,8 @@ class Call:
         filter: What the client narrows the route's filter to.
         many: Whether `input` is a list of inputs, to be run side by side.
         gathered: Whether the answer is one JSON document; None: as the ``Accept`` header says.
+        place: What the client calls the place of the run, where it looks for it again: its chat.
+        attended: Whether the run is to end when its readers leave, though the route says otherwise.
     """
 
     input: Any = None
@@ -74,6 +84,8 @@ class Call:
     filter: EventFilter | None = None
     many: bool = False
     gathered: bool | None = None
+    place: str | None = None
+    attended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,15 @@ class Format(Protocol):
     converses: ClassVar[bool] = False
     """Whether clients send a conversation, so that a table can be checked for where it goes."""
 
+    runs: ClassVar[Mapping[tuple[str, str], str]] = {}
+    """Method and path, below the route's own, of what may be asked of stored runs: `RUNS` and more.
+
+    A path has the parameter ``run_id`` or ``place``. What is asked is to ``list`` the caller's
+    runs, to ``join`` one as a reader, to tell its ``state``, to ``show`` it (its state as JSON or
+    else its frames, as the ``Accept`` header says) or to ``stop`` it. ``{}``: the format's clients
+    cannot resume, and a route of it cannot be resumable.
+    """
+
     wants: frozenset[Any]
     """The events, besides a run's start and end, that the format has a use for.
 
@@ -138,9 +159,21 @@ class Format(Protocol):
         """
         return Call(input=asked.body)
 
-    def headers_of(self, run_id: str) -> Mapping[str, str]:
+    def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
         """Headers of the answer, besides those that every answer has."""
         return {}
+
+    def frame_id(self, run_id: str, number: int) -> str:
+        """What goes in front of a stored frame, for a client that comes back with its id."""
+        return f"id: {run_id}:{number}\n"
+
+    def gap(self, run_id: str, first: int, last: int) -> bytes:
+        """Tells that the frames from `first` to `last` are no longer kept.
+
+        ``b""`` if the client cannot go on without them: it is told of an error then.
+        """
+        gap = data_frame({"gap": {"first": first, "last": last}})
+        return self.frame_id(run_id, last).encode() + gap
 
     def encode(self, event: Event) -> bytes:
         """The event as frames, each with its blank line; ``b""`` if it is not for the client."""
@@ -153,6 +186,10 @@ class Format(Protocol):
         """The JSON answer, of what `gather` has returned last."""
         waits = {"interrupted": end.interrupts} if end.interrupts else {}
         return {"run_id": run_id, "output": gathered, **waits}
+
+    def run_object(self, record: RunRecord) -> object:
+        """What a client is told of a stored run."""
+        return run_object(record)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..events import Event, OutputChunk
 from ..wire import data_frame, last_frames
+from . import RUNS
 from . import Format as FormatProtocol
 
 
@@ -16,6 +17,7 @@ class Format(FormatProtocol):
     ``{"mode": ..., "namespace": [...], "data": ...}`` with the parts that it asked for.
     """
 
+    runs = RUNS
     wants = frozenset({OutputChunk})
 
     def encode(self, event: Event) -> bytes:

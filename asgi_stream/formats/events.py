@@ -10,12 +10,14 @@ from typing import Any
 
 from ..events import Event, LangChainEvent
 from ..wire import data_frame, last_frames
+from . import RUNS
 from . import Format as FormatProtocol
 
 
 class Format(FormatProtocol):
     """``event``, ``name``, ``run_id``, ``parent_ids``, ``tags``, ``metadata`` and ``data``."""
 
+    runs = RUNS
     wants = frozenset({LangChainEvent})
 
     def __init__(self) -> None:

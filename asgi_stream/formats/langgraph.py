@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, uuid5
 
 from ..content import refused
 from ..errors import NotFound
 from ..events import Event, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
-from . import Asked, Call, Document
+from ..stores import RunRecord
+from ..wire import time_of
+from . import RUNS, Asked, Call, Document
 from . import Format as FormatProtocol
 
 MODES = {
@@ -37,6 +39,10 @@ THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 NOT_OFFERED = ("command", "checkpoint", "interrupt_before", "interrupt_after", "webhook")
 
 
+STATUS = {"done": "success", "failed": "error", "cancelled": "interrupted"}
+STATUS |= {state: state for state in ("pending", "running")}
+
+
 class Format(FormatProtocol):
     """``POST ""``, ``/runs/stream`` and ``/runs/wait``; ``/info``, ``/ok``, ``/assistants/search``.
 
@@ -53,6 +59,12 @@ class Format(FormatProtocol):
         ("GET", "/ok"),
     )
     chooses = graphs = True
+    runs: ClassVar[Mapping[tuple[str, str], str]] = {
+        **RUNS,
+        ("GET", "/runs/{run_id}"): "state",
+        ("GET", "/runs/{run_id}/stream"): "join",
+        ("POST", "/runs/{run_id}/cancel"): "stop",
+    }
     wants = frozenset({OutputChunk})
 
     def __init__(self) -> None:
@@ -93,10 +105,31 @@ class Format(FormatProtocol):
             configurable=_chosen(asked, "configurable", given),
             stream=stream,
             gathered=asked.endpoint == "/runs/wait",
+            attended=body.get("on_disconnect") == "cancel",
         )
 
-    def headers_of(self, run_id: str) -> Mapping[str, str]:
-        return {"Content-Location": f"/runs/{run_id}"}
+    def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
+        place = f"/runs/{run_id}"  # below the SDK's URL, in front of which clients put that
+        return {"Content-Location": place} | ({"Location": f"{place}/stream"} if resumable else {})
+
+    def frame_id(self, run_id: str, number: int) -> str:
+        return f"id: {number}\n"
+
+    def gap(self, run_id: str, first: int, last: int) -> bytes:
+        return b""
+
+    def run_object(self, record: RunRecord) -> object:
+        return {
+            "run_id": record.run_id,
+            "thread_id": None,
+            "assistant_id": None,
+            "created_at": time_of(record.created),
+            "updated_at": time_of(record.ended or record.started or record.created),
+            "status": STATUS[record.state],
+            "metadata": {},
+            "kwargs": {},
+            "multitask_strategy": "enqueue",
+        }
 
     def encode(self, event: Event) -> bytes:
         match event:

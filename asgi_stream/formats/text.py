@@ -5,6 +5,9 @@ What ``TextStreamChatTransport`` of the AI SDK reads (npm ``ai`` 7.0.173), and c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ..events import Event, RunError, TextDelta
 from . import Asked, Call, tokens, vercel
 
@@ -19,6 +22,7 @@ class Format(tokens.Format):
     media_type = "text/plain"
     ping = b""
     breaks_on_error = True
+    runs: ClassVar[Mapping[tuple[str, str], str]] = {}
 
     def parse(self, asked: Asked) -> Call:
         body = asked.body

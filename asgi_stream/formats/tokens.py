@@ -6,12 +6,14 @@ from json.encoder import encode_basestring_ascii
 
 from ..events import Event, RunFinished, TextDelta
 from ..wire import last_frames
+from . import RUNS
 from . import Format as FormatProtocol
 
 
 class Format(FormatProtocol):
     """The text of the answer."""
 
+    runs = RUNS
     wants = frozenset({TextDelta})
 
     def __init__(self) -> None:

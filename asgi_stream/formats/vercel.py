@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import Any, ClassVar
 
 from ..content import Block, media_block, refused, simplest, text_block, text_of
 from ..events import (
@@ -34,7 +34,7 @@ from ..events import (
 )
 from ..serialize import to_json
 from ..wire import DONE, data_frame
-from . import Asked, Call
+from . import RUNS, Asked, Call
 from . import Format as FormatProtocol
 
 REASONS = {"tool_calls": "tool-calls", "content_filter": "content-filter"}
@@ -49,11 +49,18 @@ class Format(FormatProtocol):
     Tools that the run runs itself are ``providerExecuted``, so that the browser does not run them
     again; those that a chat model calls, served alone, are the browser's. Custom events are
     ``data-NAME`` parts, transient unless their data has an ``id``. Errors before the first frame
-    are plain text, which the client shows.
+    are plain text, which the client shows. On a resumable route its ``stop()`` is only a
+    disconnect: POST or DELETE to ``/{chat}/stream`` ends the run.
     """
 
     endpoints = (("POST", ""),)
     converses = True
+    runs: ClassVar[Mapping[tuple[str, str], str]] = {
+        **RUNS,
+        ("GET", "/{place}/stream"): "join",
+        ("POST", "/{place}/stream"): "stop",
+        ("DELETE", "/{place}/stream"): "stop",
+    }
     wants = NARRATED
 
     def __init__(self) -> None:
@@ -76,10 +83,22 @@ class Format(FormatProtocol):
             # Then the answer goes on with that message, whose id must stay.
             self._continues = bool(given) and given[-1].get("role") == "assistant"
         chosen = {key: body[key] for key in asked.configurable if key in body}
-        return Call(messages=messages, configurable=chosen, gathered=False)
+        place = body.get("id")
+        return Call(
+            messages=messages,
+            configurable=chosen,
+            gathered=False,
+            place=place if isinstance(place, str) and place else None,
+        )
 
-    def headers_of(self, run_id: str) -> Mapping[str, str]:
+    def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
         return {"x-vercel-ai-ui-message-stream": "v1"}
+
+    def frame_id(self, run_id: str, number: int) -> str:
+        return ""  # its client begins again at the first frame
+
+    def gap(self, run_id: str, first: int, last: int) -> bytes:
+        return b""
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
@@ -134,6 +153,8 @@ class Format(FormatProtocol):
                 usage = {"messageMetadata": {"usage": self._usage}} if self._usage else {}
                 reason = REASONS.get(self._reason, self._reason)
                 yield {"type": "finish", "finishReason": reason, **usage}
+            case RunError(code="cancelled"):
+                yield {"type": "abort"}
             case RunError():
                 yield {"type": "error", "errorText": event.message}
             case _:

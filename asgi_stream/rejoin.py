@@ -1,0 +1,318 @@
+"""What clients ask of runs that are stored: to begin one, to join, to look, to stop."""
+
+from __future__ import annotations
+
+import re
+import time
+from asyncio import Task
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from posixpath import relpath
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .detached import Detached
+from .errors import InvalidInput, InvalidRequest, RunNotFound, TooManyOwned, TooManyRuns
+from .outbox import Outbox
+from .prepare import Prepared
+from .replay import Replay
+from .requests import wants_json
+from .resume import Resume
+from .routes import StreamRoute
+from .serialize import to_json
+from .stores import RunRecord
+
+NOT_STORED = {"Cache-Control": "no-store, no-transform"}
+
+MAX_KEY = 255
+"""Characters of an ``Idempotency-Key``, as the field's large APIs have it."""
+
+_id = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_position = re.compile(f"(?:(?P<run>{_id}):)?(?P<n>-1|[0-9]{{1,18}})")
+
+
+class Finished(Exception):
+    """The run has ended, and its reader has all of it."""
+
+
+class Runs:
+    """The stored runs of one route, as one caller may see them.
+
+    Args:
+        route: The route, with its `resume`.
+        resume: That.
+        owner: What ``authorize`` returned for the caller.
+    """
+
+    def __init__(self, route: StreamRoute, resume: Resume, owner: str | None) -> None:
+        self._route = route
+        self._resume = resume
+        self._owner = owner
+        self._store = resume.opened
+
+    async def begin(
+        self,
+        prepared: Prepared,
+        request: Request,
+        endpoint: str,
+        here: dict[str, Detached],
+        tasks: set[Task[None]],
+        done: Callable[[], None],
+    ) -> Replay:
+        """Start a run that outlives the request, or join the one that the request repeats.
+
+        Args:
+            prepared: What to run, and how to answer.
+            request: With an ``Idempotency-Key``, perhaps.
+            endpoint: The part of its path that is below the route's own.
+            here: The runs that are made in this process, by their ids.
+            tasks: A set that keeps the run's tasks alive.
+            done: Called when the run has ended, or was not begun.
+
+        Raises:
+            InvalidInput: The key was used for another request.
+            TooManyRuns: A bound of the route is reached.
+            StoreUnavailable: The store cannot be reached.
+        """
+        key = request.headers.get("idempotency-key")
+        if key is not None and len(key) > MAX_KEY:
+            raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
+        record = RunRecord(
+            run_id=str(prepared.request.run_id),
+            route=self._route.path,
+            owner=self._owner,
+            fingerprint=_fingerprint(prepared, request),
+            created=time.time(),
+        )
+        call, resume = prepared.call, self._resume
+        run = Detached(record, self._route, resume, 0.0 if call.attended else resume.patience)
+        try:
+            if key and (known := await self._store.named(str(self._name("key", key)))):
+                return await self._same(known, record)
+            await self._check_bounds(here)
+            found = await self._store.create(
+                run,
+                keep=resume.keep,
+                place=self._name("place", call.place),
+                key=self._name("key", key),
+            )
+            if found != record.run_id:
+                return await self._same(found, record)
+        except BaseException:
+            done()
+            raise
+        here[record.run_id] = run
+        replay = Replay(record, 0, self._route, self._store, run)
+        replay.place = place_of(record.run_id, request.url.path, endpoint)
+        await replay.follow()
+        task = run.begin(prepared, tasks)
+
+        def ended(_: Task[None]) -> None:
+            del here[record.run_id]
+            done()
+
+        task.add_done_callback(ended)
+        return replay
+
+    async def join(self, run_id: str, position: str | None) -> Replay:
+        """Read a run from a position on.
+
+        Args:
+            run_id: The run.
+            position: The ``Last-Event-ID``; without one, from the first frame.
+
+        Raises:
+            Finished: There is nothing left to read.
+            InvalidRequest: `position` is not one.
+            InvalidInput: It is of another run, or none that the run has come to.
+            RunNotFound: There is no such run for this caller.
+            StoreUnavailable: The store cannot be reached.
+        """
+        record = await self.find(run_id)
+        after = 0
+        if position is not None:
+            of, after = read_position(position)
+            if of is not None and of != run_id:
+                raise InvalidInput("The Last-Event-ID is one of another run.")
+            if after > record.frames:
+                raise InvalidInput("The Last-Event-ID is one that this run has not come to.")
+            if record.ended is not None and after == record.frames:
+                raise Finished
+        replay = Replay(record, after, self._route, self._store)
+        await replay.follow()
+        return replay
+
+    async def find(self, run_id: str) -> RunRecord:
+        """
+        Raises:
+            RunNotFound: There is no such run of this route and this caller.
+            StoreUnavailable: The store cannot be reached.
+        """
+        record = await self._store.find(run_id) if _is_id(run_id) else None
+        if record is None or (record.route, record.owner) != (self._route.path, self._owner):
+            raise RunNotFound
+        return record
+
+    async def at(self, place: str) -> str:
+        """The id of the newest run at what the client calls `place`.
+
+        Raises:
+            RunNotFound: There is none.
+            StoreUnavailable: The store cannot be reached.
+        """
+        run_id = await self._store.named(str(self._name("place", place)))
+        if run_id is None:
+            raise RunNotFound
+        return run_id
+
+    async def own(self) -> list[RunRecord]:
+        """The caller's runs of this route, the newest first; none of a caller without a name."""
+        if self._owner is None:
+            return []
+        found = await self._store.owned(self._owner)
+        return [record for record in found if record.route == self._route.path]
+
+    async def stop(self, run_id: str) -> RunRecord:
+        """Ask for the end of a run. What is known of it before.
+
+        Raises:
+            RunNotFound: There is no such run for this caller.
+            StoreUnavailable: The store cannot be reached.
+        """
+        record = await self.find(run_id)
+        if record.ended is None:
+            await self._store.stop(run_id)
+        return record
+
+    def told(self, record: RunRecord) -> object:
+        """What the caller is told of a run."""
+        return self._route.format_class().run_object(record)
+
+    async def _same(self, run_id: str, asked: RunRecord) -> Replay:
+        record = await self.find(run_id)
+        if record.fingerprint != asked.fingerprint:
+            raise InvalidInput("The Idempotency-Key was used for another request.")
+        return await self.join(run_id, None)
+
+    async def _check_bounds(self, here: Mapping[str, Detached]) -> None:
+        resume = self._resume
+        made_here = sum(run.route is self._route for run in here.values())
+        if resume.per_process is not None and made_here >= resume.per_process:
+            raise TooManyRuns
+        if resume.per_owner is not None and self._owner is not None:
+            unfinished = [record for record in await self.own() if record.ended is None]
+            if len(unfinished) >= resume.per_owner:
+                raise TooManyOwned
+
+    def _name(self, kind: str, given: str | None) -> str | None:
+        """A name that no other owner and no other route can mean."""
+        if given is None:
+            return None
+        return sha256(to_json([self._route.path, self._owner, kind, given])).hexdigest()
+
+
+async def answer_about(
+    runs: Runs, asked: str, endpoint: str, request: Request
+) -> Outbox | Response:
+    """The answer to what is asked of stored runs, in the words of `Format.runs`.
+
+    Raises:
+        StreamError: There is no such run for the caller, or not what it asks for.
+    """
+    if asked == "list":
+        return json_response({"runs": [runs.told(record) for record in await runs.own()]})
+    params = request.path_params
+    position = request.headers.get("last-event-id")
+    try:
+        run_id = params["run_id"] if "run_id" in params else await runs.at(params["place"])
+        if asked == "stop":
+            record = await runs.stop(run_id)
+            return json_response(runs.told(record), 200 if record.ended else 202)
+        if asked == "state" or (asked == "show" and wants_json(request.headers.get("accept", ""))):
+            return json_response(runs.told(await runs.find(run_id)))
+        if "place" in params and (await runs.find(run_id)).ended is not None:
+            raise Finished
+        replay = await runs.join(run_id, position)
+        replay.place = place_of(run_id, request.url.path, endpoint)
+        return replay
+    except Finished:
+        return nothing_left()
+    except RunNotFound:
+        if (asked == "join" and "place" in params) or _comes_back_by_itself(request):
+            return nothing_left()
+        raise
+
+
+async def come_back(runs: Runs | None, endpoint: str, request: Request) -> Outbox | Response:
+    """The answer to a request with a ``Last-Event-ID``, which never starts a run.
+
+    A browser's ``EventSource`` comes back after the end and after a drop, to the address that it
+    had. Only 204 stops it; anything else and it would run the whole answer again, for ever.
+
+    Raises:
+        StreamError: There is no such run for the caller, or not what it asks for.
+    """
+    try:
+        if runs is None:
+            raise RunNotFound
+        position = request.headers["last-event-id"]
+        run_id, _ = read_position(position)
+        replay = await runs.join(run_id or "", position)
+        replay.place = place_of(replay.run_id, request.url.path, endpoint)
+        return replay
+    except Finished:
+        return nothing_left()
+    except (InvalidRequest, RunNotFound) as error:
+        if request.method == "GET" and not isinstance(error, InvalidInput):
+            return nothing_left()
+        raise
+
+
+def place_of(run_id: str, path: str, endpoint: str) -> str:
+    """Where a run is, relative to a request's `path`, which need not begin where the client's does.
+
+    Args:
+        run_id: The run.
+        path: The request's, which may have a slash at its end.
+        endpoint: The part of it that is below the route's own.
+    """
+    route = "/".join(path.rstrip("/").split("/")[: -endpoint.count("/") or None])
+    folder = path.rpartition("/")[0] or "/"
+    return quote(relpath(f"{route}/runs/{run_id}", folder))
+
+
+def nothing_left() -> Response:
+    return Response(status_code=204, headers=NOT_STORED)
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    return Response(to_json(body), status, NOT_STORED, media_type="application/json")
+
+
+def _comes_back_by_itself(request: Request) -> bool:
+    """Whether it is a browser's ``EventSource`` that has lost its connection."""
+    streamed = "text/event-stream" in request.headers.get("accept", "")
+    return request.method == "GET" and streamed and "last-event-id" in request.headers
+
+
+def read_position(text: str) -> tuple[str | None, int]:
+    """The run, if it says which, and the frame that a ``Last-Event-ID`` stands for.
+
+    Raises:
+        InvalidRequest: It is not one of ours.
+    """
+    match = _position.fullmatch(text)
+    if match is None:
+        raise InvalidRequest("The Last-Event-ID is not one that this server has sent.")
+    return match["run"], max(0, int(match["n"]))
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch(_id, text) is not None
+
+
+def _fingerprint(prepared: Prepared, request: Request) -> str:
+    asked = [request.url.path, request.url.query, prepared.body]
+    return sha256(to_json(asked)).hexdigest()

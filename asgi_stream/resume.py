@@ -1,0 +1,92 @@
+"""Resume: that the runs of a route outlive their readers, and for how long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from .stores import EventStore, open_store
+
+__all__ = ["Resume"]
+
+ON_DISCONNECT = ("continue", "cancel")
+WHOLE = ("frames", "size", "per_owner", "per_process")
+METHODS = tuple(name for name in vars(EventStore) if not name.startswith("_"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """How the runs of a route are kept, in seconds, bytes and counts. ``None`` is no limit.
+
+    Args:
+        store: Where: ``"memory"`` (of this process), ``"redis://host:6379/0"``, or an
+            `asgi_stream.stores.EventStore` that routes may share.
+        keep: Seconds that a run is kept after its end.
+        on_disconnect: ``"continue"``: a run goes on when its readers leave. ``"cancel"``: it ends
+            when the last one has left, so that only those who come while another reads find it.
+        grace: Seconds without any reader after which a run is cancelled all the same.
+        frames: Frames of one run that are kept, the newest. Who asks for older ones is told of the
+            gap.
+        size: Bytes of them.
+        per_owner: Unfinished runs of one owner at once; another is refused with the status 429.
+        per_process: Unfinished runs of the route in one process; another is refused with 503.
+    """
+
+    store: str | EventStore = "memory"
+    keep: float = 300.0
+    on_disconnect: Literal["continue", "cancel"] = "continue"
+    grace: float | None = None
+    frames: int | None = 10_000
+    size: int | None = 8_388_608
+    per_owner: int | None = None
+    per_process: int | None = 1_000
+
+    opened: EventStore = field(init=False, repr=False, compare=False)
+    """The store itself."""
+
+    def __post_init__(self) -> None:
+        store: Any = self.store
+        if isinstance(store, str):
+            try:
+                store = open_store(store)
+            except (ImportError, ValueError):
+                return  # `problems` tells of it
+        object.__setattr__(self, "opened", store)
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds without any reader after which a run is cancelled."""
+        return 0.0 if self.on_disconnect == "cancel" else self.grace
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with it, a sentence each; nothing when it can work."""
+        if isinstance(self.store, str):
+            try:
+                open_store(self.store)
+            except (ImportError, ValueError) as error:
+                yield f"resume.store: {error}"
+        else:
+            missing = [name for name in METHODS if not hasattr(self.store, name)]
+            if missing:
+                yield f"resume.store: {self.store!r} is not a store (it has no {missing[0]})"
+        if self.on_disconnect not in ON_DISCONNECT:
+            yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
+        elif self.on_disconnect == "cancel" and self.grace is not None:
+            yield 'resume.grace goes with on_disconnect="continue"'
+        for each in fields(self):
+            value = getattr(self, each.name, None)
+            if each.name in WHOLE or each.name in ("keep", "grace"):
+                yield from _wrong_number(each.name, value)
+
+
+def _wrong_number(name: str, value: Any) -> Iterator[str]:
+    if value is None and name != "keep":
+        return
+    kind = int if name in WHOLE else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kind):
+        expected = "a whole number" if kind is int else "a number of seconds"
+        yield f"resume.{name} must be {expected}, not {value!r}"
+    elif not math.isfinite(value) or value <= 0:
+        yield f"resume.{name} must be more than 0 and finite, not {value!r}"

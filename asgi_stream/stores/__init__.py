@@ -1,0 +1,192 @@
+"""Where the frames of runs are kept that outlive their readers.
+
+A store is any object with the methods of `EventStore`. The two that come with the package are
+``MemoryStore`` (one process, nothing to install) and ``RedisStore`` (many workers and machines).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+__all__ = ["EventStore", "Follower", "Page", "Producer", "RunRecord", "Taken", "open_store"]
+
+State = Literal["pending", "running", "done", "failed", "cancelled"]
+
+PAGE_BYTES = 262_144
+"""About how much a store reads at once."""
+
+
+class Taken(Exception):
+    """Another has written at this place of a run, or ended it: the writer is not its owner now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What is known of a run besides its frames.
+
+    Attributes:
+        run_id: Cannot be guessed.
+        route: The path of its route.
+        owner: What the route's ``authorize`` returned for who started it.
+        fingerprint: Stands for the request that started it.
+        state: ``pending`` until the first frame, ``running``, and then how it ended.
+        created: Seconds since 1970, as all times here.
+        started: When the first frame was written.
+        ended: When the last one was.
+        frames: How many there have been; the last one's id.
+        size: Their bytes.
+        code: Of the error that it ended with.
+    """
+
+    run_id: str
+    route: str
+    owner: str | None
+    fingerprint: str
+    created: float
+    state: State = "pending"
+    started: float | None = None
+    ended: float | None = None
+    frames: int = 0
+    size: int = 0
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Frames of a run, one after the other.
+
+    Attributes:
+        first: The id of the first of `frames`. More than was asked for: those before are gone.
+        frames: May be empty.
+        ended: Whether the run's last frame is among them, or before them.
+        more: Whether there are more already.
+        alive: Whether anyone still makes frames, or the run has ended.
+    """
+
+    first: int
+    frames: Sequence[bytes]
+    ended: bool
+    more: bool
+    alive: bool
+
+
+class Producer(Protocol):
+    """What makes a run's frames, as its store sees it. Nothing here waits."""
+
+    @property
+    def record(self) -> RunRecord:
+        """What is known of the run now."""
+
+    def stop(self) -> None:
+        """Someone has asked for the run's end."""
+
+    def lost(self) -> None:
+        """The run is held to be dead, and its end was written by another."""
+
+    def read_by(self, readers: int) -> None:
+        """So many read it now."""
+
+
+class Follower(Protocol):
+    """A reader of a run, as its store sees it. Nothing here waits."""
+
+    def feed(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
+        """New frames, the first of which has the id `first`; `ended` if the last is the run's."""
+
+    def look(self) -> None:
+        """There may be something new: read."""
+
+
+class EventStore(Protocol):
+    """Frames by run and position: 1, 2, 3... A reader is a position, and nothing else.
+
+    Whatever is shown to followers can be read from then on, so a follower may miss anything that
+    it is fed and ask again.
+
+    Every method that is awaited raises `asgi_stream.errors.StoreUnavailable` when the store cannot
+    be reached.
+    """
+
+    async def create(
+        self, producer: Producer, *, keep: float, place: str | None = None, key: str | None = None
+    ) -> str:
+        """Begin the run of ``producer.record``.
+
+        Args:
+            producer: Who makes its frames; told of requests to stop and of readers.
+            keep: Seconds that everything is kept after the end.
+            place: A name by which the run can be found, until another has it.
+            key: A name that is the run's for good. If another run has it, none is begun.
+
+        Returns:
+            The run's id; that of the run whose `key` it is, if that was there before.
+        """
+
+    async def append(
+        self,
+        run_id: str,
+        first: int,
+        frames: Sequence[bytes],
+        *,
+        keep_from: int = 1,
+        record: RunRecord | None = None,
+    ) -> None:
+        """Write frames, of which the first has the id `first`, and tell all followers.
+
+        Args:
+            run_id: The run, which `create` has begun here or elsewhere.
+            first: One more than the last that was written.
+            frames: To be written all or in part; what was written before a failure is not again.
+            keep_from: Frames before this id may be dropped.
+            record: What is known of the run now, if that has changed. With these frames the run
+                ends if it says so.
+
+        Raises:
+            Taken: There is another frame at this place already, or no such run.
+        """
+
+    async def read(self, run_id: str, after: int) -> Page | None:
+        """Frames after the id `after`, about `PAGE_BYTES` of them; None: there is no such run."""
+
+    async def find(self, run_id: str) -> RunRecord | None:
+        """What is known of a run."""
+
+    async def named(self, name: str) -> str | None:
+        """The id of the run that has `name` for its place or its key."""
+
+    async def owned(self, owner: str) -> list[RunRecord]:
+        """The runs of an owner, the newest first."""
+
+    async def stop(self, run_id: str) -> None:
+        """Ask for the end of a run, wherever it is made."""
+
+    async def follow(self, run_id: str, follower: Follower) -> None:
+        """Tell `follower` of all frames that are written from now on."""
+
+    def unfollow(self, run_id: str, follower: Follower) -> None:
+        """End that. Without effect if it does not follow."""
+
+    async def aclose(self) -> None:
+        """Give back what is held on this event loop. The store may be used again."""
+
+
+def open_store(url: str) -> EventStore:
+    """A store by its address: ``"memory"``, or ``redis://``, ``rediss://`` or ``unix://``.
+
+    Nothing connects before the first use.
+
+    Raises:
+        ValueError: There is no such kind of store, or the address cannot be read.
+        ImportError: What it needs is not installed.
+    """
+    if url == "memory":
+        from .memory import MemoryStore
+
+        return MemoryStore()
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        from .redis import RedisStore
+
+        return RedisStore(url)
+    raise ValueError(f'expected "memory" or an address like redis://host:6379/0, not {url!r}')

@@ -1,0 +1,156 @@
+"""Runs in the memory of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import TimerHandle
+from collections.abc import Sequence
+
+from . import PAGE_BYTES, Follower, Page, Producer, RunRecord, Taken
+
+__all__ = ["MemoryStore"]
+
+
+class _Kept:
+    """One run and its frames."""
+
+    def __init__(self, producer: Producer, keep: float, names: Sequence[str]) -> None:
+        self.record = producer.record
+        self.producer = producer
+        self.keep = keep
+        self.names = names
+        self.first = 1
+        self.frames: list[bytes] = []
+        self.size = 0
+        self.followers: set[Follower] = set()
+        self.timer: TimerHandle | None = None
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.frames) - 1
+
+
+class MemoryStore:
+    """Keeps runs as long as this process lives, for readers on the same event loop.
+
+    Args:
+        size: Bytes of frames that all runs together may take. When they take more, the runs that
+            ended first are dropped before their time.
+    """
+
+    def __init__(self, *, size: int = 268_435_456) -> None:
+        self._capacity = size
+        self._size = 0
+        self._runs: dict[str, _Kept] = {}
+        self._names: dict[str, str] = {}
+
+    async def create(
+        self, producer: Producer, *, keep: float, place: str | None = None, key: str | None = None
+    ) -> str:
+        run_id = producer.record.run_id
+        if key is not None and key in self._names:
+            return self._names[key]
+        names = [name for name in (place, key) if name is not None]
+        self._names |= dict.fromkeys(names, run_id)
+        self._runs[run_id] = _Kept(producer, keep, names)
+        return run_id
+
+    async def append(
+        self,
+        run_id: str,
+        first: int,
+        frames: Sequence[bytes],
+        *,
+        keep_from: int = 1,
+        record: RunRecord | None = None,
+    ) -> None:
+        kept = self._runs.get(run_id)
+        if kept is None or first != kept.last + 1 or kept.record.ended is not None:
+            raise Taken
+        kept.frames += frames
+        added = sum(map(len, frames))
+        if keep_from > kept.first:
+            gone = kept.frames[: keep_from - kept.first]
+            del kept.frames[: len(gone)]
+            kept.first += len(gone)
+            added -= sum(map(len, gone))
+        kept.size += added
+        self._size += added
+        if record is not None:
+            kept.record = record
+        ended = kept.record.ended is not None
+        for follower in tuple(kept.followers):
+            follower.feed(first, frames, ended)
+        if ended:
+            loop = asyncio.get_running_loop()
+            kept.timer = loop.call_later(kept.keep, self._drop, run_id)
+        if self._size > self._capacity:
+            self._make_room()
+
+    async def read(self, run_id: str, after: int) -> Page | None:
+        kept = self._runs.get(run_id)
+        if kept is None:
+            return None
+        begin = max(after + 1, kept.first)
+        frames: list[bytes] = []
+        size = 0
+        for frame in kept.frames[begin - kept.first :]:
+            frames.append(frame)
+            size += len(frame)
+            if size >= PAGE_BYTES:
+                break
+        more = begin + len(frames) <= kept.last
+        return Page(begin, frames, kept.record.ended is not None and not more, more, alive=True)
+
+    async def find(self, run_id: str) -> RunRecord | None:
+        kept = self._runs.get(run_id)
+        if kept is None:
+            return None
+        return kept.record if kept.record.ended is not None else kept.producer.record
+
+    async def named(self, name: str) -> str | None:
+        return self._names.get(name)
+
+    async def owned(self, owner: str) -> list[RunRecord]:
+        records = [await self.find(run_id) for run_id in reversed(self._runs)]
+        return [record for record in records if record is not None and record.owner == owner]
+
+    async def stop(self, run_id: str) -> None:
+        if run_id in self._runs:
+            self._runs[run_id].producer.stop()
+
+    async def follow(self, run_id: str, follower: Follower) -> None:
+        if run_id in self._runs:
+            kept = self._runs[run_id]
+            kept.followers.add(follower)
+            kept.producer.read_by(len(kept.followers))
+
+    def unfollow(self, run_id: str, follower: Follower) -> None:
+        kept = self._runs.get(run_id)
+        if kept is not None and follower in kept.followers:
+            kept.followers.remove(follower)
+            kept.producer.read_by(len(kept.followers))
+
+    async def aclose(self) -> None:
+        for run_id in tuple(self._runs):
+            if self._runs[run_id].record.ended is not None:
+                self._drop(run_id)
+
+    def _make_room(self) -> None:
+        """Drop runs that have ended, the first of them first, until the rest has room."""
+        for kept in sorted(self._runs.values(), key=lambda each: each.record.ended or 0.0):
+            if self._size <= self._capacity:
+                break
+            if kept.record.ended is not None:
+                self._drop(kept.record.run_id)
+
+    def _drop(self, run_id: str) -> None:
+        kept = self._runs.pop(run_id)
+        self._size -= kept.size
+        if kept.timer is not None:
+            kept.timer.cancel()
+        for name in kept.names:
+            if self._names[name] == run_id:
+                del self._names[name]
+        for follower in tuple(kept.followers):
+            follower.look()

@@ -1,0 +1,245 @@
+"""One process's way to Redis: commands in batches on one connection, messages on another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import Future, Task
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+try:
+    from redis import exceptions
+    from redis.asyncio import Redis
+    from redis.asyncio.client import PubSub
+    from redis.backoff import ExponentialBackoff, NoBackoff
+    from redis.exceptions import ResponseError
+    from redis.retry import Retry
+except ImportError as error:  # pragma: no cover - installed wherever tests run
+    raise ImportError(
+        'a store on Redis needs the redis package: pip install "asgi_stream[redis]"'
+    ) from error
+
+from ..errors import StoreUnavailable
+
+__all__ = ["Command", "Link", "NoBackoff", "Redis", "ResponseError", "Retry"]
+
+logger = logging.getLogger("asgi_stream")
+
+Command = tuple[Any, ...]
+
+INTERVAL_SECONDS = 0.002
+"""Between two batches. The first after a pause goes at once; under load they grow instead."""
+
+BATCH = 1000
+"""Commands in one batch, about."""
+
+GONE = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+"""The connection is lost, so nobody knows what was done of a batch."""
+
+NOT_NOW = (
+    exceptions.BusyLoadingError,
+    exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.TryAgainError,
+)
+"""Redis has refused a command that it may take later."""
+
+
+class _Asked:
+    """Commands that go together, and who waits for their answers."""
+
+    def __init__(self, commands: Sequence[Command], until: float, answers: Future[Any]) -> None:
+        self.commands = commands
+        self.until = until
+        self.answers = answers
+
+
+Failed = tuple[_Asked, BaseException]
+
+
+class Link:
+    """The connections of one event loop to one Redis. They are made at the first use.
+
+    Args:
+        client: A client of redis-py that returns bytes.
+        hear: Called with the channel and the data of each message.
+        back: Called when messages may have been missed.
+    """
+
+    def __init__(
+        self, client: Redis, hear: Callable[[str, bytes], None], back: Callable[[], None]
+    ) -> None:
+        self._client = client
+        self._hear = hear
+        self._back = back
+        self._loop = asyncio.get_running_loop()
+        self._backoff = ExponentialBackoff(cap=0.5, base=0.01)
+        self._queue: list[_Asked] = []
+        self._sender: Task[None] | None = None
+        self._sent = 0.0
+        self._failures = 0
+        self.failed = -1e9
+        """When a batch has failed the last time, by the loop's clock."""
+        self._channels: dict[str, Future[None]] = {}
+        self._messages: PubSub | None = None
+        self._listener: Task[None] | None = None
+
+    async def do(self, *commands: Command, patience: float) -> list[Any]:
+        """The answers to `commands`, which are run one after the other; errors as values.
+
+        A caller that is cancelled meanwhile changes nothing: they are run all the same. After a
+        lost connection they are run again, so they must not mind that.
+
+        Args:
+            *commands: Of Redis, each with its arguments.
+            patience: Seconds for which they are tried again.
+
+        Raises:
+            StoreUnavailable: Redis could not be reached, or would not, for so long.
+        """
+        asked = _Asked(commands, self._loop.time() + patience, self._loop.create_future())
+        self._queue.append(asked)
+        if self._sender is None or self._sender.done():
+            self._sender = self._loop.create_task(self._send())
+        answers: list[Any] = await asked.answers
+        return answers
+
+    async def subscribe(self, channel: str) -> None:
+        """Hear `channel`. Returns when nothing that is said there is missed, or Redis is away."""
+        if channel not in self._channels:
+            self._channels[channel] = self._loop.create_future()
+            if self._listener is None:
+                self._listener = self._loop.create_task(self._listen())
+            elif self._messages is not None:
+                await self._tell(self._messages.subscribe(channel))
+        await asyncio.wait({self._channels[channel]}, timeout=1.0)
+
+    async def unsubscribe(self, channel: str) -> None:
+        if self._channels.pop(channel, None) is not None and self._messages is not None:
+            await self._tell(self._messages.unsubscribe(channel))
+
+    async def aclose(self) -> None:
+        """Run what is asked for already, and close the connections."""
+        if self._sender is not None:
+            await asyncio.wait({self._sender})
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait({self._listener})
+        await self._client.aclose()
+
+    async def _send(self) -> None:
+        while self._queue:
+            pause = self._sent + INTERVAL_SECONDS - self._loop.time()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            batch = self._batch()
+            again: list[Failed] = []
+            try:
+                answers = await self._run(batch)
+            except GONE as error:
+                again = [(asked, error) for asked in batch]
+            except Exception as error:
+                # Nothing that is known; but whoever waits must not wait for ever.
+                for asked in batch:
+                    _answer(asked, error)
+            else:
+                again = self._answered(batch, answers)
+            self._sent = self._loop.time()
+            if again:
+                await self._try_again(again)
+            else:
+                self._failures = 0
+
+    def _batch(self) -> list[_Asked]:
+        size = count = 0
+        while count < len(self._queue) and size < BATCH:
+            size += len(self._queue[count].commands)
+            count += 1
+        batch, self._queue = self._queue[:count], self._queue[count:]
+        return batch
+
+    async def _run(self, batch: list[_Asked]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for asked in batch:
+            for command in asked.commands:
+                pipeline.execute_command(*command)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    def _answered(self, batch: list[_Asked], answers: list[Any]) -> list[Failed]:
+        """Give the answers to who waits for them; what has to be tried again is returned."""
+        again: list[Failed] = []
+        begin = 0
+        for asked in batch:
+            own = answers[begin : begin + len(asked.commands)]
+            begin += len(own)
+            refused = next((each for each in own if isinstance(each, NOT_NOW)), None)
+            if refused is None:
+                _answer(asked, own)
+            else:
+                again.append((asked, refused))
+        return again
+
+    async def _try_again(self, failed: list[Failed]) -> None:
+        self._failures += 1
+        now = self.failed = self._loop.time()
+        if self._failures == 1:
+            logger.warning("the store does not answer, and is tried again: %s", failed[0][1])
+        waiting = []
+        for asked, error in failed:
+            if asked.until <= now:
+                lost = StoreUnavailable()
+                lost.__cause__ = error
+                _answer(asked, lost)
+            else:
+                waiting.append(asked)
+        self._queue = waiting + self._queue
+        await asyncio.sleep(self._backoff.compute(self._failures))
+
+    async def _listen(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with self._client.pubsub() as messages:
+                    await messages.subscribe(*self._channels)
+                    self._messages = messages
+                    if failures:
+                        self._back()
+                    failures = 0
+                    while True:
+                        message = await messages.get_message(timeout=None)
+                        if message is not None:
+                            self._heard(message)
+            except GONE:
+                failures += 1
+                self.failed = self._loop.time()
+            finally:
+                self._messages = None
+            await asyncio.sleep(self._backoff.compute(failures))
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        channel = message["channel"].decode()
+        if message["type"] == "message":
+            self._hear(channel, message["data"])
+        elif message["type"] == "subscribe" and channel in self._channels:
+            confirmed = self._channels[channel]
+            if not confirmed.done():
+                confirmed.set_result(None)
+
+    async def _tell(self, telling: Any) -> None:
+        with suppress(*GONE):  # the listener finds that out too, and begins again with all channels
+            await telling
+
+
+def _answer(asked: _Asked, answer: Any) -> None:
+    if asked.answers.done():
+        return
+    if isinstance(answer, BaseException):
+        asked.answers.set_exception(answer)
+        asked.answers.exception()  # whoever asked may not wait for it any more
+    else:
+        asked.answers.set_result(answer)
