@@ -21,7 +21,7 @@ from .detached import Detached
 from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooManyRuns
 from .events import RunError
 from .formats import Document, Format
-from .outbox import Outbox, ReaderStalled
+from .outbox import Outbox, ReaderStalled, nothing
 from .prepare import Prepared, prepare
 from .rejoin import NOT_STORED, Runs, answer_about, come_back, json_response
 from .reports import reported
@@ -186,10 +186,10 @@ class StreamApp:
             if isinstance(prepared, Document):
                 return json_response(prepared.body)
             if runs is not None and not prepared.gathered:
-                release, done = _nothing, release
+                release, done = nothing, release
                 return await runs.begin(prepared, request, endpoint, here.runs, here.tasks, done)
             stream = _begun(route, prepared, request, here.tasks)
-            stream.on_leave, release = release, _nothing
+            stream.on_leave, release = release, nothing
             return stream
         finally:
             release()
@@ -242,11 +242,9 @@ def _begun(
     # A browser's EventSource comes back with the id of the last frame that had one.
     returns = request.method == "GET" and not prepared.gathered
     first_line = f"id: {prepared.request.run_id}\n".encode() if returns else b""
-    return Stream(prepared, route, first_line=first_line, tasks=tasks)
-
-
-def _nothing() -> None:
-    """For who has passed on what it held."""
+    stream = Stream(prepared, route, first_line=first_line, tasks=tasks)
+    stream.begin()
+    return stream
 
 
 async def _respond(

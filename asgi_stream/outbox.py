@@ -27,7 +27,7 @@ class ReaderStalled(Exception):
     """A send has waited for the reader for ``limits.send`` seconds."""
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """What is done when a reader leaves, if nobody has said otherwise."""
 
 
@@ -51,7 +51,7 @@ class Outbox:
         self.run_id = run_id
         self.gathered = gathered
         self.reader_left = False
-        self.on_leave: Callable[[], None] = _nothing
+        self.on_leave: Callable[[], None] = nothing
         self._format = format
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -61,6 +61,7 @@ class Outbox:
         self._waiting: list[bytes] = []
         self._size = 0
         self._capacity = inf if limits.buffer is None else limits.buffer
+        self._pause_at = self._capacity / 2
         self._reader: Future[None] | None = None
         self._room: Future[None] | None = None
         self._end: RunFinished | RunError | None = None
@@ -80,7 +81,7 @@ class Outbox:
             self.waiting_since = monotonic()
         self._waiting.append(frame)
         self._size += len(frame)
-        self.full = self._size * 2 >= self._capacity
+        self.full = self._size >= self._pause_at
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
 
@@ -178,7 +179,7 @@ class Outbox:
             self._timer.cancel()
         self._end = self._end or RunError("incomplete", "", "")
         self.on_leave()
-        self.on_leave = _nothing
+        self.on_leave = nothing
         self._wake(self._room)
         self._wake(self._reader)
 

@@ -86,8 +86,13 @@ class Runs:
             fingerprint=_fingerprint(prepared, request),
             created=time.time(),
         )
-        call, resume = prepared.call, self._resume
-        run = Detached(record, self._route, resume, 0.0 if call.attended else resume.patience)
+        resume = self._resume
+
+        def ended() -> None:
+            here.pop(record.run_id, None)
+            done()
+
+        run = Detached(prepared, self._route, resume, record, tasks=tasks, on_end=ended)
         try:
             if key and (known := await self._store.named(str(self._name("key", key)))):
                 return await self._same(known, record)
@@ -95,7 +100,7 @@ class Runs:
             found = await self._store.create(
                 run,
                 keep=resume.keep,
-                place=self._name("place", call.place),
+                place=self._name("place", prepared.call.place),
                 key=self._name("key", key),
             )
             if found != record.run_id:
@@ -107,13 +112,7 @@ class Runs:
         replay = Replay(record, 0, self._route, self._store, run)
         replay.place = place_of(record.run_id, request.url.path, endpoint)
         await replay.follow()
-        task = run.begin(prepared, tasks)
-
-        def ended(_: Task[None]) -> None:
-            del here[record.run_id]
-            done()
-
-        task.add_done_callback(ended)
+        run.begin()
         return replay
 
     async def join(self, run_id: str, position: str | None) -> Replay:

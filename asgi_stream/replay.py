@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .detached import Detached, numbered
+from .detached import Detached, id_line, numbered
 from .errors import FramesGone, RunNotFound, ShuttingDown, StoreUnavailable, WorkerLost
 from .events import RunError, RunFinished, Step
 from .outbox import Outbox
@@ -69,7 +69,7 @@ class Replay(Outbox):
 
     async def opened(self) -> RunError | None:
         if self._made_here is not None:
-            error = await self._made_here.stream.opened()
+            error = await self._made_here.opened()
             if error is not None:
                 return error
         return await super().opened()
@@ -131,7 +131,9 @@ class Replay(Outbox):
     async def _bury(self) -> None:
         """Write the last frame of a run whose worker has died, for this and all other readers."""
         error = reported(WorkerLost(), self._route, self.run_id)
-        frames = numbered(self._format, self.run_id, self._next, [self._format.encode(error)])
+        frames = numbered(
+            id_line(self._format, self.run_id), self._next, [self._format.encode(error)]
+        )
         record = replace(
             self._record,
             state="failed",
@@ -141,7 +143,9 @@ class Replay(Outbox):
             code=error.code,
         )
         try:
-            await self._store.append(self.run_id, self._next, frames, record=record)
+            writing = self._store.append(self.run_id, self._next, frames, record=record)
+            if writing is not None:
+                await writing
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
         except Taken:

@@ -58,13 +58,21 @@ class Stream(Outbox):
         self._opening: Future[None] | None = None
         self._shown = self._answering = False
         self._begun = self._alive = self._sent
-        runnable = prepared.runnable
+        self._prepared = prepared
+        self._tasks = tasks
+        self._run: Run | None = None
+
+    def begin(self) -> None:
+        """Start the run, unless it has been ended before."""
+        if self._end is not None:
+            return
+        runnable = self._prepared.runnable
         self._run = Run(
-            with_inline_parser(runnable) if route.inline_parser else runnable,
-            prepared.request,
+            with_inline_parser(runnable) if self._route.inline_parser else runnable,
+            self._prepared.request,
             sink=self,
-            grace=limits.grace,
-            tasks=tasks,
+            grace=self._limits.grace,
+            tasks=self._tasks,
         )
         self._watch()
 
@@ -110,7 +118,7 @@ class Stream(Outbox):
     def fail(self, exception: BaseException) -> None:
         if self._end is None:
             self._finish(reported(exception, self._route, self.run_id))
-            self._run.leave()
+            self._leave_run()
 
     # What the response sees of it, with what an outbox has.
 
@@ -128,15 +136,14 @@ class Stream(Outbox):
             return self._end
         return await super().opened()
 
-    @property
-    def end(self) -> RunFinished | RunError | None:
-        """How the run has ended, if it has."""
-        return self._end
-
     def leave(self) -> None:
         """Nobody reads any more: end the run, if it goes on. Returns at once."""
         super().leave()
-        self._run.leave()
+        self._leave_run()
+
+    def _leave_run(self) -> None:
+        if self._run is not None:
+            self._run.leave()
 
     def _gathered(self, event: Event) -> bytes:
         """The answer's one document, at its end."""

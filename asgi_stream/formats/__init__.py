@@ -163,9 +163,9 @@ class Format(Protocol):
         """Headers of the answer, besides those that every answer has."""
         return {}
 
-    def frame_id(self, run_id: str, number: int) -> str:
-        """What goes in front of a stored frame, for a client that comes back with its id."""
-        return f"id: {run_id}:{number}\n"
+    def id_prefix(self, run_id: str) -> str | None:
+        """What comes before a stored frame's number in its id; None: frames have no ids."""
+        return f"{run_id}:"
 
     def gap(self, run_id: str, first: int, last: int) -> bytes:
         """Tells that the frames from `first` to `last` are no longer kept.
@@ -173,7 +173,7 @@ class Format(Protocol):
         ``b""`` if the client cannot go on without them: it is told of an error then.
         """
         gap = data_frame({"gap": {"first": first, "last": last}})
-        return self.frame_id(run_id, last).encode() + gap
+        return f"id: {self.id_prefix(run_id)}{last}\n".encode() + gap
 
     def encode(self, event: Event) -> bytes:
         """The event as frames, each with its blank line; ``b""`` if it is not for the client."""

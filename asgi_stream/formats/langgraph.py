@@ -112,8 +112,8 @@ class Format(FormatProtocol):
         place = f"/runs/{run_id}"  # below the SDK's URL, in front of which clients put that
         return {"Content-Location": place} | ({"Location": f"{place}/stream"} if resumable else {})
 
-    def frame_id(self, run_id: str, number: int) -> str:
-        return f"id: {number}\n"
+    def id_prefix(self, run_id: str) -> str:
+        return ""
 
     def gap(self, run_id: str, first: int, last: int) -> bytes:
         return b""

@@ -94,8 +94,8 @@ class Format(FormatProtocol):
     def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
         return {"x-vercel-ai-ui-message-stream": "v1"}
 
-    def frame_id(self, run_id: str, number: int) -> str:
-        return ""  # its client begins again at the first frame
+    def id_prefix(self, run_id: str) -> None:
+        return None  # its client begins again at the first frame
 
     def gap(self, run_id: str, first: int, last: int) -> bytes:
         return b""

@@ -6,11 +6,20 @@ A store is any object with the methods of `EventStore`. The two that come with t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-__all__ = ["EventStore", "Follower", "Page", "Producer", "RunRecord", "Taken", "open_store"]
+__all__ = [
+    "EventStore",
+    "Follower",
+    "Page",
+    "Producer",
+    "RunRecord",
+    "State",
+    "Taken",
+    "open_store",
+]
 
 State = Literal["pending", "running", "done", "failed", "cancelled"]
 
@@ -124,7 +133,7 @@ class EventStore(Protocol):
             The run's id; that of the run whose `key` it is, if that was there before.
         """
 
-    async def append(
+    def append(
         self,
         run_id: str,
         first: int,
@@ -132,7 +141,7 @@ class EventStore(Protocol):
         *,
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> None:
+    ) -> Awaitable[None] | None:
         """Write frames, of which the first has the id `first`, and tell all followers.
 
         Args:
@@ -142,6 +151,9 @@ class EventStore(Protocol):
             keep_from: Frames before this id may be dropped.
             record: What is known of the run now, if that has changed. With these frames the run
                 ends if it says so.
+
+        Returns:
+            What is to be awaited; None if the frames are written already.
 
         Raises:
             Taken: There is another frame at this place already, or no such run.

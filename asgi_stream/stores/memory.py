@@ -55,7 +55,7 @@ class MemoryStore:
         self._runs[run_id] = _Kept(producer, keep, names)
         return run_id
 
-    async def append(
+    def append(
         self,
         run_id: str,
         first: int,

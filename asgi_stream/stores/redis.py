@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -101,14 +101,14 @@ class RedisStore:
             commands.append(("ZADD", keys.owner(record.owner), record.created, run_id))
             commands.append(("EXPIRE", keys.owner(record.owner), made.keep_now))
         await here.listen()
-        _, holder, *_ = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS)
+        _, holder, *_ = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS, at_once=True)
         if holder != here.id.encode():
             raise Taken
         here.made[run_id] = made
         here.beat()
         return run_id
 
-    async def append(
+    def append(
         self,
         run_id: str,
         first: int,
@@ -116,7 +116,7 @@ class RedisStore:
         *,
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> None:
+    ) -> Awaitable[None]:
         here, log = self._here(), self._keys.log(run_id)
         made = here.made.get(run_id)
         ended = record is not None and record.ended is not None
@@ -132,15 +132,29 @@ class RedisStore:
         of_record = self._of_record(run_id, made, record, first=first == 1)
         if made is not None:
             commands += of_record
+            of_record = []
+        return self._append(here, run_id, first, frames, ended, commands, of_record)
+
+    async def _append(
+        self,
+        here: Worker,
+        run_id: str,
+        first: int,
+        frames: Sequence[bytes],
+        ended: bool,
+        commands: list[Command],
+        afterwards: list[Command],
+    ) -> None:
+        link, patience = here.link, self._patience
         try:
-            answers = await here.link.do(*commands, patience=self._patience)
+            answers = await link.do(*commands, patience=patience, at_once=first == 1)
             refused = [n for n in range(len(frames)) if isinstance(answers[n], ResponseError)]
             if refused:
                 await self._check_written(here, run_id, first + refused[-1], frames[refused[-1]])
-            if made is None:
+            if afterwards:
                 # Now this is the run's end, after which its worker, should it wake, writes nothing.
-                no_more = ("XSETID", log, "18446744073709551615-0")
-                await here.link.do(no_more, *of_record, patience=self._patience)
+                no_more = ("XSETID", self._keys.log(run_id), "18446744073709551615-0")
+                await link.do(no_more, *afterwards, patience=patience)
         except BaseException:
             here.made.pop(run_id, None)
             here.look(run_id)

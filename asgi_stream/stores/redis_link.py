@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from asyncio import Future, Task
+from asyncio import Future, Task, TimerHandle
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 try:
     from redis import exceptions
@@ -31,6 +31,9 @@ Command = tuple[Any, ...]
 
 INTERVAL_SECONDS = 0.002
 """Between two batches. The first after a pause goes at once; under load they grow instead."""
+
+CROWD = 100
+"""Who waits for the next batch; so many do not wait for its time."""
 
 BATCH = 1000
 """Commands in one batch, about."""
@@ -80,7 +83,10 @@ class Link:
         self._backoff = ExponentialBackoff(cap=0.5, base=0.01)
         self._queue: list[_Asked] = []
         self._sender: Task[None] | None = None
+        self._timer: TimerHandle | None = None
+        self._due = 0.0
         self._sent = 0.0
+        self._outage = 0.0
         self._failures = 0
         self.failed = -1e9
         """When a batch has failed the last time, by the loop's clock."""
@@ -88,7 +94,7 @@ class Link:
         self._messages: PubSub | None = None
         self._listener: Task[None] | None = None
 
-    async def do(self, *commands: Command, patience: float) -> list[Any]:
+    async def do(self, *commands: Command, patience: float, at_once: bool = False) -> list[Any]:
         """The answers to `commands`, which are run one after the other; errors as values.
 
         A caller that is cancelled meanwhile changes nothing: they are run all the same. After a
@@ -96,15 +102,17 @@ class Link:
 
         Args:
             *commands: Of Redis, each with its arguments.
-            patience: Seconds for which they are tried again.
+            patience: Seconds for which they are tried again, from the beginning of an outage.
+            at_once: Do not wait for others to go with them.
 
         Raises:
             StoreUnavailable: Redis could not be reached, or would not, for so long.
         """
-        asked = _Asked(commands, self._loop.time() + patience, self._loop.create_future())
+        now = self._loop.time()
+        until = max(now, self._outage + patience) if self._failures else now + patience
+        asked = _Asked(commands, until, self._loop.create_future())
         self._queue.append(asked)
-        if self._sender is None or self._sender.done():
-            self._sender = self._loop.create_task(self._send())
+        self._schedule(0.0 if at_once else self._sent + INTERVAL_SECONDS)
         answers: list[Any] = await asked.answers
         return answers
 
@@ -124,18 +132,35 @@ class Link:
 
     async def aclose(self) -> None:
         """Run what is asked for already, and close the connections."""
-        if self._sender is not None:
-            await asyncio.wait({self._sender})
+        while self._queue or self._sender is not None:
+            self._schedule(0.0)
+            await asyncio.wait({cast("Task[None]", self._sender)})
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait({self._listener})
         await self._client.aclose()
 
+    def _schedule(self, at: float) -> None:
+        """Send what is asked for, at this time or before; when the present batch is through."""
+        if self._sender is not None:
+            return
+        if self._timer is not None:
+            if self._due <= at:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if at <= self._loop.time():
+            self._start()
+        else:
+            self._due = at
+            self._timer = self._loop.call_at(at, self._start)
+
+    def _start(self) -> None:
+        self._timer = None
+        self._sender = self._loop.create_task(self._send())
+
     async def _send(self) -> None:
         while self._queue:
-            pause = self._sent + INTERVAL_SECONDS - self._loop.time()
-            if pause > 0:
-                await asyncio.sleep(pause)
             batch = self._batch()
             again: list[Failed] = []
             try:
@@ -151,8 +176,13 @@ class Link:
             self._sent = self._loop.time()
             if again:
                 await self._try_again(again)
-            else:
-                self._failures = 0
+                continue
+            self._failures = 0
+            if len(self._queue) < CROWD:
+                break
+        self._sender = None
+        if self._queue:
+            self._schedule(self._sent + INTERVAL_SECONDS)
 
     def _batch(self) -> list[_Asked]:
         size = count = 0
@@ -188,6 +218,7 @@ class Link:
         self._failures += 1
         now = self.failed = self._loop.time()
         if self._failures == 1:
+            self._outage = now
             logger.warning("the store does not answer, and is tried again: %s", failed[0][1])
         waiting = []
         for asked, error in failed:
