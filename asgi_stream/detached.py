@@ -6,19 +6,19 @@ import logging
 import time
 from asyncio import Task, TimerHandle
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from typing import Any
 
 from .errors import RunCancelled, StoreUnavailable
 from .events import RunError, RunFinished
 from .formats import Format
-from .outbox import nothing
+from .outbox import Outbox, nothing
 from .prepare import Prepared
 from .resume import Resume
 from .routes import StreamRoute
 from .stores import RunRecord, State, Taken
+from .stores.memory import MemoryStore
 from .stream import Stream
 
 logger = logging.getLogger("asgi_stream")
@@ -66,7 +66,10 @@ class Detached(Stream):
         self._sizes: deque[int] = deque()
         self._kept = 0
         self._written = self._bytes = 0
-        self._writing = False
+        self._writing = self._due = False
+        self._at_once = isinstance(resume.opened, MemoryStore)
+        self.reader: Outbox | None = None
+        """The first reader, if it is still there."""
         self._unread: TimerHandle | None = None
 
     @property
@@ -82,9 +85,15 @@ class Detached(Stream):
     def stop(self) -> None:
         self.fail(RunCancelled())
 
-    def lost(self) -> None:
-        logger.warning("run %s of %s: another has ended it", self.run_id, self._route.path)
-        self._close()
+    def written(self, error: Exception | None = None) -> None:
+        if error is not None:
+            self._not_written(error)
+        elif self._waiting or (self._end is not None and self._record.ended is None):
+            self._append()
+        else:
+            self._writing = False
+            if self._record.ended is not None:
+                self._close()
 
     def read_by(self, readers: int) -> None:
         if self._unread is not None:
@@ -104,47 +113,23 @@ class Detached(Stream):
         self._write_soon()
 
     def _write_soon(self) -> None:
-        # In the next turn of the loop: what is said until then is written together.
-        if not self._writing:
-            self._writing = True
-            self._loop.call_soon(self._write)
-
-    def _write(self) -> None:
-        """Write what has piled up; if the store has to be waited for, all that follows too."""
-        try:
-            writing = self._append()
-        except Taken:
-            return self.lost()
-        if writing is not None:
-            self._spawn(self._go_on_writing(writing))
+        # In the next turn of the loop: what is said until then is written together. An idle reader
+        # has its turn then, and writes it on the way; a turn of its own costs as much again.
+        if self._writing:
+            return
+        self._writing = self._due = True
+        if self.reader is not None and self.reader.idle and self._at_once:
+            self.reader.wake()
         else:
-            self._writing = False
-            if self._record.ended is not None:
-                self._close()
-        return None
+            self._loop.call_soon(self.write)
 
-    async def _go_on_writing(self, writing: Awaitable[None] | None) -> None:
-        try:
-            while writing is not None:
-                await writing
-                unfinished = self._waiting or (self._end and self._record.ended is None)
-                writing = self._append() if unfinished else None
-        except Taken:
-            return self.lost()
-        except Exception as error:
-            logger.error(
-                "run %s of %s: ended, for its store does not take what it says",
-                self.run_id,
-                self._route.path,
-                exc_info=None if isinstance(error, StoreUnavailable) else error,
-            )
-            return self._close()
-        self._writing = False
-        if self._record.ended is not None:
-            self._close()
-        return None
+    def write(self) -> None:
+        """Write what has piled up, if it is time for that."""
+        if self._due:
+            self._due = False
+            self._append()
 
-    def _append(self) -> Awaitable[None] | None:
+    def _append(self) -> None:
         first = self._written + 1
         frames = numbered(self._id, first, self._take())
         ended = self._end is not None
@@ -183,10 +168,15 @@ class Detached(Stream):
             code=end.code if isinstance(end, RunError) else None,
         )
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _not_written(self, error: Exception) -> None:
+        told = self.run_id, self._route.path
+        if isinstance(error, Taken):
+            logger.warning("run %s of %s: ended, for it was held to be dead", *told)
+        else:
+            foreign = None if isinstance(error, StoreUnavailable) else error
+            why = "its store does not take what it says"
+            logger.error("run %s of %s: ended, for %s", *told, why, exc_info=foreign)
+        self._close()
 
     def _close(self) -> None:
         """Nothing more will be written."""

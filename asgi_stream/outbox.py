@@ -92,6 +92,18 @@ class Outbox:
             # Several branches of a run may wait for the same room.
             await asyncio.shield(self._room)
 
+    def refill(self) -> None:
+        """Fetch what is at hand."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether the reader has taken all there was, and waits for more."""
+        return self._reader is not None and not self._reader.done()
+
+    def wake(self) -> None:
+        """Let an idle reader look for more."""
+        self._wake(self._reader)
+
     async def catch_up(self) -> None:
         """Fetch what is `_behind`."""
 
@@ -123,6 +135,7 @@ class Outbox:
     async def pass_on(self, put: Put) -> None:
         """Give to `put` what has piled up since the last time, until the end or the reader's."""
         while not self.reader_left:
+            self.refill()
             if self._waiting:
                 await put(self._take())
             elif self._behind:

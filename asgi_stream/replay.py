@@ -43,6 +43,8 @@ class Replay(Outbox):
         self._route = route
         self._store = store
         self._made_here = made_here
+        if made_here is not None:
+            made_here.reader = self
         self._behind = True
         self.place = ""
         """Where the run is, relative to the request."""
@@ -66,6 +68,10 @@ class Replay(Outbox):
             self._wake(self._reader)
 
     # What the response sees of it, with what an outbox has.
+
+    def refill(self) -> None:
+        if self._made_here is not None:
+            self._made_here.write()
 
     async def opened(self) -> RunError | None:
         if self._made_here is not None:
@@ -117,6 +123,8 @@ class Replay(Outbox):
     def leave(self) -> None:
         super().leave()
         self._behind = False
+        if self._made_here is not None:
+            self._made_here.reader = None
         self._store.unfollow(self.run_id, self)
 
     def _add(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
@@ -143,9 +151,7 @@ class Replay(Outbox):
             code=error.code,
         )
         try:
-            writing = self._store.append(self.run_id, self._next, frames, record=record)
-            if writing is not None:
-                await writing
+            await self._store.bury(self.run_id, self._next, frames, record)
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
         except Taken:

@@ -6,7 +6,7 @@ A store is any object with the methods of `EventStore`. The two that come with t
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -91,8 +91,12 @@ class Producer(Protocol):
     def stop(self) -> None:
         """Someone has asked for the run's end."""
 
-    def lost(self) -> None:
-        """The run is held to be dead, and its end was written by another."""
+    def written(self, error: Exception | None = None) -> None:
+        """What was appended last is written; or why it is not, and the run cannot go on.
+
+        Args:
+            error: `Taken` if the run was held to be dead, and its end was written by another.
+        """
 
     def read_by(self, readers: int) -> None:
         """So many read it now."""
@@ -141,22 +145,28 @@ class EventStore(Protocol):
         *,
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> Awaitable[None] | None:
-        """Write frames, of which the first has the id `first`, and tell all followers.
+    ) -> None:
+        """Write frames of a run that was begun here, and tell all followers.
+
+        Returns at once. When they are written, or cannot be, the producer's `written` is called,
+        perhaps before this returns; until then nothing else may be appended.
 
         Args:
-            run_id: The run, which `create` has begun here or elsewhere.
-            first: One more than the last that was written.
-            frames: To be written all or in part; what was written before a failure is not again.
+            run_id: The run.
+            first: The id of the first of `frames`, one more than the last that was written.
+            frames: To be written once, however often that has to be tried.
             keep_from: Frames before this id may be dropped.
             record: What is known of the run now, if that has changed. With these frames the run
                 ends if it says so.
+        """
 
-        Returns:
-            What is to be awaited; None if the frames are written already.
+    async def bury(
+        self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
+    ) -> None:
+        """Write the last frames of a run that nobody makes any more.
 
         Raises:
-            Taken: There is another frame at this place already, or no such run.
+            Taken: Someone has, or another has written them.
         """
 
     async def read(self, run_id: str, after: int) -> Page | None:

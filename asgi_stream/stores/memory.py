@@ -64,9 +64,7 @@ class MemoryStore:
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> None:
-        kept = self._runs.get(run_id)
-        if kept is None or first != kept.last + 1 or kept.record.ended is not None:
-            raise Taken
+        kept = self._runs[run_id]
         kept.frames += frames
         added = sum(map(len, frames))
         if keep_from > kept.first:
@@ -86,6 +84,12 @@ class MemoryStore:
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
         if self._size > self._capacity:
             self._make_room()
+        kept.producer.written()
+
+    async def bury(
+        self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
+    ) -> None:
+        raise Taken  # whoever makes a run lives as long as this does
 
     async def read(self, run_id: str, after: int) -> Page | None:
         kept = self._runs.get(run_id)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..errors import WorkerLost
+from ..errors import StoreUnavailable, WorkerLost
 from . import Follower, Page, Producer, RunRecord, Taken
 from .redis_link import Command, NoBackoff, Redis, ResponseError, Retry
 from .redis_worker import (
@@ -116,52 +116,60 @@ class RedisStore:
         *,
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> Awaitable[None]:
-        here, log = self._here(), self._keys.log(run_id)
-        made = here.made.get(run_id)
+    ) -> None:
+        here, keys = self._here(), self._keys
+        made = here.made[run_id]
         ended = record is not None and record.ended is not None
-        commands: list[Command] = [
-            ("XADD", log, f"{number}-0", "f", frame) for number, frame in enumerate(frames, first)
-        ]
-        if ended:
-            commands[-1] = (*commands[-1], "e", 1)
+        log = keys.log(run_id)
+        commands = _entries(log, first, frames, ended)
         if keep_from > 1:
             commands.append(("XTRIM", log, "MINID", "=", keep_from))
-        if made is None or made.read_at:
-            commands.append(("PUBLISH", self._keys.frames(run_id), packed(first, frames, ended)))
-        of_record = self._of_record(run_id, made, record, first=first == 1)
-        if made is not None:
-            commands += of_record
-            of_record = []
-        return self._append(here, run_id, first, frames, ended, commands, of_record)
-
-    async def _append(
-        self,
-        here: Worker,
-        run_id: str,
-        first: int,
-        frames: Sequence[bytes],
-        ended: bool,
-        commands: list[Command],
-        afterwards: list[Command],
-    ) -> None:
-        link, patience = here.link, self._patience
-        try:
-            answers = await link.do(*commands, patience=patience, at_once=first == 1)
-            refused = [n for n in range(len(frames)) if isinstance(answers[n], ResponseError)]
-            if refused:
-                await self._check_written(here, run_id, first + refused[-1], frames[refused[-1]])
-            if afterwards:
-                # Now this is the run's end, after which its worker, should it wake, writes nothing.
-                no_more = ("XSETID", self._keys.log(run_id), "18446744073709551615-0")
-                await link.do(no_more, *afterwards, patience=patience)
-        except BaseException:
-            here.made.pop(run_id, None)
-            here.look(run_id)
-            raise
-        here.feed(run_id, first, frames, ended)
+        if made.read_at:
+            commands.append(("PUBLISH", keys.frames(run_id), packed(first, frames, ended)))
+        if record is not None:
+            lives = made.keep_after_end if ended else made.keep_now
+            commands.append(("SET", keys.run(run_id), packed_record(record), "EX", lives))
+            commands += [("EXPIRE", key, lives) for key in (log, *made.named)]
         if ended:
-            here.made.pop(run_id, None)
+            commands.append(("DEL", keys.lease(run_id), keys.stop(run_id)))
+
+        def answered(answers: list[Any] | Exception) -> None:
+            if isinstance(answers, Exception):
+                return over(answers)
+            refused = [n for n in range(len(frames)) if isinstance(answers[n], ResponseError)]
+            if not refused:
+                return over(None)
+            # The last of them, for the others may have been trimmed since.
+            n = refused[-1]
+            here.spawn(self._check_written(here, run_id, first + n, frames[n], over))
+
+        def over(error: Exception | None) -> None:
+            if error is None:
+                here.feed(run_id, first, frames, ended)
+            else:
+                here.look(run_id)
+            if ended or error is not None:
+                here.made.pop(run_id, None)
+            made.producer.written(error)
+
+        here.link.ask(commands, answered, patience=self._patience, at_once=first == 1)
+
+    async def bury(
+        self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
+    ) -> None:
+        here, keys = self._here(), self._keys
+        log = keys.log(run_id)
+        answers = await here.link.do(*_entries(log, first, frames, True), patience=self._patience)
+        if any(isinstance(answer, ResponseError) for answer in answers):
+            raise Taken
+        await here.link.do(
+            # So that its worker, should it wake, can write nothing after that.
+            ("XSETID", log, "18446744073709551615-0"),
+            # All of it lives as long as it had to.
+            ("SET", keys.run(run_id), packed_record(record), "KEEPTTL"),
+            ("PUBLISH", keys.frames(run_id), packed(first, frames, True)),
+            patience=self._patience,
+        )
 
     async def read(self, run_id: str, after: int) -> Page | None:
         log = self._keys.log(run_id)
@@ -242,27 +250,6 @@ class RedisStore:
         client: Redis = Redis.from_url(self._url, **self._options)
         return client
 
-    def _of_record(
-        self, run_id: str, made: Made | None, record: RunRecord | None, *, first: bool
-    ) -> list[Command]:
-        """What goes with frames: the record, if it has changed, and how long all of it lives."""
-        keys, commands = self._keys, []
-        log, run = keys.log(run_id), keys.run(run_id)
-        ended = record is not None and record.ended is not None
-        if record is not None:
-            # Who ends a run that is not its own leaves it as long as it had.
-            keep = made and (made.keep_after_end if ended else made.keep_now)
-            lives: Command = ("EX", keep) if keep else ("KEEPTTL",)
-            commands.append(("SET", run, packed_record(record), *lives))
-        if made is not None and ended:
-            lasting = (log, *made.named)
-            commands += [("EXPIRE", key, made.keep_after_end) for key in lasting]
-        elif made is not None and first:
-            commands.append(("EXPIRE", log, made.keep_now))
-        if ended:
-            commands.append(("DEL", keys.lease(run_id), keys.stop(run_id)))
-        return commands
-
     async def _look_at(
         self, run_id: str, command: Command, patience: float
     ) -> tuple[list[Any], RunRecord | None, bool]:
@@ -275,16 +262,31 @@ class RedisStore:
         ended = record is not None and record.ended is not None
         return entries or [], record, bool(leased) or ended or here.has_been_away
 
-    async def _check_written(self, here: Worker, run_id: str, number: int, frame: bytes) -> None:
-        """That a frame which Redis has refused is there because it was written before.
-
-        Raises:
-            Taken: Another is in its place, or none.
-        """
+    async def _check_written(
+        self,
+        here: Worker,
+        run_id: str,
+        number: int,
+        frame: bytes,
+        over: Callable[[Exception | None], None],
+    ) -> None:
+        """Whether a frame that Redis has refused is there because it was written before."""
         log = self._keys.log(run_id)
-        [entries] = await here.link.do(("XRANGE", log, number, number), patience=self._patience)
-        if not entries or entries[0][1][b"f"] != frame:
-            raise Taken
+        try:
+            [entries] = await here.link.do(("XRANGE", log, number, number), patience=self._patience)
+        except StoreUnavailable as error:
+            return over(error)
+        written = bool(entries) and entries[0][1][b"f"] == frame
+        return over(None if written else Taken())
+
+
+def _entries(log: str, first: int, frames: Sequence[bytes], ended: bool) -> list[Command]:
+    commands: list[Command] = [
+        ("XADD", log, f"{number}-0", "f", frame) for number, frame in enumerate(frames, first)
+    ]
+    if ended:
+        commands[-1] = (*commands[-1], "e", 1)
+    return commands
 
 
 def _position(entry: Any) -> int:

@@ -28,6 +28,7 @@ __all__ = ["Command", "Link", "NoBackoff", "Redis", "ResponseError", "Retry"]
 logger = logging.getLogger("asgi_stream")
 
 Command = tuple[Any, ...]
+Answered = Callable[[list[Any] | Exception], None]
 
 INTERVAL_SECONDS = 0.002
 """Between two batches. The first after a pause goes at once; under load they grow instead."""
@@ -55,10 +56,10 @@ NOT_NOW = (
 class _Asked:
     """Commands that go together, and who waits for their answers."""
 
-    def __init__(self, commands: Sequence[Command], until: float, answers: Future[Any]) -> None:
+    def __init__(self, commands: Sequence[Command], until: float, answered: Answered) -> None:
         self.commands = commands
         self.until = until
-        self.answers = answers
+        self.answered = answered
 
 
 Failed = tuple[_Asked, BaseException]
@@ -94,27 +95,46 @@ class Link:
         self._messages: PubSub | None = None
         self._listener: Task[None] | None = None
 
-    async def do(self, *commands: Command, patience: float, at_once: bool = False) -> list[Any]:
-        """The answers to `commands`, which are run one after the other; errors as values.
-
-        A caller that is cancelled meanwhile changes nothing: they are run all the same. After a
-        lost connection they are run again, so they must not mind that.
+    def ask(
+        self,
+        commands: Sequence[Command],
+        answered: Answered,
+        *,
+        patience: float,
+        at_once: bool = False,
+    ) -> None:
+        """Have `commands` run one after the other. After a lost connection they are run again.
 
         Args:
-            *commands: Of Redis, each with its arguments.
+            commands: Of Redis, each with its arguments.
+            answered: Called with a list of their answers, errors as values; or with
+                `StoreUnavailable`, if Redis could not be reached or would not.
             patience: Seconds for which they are tried again, from the beginning of an outage.
             at_once: Do not wait for others to go with them.
-
-        Raises:
-            StoreUnavailable: Redis could not be reached, or would not, for so long.
         """
         now = self._loop.time()
         until = max(now, self._outage + patience) if self._failures else now + patience
-        asked = _Asked(commands, until, self._loop.create_future())
-        self._queue.append(asked)
+        self._queue.append(_Asked(commands, until, answered))
         self._schedule(0.0 if at_once else self._sent + INTERVAL_SECONDS)
-        answers: list[Any] = await asked.answers
-        return answers
+
+    async def do(self, *commands: Command, patience: float, at_once: bool = False) -> list[Any]:
+        """As `ask`, for who can wait. A caller that is cancelled meanwhile changes nothing.
+
+        Raises:
+            StoreUnavailable: As told there.
+        """
+        waiting: Future[list[Any]] = self._loop.create_future()
+
+        def answered(answers: list[Any] | Exception) -> None:
+            if waiting.done():
+                return
+            if isinstance(answers, Exception):
+                waiting.set_exception(answers)
+            else:
+                waiting.set_result(answers)
+
+        self.ask(commands, answered, patience=patience, at_once=at_once)
+        return await waiting
 
     async def subscribe(self, channel: str) -> None:
         """Hear `channel`. Returns when nothing that is said there is missed, or Redis is away."""
@@ -170,7 +190,7 @@ class Link:
             except Exception as error:
                 # Nothing that is known; but whoever waits must not wait for ever.
                 for asked in batch:
-                    _answer(asked, error)
+                    asked.answered(error)
             else:
                 again = self._answered(batch, answers)
             self._sent = self._loop.time()
@@ -209,7 +229,7 @@ class Link:
             begin += len(own)
             refused = next((each for each in own if isinstance(each, NOT_NOW)), None)
             if refused is None:
-                _answer(asked, own)
+                asked.answered(own)
             else:
                 again.append((asked, refused))
         return again
@@ -225,7 +245,7 @@ class Link:
             if asked.until <= now:
                 lost = StoreUnavailable()
                 lost.__cause__ = error
-                _answer(asked, lost)
+                asked.answered(lost)
             else:
                 waiting.append(asked)
         self._queue = waiting + self._queue
@@ -264,13 +284,3 @@ class Link:
     async def _tell(self, telling: Any) -> None:
         with suppress(*GONE):  # the listener finds that out too, and begins again with all channels
             await telling
-
-
-def _answer(asked: _Asked, answer: Any) -> None:
-    if asked.answers.done():
-        return
-    if isinstance(answer, BaseException):
-        asked.answers.set_exception(answer)
-        asked.answers.exception()  # whoever asked may not wait for it any more
-    else:
-        asked.answers.set_result(answer)

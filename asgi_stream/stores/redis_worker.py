@@ -13,7 +13,7 @@ from uuid import uuid4
 import orjson
 
 from ..errors import StoreUnavailable
-from . import Follower, Producer, RunRecord
+from . import Follower, Producer, RunRecord, Taken
 from .redis_link import Command, Link, Redis
 
 BEAT_SECONDS = 1.0
@@ -144,7 +144,7 @@ class Worker:
         if run_id in self.made:
             self._count(run_id)
         elif not followers:
-            self._spawn(self._left(run_id))
+            self.spawn(self._left(run_id))
 
     def feed(self, run_id: str, first: int, frames: Sequence[bytes], ended: bool) -> None:
         """Tell those who read a run here of new frames."""
@@ -188,7 +188,7 @@ class Worker:
         made = self.made[run_id]
         made.producer.read_by(len(self._followers.get(run_id, ())) + len(made.read_at))
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -228,7 +228,7 @@ class Worker:
             if known is not None and unpacked_record(known).ended is not None:
                 await self._if_it_can(("SET", keys.run(run_id), known, "EX", made.keep_after_end))
                 del self.made[run_id]
-                made.producer.lost()
+                made.producer.written(Taken())
                 return
             await self._if_it_can(("SET", keys.lease(run_id), *self.lease_command, "NX"))
         if stopped:
@@ -263,7 +263,7 @@ class Worker:
             if is_new:
                 self._count(run_id)
                 # What was said before this is in the stream, and was not published.
-                self._spawn(self._publish_nothing(run_id))
+                self.spawn(self._publish_nothing(run_id))
 
     async def _publish_nothing(self, run_id: str) -> None:
         await self._if_it_can(("PUBLISH", self._keys.frames(run_id), b""))
