@@ -195,6 +195,8 @@ def id_line(format: Format, run_id: str) -> bytes:
 
 def numbered(line: bytes, first: int, pieces: list[bytes]) -> list[bytes]:
     """The frames in `pieces`, each with its `id_line`, of which the first's number is `first`."""
+    if len(pieces) == 1 and pieces[0].find(b"\n\n") == len(pieces[0]) - 2 and line:
+        return [line % first + pieces[0]]
     frames: list[bytes] = []
     for piece in pieces:
         if piece.find(b"\n\n") in (-1, len(piece) - 2):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from asyncio import TimerHandle
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
 from . import PAGE_BYTES, Follower, Page, Producer, RunRecord, Taken
 
@@ -16,18 +19,58 @@ class _Kept:
 
     def __init__(self, producer: Producer, keep: float, names: Sequence[str]) -> None:
         self.record = producer.record
-        self.producer = producer
+        self.producer: Producer | None = producer
         self.keep = keep
         self.names = names
+        self._growing: list[bytes] = []
         self.first = 1
-        self.frames: list[bytes] = []
+        self.frames: Sequence[bytes] = self._growing
         self.size = 0
         self.followers: set[Follower] = set()
         self.timer: TimerHandle | None = None
 
+    def add(self, frames: Sequence[bytes], keep_from: int) -> int:
+        """How many bytes there are more of it than before."""
+        self._growing += frames
+        added = sum(map(len, frames))
+        if keep_from > self.first:
+            gone = self._growing[: keep_from - self.first]
+            del self._growing[: len(gone)]
+            self.first += len(gone)
+            added -= sum(map(len, gone))
+        self.size += added
+        return added
+
+    def count(self) -> None:
+        if self.producer is not None:
+            self.producer.read_by(len(self.followers))
+
+    def end(self, record: RunRecord) -> None:
+        self.record = record
+        self.producer = None  # which holds all that the run has held
+        # Many small objects are work for the garbage collector for as long as they are there.
+        self.frames = _Joined(self._growing)
+        self._growing = []
+
     @property
     def last(self) -> int:
         return self.first + len(self.frames) - 1
+
+
+class _Joined(Sequence[bytes]):
+    """Frames that no longer change, in one piece."""
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        self._all = b"".join(frames)
+        self._ends = array("Q", accumulate(map(len, frames)))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(len(self)))]
+        return self._all[self._ends[place - 1] if place else 0 : self._ends[place]]
 
 
 class MemoryStore:
@@ -65,18 +108,11 @@ class MemoryStore:
         record: RunRecord | None = None,
     ) -> None:
         kept = self._runs[run_id]
-        kept.frames += frames
-        added = sum(map(len, frames))
-        if keep_from > kept.first:
-            gone = kept.frames[: keep_from - kept.first]
-            del kept.frames[: len(gone)]
-            kept.first += len(gone)
-            added -= sum(map(len, gone))
-        kept.size += added
-        self._size += added
-        if record is not None:
-            kept.record = record
-        ended = kept.record.ended is not None
+        producer = kept.producer
+        self._size += kept.add(frames, keep_from)
+        ended = record is not None and record.ended is not None
+        if record is not None and ended:
+            kept.end(record)
         for follower in tuple(kept.followers):
             follower.feed(first, frames, ended)
         if ended:
@@ -84,7 +120,8 @@ class MemoryStore:
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
         if self._size > self._capacity:
             self._make_room()
-        kept.producer.written()
+        if producer is not None:
+            producer.written()
 
     async def bury(
         self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
@@ -98,19 +135,20 @@ class MemoryStore:
         begin = max(after + 1, kept.first)
         frames: list[bytes] = []
         size = 0
-        for frame in kept.frames[begin - kept.first :]:
+        for n in range(begin - kept.first, len(kept.frames)):
+            frame = kept.frames[n]
             frames.append(frame)
             size += len(frame)
             if size >= PAGE_BYTES:
                 break
         more = begin + len(frames) <= kept.last
-        return Page(begin, frames, kept.record.ended is not None and not more, more, alive=True)
+        return Page(begin, frames, kept.producer is None and not more, more, alive=True)
 
     async def find(self, run_id: str) -> RunRecord | None:
         kept = self._runs.get(run_id)
         if kept is None:
             return None
-        return kept.record if kept.record.ended is not None else kept.producer.record
+        return kept.record if kept.producer is None else kept.producer.record
 
     async def named(self, name: str) -> str | None:
         return self._names.get(name)
@@ -120,24 +158,24 @@ class MemoryStore:
         return [record for record in records if record is not None and record.owner == owner]
 
     async def stop(self, run_id: str) -> None:
-        if run_id in self._runs:
-            self._runs[run_id].producer.stop()
+        kept = self._runs.get(run_id)
+        if kept is not None and kept.producer is not None:
+            kept.producer.stop()
 
     async def follow(self, run_id: str, follower: Follower) -> None:
         if run_id in self._runs:
-            kept = self._runs[run_id]
-            kept.followers.add(follower)
-            kept.producer.read_by(len(kept.followers))
+            self._runs[run_id].followers.add(follower)
+            self._runs[run_id].count()
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
         kept = self._runs.get(run_id)
         if kept is not None and follower in kept.followers:
             kept.followers.remove(follower)
-            kept.producer.read_by(len(kept.followers))
+            kept.count()
 
     async def aclose(self) -> None:
         for run_id in tuple(self._runs):
-            if self._runs[run_id].record.ended is not None:
+            if self._runs[run_id].producer is None:
                 self._drop(run_id)
 
     def _make_room(self) -> None:
@@ -145,7 +183,7 @@ class MemoryStore:
         for kept in sorted(self._runs.values(), key=lambda each: each.record.ended or 0.0):
             if self._size <= self._capacity:
                 break
-            if kept.record.ended is not None:
+            if kept.producer is None:
                 self._drop(kept.record.run_id)
 
     def _drop(self, run_id: str) -> None:
