@@ -65,8 +65,7 @@ class RedisStore:
         self._url = url
         # The one retry is for a connection that has died while nobody used it.
         retry = Retry(NoBackoff(), 1)
-        timeouts = {"socket_timeout": 2.0, "socket_connect_timeout": 2.0}
-        self._options = {"retry": retry, **timeouts, **options}
+        self._options = {"retry": retry, "socket_timeout": None, **options}
         self._keys = Keys(prefix)
         self._lease = lease
         self._patience = patience
@@ -242,9 +241,10 @@ class RedisStore:
 
     def _here(self) -> Worker:
         loop = asyncio.get_running_loop()
-        if loop not in self._workers:
-            self._workers[loop] = Worker(self._client(), self._keys, self._lease)
-        return self._workers[loop]
+        here = self._workers.get(loop)
+        if here is None:
+            here = self._workers[loop] = Worker(self._client(), self._keys, self._lease)
+        return here
 
     def _client(self) -> Redis:
         client: Redis = Redis.from_url(self._url, **self._options)

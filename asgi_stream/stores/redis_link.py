@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Future, Task, TimerHandle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -30,8 +30,11 @@ logger = logging.getLogger("asgi_stream")
 Command = tuple[Any, ...]
 Answered = Callable[[list[Any] | Exception], None]
 
-INTERVAL_SECONDS = 0.002
+INTERVAL_SECONDS = 0.004
 """Between two batches. The first after a pause goes at once; under load they grow instead."""
+
+ANSWER_SECONDS = 2.0
+"""For which the answers to a batch are waited for."""
 
 CROWD = 100
 """Who waits for the next batch; so many do not wait for its time."""
@@ -91,6 +94,7 @@ class Link:
         self._failures = 0
         self.failed = -1e9
         """When a batch has failed the last time, by the loop's clock."""
+        self._tasks: set[Task[None]] = set()
         self._channels: dict[str, Future[None]] = {}
         self._messages: PubSub | None = None
         self._listener: Task[None] | None = None
@@ -110,12 +114,16 @@ class Link:
             answered: Called with a list of their answers, errors as values; or with
                 `StoreUnavailable`, if Redis could not be reached or would not.
             patience: Seconds for which they are tried again, from the beginning of an outage.
-            at_once: Do not wait for others to go with them.
+            at_once: Wait for no others, neither to go with them nor to come back before.
         """
         now = self._loop.time()
         until = max(now, self._outage + patience) if self._failures else now + patience
-        self._queue.append(_Asked(commands, until, answered))
-        self._schedule(0.0 if at_once else self._sent + INTERVAL_SECONDS)
+        asked = _Asked(commands, until, answered)
+        if at_once and not self._failures:
+            self._spawn(self._send_batch([asked]))
+        else:
+            self._queue.append(asked)
+            self._schedule(self._sent + INTERVAL_SECONDS)
 
     async def do(self, *commands: Command, patience: float, at_once: bool = False) -> list[Any]:
         """As `ask`, for who can wait. A caller that is cancelled meanwhile changes nothing.
@@ -152,9 +160,9 @@ class Link:
 
     async def aclose(self) -> None:
         """Run what is asked for already, and close the connections."""
-        while self._queue or self._sender is not None:
+        while self._queue or self._sender is not None or self._tasks:
             self._schedule(0.0)
-            await asyncio.wait({cast("Task[None]", self._sender)})
+            await asyncio.wait({cast("Task[None]", self._sender), *self._tasks})
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait({self._listener})
@@ -181,28 +189,33 @@ class Link:
 
     async def _send(self) -> None:
         while self._queue:
-            batch = self._batch()
-            again: list[Failed] = []
-            try:
-                answers = await self._run(batch)
-            except GONE as error:
-                again = [(asked, error) for asked in batch]
-            except Exception as error:
-                # Nothing that is known; but whoever waits must not wait for ever.
-                for asked in batch:
-                    asked.answered(error)
-            else:
-                again = self._answered(batch, answers)
+            await self._send_batch(self._batch())
             self._sent = self._loop.time()
-            if again:
-                await self._try_again(again)
-                continue
-            self._failures = 0
-            if len(self._queue) < CROWD:
+            if self._failures:
+                await asyncio.sleep(self._backoff.compute(self._failures))
+            elif len(self._queue) < CROWD:
                 break
         self._sender = None
         if self._queue:
             self._schedule(self._sent + INTERVAL_SECONDS)
+
+    async def _send_batch(self, batch: list[_Asked]) -> None:
+        again: list[Failed] = []
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answers = await self._run(batch)
+        except GONE as error:
+            again = [(asked, error) for asked in batch]
+        except Exception as error:
+            # Nothing that is known; but whoever waits must not wait for ever.
+            for asked in batch:
+                asked.answered(error)
+        else:
+            again = self._answered(batch, answers)
+        if again:
+            self._try_again(again)
+        else:
+            self._failures = 0
 
     def _batch(self) -> list[_Asked]:
         size = count = 0
@@ -234,7 +247,7 @@ class Link:
                 again.append((asked, refused))
         return again
 
-    async def _try_again(self, failed: list[Failed]) -> None:
+    def _try_again(self, failed: list[Failed]) -> None:
         self._failures += 1
         now = self.failed = self._loop.time()
         if self._failures == 1:
@@ -249,7 +262,13 @@ class Link:
             else:
                 waiting.append(asked)
         self._queue = waiting + self._queue
-        await asyncio.sleep(self._backoff.compute(self._failures))
+        if waiting:
+            self._schedule(now + self._backoff.compute(self._failures))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _listen(self) -> None:
         failures = 0
