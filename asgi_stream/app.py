@@ -12,19 +12,17 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from sse_starlette import EventSourceResponse
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .answers import NOT_STORED, RUN_ID, error_response, json_response, refuse
 from .detached import Detached
 from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooManyRuns
-from .events import RunError
-from .formats import Document, Format
+from .formats import Document
 from .outbox import Outbox, ReaderStalled, nothing
 from .prepare import Prepared, prepare
-from .rejoin import NOT_STORED, Runs, answer_about, come_back, json_response
-from .reports import reported
+from .rejoin import Runs, answer_about, come_back
 from .requests import ClientDisconnect
 from .routes import StreamRoute
 from .shutdown import SignalHook
@@ -35,25 +33,33 @@ __all__ = ["StreamApp", "StreamMiddleware"]
 
 logger = logging.getLogger("asgi_stream")
 
-RUN_ID = "X-Run-ID"
-
 
 class _OnLoop:
     """What an app holds on one event loop."""
 
     def __init__(self) -> None:
         self.streams: set[Outbox] = set()
-        self.runs: dict[str, Detached] = {}
-        """Those that outlive their readers, by their ids."""
+        self.runs: set[Detached] = set()
+        """Those that outlive their readers."""
         self.tasks: set[Task[None]] = set()
         self.closing = False
 
     def close(self) -> None:
         self.closing = True
-        for run in tuple(self.runs.values()):
+        for run in tuple(self.runs):
             run.shut_down()
         for stream in tuple(self.streams):
             stream.shut_down()
+
+    def keep(self, run: Detached, then: Callable[[], None]) -> None:
+        """Hold `run` until it has ended, and `then` do that."""
+        self.runs.add(run)
+
+        def ended() -> None:
+            self.runs.discard(run)
+            then()
+
+        run.on_end = ended
 
 
 class StreamApp:
@@ -142,10 +148,10 @@ class StreamApp:
             route, endpoint = self._table.find(scope)
         except MethodNotAllowed as error:
             if scope["method"] != "OPTIONS":
-                return await _refuse(error, scope, receive, send)
+                return await refuse(error, scope, receive, send)
             return await Response(status_code=204, headers=error.headers)(scope, receive, send)
         except NotFound as error:
-            return await _refuse(error, scope, receive, send)
+            return await refuse(error, scope, receive, send)
         if scope["method"] == "HEAD":
             kind = route.format_class.media_type
             answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
@@ -156,7 +162,7 @@ class StreamApp:
         except ClientDisconnect:
             return None
         except Exception as error:
-            return await _refuse(error, scope, receive, send, route)
+            return await refuse(error, scope, receive, send, route)
         if isinstance(found, Response):
             return await found(scope, receive, send)
         here.streams.add(found)
@@ -180,17 +186,19 @@ class StreamApp:
         if "last-event-id" in request.headers:
             return await come_back(runs, endpoint, request)
         release = self._hold(route)
-        stream: Outbox
         try:
             prepared = await prepare(route, endpoint, request)
             if isinstance(prepared, Document):
                 return json_response(prepared.body)
-            if runs is not None and not prepared.gathered:
-                release, done = nothing, release
-                return await runs.begin(prepared, request, endpoint, here.runs, here.tasks, done)
-            stream = _begun(route, prepared, request, here.tasks)
-            stream.on_leave, release = release, nothing
-            return stream
+            if runs is None or prepared.gathered:
+                stream = _begun(route, prepared, request, here.tasks)
+                stream.on_leave, release = release, nothing
+                return stream
+            replay = await runs.begin(prepared, request, endpoint, here.tasks)
+            if replay.made_here is not None:
+                here.keep(replay.made_here, release)
+                release = nothing
+            return replay
         finally:
             release()
 
@@ -262,7 +270,7 @@ async def _respond(
             error = await stream.opened()
             if error is not None:
                 refused = True
-                await _error_response(error, route, stream.run_id)(scope, receive, send)
+                await error_response(error, route, stream.run_id)(scope, receive, send)
         elif stream.broken and not message.get("more_body"):
             return  # a server that is not told of the end closes the connection
         if not refused:
@@ -316,32 +324,3 @@ class _Farewell:
 
     def set(self) -> None:
         self._stream.shut_down()
-
-
-async def _refuse(
-    exception: Exception,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    route: StreamRoute | None = None,
-) -> None:
-    """Answer with an error instead of a stream."""
-    if isinstance(exception, HTTPException):
-        exception = StreamError(
-            exception.detail,
-            code="refused",
-            status=exception.status_code,
-            headers=exception.headers,
-        )
-    await _error_response(reported(exception, route), route)(scope, receive, send)
-
-
-def _error_response(
-    error: RunError, route: StreamRoute | None, run_id: str | None = None
-) -> Response:
-    headers = {**NOT_STORED, **error.headers}
-    if run_id is not None:
-        headers[RUN_ID] = run_id
-    shaped = route.format_class if route else Format
-    body, media_type = shaped.refusal(error)
-    return Response(body, error.status, headers, media_type=media_type)

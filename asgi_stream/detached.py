@@ -39,7 +39,6 @@ class Detached(Stream):
         resume: How the run is kept.
         record: What is known of the run before it begins.
         tasks: A set that keeps the run's tasks alive.
-        on_end: Called when nothing more will be written.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class Detached(Stream):
         record: RunRecord,
         *,
         tasks: set[Task[None]],
-        on_end: Callable[[], None],
     ) -> None:
         # Readers have deadlines and pings of their own.
         limits = replace(route.limits, send=None, ping=0)
@@ -58,7 +56,8 @@ class Detached(Stream):
         self._pause_at = min(PAUSE_BYTES, self._pause_at)
         self._patience = 0.0 if prepared.call.attended else resume.patience
         self._record = record
-        self._on_end = on_end
+        self.on_end: Callable[[], None] = nothing
+        """Called when nothing more will be written."""
         self._id = id_line(prepared.format, self.run_id)
         self._append_to_store = resume.opened.append
         self._max_frames = resume.frames or inf
@@ -71,10 +70,6 @@ class Detached(Stream):
         self.reader: Outbox | None = None
         """The first reader, if it is still there."""
         self._unread: TimerHandle | None = None
-
-    @property
-    def route(self) -> StreamRoute:
-        return self._route
 
     # What the store sees of it.
 
@@ -183,7 +178,7 @@ class Detached(Stream):
         if self._unread is not None:
             self._unread.cancel()
         self.leave()
-        on_end, self._on_end = self._on_end, nothing
+        on_end, self.on_end = self.on_end, nothing
         on_end()
 
 

@@ -33,3 +33,8 @@ def import_from_string(name: str) -> Any:
                 f"the module {module_name!r} has no attribute {attributes!r}"
             ) from None
     return found
+
+
+def kind_of(value: object) -> str:
+    """What `value` is, for an error that expected something else."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from asyncio import Task
-from collections.abc import Callable, Mapping
 from hashlib import sha256
 from posixpath import relpath
 from urllib.parse import quote
@@ -13,8 +12,9 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .answers import json_response, nothing_left
 from .detached import Detached
-from .errors import InvalidInput, InvalidRequest, RunNotFound, TooManyOwned, TooManyRuns
+from .errors import InvalidInput, InvalidRequest, RunNotFound, TooManyOwned
 from .outbox import Outbox
 from .prepare import Prepared
 from .replay import Replay
@@ -24,7 +24,7 @@ from .routes import StreamRoute
 from .serialize import to_json
 from .stores import RunRecord
 
-NOT_STORED = {"Cache-Control": "no-store, no-transform"}
+UNFINISHED = ("pending", "running")
 
 MAX_KEY = 255
 """Characters of an ``Idempotency-Key``, as the field's large APIs have it."""
@@ -53,13 +53,7 @@ class Runs:
         self._store = resume.opened
 
     async def begin(
-        self,
-        prepared: Prepared,
-        request: Request,
-        endpoint: str,
-        here: dict[str, Detached],
-        tasks: set[Task[None]],
-        done: Callable[[], None],
+        self, prepared: Prepared, request: Request, endpoint: str, tasks: set[Task[None]]
     ) -> Replay:
         """Start a run that outlives the request, or join the one that the request repeats.
 
@@ -67,13 +61,12 @@ class Runs:
             prepared: What to run, and how to answer.
             request: With an ``Idempotency-Key``, perhaps.
             endpoint: The part of its path that is below the route's own.
-            here: The runs that are made in this process, by their ids.
             tasks: A set that keeps the run's tasks alive.
-            done: Called when the run has ended, or was not begun.
 
         Raises:
+            InvalidRequest: The key is too long.
             InvalidInput: The key was used for another request.
-            TooManyRuns: A bound of the route is reached.
+            TooManyOwned: The caller has as many as may go on at once.
             StoreUnavailable: The store cannot be reached.
         """
         key = request.headers.get("idempotency-key")
@@ -86,33 +79,24 @@ class Runs:
             fingerprint=_fingerprint(prepared, request),
             created=time.time(),
         )
-        resume = self._resume
-
-        def ended() -> None:
-            here.pop(record.run_id, None)
-            done()
-
-        run = Detached(prepared, self._route, resume, record, tasks=tasks, on_end=ended)
-        try:
-            if key and (known := await self._store.named(str(self._name("key", key)))):
-                return await self._same(known, record)
-            await self._check_bounds(here)
-            found = await self._store.create(
-                run,
-                keep=resume.keep,
-                place=self._name("place", prepared.call.place),
-                key=self._name("key", key),
-            )
-            if found != record.run_id:
-                return await self._same(found, record)
-        except BaseException:
-            done()
-            raise
-        here[record.run_id] = run
-        replay = Replay(record, 0, self._route, self._store, run)
-        replay.place = place_of(record.run_id, request.url.path, endpoint)
-        await replay.follow()
-        run.begin()
+        name = self._name("key", key)
+        known = name and await self._store.named(name)
+        if not known:
+            await self._check_bounds()
+            run = Detached(prepared, self._route, self._resume, record, tasks=tasks)
+            place = self._name("place", prepared.call.place)
+            known = await self._store.create(run, keep=self._resume.keep, place=place, key=name)
+            if known == record.run_id:
+                replay = Replay(record, 0, self._route, self._store, run)
+                replay.place = place_of(known, request.url.path, endpoint)
+                await replay.follow()
+                run.begin()
+                return replay
+        same = await self.find(known)
+        if same.fingerprint != record.fingerprint:
+            raise InvalidInput("The Idempotency-Key was used for another request.")
+        replay = await self.join(known, None)
+        replay.place = place_of(known, request.url.path, endpoint)
         return replay
 
     async def join(self, run_id: str, position: str | None) -> Replay:
@@ -189,20 +173,11 @@ class Runs:
         """What the caller is told of a run."""
         return self._route.format_class().run_object(record)
 
-    async def _same(self, run_id: str, asked: RunRecord) -> Replay:
-        record = await self.find(run_id)
-        if record.fingerprint != asked.fingerprint:
-            raise InvalidInput("The Idempotency-Key was used for another request.")
-        return await self.join(run_id, None)
-
-    async def _check_bounds(self, here: Mapping[str, Detached]) -> None:
-        resume = self._resume
-        made_here = sum(run.route is self._route for run in here.values())
-        if resume.per_process is not None and made_here >= resume.per_process:
-            raise TooManyRuns
-        if resume.per_owner is not None and self._owner is not None:
-            unfinished = [record for record in await self.own() if record.ended is None]
-            if len(unfinished) >= resume.per_owner:
+    async def _check_bounds(self) -> None:
+        limit = self._resume.per_owner
+        if limit is not None and self._owner is not None:
+            unfinished = [each for each in await self.own() if each.state in UNFINISHED]
+            if len(unfinished) >= limit:
                 raise TooManyOwned
 
     def _name(self, kind: str, given: str | None) -> str | None:
@@ -280,14 +255,6 @@ def place_of(run_id: str, path: str, endpoint: str) -> str:
     route = "/".join(path.rstrip("/").split("/")[: -endpoint.count("/") or None])
     folder = path.rpartition("/")[0] or "/"
     return quote(relpath(f"{route}/runs/{run_id}", folder))
-
-
-def nothing_left() -> Response:
-    return Response(status_code=204, headers=NOT_STORED)
-
-
-def json_response(body: object, status: int = 200) -> Response:
-    return Response(to_json(body), status, NOT_STORED, media_type="application/json")
 
 
 def _comes_back_by_itself(request: Request) -> bool:

@@ -42,7 +42,7 @@ class Replay(Outbox):
         self._next = after + 1
         self._route = route
         self._store = store
-        self._made_here = made_here
+        self.made_here = made_here
         if made_here is not None:
             made_here.reader = self
         self._behind = True
@@ -70,12 +70,12 @@ class Replay(Outbox):
     # What the response sees of it, with what an outbox has.
 
     def refill(self) -> None:
-        if self._made_here is not None:
-            self._made_here.write()
+        if self.made_here is not None:
+            self.made_here.write()
 
     async def opened(self) -> RunError | None:
-        if self._made_here is not None:
-            error = await self._made_here.opened()
+        if self.made_here is not None:
+            error = await self.made_here.opened()
             if error is not None:
                 return error
         return await super().opened()
@@ -117,14 +117,14 @@ class Replay(Outbox):
 
     def shut_down(self) -> None:
         # A run that is made here has its own last frame, which is on its way.
-        if self._made_here is None:
+        if self.made_here is None:
             self.fail(ShuttingDown())
 
     def leave(self) -> None:
         super().leave()
         self._behind = False
-        if self._made_here is not None:
-            self._made_here.reader = None
+        if self.made_here is not None:
+            self.made_here.reader = None
         self._store.unfollow(self.run_id, self)
 
     def _add(self, first: int, frames: Sequence[bytes], ended: bool) -> None:

@@ -12,7 +12,7 @@ from .stores import EventStore, open_store
 __all__ = ["Resume"]
 
 ON_DISCONNECT = ("continue", "cancel")
-WHOLE = ("frames", "size", "per_owner", "per_process")
+WHOLE = ("frames", "size", "per_owner")
 METHODS = tuple(name for name in vars(EventStore) if not name.startswith("_"))
 
 
@@ -31,7 +31,6 @@ class Resume:
             gap.
         size: Bytes of them.
         per_owner: Unfinished runs of one owner at once; another is refused with the status 429.
-        per_process: Unfinished runs of the route in one process; another is refused with 503.
     """
 
     store: str | EventStore = "memory"
@@ -41,7 +40,6 @@ class Resume:
     frames: int | None = 10_000
     size: int | None = 8_388_608
     per_owner: int | None = None
-    per_process: int | None = 1_000
 
     opened: EventStore = field(init=False, repr=False, compare=False)
     """The store itself."""

@@ -18,7 +18,7 @@ from .errors import StreamError, TableError
 from .events import OutputChunk, TextDelta
 from .filters import EventFilter
 from .graphs import default_mode
-from .importer import ImportFailed, import_from_string
+from .importer import ImportFailed, import_from_string, kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
 from .resume import Resume
@@ -81,9 +81,8 @@ class StreamRoute:
         limits: Bounds in seconds, bytes and counts.
         errors: What a client is told of exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
-        authorize: Called with each Starlette ``Request`` to the route before anything else; returns
-            a name for who sent it, to whom the runs belong that it starts, or None for anyone;
-            awaited if it is async. It refuses a request as `configure` does.
+        authorize: Called first with each Starlette ``Request``, returns a name for who sent it, who
+            owns the runs that it starts, or None; awaited, and refuses, as `configure`.
         resume: Runs outlive their readers: a `Resume`, or True for one with its defaults.
         inline_parser: Run a ``StrOutputParser`` at the end of a chain on the event loop instead of
             in a thread for each chunk. Output, callbacks and traces stay the same.
@@ -163,7 +162,7 @@ class StreamRoute:
             owner = await owner
         if not isinstance(owner, str | None):
             raise TypeError(
-                f"authorize of route {self.path!r} returned {_kind(owner)}, not a name or None"
+                f"authorize of route {self.path!r} returned {kind_of(owner)}, not a name or None"
             )
         return owner
 
@@ -180,7 +179,7 @@ class StreamRoute:
                 found = await found
             if not is_runnable(found):
                 raise TypeError(
-                    f"the function of route {self.path!r} returned {_kind(found)}, not a Runnable"
+                    f"the function of route {self.path!r} returned {kind_of(found)}, not a Runnable"
                 )
         return found  # type: ignore[no-any-return]  # checked above
 
@@ -239,7 +238,7 @@ class StreamRoute:
         self._check_words()
         self._check_use()
         if not isinstance(self.limits, Limits):
-            raise self._wrong(f"limits must be a Limits, not {_kind(self.limits)}")
+            raise self._wrong(f"limits must be a Limits, not {kind_of(self.limits)}")
         for problem in self.limits.problems():
             raise self._wrong(problem)
         for kind, told in self.errors.items():
@@ -277,11 +276,12 @@ class StreamRoute:
                 self._schemas(found)
             except Exception as error:
                 raise self._wrong(
-                    f"input: {_kind(self.input)} cannot be validated: {error}"
+                    f"input: {kind_of(self.input)} cannot be validated: {error}"
                 ) from error
             if self.format_class.graphs and default_mode(found) is None:
                 raise self._wrong(
-                    f"the {self.format} format serves compiled LangGraph graphs, not {_kind(found)}"
+                    f"the {self.format} format serves compiled LangGraph graphs,"
+                    f" not {kind_of(found)}"
                 )
             if self.format_class.converses:
                 try:
@@ -291,11 +291,11 @@ class StreamRoute:
                         f"{error}; say with conversation= how it takes a conversation"
                     ) from None
         elif hasattr(found, "compile") and hasattr(found, "add_node"):
-            raise self._wrong(f"{_kind(found)} is a graph that is not compiled: call .compile()")
+            raise self._wrong(f"{kind_of(found)} is a graph that is not compiled: call .compile()")
         elif not callable(found):
             raise self._wrong(
                 "expected a Runnable, a function of the request that returns one, or its"
-                f' "module:attribute", not {_kind(found)}'
+                f' "module:attribute", not {kind_of(found)}'
             )
 
     def _check_words(self) -> None:
@@ -314,17 +314,17 @@ class StreamRoute:
         for name in ("configure", "conversation", "authorize"):
             function = getattr(self, name)
             if function is not None and not callable(function):
-                raise self._wrong(f"{name} must be a function, not {_kind(function)}")
+                raise self._wrong(f"{name} must be a function, not {kind_of(function)}")
         for name in ("config", "stream", "errors"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Mapping):
-                raise self._wrong(f"{name} must be a mapping, not {_kind(value)}")
+                raise self._wrong(f"{name} must be a mapping, not {kind_of(value)}")
 
     def _check_use(self) -> None:
         """An option that the format has no use for is a mistake, not a wish."""
         if self.filter is not None:
             if not isinstance(self.filter, EventFilter):
-                raise self._wrong(f"filter must be an EventFilter, not {_kind(self.filter)}")
+                raise self._wrong(f"filter must be an EventFilter, not {kind_of(self.filter)}")
             if self.format_class.wants <= {OutputChunk}:
                 raise self._wrong(f"filter: the {self.format} format has no events to filter")
         if self.conversation is not None and not self.format_class.converses:
@@ -335,13 +335,11 @@ class StreamRoute:
     def _check_resume(self) -> None:
         kept = Resume() if self.resume is True else self.resume or None
         object.__setattr__(self, "kept", kept)
-        if kept is None:
-            return
-        if not isinstance(kept, Resume):
-            raise self._wrong(f"resume must be a Resume or True, not {_kind(kept)}")
-        if not self.format_class.runs:
+        if not isinstance(kept, Resume | None):
+            raise self._wrong(f"resume must be a Resume or True, not {kind_of(kept)}")
+        if kept and not self.format_class.runs:
             raise self._wrong(f"resume: the clients of the {self.format} format cannot come back")
-        for problem in kept.problems():
+        for problem in kept.problems() if kept else ():
             raise self._wrong(problem)
 
     def _wrong(self, what: str) -> TableError:
@@ -351,7 +349,3 @@ class StreamRoute:
 OPTIONS = tuple(
     f.name for f in fields(StreamRoute) if f.init and f.name not in ("path", "runnable")
 )
-
-
-def _kind(value: object) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"

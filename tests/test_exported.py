@@ -9,6 +9,7 @@ def test_these_are_the_public_names() -> None:
     assert asgi_stream.__all__ == [
         "EventFilter",
         "Limits",
+        "Resume",
         "StreamApp",
         "StreamError",
         "StreamMiddleware",

@@ -72,6 +72,9 @@ class RedisStore:
         self._workers: WeakKeyDictionary[AbstractEventLoop, Worker] = WeakKeyDictionary()
         self._client()  # so that a wrong address is found out now
 
+    def __repr__(self) -> str:
+        return "RedisStore(...)"  # an address may hold a password
+
     async def create(
         self, producer: Producer, *, keep: float, place: str | None = None, key: str | None = None
     ) -> str:
@@ -151,7 +154,9 @@ class RedisStore:
                 here.made.pop(run_id, None)
             made.producer.written(error)
 
-        here.link.ask(commands, answered, patience=self._patience, at_once=first == 1)
+        # What is at once may overtake a beat, which must not write an older record over the last.
+        at_once = first == 1 and not ended
+        here.link.ask(commands, answered, patience=self._patience, at_once=at_once)
 
     async def bury(
         self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord

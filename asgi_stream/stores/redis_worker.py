@@ -99,7 +99,7 @@ class Worker:
         self._followers: dict[str, set[Follower]] = {}
         self._makers: dict[str, str] = {}
         """The workers that make the runs that are read here."""
-        self._beats = 0
+        self._beats = 1
         self._beating: Task[None] | None = None
         self._tasks: set[Task[None]] = set()
 
@@ -209,13 +209,16 @@ class Worker:
     async def _renew(self, run_id: str) -> None:
         """Keep a run that is made here alive in the eyes of the others."""
         made, keys = self.made[run_id], self._keys
-        record = packed_record(made.producer.record)
+        record = made.producer.record
+        if record.ended is not None:
+            return  # its end is on its way
         commands: list[Command] = [
             ("SET", keys.lease(run_id), *self.lease_command, "XX"),
             ("EXISTS", keys.stop(run_id)),
             ("GET", keys.run(run_id)),
-            ("SET", keys.run(run_id), record, "EX", made.keep_now),
         ]
+        if record.state != "pending":
+            commands.append(("SET", keys.run(run_id), packed_record(record), "EX", made.keep_now))
         if self._beats % BEATS_PER_EXTENSION == 0:
             lasting = (keys.log(run_id), *made.named)
             commands += [("EXPIRE", key, made.keep_now) for key in lasting]

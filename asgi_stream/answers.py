@@ -1,0 +1,56 @@
+"""The answers that are not streams."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .errors import StreamError
+from .events import RunError
+from .formats import Format
+from .reports import reported
+from .routes import StreamRoute
+from .serialize import to_json
+
+RUN_ID = "X-Run-ID"
+NOT_STORED = {"Cache-Control": "no-store, no-transform"}
+
+
+def json_response(body: object, status: int = 200) -> Response:
+    return Response(to_json(body), status, NOT_STORED, media_type="application/json")
+
+
+def nothing_left() -> Response:
+    """There is nothing more to read, and no use in coming back."""
+    return Response(status_code=204, headers=NOT_STORED)
+
+
+async def refuse(
+    exception: Exception,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    route: StreamRoute | None = None,
+) -> None:
+    """Answer with an error instead of a stream."""
+    if isinstance(exception, HTTPException):
+        exception = StreamError(
+            exception.detail,
+            code="refused",
+            status=exception.status_code,
+            headers=exception.headers,
+        )
+    await error_response(reported(exception, route), route)(scope, receive, send)
+
+
+def error_response(
+    error: RunError, route: StreamRoute | None, run_id: str | None = None
+) -> Response:
+    """An error in the words of the route's format."""
+    headers = {**NOT_STORED, **error.headers}
+    if run_id is not None:
+        headers[RUN_ID] = run_id
+    shaped = route.format_class if route else Format
+    body, media_type = shaped.refusal(error)
+    return Response(body, error.status, headers, media_type=media_type)
