@@ -45,7 +45,7 @@ class Replay(Outbox):
         self.made_here = made_here
         if made_here is not None:
             made_here.reader = self
-        self._behind = True
+        self._behind = made_here is None
         self.place = ""
         """Where the run is, relative to the request."""
 

@@ -81,12 +81,12 @@ class StreamRoute:
         limits: Bounds in seconds, bytes and counts.
         errors: What a client is told of exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
-        authorize: Called first with each Starlette ``Request``, returns a name for who sent it, who
-            owns the runs that it starts, or None; awaited, and refuses, as `configure`.
+        authorize: Called first with each ``Request``, returns a name for who sent it, or None: the
+            owner of the runs that it starts. Awaited, and refuses, as `configure`.
         resume: Runs outlive their readers: a `Resume`, or True for one with its defaults.
         inline_parser: Run a ``StrOutputParser`` at the end of a chain on the event loop instead of
             in a thread for each chunk. Output, callbacks and traces stay the same.
-        debug: Send the text of exceptions too. For development only.
+        debug: Send the text of exceptions too; for development.
 
     Raises:
         TableError: An option cannot work. The message names the route and what was expected.
@@ -312,8 +312,7 @@ class StreamRoute:
         if hidden:
             raise self._wrong(f"configurable: {hidden[0]!r} is LangChain's own, not a client's")
         for name in ("configure", "conversation", "authorize"):
-            function = getattr(self, name)
-            if function is not None and not callable(function):
+            if not callable(function := getattr(self, name)) and function is not None:
                 raise self._wrong(f"{name} must be a function, not {kind_of(function)}")
         for name in ("config", "stream", "errors"):
             value = getattr(self, name)
