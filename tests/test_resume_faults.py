@@ -1,6 +1,7 @@
 """Stored runs with real servers and a real Redis, and what happens to both.
 
-Each run counts from 0, so a reader that has ``t0 t1 t2 ...`` has lost nothing and got nothing twice.
+Each run counts from 0, so a reader that has ``t0 t1 t2 ...`` has lost nothing and got nothing
+twice.
 """
 
 from __future__ import annotations

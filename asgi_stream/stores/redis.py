@@ -186,7 +186,9 @@ class RedisStore:
             more = len(entries) == PAGE_FRAMES and not ended
             return Page(_position(entries[0]), frames, ended, more, alive)
         if record is None:
-            return None
+            # A Redis that has just come back without its data is told of the run again.
+            back = self._here().has_been_away
+            return Page(after + 1, (), False, False, True) if back else None
         ended = record.ended is not None
         return Page(max(after, record.frames if ended else 0) + 1, (), ended, False, alive)
 
