@@ -450,9 +450,11 @@ class Dropping:
                     self.lost += 1
                     break
                 sink.sendall(data)
+        # Each of the two threads closes the socket that it has read from.
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 async def test_answers_of_redis_are_lost_and_nothing_is_doubled(
@@ -465,7 +467,7 @@ async def test_answers_of_redis_are_lost_and_nothing_is_doubled(
         seen.check(600)
         again = Seen()
         with servers(1, redis.url, tmp_path / "direct") as [direct]:
-            await read(again, place_on(direct, seen))
+            assert await read(again, place_on(direct, seen)) == 200
         again.check(600)
     dropping.close()
     assert dropping.lost >= 20

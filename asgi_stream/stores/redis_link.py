@@ -45,6 +45,9 @@ BATCH = 1000
 GONE = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 """The connection is lost, so nobody knows what was done of a batch."""
 
+TRIES = 2
+"""At least: the first finds out what Redis has closed meanwhile."""
+
 NOT_NOW = (
     exceptions.BusyLoadingError,
     exceptions.ClusterDownError,
@@ -62,6 +65,7 @@ class _Asked:
     def __init__(self, commands: Sequence[Command], until: float, answered: Answered) -> None:
         self.commands = commands
         self.until = until
+        self.tries = 0
         self.answered = answered
 
 
@@ -117,7 +121,7 @@ class Link:
             at_once: Wait for no others, neither to go with them nor to come back before.
         """
         now = self._loop.time()
-        until = max(now, self._outage + patience) if self._failures else now + patience
+        until = self._outage + patience if self._failures else now + patience
         asked = _Asked(commands, until, answered)
         if at_once and not self._failures:
             self._spawn(self._send_batch([asked]))
@@ -255,7 +259,9 @@ class Link:
             logger.warning("the store does not answer, and is tried again: %s", failed[0][1])
         waiting = []
         for asked, error in failed:
-            if asked.until <= now:
+            asked.tries += 1
+            if asked.until <= now and asked.tries >= TRIES:
+                logger.error("the store has not answered for too long: %s", error)
                 lost = StoreUnavailable()
                 lost.__cause__ = error
                 asked.answered(lost)
