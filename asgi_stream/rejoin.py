@@ -99,12 +99,13 @@ class Runs:
         replay.place = place_of(known, request.url.path, endpoint)
         return replay
 
-    async def join(self, run_id: str, position: str | None) -> Replay:
+    async def join(self, run_id: str, position: str | None, *, emptily: bool = False) -> Replay:
         """Read a run from a position on.
 
         Args:
             run_id: The run.
             position: The ``Last-Event-ID``; without one, from the first frame.
+            emptily: If there is nothing left to read, read nothing.
 
         Raises:
             Finished: There is nothing left to read.
@@ -121,7 +122,7 @@ class Runs:
                 raise InvalidInput("The Last-Event-ID is one of another run.")
             if after > record.frames:
                 raise InvalidInput("The Last-Event-ID is one that this run has not come to.")
-            if record.ended is not None and after == record.frames:
+            if record.ended is not None and after == record.frames and not emptily:
                 raise Finished
         replay = Replay(record, after, self._route, self._store)
         await replay.follow()
@@ -208,7 +209,8 @@ async def answer_about(
             return json_response(runs.told(await runs.find(run_id)))
         if "place" in params and (await runs.find(run_id)).ended is not None:
             raise Finished
-        replay = await runs.join(run_id, position)
+        # 204 is for who would come back for ever; another client may hold it for an error.
+        replay = await runs.join(run_id, position, emptily=asked == "join")
         replay.place = place_of(run_id, request.url.path, endpoint)
         return replay
     except Finished:

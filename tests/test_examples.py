@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from .asgi import frames, tokens
 from .servers import HERE, Server, free_port, serving, stop
@@ -117,14 +116,6 @@ report.stopped = await text("answer");
 console.log(JSON.stringify(report));
 await browser.close();
 """
-
-
-@pytest.fixture(scope="session")
-def playwright(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("npm")
-    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "playwright-core@1.64.1"]
-    subprocess.run(command, cwd=folder, check=True, timeout=120)
-    return folder / "node_modules/playwright-core/index.mjs"
 
 
 def test_07_page_shows_the_tokens_as_they_come_and_stops(tmp_path: Path, playwright: Path) -> None:

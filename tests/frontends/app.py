@@ -93,6 +93,18 @@ class Slow(BaseChatModel):
                 await asyncio.sleep(0.02)
 
 
+class Counting(Slow):
+    """Counts to 60, a number each 20 ms."""
+
+    async def _astream(
+        self, messages: Any, *_: Any, **__: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        with noted(str(messages[-1].content), "counting"):
+            for n in range(60):
+                yield ChatGenerationChunk(message=AIMessageChunk(content=f"w{n} "))
+                await asyncio.sleep(0.02)
+
+
 @tool
 async def weather(city: str) -> str:
     """The weather."""
@@ -191,8 +203,14 @@ SERVERS = [
     ],
 ]
 
+KEPT = [
+    StreamRoute("/chat", Counting(), format="vercel"),
+    StreamRoute("/graph", {"counting": graph_of(Counting())}, format="langgraph"),
+]
+
 app = Starlette(
     routes=[
+        Mount("/kept", StreamApp(KEPT, resume=True)),
         *[Mount(f"/corpus/{name}", StreamApp(corpus_of(name))) for name in ("agui", "vercel")],
         *[Mount(f"/{name}", StreamApp(routes_of(name))) for name in FORMATS],
         Mount("/", StreamApp(SERVERS, limits=Limits(run=3))),

@@ -1,6 +1,6 @@
 // The hooks of @ai-sdk/react in a page of jsdom: sends one message, prints where the hook ends up.
 import { JSDOM } from "jsdom";
-const { api, hook, text, stopAtText, streamProtocol } = JSON.parse(process.argv[2]);
+const { api, hook, text, stopAtText, streamProtocol, id } = JSON.parse(process.argv[2]);
 
 const page = new JSDOM("<div id=root></div>", { url: "http://localhost/", pretendToBeVisual: true });
 Object.assign(globalThis, { window: page.window, document: page.window.document });
@@ -22,11 +22,13 @@ function finish(more) {
 function Chat() {
   const chat = useChat({
     transport: new DefaultChatTransport({ api }),
+    // A page that is loaded again asks for the rest of its chat's answer, and sends nothing.
+    ...(id && { id, resume: true }),
     onData: (part) => told.data.push(part),
     onToolCall: ({ toolCall }) => told.toolCalls.push(toolCall.toolName),
   });
   const { status, messages, error } = chat;
-  useEffect(() => void chat.sendMessage({ text }), []);
+  useEffect(() => void (id || chat.sendMessage({ text })), []);
   useEffect(() => {
     if (told.statuses.at(-1) !== status) told.statuses.push(status);
     const last = messages.at(-1);
