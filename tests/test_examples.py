@@ -223,6 +223,54 @@ def test_13_langserve(tmp_path: Path) -> None:
         assert answer.json()["output"].startswith("You asked: Hi?")
 
 
+RESUME_DRIVER = """
+import {{ chromium }} from "{playwright}";
+const browser = await chromium.launch({{
+  executablePath: "/usr/bin/chromium", args: {flags},
+}});
+const page = await browser.newPage();
+await page.goto("{url}");
+const report = {{}};
+const ended = () => page.waitForFunction(
+  () => !["ready", "streaming"].includes(state.textContent), null, {{ timeout: 40000 }},
+);
+await page.click("text=Ask");
+await page.waitForFunction(() => answer.textContent.length > 40);
+await page.reload();
+report.after = await page.textContent("#answer");
+await ended();
+report.whole = await page.textContent("#answer");
+report.state = await page.textContent("#state");
+await page.click("text=Ask");
+await page.waitForFunction(
+  () => state.textContent === "streaming" && answer.textContent.length > 20,
+);
+await page.reload();
+await page.click("#stop");
+await ended();
+report.stopped = [await page.textContent("#state"), await page.textContent("#answer")];
+console.log(JSON.stringify(report));
+await browser.close();
+"""
+
+
+def test_14_resume(tmp_path: Path, playwright: Path) -> None:
+    with example("14_resume", tmp_path) as server:
+        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        script = tmp_path / "drive.mjs"
+        script.write_text(RESUME_DRIVER.format(playwright=playwright, flags=flags, url=server.url))
+        done = subprocess.run(["node", script], capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr.decode()
+        report = json.loads(done.stdout)
+        assert len(report["after"]) < len(report["whole"])
+        assert report["whole"].startswith("You asked: What is a stream? I am a small script")
+        assert report["whole"].endswith("Nobody pays for words that nobody reads.")
+        assert report["state"] == "done"
+        state, stopped = report["stopped"]
+        assert state == "cancelled"
+        assert 0 < len(stopped) < len(report["whole"])
+
+
 def test_every_example_is_tested() -> None:
     tests = Path(__file__).read_text()
     assert [name for name in NAMES if f"def test_{name}" not in tests] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from asgi_stream import Limits, StreamApp, StreamRoute, errors, limits
+from asgi_stream import Limits, Resume, StreamApp, StreamRoute, errors, limits
 from asgi_stream.errors import StreamError
 from asgi_stream.routes import OPTIONS
 
@@ -50,16 +51,18 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
         "tracer": Recorder(),
         "per_request": lambda request: {},
         "RateLimitError": RateLimitError,
+        "user_of": lambda request: "ann",
     }
     apps = []
     for block in blocks("python"):
         if "class Lines" not in block:
             exec(block, names)
             apps.append(names["app"])
-    table, mounted, middleware, _ = apps
-    for app, path in ((table, "/chat"), (mounted, "/ai/chat"), (middleware, "/ai/more")):
+    table, mounted, middleware, _, resumable = apps
+    served = (table, "/chat"), (mounted, "/ai/chat"), (middleware, "/ai/more"), (resumable, "/chat")
+    for app, path in served:
         assert tokens((await post(app, path, {"question": "Hi?"})).body) == ["Hel", "lo"]
-    assert len(blocks("python")) == 5
+    assert len(blocks("python")) == 6
 
 
 async def test_a_format_of_your_own_is_short_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,6 +125,16 @@ def test_the_table_of_limits_has_the_defaults() -> None:
         shown = default.replace(",", "")
         assert (None if shown == "None" else float(shown)) == value, name
     assert [row[0] for row in rows("Limits")] == [*limits.Limits.__dataclass_fields__]
+
+
+def test_the_table_of_resume_is_complete_and_has_the_defaults() -> None:
+    _, *table = rows("Runs that outlive their reader")
+    for name, default, _ in table:
+        value = getattr(Resume(), name)
+        shown = default.replace(",", "").strip('"')
+        assert shown == str(int(value) if isinstance(value, float) else value), name
+    fields = [f.name for f in dataclasses.fields(Resume) if f.init]
+    assert [row[0] for row in table] == fields
 
 
 def test_the_table_of_errors_has_every_code_and_status() -> None:

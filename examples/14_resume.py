@@ -1,0 +1,35 @@
+# uvicorn examples.14_resume:app
+"""An answer that goes on when its page is loaded again, and a button that stops it for good.
+
+Open http://localhost:8000, ask, and load the page again in mid-answer. With REDIS set to the
+address of a Redis, ``redis://localhost:6379/0``, the page may come back to another worker:
+``uvicorn examples.14_resume:app --workers 2``.
+"""
+
+import os
+from pathlib import Path
+
+from langchain_core.prompts import ChatPromptTemplate
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Mount, Route
+
+from asgi_stream import Resume, StreamApp, StreamRoute
+
+from .scripted import ScriptedModel
+
+chain = ChatPromptTemplate.from_template("{question}") | ScriptedModel(seconds=0.1)
+resume = Resume(store=os.environ.get("REDIS", "memory"), grace=60)
+
+
+async def page(request: Request) -> FileResponse:
+    return FileResponse(Path(__file__).with_name("resume.html"))
+
+
+app = Starlette(
+    routes=[
+        Route("/", page),
+        Mount("/ai", StreamApp(routes=[StreamRoute("/chat", chain, resume=resume)])),
+    ]
+)
