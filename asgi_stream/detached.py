@@ -65,7 +65,7 @@ class Detached(Stream):
         self._sizes: deque[int] = deque()
         self._kept = 0
         self._written = self._bytes = 0
-        self._writing = self._due = False
+        self._writing = self._due = self._closed = False
         self._at_once = isinstance(resume.opened, MemoryStore)
         self.reader: Outbox | None = None
         """The first reader, if it is still there."""
@@ -81,6 +81,8 @@ class Detached(Stream):
         self.fail(RunCancelled())
 
     def written(self, error: Exception | None = None) -> None:
+        if self._closed:
+            return
         if error is not None:
             self._not_written(error)
         elif self._waiting or (self._end is not None and self._record.ended is None):
@@ -175,6 +177,8 @@ class Detached(Stream):
 
     def _close(self) -> None:
         """Nothing more will be written."""
+        self._closed = True
+        self._due = False
         if self._unread is not None:
             self._unread.cancel()
         self.leave()

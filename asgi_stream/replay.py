@@ -155,5 +155,6 @@ class Replay(Outbox):
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
         except Taken:
-            pass  # by another reader, or the worker lives
-        self._behind = self._end is None
+            pass  # another reader was first, or the worker lives; either is heard of
+        else:
+            self._behind = True

@@ -691,6 +691,34 @@ def test_what_is_wrong_with_it_is_told_when_the_table_is_built(
         StreamRoute("/chat", RunnableLambda(str), **options)
 
 
+async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
+    store, speaker = MemoryStore(), Speaker()
+    app = app_of(store, speaker)
+    create = store.create
+
+    async def stopped(producer: Any, **more: Any) -> str:
+        run_id = await create(producer, **more)
+        await store.stop(run_id)
+        return run_id
+
+    store.create = stopped  # type: ignore[method-assign]
+    answer = await post(app, "/chat", "hi")
+    assert (answer.status, error_code(answer)) == (409, "cancelled")
+    assert speaker.begun == 0
+    store.create = create  # type: ignore[method-assign]
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        path = f"/chat/runs/{first.headers['x-run-id']}"
+        async with Exchange(app, "GET", path) as second:
+            await second.until(b'"a"')
+            [replay] = [each for each in app._here().streams if each.made_here is None]  # type: ignore[attr-defined]
+            replay.shut_down()
+            replay.shut_down()
+            await second.finished()
+        assert frames(second.body)[1]["error"]["code"] == "shutdown"
+
+
 async def test_head_and_other_methods() -> None:
     app = app_of(MemoryStore(), Speaker())
     assert (await call(app, "HEAD", "/chat/runs")).status == 405

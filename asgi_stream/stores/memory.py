@@ -7,7 +7,7 @@ from array import array
 from asyncio import TimerHandle
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import cast
 
 from . import PAGE_BYTES, Follower, Page, Producer, RunRecord, Taken
 
@@ -24,7 +24,7 @@ class _Kept:
         self.names = names
         self._growing: list[bytes] = []
         self.first = 1
-        self.frames: Sequence[bytes] = self._growing
+        self.frames: list[bytes] | _Joined = self._growing
         self.size = 0
         self.followers: set[Follower] = set()
         self.timer: TimerHandle | None = None
@@ -57,7 +57,7 @@ class _Kept:
         return self.first + len(self.frames) - 1
 
 
-class _Joined(Sequence[bytes]):
+class _Joined:
     """Frames that no longer change, in one piece."""
 
     def __init__(self, frames: Sequence[bytes]) -> None:
@@ -67,9 +67,7 @@ class _Joined(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[n] for n in range(*place.indices(len(self)))]
+    def __getitem__(self, place: int) -> bytes:
         return self._all[self._ends[place - 1] if place else 0 : self._ends[place]]
 
 
@@ -108,7 +106,7 @@ class MemoryStore:
         record: RunRecord | None = None,
     ) -> None:
         kept = self._runs[run_id]
-        producer = kept.producer
+        producer = cast(Producer, kept.producer)
         self._size += kept.add(frames, keep_from)
         ended = record is not None and record.ended is not None
         if record is not None and ended:
@@ -120,8 +118,7 @@ class MemoryStore:
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
         if self._size > self._capacity:
             self._make_room()
-        if producer is not None:
-            producer.written()
+        producer.written()
 
     async def bury(
         self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
@@ -163,9 +160,10 @@ class MemoryStore:
             kept.producer.stop()
 
     async def follow(self, run_id: str, follower: Follower) -> None:
-        if run_id in self._runs:
-            self._runs[run_id].followers.add(follower)
-            self._runs[run_id].count()
+        kept = self._runs.get(run_id)
+        if kept is not None:
+            kept.followers.add(follower)
+            kept.count()
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
         kept = self._runs.get(run_id)
@@ -189,8 +187,7 @@ class MemoryStore:
     def _drop(self, run_id: str) -> None:
         kept = self._runs.pop(run_id)
         self._size -= kept.size
-        if kept.timer is not None:
-            kept.timer.cancel()
+        cast(TimerHandle, kept.timer).cancel()
         for name in kept.names:
             if self._names[name] == run_id:
                 del self._names[name]

@@ -210,8 +210,8 @@ class Link:
                 answers = await self._run(batch)
         except GONE as error:
             again = [(asked, error) for asked in batch]
-        except Exception as error:
-            # Nothing that is known; but whoever waits must not wait for ever.
+        except exceptions.RedisError as error:
+            # Whoever waits must not wait for ever.
             for asked in batch:
                 asked.answered(error)
         else:
@@ -281,18 +281,21 @@ class Link:
         while True:
             try:
                 async with self._client.pubsub() as messages:
-                    await messages.subscribe(*self._channels)
+                    known: set[str] = set()
+                    while missing := self._channels.keys() - known:
+                        await messages.subscribe(*missing)
+                        known |= missing
                     self._messages = messages
                     if failures:
                         self._back()
                     failures = 0
-                    while True:
-                        message = await messages.get_message(timeout=None)
-                        if message is not None:
-                            self._heard(message)
-            except GONE:
+                    async for message in messages.listen():
+                        self._heard(message)
+            except (*GONE, exceptions.RedisError) as error:
                 failures += 1
                 self.failed = self._loop.time()
+                if failures == 1:
+                    logger.warning("the store's messages are cut off: %s", error)
             finally:
                 self._messages = None
             await asyncio.sleep(self._backoff.compute(failures))

@@ -126,11 +126,16 @@ class Worker:
         self._followers.setdefault(run_id, set()).add(follower)
         if run_id in self.made:
             return self._count(run_id)
-        await self.link.subscribe(self._keys.frames(run_id))
-        [maker] = await self.link.do(("GET", self._keys.lease(run_id)), patience=patience)
-        if maker is not None and run_id in self._followers:
-            self._makers[run_id] = maker.decode()
-            await self.link.do(self._reads(run_id, "read"), patience=patience)
+        try:
+            await self.listen()
+            await self.link.subscribe(self._keys.frames(run_id))
+            [maker] = await self.link.do(("GET", self._keys.lease(run_id)), patience=patience)
+            if maker is not None and run_id in self._followers:
+                self._makers[run_id] = maker.decode()
+                await self.link.do(self._reads(run_id, "read"), patience=patience)
+        except BaseException:
+            self.unfollow(run_id, follower)
+            raise
         self.beat()
         return None
 
@@ -196,7 +201,7 @@ class Worker:
     async def _beat(self) -> None:
         while self.made or self._followers:
             begun = self._loop.time()
-            await asyncio.gather(*map(self._renew, tuple(self.made)))
+            await asyncio.gather(*map(self._renew, tuple(self.made)), return_exceptions=True)
             reads = [self._reads(run_id, "read") for run_id in self._makers]
             if reads:
                 await self._if_it_can(*reads)

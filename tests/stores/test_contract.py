@@ -282,6 +282,9 @@ async def test_a_run_is_stopped_from_anywhere(stores: Pair) -> None:
     await maker.append(b"end", end=True)
     await there.stop(maker.run_id)
     await there.stop(str(uuid4()))
+    nobody = Reader()
+    await here.follow(str(uuid4()), nobody)
+    here.unfollow(maker.run_id, nobody)
 
 
 async def test_what_has_ended_is_kept_for_a_time(stores: Pair) -> None:
@@ -292,13 +295,16 @@ async def test_what_has_ended_is_kept_for_a_time(stores: Pair) -> None:
     reader = Reader()
     await there.follow(maker.run_id, reader)
     assert await whole(there, maker.run_id) == [b"end"]
+    later = Maker(here, owner="short")
+    await later.create(place="short-place")
     async with asyncio.timeout(5):
         while await there.find(maker.run_id) is not None:
             await asyncio.sleep(0.05)
     assert await there.read(maker.run_id, 0) is None
-    assert await there.owned("short") == []
+    assert [record.run_id for record in await there.owned("short")] == [later.run_id]
     assert await there.named("short") is None
-    assert await there.named("short-place") is None
+    assert await there.named("short-place") == later.run_id
+    await later.append(b"end", end=True)
     await until(lambda: reader.looks)
     there.unfollow(maker.run_id, reader)
 
