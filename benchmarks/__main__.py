@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+from tests.redis_server import redis_server
 from tests.servers import Server, serving
 
 from .common import RUNNABLES
@@ -153,12 +154,16 @@ def served(
     python = LANGSERVE / "bin" / "python" if contender in THEIRS else Path(sys.executable)
     options = ("--http=httptools", "--loop=uvloop", "--no-access-log", "--backlog=8192")
     env = {} if gc is None else {"GC": gc}
-    with (
-        serving(
-            f"benchmarks.{contender.app}", folder, env=env, options=options, python=str(python)
-        ) as server,
-        apart(server) if alone else nullcontext(),
-    ):
+    with ExitStack() as stack:
+        if contender.name == "ours_redis":
+            redis = stack.enter_context(redis_server(folder / uuid4().hex))
+            env["REDIS"] = redis.url
+        server = stack.enter_context(
+            serving(
+                f"benchmarks.{contender.app}", folder, env=env, options=options, python=str(python)
+            )
+        )
+        stack.enter_context(apart(server) if alone else nullcontext())
         yield server
 
 

@@ -108,7 +108,7 @@ def of_front_end(format: str) -> ASGIApp:
 
 
 ours = table()
-ours_memory = table(resume=Resume(keep=float(os.environ.get("KEEP", "300"))))
+ours_memory = table(resume=True)
 ours_redis = table(resume=Resume(store=os.environ.get("REDIS", "redis://127.0.0.1:6379/0")))
 ours_chunks = table(format="chunks")
 ours_events = table(format="events")

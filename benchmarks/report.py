@@ -20,6 +20,8 @@ AGAINST = {
     "ours_events": "hand_events",
     "ours_models": "hand_models",
     "langserve_events": "hand_events",
+    "ours_memory": "ours",
+    "ours_redis": "ours",
 }
 SHOWN = {
     "hand_sr": "hand-written, StreamingResponse",

@@ -590,6 +590,50 @@ async def test_langgraph_s_own_way(store: EventStore) -> None:
     assert json.loads((await get(app, path)).body)["status"] == "interrupted"
 
 
+async def test_front_ends_runs_belong_to_who_started_them_too(store: EventStore) -> None:
+    gate = asyncio.Event()
+
+    async def node(state: Any) -> Any:
+        await gate.wait()
+        return {"messages": [("ai", "hello")]}
+
+    graph = StateGraph(MessagesState).add_node("n", node).add_edge(START, "n").compile()
+    app = StreamApp(
+        [
+            StreamRoute("/g", graph, format="langgraph"),
+            StreamRoute("/chat", graph, format="vercel"),
+        ],
+        resume=Resume(store=store),
+        authorize=who,
+    )
+    ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
+    parts = [{"type": "text", "text": "hi"}]
+    chat = {"id": "c", "messages": [{"id": "1", "role": "user", "parts": parts}]}
+    asked = {"assistant_id": "g", "input": {"messages": []}}
+    headers = {**JSON, **ann}
+    async with (
+        Exchange(app, "POST", "/chat", chat, headers=headers) as first,
+        Exchange(app, "POST", "/g/runs/stream", asked, headers=headers) as second,
+    ):
+        await until(lambda: first.messages and second.messages)
+        for other in (bob, {}):
+            assert (await get(app, "/chat/c/stream", headers=other)).status == 204
+            for method in ("POST", "DELETE"):
+                assert (await call(app, method, "/chat/c/stream", headers=other)).status == 404
+            run = f"/g/runs/{second.headers['x-run-id']}"
+            for path in (run, f"{run}/stream"):
+                assert (await get(app, path, headers=other)).status == 404
+                late = {**other, "last-event-id": "1"}
+                assert (await get(app, path, headers=late)).status == 404
+            assert (await call(app, "POST", f"{run}/cancel", headers=other)).status == 404
+            assert (await call(app, "DELETE", run, headers=other)).status == 404
+        gate.set()
+        await first.finished()
+        await second.finished()
+    assert b"hello" in first.body
+    assert b"hello" in second.body
+
+
 class Plain(Format):
     """A format of one's own, without a last word."""
 
