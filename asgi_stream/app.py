@@ -22,7 +22,7 @@ from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooMa
 from .formats import Document
 from .outbox import Outbox, ReaderStalled, nothing
 from .prepare import Prepared, prepare
-from .rejoin import Runs, answer_about, come_back
+from .rejoin import Runs, answer_about, come_back, path_of
 from .requests import ClientDisconnect
 from .routes import StreamRoute
 from .shutdown import SignalHook
@@ -179,7 +179,8 @@ class StreamApp:
         if here.closing:
             raise ShuttingDown
         owner = await route.owner(request)
-        runs = Runs(route, route.kept, owner) if route.kept else None
+        path = path_of(request.scope["path"], endpoint)
+        runs = Runs(route, route.kept, owner, path) if route.kept else None
         asked = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and asked is not None:
             return await answer_about(runs, asked, endpoint, request)

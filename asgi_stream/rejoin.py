@@ -44,12 +44,14 @@ class Runs:
         route: The route, with its `resume`.
         resume: That.
         owner: What ``authorize`` returned for the caller.
+        path: The route's, with its parameters as the request has them.
     """
 
-    def __init__(self, route: StreamRoute, resume: Resume, owner: str | None) -> None:
+    def __init__(self, route: StreamRoute, resume: Resume, owner: str | None, path: str) -> None:
         self._route = route
         self._resume = resume
         self._owner = owner
+        self._path = path
         self._store = resume.opened
 
     async def begin(
@@ -74,7 +76,7 @@ class Runs:
             raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
         record = RunRecord(
             run_id=str(prepared.request.run_id),
-            route=self._route.path,
+            route=self._path,
             owner=self._owner,
             fingerprint=_fingerprint(prepared, request),
             created=time.time(),
@@ -135,7 +137,7 @@ class Runs:
             StoreUnavailable: The store cannot be reached.
         """
         record = await self._store.find(run_id) if _is_id(run_id) else None
-        if record is None or (record.route, record.owner) != (self._route.path, self._owner):
+        if record is None or (record.route, record.owner) != (self._path, self._owner):
             raise RunNotFound
         return record
 
@@ -156,7 +158,7 @@ class Runs:
         if self._owner is None:
             return []
         found = await self._store.owned(self._owner)
-        return [record for record in found if record.route == self._route.path]
+        return [record for record in found if record.route == self._path]
 
     async def stop(self, run_id: str) -> RunRecord:
         """Ask for the end of a run. What is known of it before.
@@ -185,7 +187,7 @@ class Runs:
         """A name that no other owner and no other route can mean."""
         if given is None:
             return None
-        return sha256(to_json([self._route.path, self._owner, kind, given])).hexdigest()
+        return sha256(to_json([self._path, self._owner, kind, given])).hexdigest()
 
 
 async def answer_about(
@@ -246,6 +248,11 @@ async def come_back(runs: Runs | None, endpoint: str, request: Request) -> Outbo
         raise
 
 
+def path_of(path: str, endpoint: str) -> str:
+    """The route's part of a request's `path`, which ends with one of its `endpoint`."""
+    return "/".join(path.rstrip("/").split("/")[: -endpoint.count("/") or None])
+
+
 def place_of(run_id: str, path: str, endpoint: str) -> str:
     """Where a run is, relative to a request's `path`, which need not begin where the client's does.
 
@@ -254,7 +261,7 @@ def place_of(run_id: str, path: str, endpoint: str) -> str:
         path: The request's, which may have a slash at its end.
         endpoint: The part of it that is below the route's own.
     """
-    route = "/".join(path.rstrip("/").split("/")[: -endpoint.count("/") or None])
+    route = path_of(path, endpoint)
     folder = path.rpartition("/")[0] or "/"
     return quote(relpath(f"{route}/runs/{run_id}", folder))
 

@@ -243,6 +243,15 @@ async def test_another_route_s_runs_are_not_there(store: EventStore) -> None:
     run_id = answer.headers["x-run-id"]
     assert (await get(app, f"/a/runs/{run_id}")).status == 200
     assert (await get(app, f"/b/runs/{run_id}")).status == 404
+    app = StreamApp([StreamRoute("/bots/{name}", runnable, resume=resume)])
+    headers = {"idempotency-key": "k"}
+    answers = [
+        await post(app, f"/bots/{name}", {"question": "?"}, headers=headers) for name in "aba"
+    ]
+    ids_ = [answer.headers["x-run-id"] for answer in answers]
+    assert ids_[0] == ids_[2] != ids_[1]
+    assert (await get(app, f"/bots/a/runs/{ids_[0]}")).status == 200
+    assert (await get(app, f"/bots/b/runs/{ids_[0]}")).status == 404
 
 
 async def test_a_repeated_post_joins_the_run_that_it_repeats(store: EventStore) -> None:

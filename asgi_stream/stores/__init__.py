@@ -37,7 +37,7 @@ class RunRecord:
 
     Attributes:
         run_id: Cannot be guessed.
-        route: The path of its route.
+        route: The path of its route, with its parameters.
         owner: What the route's ``authorize`` returned for who started it.
         fingerprint: Stands for the request that started it.
         state: ``pending`` until the first frame, ``running``, and then how it ended.
