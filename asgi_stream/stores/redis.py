@@ -84,26 +84,29 @@ class RedisStore:
         if record.owner is not None:
             named.append(keys.owner(record.owner))
         made = Made(producer, keep, named)
-        if key is not None:
-            _, found = await here.link.do(
-                ("SET", keys.name(key), run_id, "NX", "EX", made.keep_now),
-                ("GET", keys.name(key)),
-                patience=PATIENCE_OF_REQUESTS,
-            )
-            if found is not None and found.decode() != run_id:
-                return str(found.decode())
         commands: list[Command] = [
             ("SET", keys.lease(run_id), *here.lease_command, "NX"),
             ("GET", keys.lease(run_id)),
             ("SET", keys.run(run_id), packed_record(record), "EX", made.keep_now),
         ]
+        await here.listen()
+        if key is not None:
+            # The record first: who asks with the same key at the same moment looks for it.
+            claim = ("SET", keys.name(key), run_id, "NX", "EX", made.keep_now)
+            commands += [claim, ("GET", keys.name(key))]
+            *_, found = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS, at_once=True)
+            if found is not None and found.decode() != run_id:
+                gone = ("DEL", keys.lease(run_id), keys.run(run_id))
+                await here.link.do(gone, patience=PATIENCE_OF_REQUESTS)
+                return str(found.decode())
+            commands = commands[1:2]
         if place is not None:
             commands.append(("SET", keys.name(place), run_id, "EX", made.keep_now))
         if record.owner is not None:
             commands.append(("ZADD", keys.owner(record.owner), record.created, run_id))
             commands.append(("EXPIRE", keys.owner(record.owner), made.keep_now))
-        await here.listen()
-        _, holder, *_ = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS, at_once=True)
+        answers = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS, at_once=True)
+        holder = answers[0] if key is not None else answers[1]
         if holder != here.id.encode():
             raise Taken
         here.made[run_id] = made
