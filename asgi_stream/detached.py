@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
+from time import monotonic
 
 from .errors import RunCancelled, StoreUnavailable
 from .events import RunError, RunFinished
@@ -102,22 +103,25 @@ class Detached(Stream):
     # What the run has to say.
 
     def add(self, frame: bytes) -> None:
-        super().add(frame)
-        self._write_soon()
+        # As an outbox does, less what a store has no use for: each call costs, token by token.
+        if not self._waiting:
+            self.waiting_since = monotonic()
+        self._waiting.append(frame)
+        self._size += len(frame)
+        self.full = self._size >= self._pause_at
+        if not self._writing:
+            self._write_soon()
 
     def _finish(self, end: RunFinished | RunError) -> None:
         super()._finish(end)
-        self._write_soon()
+        if not self._writing:
+            self._write_soon()
 
     def _write_soon(self) -> None:
         # In the next turn of the loop: what is said until then is written together. An idle reader
         # has its turn then, and writes it on the way; a turn of its own costs as much again.
-        if self._writing:
-            return
         self._writing = self._due = True
-        if self.reader is not None and self.reader.idle and self._at_once:
-            self.reader.wake()
-        else:
+        if self.reader is None or not self._at_once or not self.reader.wake():
             self._loop.call_soon(self.write)
 
     def write(self) -> None:

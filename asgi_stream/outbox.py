@@ -95,14 +95,12 @@ class Outbox:
     def refill(self) -> None:
         """Fetch what is at hand."""
 
-    @property
-    def idle(self) -> bool:
-        """Whether the reader has taken all there was, and waits for more."""
-        return self._reader is not None and not self._reader.done()
-
-    def wake(self) -> None:
-        """Let an idle reader look for more."""
-        self._wake(self._reader)
+    def wake(self) -> bool:
+        """Let the reader look for more, if it has taken all there was; whether it had."""
+        if self._reader is None or self._reader.done():
+            return False
+        self._reader.set_result(None)
+        return True
 
     async def catch_up(self) -> None:
         """Fetch what is `_behind`."""

@@ -128,9 +128,11 @@ class Replay(Outbox):
         self._store.unfollow(self.run_id, self)
 
     def _add(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
-        for frame in frames[self._next - first :] if first < self._next else frames:
-            self.add(frame)
-        self._next = max(self._next, first + len(frames))
+        new = frames[self._next - first :] if first < self._next else frames
+        self._waiting += new
+        self._size += len(new[0]) if len(new) == 1 else sum(map(len, new))
+        self._next += len(new)
+        self.wake()
         if ended:
             self._end = RunFinished(Step(self.run_id, "", "chain"), None)
             self._wake(self._reader)

@@ -26,13 +26,13 @@ class _Kept:
         self.first = 1
         self.frames: list[bytes] | _Joined = self._growing
         self.size = 0
-        self.followers: set[Follower] = set()
+        self.followers: tuple[Follower, ...] = ()
         self.timer: TimerHandle | None = None
 
     def add(self, frames: Sequence[bytes], keep_from: int) -> int:
         """How many bytes there are more of it than before."""
         self._growing += frames
-        added = sum(map(len, frames))
+        added = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
         if keep_from > self.first:
             gone = self._growing[: keep_from - self.first]
             del self._growing[: len(gone)]
@@ -111,7 +111,7 @@ class MemoryStore:
         ended = record is not None and record.ended is not None
         if record is not None and ended:
             kept.end(record)
-        for follower in tuple(kept.followers):
+        for follower in kept.followers:
             follower.feed(first, frames, ended)
         if ended:
             loop = asyncio.get_running_loop()
@@ -162,13 +162,13 @@ class MemoryStore:
     async def follow(self, run_id: str, follower: Follower) -> None:
         kept = self._runs.get(run_id)
         if kept is not None:
-            kept.followers.add(follower)
+            kept.followers = (*kept.followers, follower)
             kept.count()
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
         kept = self._runs.get(run_id)
         if kept is not None and follower in kept.followers:
-            kept.followers.remove(follower)
+            kept.followers = tuple(each for each in kept.followers if each is not follower)
             kept.count()
 
     async def aclose(self) -> None:
@@ -191,5 +191,5 @@ class MemoryStore:
         for name in kept.names:
             if self._names[name] == run_id:
                 del self._names[name]
-        for follower in tuple(kept.followers):
+        for follower in kept.followers:
             follower.look()
