@@ -772,6 +772,28 @@ async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
         assert frames(second.body)[1]["error"]["code"] == "shutdown"
 
 
+async def test_what_the_reader_was_to_write_on_its_way_is_written_when_it_leaves() -> None:
+    store, speaker = MemoryStore(), Speaker()
+    app = app_of(store, speaker)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        await asyncio.sleep(0.01)
+        [replay], [run] = app._here().streams, app._here().runs
+        # All in one turn of the loop: the frame, the waking of the reader, and its leaving.
+        run.add(b"data: between\n\n")
+        assert run._due
+        replay.reader_left = True
+        replay.leave()
+        await first.finished()
+    speaker.say("b", None)
+    path = f"/chat/runs/{first.headers['x-run-id']}"
+    async with Exchange(app, "GET", path) as late:
+        await late.finished()
+    assert b"data: between" in late.body
+    assert late.body.endswith(b"data: [DONE]\n\n")
+
+
 async def test_head_and_other_methods() -> None:
     app = app_of(MemoryStore(), Speaker())
     assert (await call(app, "HEAD", "/chat/runs")).status == 405

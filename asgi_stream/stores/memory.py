@@ -22,24 +22,19 @@ class _Kept:
         self.producer: Producer | None = producer
         self.keep = keep
         self.names = names
-        self._growing: list[bytes] = []
+        self.growing: list[bytes] = []
         self.first = 1
-        self.frames: list[bytes] | _Joined = self._growing
+        self.frames: list[bytes] | _Joined = self.growing
         self.size = 0
         self.followers: tuple[Follower, ...] = ()
         self.timer: TimerHandle | None = None
 
-    def add(self, frames: Sequence[bytes], keep_from: int) -> int:
-        """How many bytes there are more of it than before."""
-        self._growing += frames
-        added = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
-        if keep_from > self.first:
-            gone = self._growing[: keep_from - self.first]
-            del self._growing[: len(gone)]
-            self.first += len(gone)
-            added -= sum(map(len, gone))
-        self.size += added
-        return added
+    def trim(self, keep_from: int) -> int:
+        """Drop frames, and say how many bytes they had."""
+        gone = self.growing[: keep_from - self.first]
+        del self.growing[: len(gone)]
+        self.first += len(gone)
+        return sum(map(len, gone))
 
     def count(self) -> None:
         if self.producer is not None:
@@ -49,8 +44,8 @@ class _Kept:
         self.record = record
         self.producer = None  # which holds all that the run has held
         # Many small objects are work for the garbage collector for as long as they are there.
-        self.frames = _Joined(self._growing)
-        self._growing = []
+        self.frames = _Joined(self.growing)
+        self.growing = []
 
     @property
     def last(self) -> int:
@@ -107,7 +102,12 @@ class MemoryStore:
     ) -> None:
         kept = self._runs[run_id]
         producer = cast(Producer, kept.producer)
-        self._size += kept.add(frames, keep_from)
+        added = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
+        kept.growing += frames
+        if keep_from > kept.first:
+            added -= kept.trim(keep_from)
+        kept.size += added
+        self._size += added
         ended = record is not None and record.ended is not None
         if record is not None and ended:
             kept.end(record)
