@@ -22,7 +22,8 @@ from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooMa
 from .formats import Document
 from .outbox import Outbox, ReaderStalled, nothing
 from .prepare import Prepared, prepare
-from .rejoin import Runs, answer_about, come_back, path_of
+from .rejoin import Runs, answer_about, come_back, path_of, place_of
+from .replay import Replay
 from .requests import ClientDisconnect
 from .routes import StreamRoute
 from .shutdown import SignalHook
@@ -165,6 +166,8 @@ class StreamApp:
             return await refuse(error, scope, receive, send, route)
         if isinstance(found, Response):
             return await found(scope, receive, send)
+        if isinstance(found, Replay):
+            found.place = place_of(found.run_id, request.url.path, endpoint)
         here.streams.add(found)
         try:
             await _respond(found, route, scope, receive, send)
@@ -183,9 +186,9 @@ class StreamApp:
         runs = Runs(route, route.kept, owner, path) if route.kept else None
         asked = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and asked is not None:
-            return await answer_about(runs, asked, endpoint, request)
+            return await answer_about(runs, asked, request)
         if "last-event-id" in request.headers:
-            return await come_back(runs, endpoint, request)
+            return await come_back(runs, request)
         release = self._hold(route)
         try:
             prepared = await prepare(route, endpoint, request)
@@ -195,7 +198,7 @@ class StreamApp:
                 stream = _begun(route, prepared, request, here.tasks)
                 stream.on_leave, release = release, nothing
                 return stream
-            replay = await runs.begin(prepared, request, endpoint, here.tasks)
+            replay = await runs.begin(prepared, request, here.tasks)
             if replay.made_here is not None:
                 here.keep(replay.made_here, release)
                 release = nothing

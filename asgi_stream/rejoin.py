@@ -15,7 +15,6 @@ from starlette.responses import Response
 from .answers import json_response, nothing_left
 from .detached import Detached
 from .errors import InvalidInput, InvalidRequest, RunNotFound, TooManyOwned
-from .outbox import Outbox
 from .prepare import Prepared
 from .replay import Replay
 from .requests import wants_json
@@ -54,15 +53,12 @@ class Runs:
         self._path = path
         self._store = resume.opened
 
-    async def begin(
-        self, prepared: Prepared, request: Request, endpoint: str, tasks: set[Task[None]]
-    ) -> Replay:
+    async def begin(self, prepared: Prepared, request: Request, tasks: set[Task[None]]) -> Replay:
         """Start a run that outlives the request, or join the one that the request repeats.
 
         Args:
             prepared: What to run, and how to answer.
             request: With an ``Idempotency-Key``, perhaps.
-            endpoint: The part of its path that is below the route's own.
             tasks: A set that keeps the run's tasks alive.
 
         Raises:
@@ -90,16 +86,13 @@ class Runs:
             known = await self._store.create(run, keep=self._resume.keep, place=place, key=name)
             if known == record.run_id:
                 replay = Replay(record, 0, self._route, self._store, run)
-                replay.place = place_of(known, request.url.path, endpoint)
                 await replay.follow()
                 run.begin()
                 return replay
         same = await self.find(known)
         if same.fingerprint != record.fingerprint:
             raise InvalidInput("The Idempotency-Key was used for another request.")
-        replay = await self.join(known, None)
-        replay.place = place_of(known, request.url.path, endpoint)
-        return replay
+        return await self.join(known, None)
 
     async def join(self, run_id: str, position: str | None, *, emptily: bool = False) -> Replay:
         """Read a run from a position on.
@@ -190,9 +183,7 @@ class Runs:
         return sha256(to_json([self._path, self._owner, kind, given])).hexdigest()
 
 
-async def answer_about(
-    runs: Runs, asked: str, endpoint: str, request: Request
-) -> Outbox | Response:
+async def answer_about(runs: Runs, asked: str, request: Request) -> Replay | Response:
     """The answer to what is asked of stored runs, in the words of `Format.runs`.
 
     Raises:
@@ -212,9 +203,7 @@ async def answer_about(
         if "place" in params and (await runs.find(run_id)).ended is not None:
             raise Finished
         # 204 is for who would come back for ever; another client may hold it for an error.
-        replay = await runs.join(run_id, position, emptily=asked == "join")
-        replay.place = place_of(run_id, request.url.path, endpoint)
-        return replay
+        return await runs.join(run_id, position, emptily=asked == "join")
     except Finished:
         return nothing_left()
     except RunNotFound:
@@ -223,7 +212,7 @@ async def answer_about(
         raise
 
 
-async def come_back(runs: Runs | None, endpoint: str, request: Request) -> Outbox | Response:
+async def come_back(runs: Runs | None, request: Request) -> Replay | Response:
     """The answer to a request with a ``Last-Event-ID``, which never starts a run.
 
     A browser's ``EventSource`` comes back after the end and after a drop, to the address that it
@@ -237,9 +226,7 @@ async def come_back(runs: Runs | None, endpoint: str, request: Request) -> Outbo
             raise RunNotFound
         position = request.headers["last-event-id"]
         run_id, _ = read_position(position)
-        replay = await runs.join(run_id or "", position)
-        replay.place = place_of(replay.run_id, request.url.path, endpoint)
-        return replay
+        return await runs.join(run_id or "", position)
     except Finished:
         return nothing_left()
     except (InvalidRequest, RunNotFound) as error:
