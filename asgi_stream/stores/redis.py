@@ -146,7 +146,7 @@ class RedisStore:
                 return over(None)
             # The last of them, for the others may have been trimmed since.
             n = refused[-1]
-            return here.spawn(self._check_written(here, run_id, first + n, frames[n], over))
+            return here.link.spawn(self._check_written(here, run_id, first + n, frames[n], over))
 
         def over(error: Exception | None) -> None:
             if error is None:

@@ -124,7 +124,7 @@ class Link:
         until = self._outage + patience if self._failures else now + patience
         asked = _Asked(commands, until, answered)
         if at_once and not self._failures:
-            self._spawn(self._send_batch([asked]))
+            self.spawn(self._send_batch([asked]))
         else:
             self._queue.append(asked)
             self._schedule(self._sent + INTERVAL_SECONDS)
@@ -271,7 +271,8 @@ class Link:
         if waiting:
             self._schedule(now + self._backoff.compute(self._failures))
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something beside, which `aclose` waits for."""
         task = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from asyncio import Task
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
@@ -101,7 +101,6 @@ class Worker:
         """The workers that make the runs that are read here."""
         self._beats = 1
         self._beating: Task[None] | None = None
-        self._tasks: set[Task[None]] = set()
 
     @property
     def lease_command(self) -> Command:
@@ -149,7 +148,7 @@ class Worker:
         if run_id in self.made:
             self._count(run_id)
         elif not followers:
-            self.spawn(self._left(run_id))
+            self.link.spawn(self._left(run_id))
 
     def feed(self, run_id: str, first: int, frames: Sequence[bytes], ended: bool) -> None:
         """Tell those who read a run here of new frames."""
@@ -168,8 +167,6 @@ class Worker:
     async def aclose(self) -> None:
         if self._beating is not None:
             self._beating.cancel()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
         await self.link.aclose()
 
     def _reads(self, run_id: str, word: str) -> Command:
@@ -192,11 +189,6 @@ class Worker:
     def _count(self, run_id: str) -> None:
         made = self.made[run_id]
         made.producer.read_by(len(self._followers.get(run_id, ())) + len(made.read_at))
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _beat(self) -> None:
         while self.made or self._followers:
@@ -271,7 +263,7 @@ class Worker:
             if is_new:
                 self._count(run_id)
                 # What was said before this is in the stream, and was not published.
-                self.spawn(self._publish_nothing(run_id))
+                self.link.spawn(self._publish_nothing(run_id))
 
     async def _publish_nothing(self, run_id: str) -> None:
         await self._if_it_can(("PUBLISH", self._keys.frames(run_id), b""))
