@@ -32,7 +32,15 @@ RETRY_AFTER_SECONDS = 5
 
 
 class TableError(ValueError):
-    """A wrong route table. The message names the route and what was expected."""
+    """A wrong route table. The message names each route and what was expected, a line each.
+
+    Attributes:
+        problems: The lines of the message.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 class StreamError(Exception):

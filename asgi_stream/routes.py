@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from inspect import isawaitable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.routing import compile_path
 
-from . import formats
-from .conversations import Ambiguous, Conversation
+from . import checks, formats
+from .conversations import Conversation
 from .errors import StreamError, TableError
-from .events import OutputChunk, TextDelta
 from .filters import EventFilter
-from .graphs import default_mode
-from .importer import ImportFailed, import_from_string, kind_of
+from .importer import kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
 from .resume import Resume
@@ -35,8 +31,6 @@ if TYPE_CHECKING:
     Converse = Callable[[list[BaseMessage]], Any]
 
 __all__ = ["StreamRoute"]
-
-METHODS = ("GET", "POST")
 
 
 class _Default:
@@ -117,6 +111,10 @@ class StreamRoute:
     """The Runnables by name; the name of a single one is the last part of the path."""
     kept: Resume | None = field(init=False, repr=False, compare=False)
     """How its runs are kept, if they are."""
+    schemas: list[tuple[AnyRunnable, tuple[InputSchema, ConfigurableSchema]]] = field(
+        init=False, repr=False, compare=False
+    )
+    """What the Runnables take that were asked last."""
 
     def __post_init__(self) -> None:
         asked_for = set()
@@ -144,6 +142,10 @@ class StreamRoute:
             return self
         own = {name: getattr(self, name) for name in self._asked_for}
         return StreamRoute(self.path, self.runnable, **{**defaults, **own})
+
+    def gives(self, option: str) -> bool:
+        """Whether the route itself gives this option."""
+        return option in self._asked_for
 
     @property
     def endpoints(self) -> Sequence[tuple[str, str]]:
@@ -206,143 +208,23 @@ class StreamRoute:
         return Conversation(self.input_schema(runnable).wanted, self.conversation)
 
     def _schemas(self, runnable: AnyRunnable) -> tuple[InputSchema, ConfigurableSchema]:
-        for known, schemas in self._seen:
+        for known, found in self.schemas:
             if known is runnable:
-                return schemas
-        schemas = (InputSchema(runnable, self.input), ConfigurableSchema(runnable))
+                return found
+        found = (InputSchema(runnable, self.input), ConfigurableSchema(runnable))
         # As many as the route has; a function that makes a new one each time pushes out its last.
-        self._seen.insert(0, (runnable, schemas))
-        del self._seen[len(self.runnables) :]
-        return schemas
-
-    @cached_property
-    def _seen(self) -> list[tuple[AnyRunnable, tuple[InputSchema, ConfigurableSchema]]]:
-        return []
-
-    # Everything that can be wrong with a route is found out here, when it is made.
+        self.schemas.insert(0, (runnable, found))
+        del self.schemas[len(self.runnables) :]
+        return found
 
     def _check(self) -> None:
-        if not isinstance(self.path, str) or not self.path.startswith("/"):
-            raise self._wrong(f'the path must begin with "/", not be {self.path!r}')
-        try:
-            object.__setattr__(self, "format_class", formats.load(self.format))
-        except ImportFailed as error:
-            raise self._wrong(f"format: {error}") from error.__cause__
-        self._check_resume()
-        for _, endpoint in (("", ""), *self.format_class.endpoints):
-            try:
-                compile_path(self.path.rstrip("/") + endpoint)
-            except (AssertionError, ValueError) as error:
-                raise self._wrong(f"the path cannot be read: {error}") from None
-        self._check_runnable()
-        self._check_words()
-        self._check_use()
-        if not isinstance(self.limits, Limits):
-            raise self._wrong(f"limits must be a Limits, not {kind_of(self.limits)}")
-        for problem in self.limits.problems():
-            raise self._wrong(problem)
-        for kind, told in self.errors.items():
-            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                raise self._wrong(f"errors: {kind!r} is not an exception class")
-            if not isinstance(told, StreamError) or not 400 <= told.status <= 599:
-                raise self._wrong(
-                    f"errors: {kind.__name__} needs a StreamError with a status from 400 to 599,"
-                    f" not {told!r}"
-                )
-
-    def _check_runnable(self) -> None:
-        given: Any = self.runnable
-        if isinstance(given, Mapping) and self.format_class.chooses:
-            if not given or not all(isinstance(name, str) and name for name in given):
-                raise self._wrong(f"runnable: expected names with their Runnables, not {given!r}")
-        else:
-            given = {self.path.rpartition("/")[2] or "default": given}
-        runnables = {name: self._runnable(found) for name, found in given.items()}
-        object.__setattr__(self, "runnables", runnables)
-        for found in runnables.values():
-            self._check_one(found)
-
-    def _runnable(self, found: Any) -> Any:
-        if not isinstance(found, str):
-            return found
-        try:
-            return import_from_string(found)
-        except ImportFailed as error:
-            raise self._wrong(f"runnable: {error}") from error.__cause__
-
-    def _check_one(self, found: Any) -> None:
-        if is_runnable(found):
-            try:
-                self._schemas(found)
-            except Exception as error:
-                raise self._wrong(
-                    f"input: {kind_of(self.input)} cannot be validated: {error}"
-                ) from error
-            if self.format_class.graphs and default_mode(found) is None:
-                raise self._wrong(
-                    f"the {self.format} format serves compiled LangGraph graphs,"
-                    f" not {kind_of(found)}"
-                )
-            if self.format_class.converses:
-                try:
-                    self.conversation_of(found)
-                except Ambiguous as error:
-                    raise self._wrong(
-                        f"{error}; say with conversation= how it takes a conversation"
-                    ) from None
-        elif hasattr(found, "compile") and hasattr(found, "add_node"):
-            raise self._wrong(f"{kind_of(found)} is a graph that is not compiled: call .compile()")
-        elif not callable(found):
-            raise self._wrong(
-                "expected a Runnable, a function of the request that returns one, or its"
-                f' "module:attribute", not {kind_of(found)}'
-            )
-
-    def _check_words(self) -> None:
-        for name in ("methods", "answer", "configurable"):
-            words = getattr(self, name)
-            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-                raise self._wrong(f"{name} must be a sequence of strings, not {words!r}")
-            object.__setattr__(self, name, tuple(words))
-        if self.format_class.endpoints and "methods" in self._asked_for:
-            raise self._wrong(f"methods: the {self.format} format has methods of its own")
-        if not self.methods or not set(self.methods) <= set(METHODS):
-            raise self._wrong(f"methods must be some of {METHODS}, not {self.methods!r}")
-        hidden = [name for name in self.configurable if name.startswith("__")]
-        if hidden:
-            raise self._wrong(f"configurable: {hidden[0]!r} is LangChain's own, not a client's")
-        for name in ("configure", "conversation", "authorize"):
-            if not callable(function := getattr(self, name)) and function is not None:
-                raise self._wrong(f"{name} must be a function, not {kind_of(function)}")
-        for name in ("config", "stream", "errors"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, Mapping):
-                raise self._wrong(f"{name} must be a mapping, not {kind_of(value)}")
-
-    def _check_use(self) -> None:
-        """An option that the format has no use for is a mistake, not a wish."""
-        if self.filter is not None:
-            if not isinstance(self.filter, EventFilter):
-                raise self._wrong(f"filter must be an EventFilter, not {kind_of(self.filter)}")
-            if self.format_class.wants <= {OutputChunk}:
-                raise self._wrong(f"filter: the {self.format} format has no events to filter")
-        if self.conversation is not None and not self.format_class.converses:
-            raise self._wrong(f"conversation: the {self.format} format takes an input")
-        if self.answer and TextDelta not in self.format_class.wants:
-            raise self._wrong(f"answer: the {self.format} format is not made of answers")
-
-    def _check_resume(self) -> None:
-        kept = Resume() if self.resume is True else self.resume or None
-        object.__setattr__(self, "kept", kept)
-        if not isinstance(kept, Resume | None):
-            raise self._wrong(f"resume must be a Resume or True, not {kind_of(kept)}")
-        if kept and not self.format_class.runs:
-            raise self._wrong(f"resume: the clients of the {self.format} format cannot come back")
-        for problem in kept.problems() if kept else ():
-            raise self._wrong(problem)
-
-    def _wrong(self, what: str) -> TableError:
-        return TableError(f"route {self.path!r}: {what}")
+        """Find out what is wrong, all of it, and settle what is made of the options."""
+        found = checks.Checked(self)
+        if found.problems:
+            problems = (f"route {self.path!r}: {each}" for each in found.problems)
+            raise TableError(*problems) from found.cause
+        for name in checks.SETTLED:
+            object.__setattr__(self, name, getattr(found, name))
 
 
 OPTIONS = tuple(

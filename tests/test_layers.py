@@ -18,6 +18,7 @@ LAYERS = [
     {"listener"},
     {"narrator"},
     {"runs"},
+    {"checks"},
     {"routes"},
     {"prepare", "reports", "table"},
     {"answers"},

@@ -83,6 +83,18 @@ def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], said: s
     assert said in str(told.value)
 
 
+def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
+    with pytest.raises(TableError) as told:
+        StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))  # type: ignore[arg-type]
+    assert [problem.partition(":")[2].split(",")[0] for problem in told.value.problems] == [
+        " methods must be some of ('GET'",
+        " limits.run must not be negative or infinite",
+        " limits.body must be more than 0 (None is no limit)",
+        " expected a Runnable",
+    ]
+    assert str(told.value) == "\n".join(told.value.problems)
+
+
 def test_what_a_module_raised_is_the_cause() -> None:
     with pytest.raises(TableError) as told:
         StreamRoute("/x", "tests.no_such_module:chain")
