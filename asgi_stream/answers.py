@@ -32,8 +32,8 @@ async def refuse(
     receive: Receive,
     send: Send,
     route: StreamRoute | None = None,
-) -> None:
-    """Answer with an error instead of a stream."""
+) -> RunError:
+    """Answer with an error instead of a stream. What is told of it."""
     if isinstance(exception, HTTPException):
         exception = StreamError(
             exception.detail,
@@ -41,7 +41,9 @@ async def refuse(
             status=exception.status_code,
             headers=exception.headers,
         )
-    await error_response(reported(exception, route), route)(scope, receive, send)
+    error = reported(exception, route)
+    await error_response(error, route)(scope, receive, send)
+    return error
 
 
 def error_response(

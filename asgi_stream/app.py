@@ -3,64 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 from asyncio import AbstractEventLoop, Task
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .answers import NOT_STORED, RUN_ID, error_response, json_response, refuse
-from .detached import Detached
-from .errors import MethodNotAllowed, NotFound, ShuttingDown, StreamError, TooManyRuns
+from .answers import NOT_STORED, json_response, refuse
+from .errors import (
+    MethodNotAllowed,
+    NotFound,
+    ShuttingDown,
+    StreamError,
+    TableError,
+    TooManyRuns,
+)
 from .formats import Document
-from .outbox import Outbox, ReaderStalled, nothing
+from .loops import OnLoop
+from .outbox import Outbox, nothing
+from .pages import Pages
+from .playground import traces
 from .prepare import Prepared, prepare
 from .rejoin import Runs, answer_about, come_back, path_of, place_of
 from .replay import Replay
 from .requests import ClientDisconnect
+from .respond import respond
+from .route_file import read_table
 from .routes import StreamRoute
 from .shutdown import SignalHook
 from .stream import Stream
 from .table import Table
 
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
+
 __all__ = ["StreamApp", "StreamMiddleware"]
-
-logger = logging.getLogger("asgi_stream")
-
-
-class _OnLoop:
-    """What an app holds on one event loop."""
-
-    def __init__(self) -> None:
-        self.streams: set[Outbox] = set()
-        self.runs: set[Detached] = set()
-        """Those that outlive their readers."""
-        self.tasks: set[Task[None]] = set()
-        self.closing = False
-
-    def close(self) -> None:
-        self.closing = True
-        for run in tuple(self.runs):
-            run.shut_down()
-        for stream in tuple(self.streams):
-            stream.shut_down()
-
-    def keep(self, run: Detached, then: Callable[[], None]) -> None:
-        """Hold `run` until it has ended, and `then` do that."""
-        self.runs.add(run)
-
-        def ended() -> None:
-            self.runs.discard(run)
-            then()
-
-        run.on_end = ended
 
 
 class StreamApp:
@@ -68,6 +52,14 @@ class StreamApp:
 
     Args:
         routes: The table. Of two routes that fit a request's path, the first serves it.
+        title: What the OpenAPI document and the playground call the app.
+        openapi: Serve an OpenAPI document of the table at ``/openapi.json``.
+        health: Serve ``/health`` and ``/ready``: 200, or 503 from the moment on when no new run is
+            begun; ``/ready`` also while a store of the runs does not answer.
+        playground: Serve a page at ``/playground`` on which the routes can be tried. It tells all
+            who see it what the routes take, and of each step of what it runs.
+        telemetry: Tell OpenTelemetry of each run, as `asgi_stream.telemetry` says: a span under the
+            request's, and metrics. Needs the extra ``otel``.
         signals: When the process gets SIGTERM or SIGINT, end every stream with a terminal frame
             before the server's own handler runs. Installed at the first request, if that is
             served in the main thread.
@@ -78,11 +70,35 @@ class StreamApp:
     """
 
     def __init__(
-        self, routes: Iterable[StreamRoute], *, signals: bool = True, **defaults: Any
+        self,
+        routes: Iterable[StreamRoute],
+        *,
+        title: str = "asgi_stream",
+        openapi: bool = True,
+        health: bool = True,
+        playground: bool = False,
+        telemetry: bool = False,
+        signals: bool = True,
+        **defaults: Any,
     ) -> None:
         self._table = Table(routes, defaults)
+        self.table = tuple(self._table.routes)
+        """The routes, with the app's defaults."""
+        if playground:
+            self._table.add(traces(self.table))
+        self._pages = Pages(
+            self._table,
+            self.table,
+            title=title,
+            openapi=openapi,
+            health=health,
+            playground=playground,
+            draining=lambda: self._draining or self._here().closing,
+        )
+        self._draining = False
+        self._telemetry = _telemetry() if telemetry else None
         self._running: Counter[str] = Counter()
-        self._loops: WeakKeyDictionary[AbstractEventLoop, _OnLoop] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[AbstractEventLoop, OnLoop] = WeakKeyDictionary()
         close_all = WeakMethod(self._close_all)
         self._hook = SignalHook(lambda: (close := close_all()) and close()) if signals else None
 
@@ -94,6 +110,29 @@ class StreamApp:
                 await self._lifespan(receive, send)
             case "websocket":
                 await send({"type": "websocket.close", "code": 1000, "reason": ""})
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str], **options: Any) -> StreamApp:
+        """An app of the table in a TOML file.
+
+        Args:
+            path: ``asgi_stream.toml``, or a ``pyproject.toml`` with ``[tool.asgi-stream]``.
+            **options: As for the class, over what the file says in ``[app]``.
+
+        Raises:
+            OSError: The file cannot be read.
+            TableError: It is not a table that can work. Each of the error's `problems` names the
+                file, the key, and what was expected there.
+        """
+        found = read_table(path)
+        return cls(found.routes, **{**found.app, **options})
+
+    def drain(self) -> None:
+        """Begin no new run from now on; those that go on have their time.
+
+        ``/health`` and ``/ready`` say no, so that who spreads the requests sends them elsewhere.
+        """
+        self._draining = True
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
@@ -117,17 +156,17 @@ class StreamApp:
             await store.aclose()
 
     def serves(self, scope: Scope) -> bool:
-        """Whether a route of the table has this HTTP scope's path and method."""
+        """Whether a route of the table, or a page, has this HTTP scope's path and method."""
         try:
             self._table.find(scope)
         except StreamError:
-            return False
+            return self._pages.has(scope)
         return True
 
-    def _here(self) -> _OnLoop:
+    def _here(self) -> OnLoop:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            self._loops[loop] = _OnLoop()
+            self._loops[loop] = OnLoop()
             if self._hook is not None:
                 self._hook.install()
         return self._loops[loop]
@@ -147,12 +186,8 @@ class StreamApp:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             route, endpoint = self._table.find(scope)
-        except MethodNotAllowed as error:
-            if scope["method"] != "OPTIONS":
-                return await refuse(error, scope, receive, send)
-            return await Response(status_code=204, headers=error.headers)(scope, receive, send)
-        except NotFound as error:
-            return await refuse(error, scope, receive, send)
+        except (MethodNotAllowed, NotFound) as error:
+            return await self._elsewhere(error, scope, receive, send)
         if scope["method"] == "HEAD":
             kind = route.format_class.media_type
             answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
@@ -163,20 +198,41 @@ class StreamApp:
         except ClientDisconnect:
             return None
         except Exception as error:
-            return await refuse(error, scope, receive, send, route)
+            told = await refuse(error, scope, receive, send, route)
+            if self._telemetry is not None:
+                self._telemetry.rejected(route.path, route.format, told.code)
+            return None
         if isinstance(found, Response):
             return await found(scope, receive, send)
         if isinstance(found, Replay):
             found.place = place_of(found.run_id, request.url.path, endpoint)
         here.streams.add(found)
         try:
-            await _respond(found, route, scope, receive, send)
+            await respond(found, route, scope, receive, send)
         finally:
             here.streams.discard(found)
             found.leave()
 
+    async def _elsewhere(
+        self, error: StreamError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer where no route does."""
+        answer: ASGIApp
+        try:
+            page = self._pages.find(scope)
+        except MethodNotAllowed as other:
+            page, error = None, other
+        if page is not None:
+            answer = await page()
+        elif scope["method"] == "OPTIONS" and isinstance(error, MethodNotAllowed):
+            answer = Response(status_code=204, headers=error.headers)
+        else:
+            await refuse(error, scope, receive, send)
+            return None
+        return await answer(scope, receive, send)
+
     async def _answer(
-        self, route: StreamRoute, endpoint: str, request: Request, here: _OnLoop
+        self, route: StreamRoute, endpoint: str, request: Request, here: OnLoop
     ) -> Outbox | Response:
         """What a request is answered with; for an outbox, what it holds is held until it ends."""
         if here.closing:
@@ -189,9 +245,11 @@ class StreamApp:
             return await answer_about(runs, asked, request)
         if "last-event-id" in request.headers:
             return await come_back(runs, request)
+        if self._draining:
+            raise ShuttingDown
         release = self._hold(route)
         try:
-            prepared = await prepare(route, endpoint, request)
+            prepared = await prepare(route, endpoint, request, self._telemetry)
             if isinstance(prepared, Document):
                 return json_response(prepared.body)
             if runs is None or prepared.gathered:
@@ -225,27 +283,28 @@ class StreamMiddleware:
     Args:
         app: The app behind.
         routes: The table, as for `StreamApp`.
-        signals: As for `StreamApp`.
-        **defaults: As for `StreamApp`.
+        **options: As for `StreamApp`, save that `openapi` and `health` are off: those paths are
+            the app's own.
 
     Raises:
         TableError: The table cannot work. The message names the route and what was expected.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        routes: Iterable[StreamRoute],
-        *,
-        signals: bool = True,
-        **defaults: Any,
-    ) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[StreamRoute], **options: Any) -> None:
         self._app = app
-        self._streams = StreamApp(routes, signals=signals, **defaults)
+        self._streams = StreamApp(routes, **{"openapi": False, "health": False, **options})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] == "http" and self._streams.serves(scope)
         await (self._streams if ours else self._app)(scope, receive, send)
+
+
+def _telemetry() -> Telemetry:
+    try:
+        from .telemetry import Telemetry
+    except ImportError as error:
+        raise TableError(str(error)) from error
+    return Telemetry()
 
 
 def _begun(
@@ -257,74 +316,3 @@ def _begun(
     stream = Stream(prepared, route, first_line=first_line, tasks=tasks)
     stream.begin()
     return stream
-
-
-async def _respond(
-    stream: Outbox,
-    route: StreamRoute,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    refused = False
-
-    async def send_when_open(message: Message) -> None:
-        nonlocal refused
-        if message["type"] == "http.response.start":
-            error = await stream.opened()
-            if error is not None:
-                refused = True
-                await error_response(error, route, stream.run_id)(scope, receive, send)
-        elif stream.broken and not message.get("more_body"):
-            return  # a server that is not told of the end closes the connection
-        if not refused:
-            await stream.in_time(send(message))
-
-    async def body() -> AsyncIterator[bytes]:
-        # The frames go straight to the server: what the response puts around each one that it is
-        # given, a cancel scope and a timer, costs as much as the rest of sending it.
-        if not refused:
-            await stream.deliver(send)
-        return
-        yield
-
-    async def receive_and_see() -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            # Here and not when the response ends: anyio cancels no task that is about to go on,
-            # and while the run speaks in every turn of the loop, the one that delivers always is.
-            stream.reader_left = True
-            stream.leave()
-        return message
-
-    response = EventSourceResponse(
-        body(),
-        headers={**NOT_STORED, **stream.headers, RUN_ID: stream.run_id},
-        media_type="application/json" if stream.gathered else route.format_class.media_type,
-        ping=0,  # the stream's own pings know when nothing else went out
-        sep="\n",
-        shutdown_event=_Farewell(stream),  # type: ignore[arg-type]  # only ever set
-        shutdown_grace_period=route.limits.grace,
-    )
-    try:
-        await response(scope, receive_and_see, send_when_open)
-    except ReaderStalled:
-        logger.warning(
-            "run %s of %s: its reader took nothing for %g s and was dropped",
-            stream.run_id,
-            route.path,
-            route.limits.send,
-        )
-    except OSError:
-        # Some servers raise when a client has gone, in the place of a disconnect message.
-        logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
-
-
-class _Farewell:
-    """Passes on that sse-starlette has seen the server stop."""
-
-    def __init__(self, stream: Outbox) -> None:
-        self._stream = stream
-
-    def set(self) -> None:
-        self._stream.shut_down()

@@ -38,6 +38,7 @@ class InputSchema:
 
     def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
         taken = _input_type(runnable)
+        self._runnable = runnable
         self._declared = declared
         self.wanted: Any
         if declared is not None:
@@ -73,6 +74,18 @@ class InputSchema:
             return value
         return valid if self._as_instance else _as_mapping(valid)
 
+    def json_schema(self) -> Any:
+        """The type of the input as a JSON Schema; ``{}`` if nobody knows it."""
+        try:
+            if self._declared is not None and self._adapter is not None:
+                return self._adapter.json_schema()
+            schema = dict(self._runnable.get_input_jsonschema())
+        except Exception:  # types that pydantic has no schema for
+            return {}
+        if is_typeddict(self.wanted):
+            schema.pop("required", None)
+        return schema
+
     def _believed(self, error: ErrorDetails, value: Any) -> bool:
         """Whether the input is refused for this error."""
         if self._declared is not None:
@@ -106,6 +119,16 @@ class ConfigurableSchema:
         self._adapters: dict[str, TypeAdapter[Any]] = {}
         for spec in runnable.config_specs:
             self._adapters[spec.id] = TypeAdapter(spec.annotation)
+
+    def json_schemas(self) -> dict[str, Any]:
+        """The keys that the Runnable knows, each with its type as a JSON Schema."""
+        found = {}
+        for name, adapter in self._adapters.items():
+            try:
+                found[name] = adapter.json_schema()
+            except Exception:  # a type that pydantic has no schema for
+                found[name] = {}
+        return found
 
     def check(self, values: Mapping[str, str]) -> dict[str, Any]:
         """`values` as their types; a key that the Runnable does not know stays text.

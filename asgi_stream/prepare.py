@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
@@ -18,6 +18,9 @@ from .formats import Asked, Call, Document, Format
 from .requests import RunRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .runs import many, schema_of, with_tools
+
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Prepared:
         gathered: Answer with one JSON document instead of frames.
         call: What the client has asked for.
         body: In these words.
+        telemetry: Where the run is told of, besides the log.
     """
 
     runnable: Any
@@ -41,9 +45,12 @@ class Prepared:
     gathered: bool
     call: Call = field(default_factory=Call)
     body: Any = None
+    telemetry: Telemetry | None = None
 
 
-async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepared | Document:
+async def prepare(
+    route: StreamRoute, endpoint: str, request: Request, telemetry: Telemetry | None = None
+) -> Prepared | Document:
     """Read what the client asks for.
 
     Raises:
@@ -97,6 +104,7 @@ async def prepare(route: StreamRoute, endpoint: str, request: Request) -> Prepar
         wants_json(request.headers.get("accept", "")) if gathered is None else gathered,
         call,
         body,
+        telemetry,
     )
 
 

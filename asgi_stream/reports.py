@@ -28,6 +28,7 @@ def reported(
         told.message,
         error_id,
         exc_info=exception if foreign else None,
+        extra={"run_id": run_id, "error_id": error_id, "code": told.code},
     )
     detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
     return RunError(

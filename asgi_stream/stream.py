@@ -14,6 +14,7 @@ from .errors import ReaderTooSlow, RunTimeout
 from .events import Event, RunError, RunFinished, Step
 from .filters import speaks
 from .limits import Limits
+from .observed import Observed
 from .outbox import Due, Outbox
 from .parsers import with_inline_parser
 from .prepare import Prepared
@@ -52,7 +53,9 @@ class Stream(Outbox):
         super().__init__(run_id, prepared.format, limits, gathered=prepared.gathered)
         self._route = route
         self._filters = prepared.filters
-        self._encode = self._gathered if self.gathered else self._format.encode
+        self._observed = Observed(run_id, route, prepared.telemetry)
+        encode = self._gathered if self.gathered else self._format.encode
+        self._encode = self._observed.listening(encode, lambda: self._size)
         self._first_line = first_line
         self.wants: Set[type[Event]] = self._format.wants
         self._opening: Future[None] | None = None
@@ -67,13 +70,14 @@ class Stream(Outbox):
         if self._end is not None:
             return
         runnable = self._prepared.runnable
-        self._run = Run(
-            with_inline_parser(runnable) if self._route.inline_parser else runnable,
-            self._prepared.request,
-            sink=self,
-            grace=self._limits.grace,
-            tasks=self._tasks,
-        )
+        with self._observed.within():
+            self._run = Run(
+                with_inline_parser(runnable) if self._route.inline_parser else runnable,
+                self._prepared.request,
+                sink=self,
+                grace=self._limits.grace,
+                tasks=self._tasks,
+            )
         self._watch()
 
     # What the run sees of it: a Sink, with what an outbox has.
@@ -138,6 +142,8 @@ class Stream(Outbox):
 
     def leave(self) -> None:
         """Nobody reads any more: end the run, if it goes on. Returns at once."""
+        if self._end is None:
+            self._observed.ended(None, "stalled" if self._stalled else "disconnect")
         super().leave()
         self._leave_run()
 
@@ -159,6 +165,7 @@ class Stream(Outbox):
             end = reported(error, self._route, self.run_id)
             frame = self._encode(end)
         self._end = end
+        self._observed.ended(end)
         self._put(frame, opens=isinstance(end, RunFinished))
         self._wake(self._opening)
         self._wake(self._reader)

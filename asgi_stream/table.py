@@ -25,12 +25,23 @@ class Table:
 
     def __init__(self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any]) -> None:
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Found]]] = []
-        by_pattern: dict[str, dict[str, Found]] = {}
+        self._by_pattern: dict[str, dict[str, Found]] = {}
+        self.routes: list[StreamRoute] = []
         self.stores: list[EventStore] = []
         for given in routes:
             if not isinstance(given, StreamRoute):
                 raise TableError(f"expected a StreamRoute in the table, not {given!r}")
-            route = given.with_defaults(defaults)
+            self.routes.append(given.with_defaults(defaults))
+        self.add(self.routes)
+
+    def add(self, routes: Iterable[StreamRoute]) -> None:
+        """Serve these too.
+
+        Raises:
+            TableError: Two routes claim one path and method.
+        """
+        by_pattern = self._by_pattern
+        for route in routes:
             if route.kept and route.kept.opened not in self.stores:
                 self.stores.append(route.kept.opened)
             for method, endpoint in route.endpoints:
@@ -60,7 +71,7 @@ class Table:
             NotFound: No route has this path.
             MethodNotAllowed: None at this path has this method; ``Allow`` says which have.
         """
-        path = _own_path(scope)
+        path = own_path(scope)
         allowed: set[str] = set()
         for pattern, convertors, methods in self._paths:
             match = pattern.fullmatch(path)
@@ -77,7 +88,7 @@ class Table:
         raise NotFound
 
 
-def _own_path(scope: Scope) -> str:
+def own_path(scope: Scope) -> str:
     """The path below where the app is mounted, which some hosts leave in front of it."""
     path: str = scope["path"]
     root = scope.get("root_path", "").rstrip("/")

@@ -1,0 +1,120 @@
+"""What there is to say of a run besides its frames: one line in the log, and its telemetry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from .events import Event, LangChainEvent, ModelFinished, RunError, RunFinished, TextDelta
+from .routes import StreamRoute
+from .sink import opens
+
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
+
+logger = logging.getLogger("asgi_stream")
+
+CANCELLED = {
+    "cancelled": "stopped",
+    "incomplete": "cancelled inside",
+    "shutdown": "shutdown",
+    "slow_reader": "slow reader",
+    "timeout": "timeout",
+}
+"""Why runs are cancelled, by the code of the error that they end with."""
+
+
+class Observed:
+    """One run, as it is seen from outside.
+
+    Args:
+        run_id: Its id.
+        route: Its route.
+        telemetry: Where it is told, besides the log.
+    """
+
+    def __init__(self, run_id: str, route: StreamRoute, telemetry: Telemetry | None) -> None:
+        self._run_id, self._route, self._telemetry = run_id, route, telemetry
+        self._began = monotonic()
+        self._first: float | None = None
+        self._tokens = self._high = 0
+        self._usage = {"input_tokens": 0, "output_tokens": 0}
+        self._ended = False
+        named = route.path, route.format
+        self._span = telemetry.begin(run_id, *named) if telemetry else None
+
+    def within(self) -> AbstractContextManager[Any]:
+        """Where the run is to be started, so that what it does is told as part of it."""
+        if self._telemetry is None or self._span is None:
+            return nullcontext()
+        return self._telemetry.within(self._span)
+
+    def listening(
+        self, encode: Callable[[Event], bytes], waiting: Callable[[], int]
+    ) -> Callable[[Event], bytes]:
+        """`encode`, with an ear for what it is given; itself, if nobody is to be told.
+
+        Args:
+            encode: Makes frames of events.
+            waiting: How many bytes wait for the reader.
+        """
+        if self._telemetry is None:
+            return encode
+
+        def encoded(event: Event) -> bytes:
+            frame = encode(event)
+            if frame:
+                self._high = max(self._high, waiting() + len(frame))
+                if self._first is None and opens(event) and not isinstance(event, RunError):
+                    self._first = monotonic() - self._began
+            if isinstance(event, TextDelta) or _is_token(event):
+                self._tokens += 1
+            elif isinstance(event, ModelFinished):
+                for name in self._usage:
+                    self._usage[name] += event.usage.get(name) or 0
+            return frame
+
+        return encoded
+
+    def ended(self, end: RunFinished | RunError | None, reason: str = "disconnect") -> None:
+        """Tell of the run's end, once.
+
+        Args:
+            end: How it ended; None if its reader has gone.
+            reason: Why it was cancelled then.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        error = end if isinstance(end, RunError) else None
+        state = "done" if isinstance(end, RunFinished) else "failed"
+        if error is not None:
+            reason = CANCELLED.get(error.code, "")
+        if end is None or (reason and state != "done"):
+            state = "cancelled"
+        told = {
+            "run_id": self._run_id,
+            "route": self._route.path,
+            "format": self._route.format,
+            "state": state,
+            "reason": reason if state == "cancelled" else None,
+            "code": error.code if error else None,
+            "error_id": error.id if error else None,
+            "seconds": monotonic() - self._began,
+            "first_seconds": self._first,
+            "tokens": self._tokens,
+            "high_water": self._high,
+            "usage": {name: count for name, count in self._usage.items() if count},
+        }
+        logger.info(
+            "run %(run_id)s of %(route)s: %(state)s after %(seconds).3f s", told, extra=told
+        )
+        if self._telemetry is not None and self._span is not None:
+            self._telemetry.end(self._span, self._route.path, self._route.format, told)
+
+
+def _is_token(event: Event) -> bool:
+    return isinstance(event, LangChainEvent) and event.event.endswith("_model_stream")

@@ -1,0 +1,160 @@
+"""What an app serves besides its routes: its health, its OpenAPI document, its playground."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from .answers import NOT_STORED, json_response
+from .errors import MethodNotAllowed, StreamError, TableError
+from .openapi import document
+from .playground import ROOT, described
+from .routes import StreamRoute
+from .stores import EventStore
+from .table import Table, own_path
+
+FILES = Path(__file__).parent / "playground"
+KINDS = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+SAFE = {
+    **NOT_STORED,
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
+        " media-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Headers of the page: nothing inline, nothing from elsewhere."""
+
+STORE_SECONDS = 2.0
+"""How long a store may take to answer before the app counts as not ready."""
+
+Page = Callable[[], Awaitable[Response]]
+
+
+class Pages:
+    """All of it is answered to GET, at paths where the table has no route.
+
+    Args:
+        table: The app's table.
+        routes: Those that are told of; not the page's own.
+        title: The app's name.
+        health: Serve ``/health`` and ``/ready``.
+        openapi: Serve ``/openapi.json``.
+        playground: Serve ``/playground``.
+        draining: Whether no new run is begun.
+
+    Raises:
+        TableError: A route is where the playground should be.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        routes: Sequence[StreamRoute],
+        *,
+        title: str,
+        health: bool,
+        openapi: bool,
+        playground: bool,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._table, self._routes, self._title = table, routes, title
+        self._draining = draining
+        self._pages: dict[str, Page] = {}
+        if health:
+            self._pages |= {"/health": self._health, "/ready": self._ready}
+        if openapi:
+            self._pages["/openapi.json"] = self._openapi
+        if playground:
+            self._add_playground()
+
+    def find(self, scope: Scope) -> Page | None:
+        """What is served at the scope's path.
+
+        Raises:
+            MethodNotAllowed: It is there, but only to GET.
+        """
+        found = self._pages.get(own_path(scope))
+        if found is not None and scope["method"] not in ("GET", "HEAD"):
+            raise MethodNotAllowed(headers={"Allow": "GET, HEAD, OPTIONS"})
+        return found
+
+    def has(self, scope: Scope) -> bool:
+        """Whether anything is served to this scope's path and method."""
+        try:
+            return self.find(scope) is not None
+        except MethodNotAllowed:
+            return False
+
+    def _add_playground(self) -> None:
+        if self._serves(ROOT):
+            raise TableError(f"playground: a route of the table is at {ROOT!r} already")
+        self._pages[ROOT] = _file("page.html")
+        self._pages[f"{ROOT}/table.json"] = self._described
+        for file in FILES.iterdir():
+            if file.suffix in KINDS:
+                self._pages[f"{ROOT}/{file.name}"] = _file(file.name)
+        # The page asks relative to itself, and may have been asked for with a slash at its end.
+        self._pages |= {
+            f"{ROOT}{path}": page for path, page in self._pages.items() if path.startswith(ROOT)
+        }
+
+    def _serves(self, path: str) -> bool:
+        try:
+            self._table.find({"path": path, "method": "GET"})
+        except StreamError:
+            return False
+        return True
+
+    async def _health(self) -> Response:
+        return _state("draining", 503) if self._draining() else _state("ok", 200)
+
+    async def _ready(self) -> Response:
+        if not self._draining() and not all([await _answers(each) for each in self._table.stores]):
+            return _state("no store", 503)
+        return await self._health()
+
+    async def _openapi(self) -> Response:
+        return json_response(self._document)
+
+    @cached_property
+    def _document(self) -> Mapping[str, object]:
+        return document(self._routes, title=self._title)
+
+    async def _described(self) -> Response:
+        return json_response(described(self._routes, title=self._title))
+
+
+def _file(name: str) -> Page:
+    async def page() -> Response:
+        path = FILES / name
+        return Response(path.read_bytes(), 200, SAFE, media_type=KINDS[path.suffix])
+
+    return page
+
+
+def _state(state: str, status: int) -> Response:
+    return json_response({"status": state}, status)
+
+
+async def _answers(store: EventStore) -> bool:
+    """Whether a store can be reached."""
+    try:
+        async with asyncio.timeout(STORE_SECONDS):
+            await store.named("")
+    except (StreamError, TimeoutError):
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""The answer that is a stream: an outbox, and the `EventSourceResponse` that it leaves by."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+
+from sse_starlette import EventSourceResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from .answers import NOT_STORED, RUN_ID, error_response
+from .outbox import Outbox, ReaderStalled
+from .routes import StreamRoute
+
+logger = logging.getLogger("asgi_stream")
+
+
+async def respond(
+    stream: Outbox,
+    route: StreamRoute,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Send all that `stream` holds and gets, until its end or the reader's."""
+    refused = False
+
+    async def send_when_open(message: Message) -> None:
+        nonlocal refused
+        if message["type"] == "http.response.start":
+            error = await stream.opened()
+            if error is not None:
+                refused = True
+                await error_response(error, route, stream.run_id)(scope, receive, send)
+        elif stream.broken and not message.get("more_body"):
+            return  # a server that is not told of the end closes the connection
+        if not refused:
+            await stream.in_time(send(message))
+
+    async def body() -> AsyncIterator[bytes]:
+        # The frames go straight to the server: what the response puts around each one that it is
+        # given, a cancel scope and a timer, costs as much as the rest of sending it.
+        if not refused:
+            await stream.deliver(send)
+        return
+        yield
+
+    async def receive_and_see() -> Message:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            # Here and not when the response ends: anyio cancels no task that is about to go on,
+            # and while the run speaks in every turn of the loop, the one that delivers always is.
+            stream.reader_left = True
+            stream.leave()
+        return message
+
+    response = EventSourceResponse(
+        body(),
+        headers={**NOT_STORED, **stream.headers, RUN_ID: stream.run_id},
+        media_type="application/json" if stream.gathered else route.format_class.media_type,
+        ping=0,  # the stream's own pings know when nothing else went out
+        sep="\n",
+        shutdown_event=_Farewell(stream),  # type: ignore[arg-type]  # only ever set
+        shutdown_grace_period=route.limits.grace,
+    )
+    try:
+        await response(scope, receive_and_see, send_when_open)
+    except ReaderStalled:
+        logger.warning(
+            "run %s of %s: its reader took nothing for %g s and was dropped",
+            stream.run_id,
+            route.path,
+            route.limits.send,
+        )
+    except OSError:
+        # Some servers raise when a client has gone, in the place of a disconnect message.
+        logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
+
+
+class _Farewell:
+    """Passes on that sse-starlette has seen the server stop."""
+
+    def __init__(self, stream: Outbox) -> None:
+        self._stream = stream
+
+    def set(self) -> None:
+        self._stream.shut_down()
