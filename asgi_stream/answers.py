@@ -14,6 +14,8 @@ from .routes import StreamRoute
 from .serialize import to_json
 
 RUN_ID = "X-Run-ID"
+FORMAT = "X-Stream-Format"
+"""Tells clients of this package how to read an answer."""
 NOT_STORED = {"Cache-Control": "no-store, no-transform"}
 
 

@@ -55,8 +55,12 @@ class StreamError(Exception):
         status: The HTTP status, used while no frame has been sent (400 to 599).
         headers: HTTP headers that go with that status.
         fields: For bad input, each field's dotted path with what is wrong with it.
+
+    Attributes:
+        id: As told by the server, if it was raised by `asgi_stream.client`.
     """
 
+    id: str | None = None
     code: str = "run_failed"
     status: int = 500
     message: str = "The run failed."
@@ -162,6 +166,17 @@ class WorkerLost(StreamError):
 
 class RunTimeout(StreamError):
     code, status, message = "timeout", 504, "The run took too long."
+
+
+def statuses() -> dict[int, list[type[StreamError]]]:
+    """The errors of this package, by their HTTP status."""
+    found: dict[int, list[type[StreamError]]] = {}
+    kinds: list[type[StreamError]] = StreamError.__subclasses__()
+    for kind in kinds:
+        if kind.__module__ == __name__:
+            kinds += kind.__subclasses__()
+            found.setdefault(kind.status, []).append(kind)
+    return dict(sorted(found.items()))
 
 
 def public_error(

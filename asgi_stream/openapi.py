@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from .errors import statuses
 from .events import LangChainEvent, RunError
 from .filters import WORDS
 from .routes import StreamRoute
@@ -18,7 +19,6 @@ from .schemas import (
     of_endpoint,
     of_format,
     output_of,
-    statuses,
 )
 
 __all__ = ["add_to_openapi", "document"]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from sse_starlette import EventSourceResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from .answers import NOT_STORED, RUN_ID, error_response
+from .answers import FORMAT, NOT_STORED, RUN_ID, error_response
 from .outbox import Outbox, ReaderStalled
 from .routes import StreamRoute
 
@@ -56,7 +56,12 @@ async def respond(
 
     response = EventSourceResponse(
         body(),
-        headers={**NOT_STORED, **stream.headers, RUN_ID: stream.run_id},
+        headers={
+            **NOT_STORED,
+            **stream.headers,
+            RUN_ID: stream.run_id,
+            **({} if ":" in route.format else {FORMAT: route.format}),
+        },
         media_type="application/json" if stream.gathered else route.format_class.media_type,
         ping=0,  # the stream's own pings know when nothing else went out
         sep="\n",

@@ -22,7 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import StreamError
 from .formats import Format
 from .runs import is_runnable, schema_of
 
@@ -210,17 +209,6 @@ def references_in(value: Any) -> Iterator[str]:
         value = list(value.values())
     for each in value if isinstance(value, list) else ():
         yield from references_in(each)
-
-
-def statuses() -> dict[int, list[type[StreamError]]]:
-    """The errors that any route may answer with, by their HTTP status."""
-    found: dict[int, list[type[StreamError]]] = {}
-    kinds = [StreamError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-        if kind is not StreamError and kind.__module__ == StreamError.__module__:
-            found.setdefault(kind.status, []).append(kind)
-    return dict(sorted(found.items()))
 
 
 def _name_in(schema: Any) -> str:

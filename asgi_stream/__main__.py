@@ -1,0 +1,20 @@
+"""``python -m asgi_stream``, which is ``asgi-stream``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command, or say which extra is missing."""
+    try:
+        from .cli import main as command
+    except ImportError as missing:
+        if (missing.name or "").startswith("asgi_stream"):
+            raise
+        sys.exit(f'asgi-stream: {missing}. Install it: pip install "asgi_stream[serve]"')
+    command(prog_name="asgi-stream")
+
+
+if __name__ == "__main__":
+    main()

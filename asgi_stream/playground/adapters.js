@@ -1,0 +1,172 @@
+// What each format's frames tell, as calls on a view: text, reasoning, begin, end, note, usage,
+// error, output.
+
+const parsed = (frame) => {
+  try { return JSON.parse(frame.data); } catch { return undefined; }
+};
+
+export function adapterOf(format, view) {
+  const make = ADAPTERS[format] ?? unknown;
+  const take = make(view);
+  return (frame) => {
+    if (format === "text") return view.text(frame.data);
+    if (!frame.data || frame.data === "[DONE]") return undefined;
+    const value = parsed(frame);
+    if (value?.error && typeof value.error === "object") return view.error(value.error);
+    if (value?.interrupted) return value.interrupted.forEach((each) => view.note("waits for an answer", each.value));
+    if (value?.gap) return view.note("gap", value.gap);
+    return take(value, frame.event);
+  };
+}
+
+function contentOf(message, view) {
+  const content = message?.content ?? message?.text ?? "";
+  for (const block of typeof content === "string" ? [{ type: "text", text: content }] : content) {
+    if (typeof block === "string") view.text(block);
+    else if (block.type === "text") view.text(block.text ?? "");
+    else if (block.type === "reasoning") view.reasoning(block.reasoning ?? "");
+    else if (block.type === "thinking") view.reasoning(block.thinking ?? "");
+  }
+  const thought = message?.additional_kwargs?.reasoning_content;
+  if (thought) view.reasoning(thought);
+}
+
+const hidden = (event) => event.tags?.includes("langsmith:hidden") || /^_|^ChannelWrite|^Branch</.test(event.name);
+
+function events(view) {
+  let spoke = false;
+  const streamed = new Set();
+  return (event) => {
+    if (!event?.event) return;
+    const [, kind, moment] = /^on_(.+)_(start|stream|end|error|event)$/.exec(event.event) ?? [];
+    const root = !event.parent_ids?.length;
+    const data = event.data ?? {};
+    if (moment === "event") return view.note(event.name, data);
+    if (moment === "start" && !root && !hidden(event)) {
+      view.begin(event.run_id, { kind, name: event.name, depth: event.parent_ids.length, input: data.input,
+        parent: event.parent_ids.at(-1), node: event.metadata?.langgraph_node });
+    } else if (moment === "start" && root && kind !== "chain") {
+      view.begin(event.run_id, { kind, name: event.name, depth: 1, input: data.input });
+    } else if (moment === "stream" && (kind === "chat_model" || kind === "llm")) {
+      spoke = true;
+      streamed.add(event.run_id);
+      contentOf(typeof data.chunk === "string" ? { content: data.chunk } : data.chunk, view);
+      for (const call of data.chunk?.tool_call_chunks ?? []) view.call(event.run_id, call);
+    } else if (moment === "stream" && root && !spoke && typeof data.chunk === "string") {
+      view.text(data.chunk);
+    } else if (moment === "end") {
+      if (kind === "chat_model") {
+        if (!streamed.has(event.run_id)) { spoke = true; contentOf(data.output, view); }
+        if (data.output?.usage_metadata) view.usage(data.output.usage_metadata);
+      }
+      view.end(event.run_id, { output: data.output });
+      if (root) view.output(data.output);
+    } else if (moment === "error") {
+      view.end(event.run_id, { error: data.error ?? "failed" });
+    }
+  };
+}
+
+function vercel(view) {
+  return (part) => {
+    const id = part?.toolCallId;
+    switch (part?.type) {
+      case "start-step": view.begin("step", { kind: "step", name: "step", depth: 1 }); break;
+      case "finish-step": view.end("step", {}); break;
+      case "text-delta": view.text(part.delta); break;
+      case "reasoning-delta": view.reasoning(part.delta); break;
+      case "tool-input-start": view.begin(id, { kind: "tool", name: part.toolName, depth: 2 }); break;
+      case "tool-input-available": view.begin(id, { kind: "tool", name: part.toolName, depth: 2, input: part.input }); break;
+      case "tool-input-error": case "tool-output-error": view.end(id, { error: part.errorText }); break;
+      case "tool-output-available": view.end(id, { output: part.output }); break;
+      case "source-url": case "source-document": view.note("source", part.url ?? part.title); break;
+      case "file": view.note("file", part.mediaType); break;
+      case "finish": {
+        const usage = part.messageMetadata?.usage;
+        if (usage) view.usage({ input_tokens: usage.inputTokens, output_tokens: usage.outputTokens });
+        break;
+      }
+      case "error": view.error({ message: part.errorText }); break;
+      case "abort": view.error({ code: "cancelled", message: "The run was cancelled." }); break;
+      default: if (part?.type?.startsWith("data-")) view.note(part.type.slice(5), part.data);
+    }
+  };
+}
+
+function openai(view) {
+  return (chunk) => {
+    const delta = chunk?.choices?.[0]?.delta ?? {};
+    if (delta.reasoning_content) view.reasoning(delta.reasoning_content);
+    if (delta.content) view.text(delta.content);
+    for (const call of delta.tool_calls ?? []) {
+      if (call.id) view.begin(call.id, { kind: "tool", name: call.function?.name, depth: 1 });
+    }
+    if (chunk?.usage) view.usage({ input_tokens: chunk.usage.prompt_tokens, output_tokens: chunk.usage.completion_tokens });
+  };
+}
+
+function agui(view) {
+  const steps = {};
+  const given = {};
+  return (event) => {
+    const id = event?.toolCallId;
+    switch (event?.type) {
+      case "STEP_STARTED": steps[event.stepName] = view.begin(`step ${event.stepName}`, { kind: "step", name: event.stepName, depth: 1 }); break;
+      case "STEP_FINISHED": view.end(`step ${event.stepName}`, {}); break;
+      case "TEXT_MESSAGE_CONTENT": view.text(event.delta); break;
+      case "REASONING_MESSAGE_CONTENT": view.reasoning(event.delta); break;
+      case "TOOL_CALL_START": given[id] = ""; view.begin(id, { kind: "tool", name: event.toolCallName, depth: 2 }); break;
+      case "TOOL_CALL_ARGS": given[id] += event.delta; break;
+      case "TOOL_CALL_END": view.begin(id, { kind: "tool", depth: 2, input: given[id] }); break;
+      case "TOOL_CALL_RESULT": view.end(id, { output: event.content }); break;
+      case "STATE_SNAPSHOT": view.note("state", event.snapshot); break;
+      case "CUSTOM": view.note(event.name, event.value); break;
+      case "RUN_FINISHED":
+        for (const each of event.usage ?? []) view.usage({ input_tokens: each.inputTokens, output_tokens: each.outputTokens });
+        break;
+      case "RUN_ERROR": view.error(event); break;
+    }
+  };
+}
+
+function langgraph(view) {
+  return (value, name) => {
+    const kind = name.split("|")[0];
+    if (kind === "messages" && Array.isArray(value)) {
+      const [message, about] = value;
+      if (message.type === "tool") view.end(message.tool_call_id, { output: message.content, name: message.name });
+      else {
+        for (const call of message.tool_calls ?? []) {
+          if (call.id) view.begin(call.id, { kind: "tool", name: call.name, depth: 2, input: call.args, node: about?.langgraph_node });
+        }
+        if (message.type === "AIMessageChunk") contentOf(message, view);
+        if (message.usage_metadata) view.usage(message.usage_metadata);
+      }
+    } else if (kind === "updates") Object.keys(value ?? {}).forEach((node) => view.note("node", node));
+    else if (kind === "values") view.output(value);
+    else if (kind === "custom") view.note("custom", value);
+    else if (kind === "error") view.error({ ...value, code: value.error });
+  };
+}
+
+function langserve(view) {
+  const told = events(view);
+  return (value, name) => {
+    if (name === "error") view.error(value);
+    else if (name === "data") told(value);
+  };
+}
+
+const tokens = (view) => (value) => view.text(value?.token ?? "");
+
+function chunks(view) {
+  return (value) => {
+    if (typeof value === "string") view.text(value);
+    else if (value?.type === "AIMessageChunk") contentOf(value, view);
+    else view.output(value);
+  };
+}
+
+const unknown = (view) => (value, name) => view.note(name || "frame", value);
+
+const ADAPTERS = { tokens, chunks, events, vercel, openai, agui, langgraph, langserve };

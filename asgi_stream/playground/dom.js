@@ -1,0 +1,38 @@
+// Elements whose text is always text: nothing here makes HTML of a string.
+
+export function el(tag, props = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "class") made.className = value;
+    else if (name in made) made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.filter((each) => each !== null && each !== undefined));
+  return made;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+let count = 0;
+export const newId = (name) => `${name}-${++count}`;
+
+export function pretty(value) {
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+}
+
+export async function copy(text, button) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    // Without https a page may not touch the clipboard.
+    const area = el("textarea", { value: text, class: "offscreen" });
+    document.body.append(area);
+    area.select();
+    button.textContent = document.execCommand("copy") ? "Copied" : "Not copied";
+    area.remove();
+  }
+  setTimeout(() => (button.textContent = before), 1500);
+}

@@ -1,0 +1,332 @@
+// A form from a JSON Schema. Each part is {element, value(), set(value)}; value() is undefined for
+// what was left empty, and throws a Wrong that names the field.
+
+import { el, newId, pretty } from "./dom.js";
+
+const MESSAGES = "langchain-messages";
+const MESSAGE_ROLES = ["human", "ai", "system"];
+
+export class Wrong extends Error {}
+
+export function formOf(schema, { files = true } = {}) {
+  const context = { root: schema ?? {}, files };
+  return part(context.root, context, { label: "", path: "input", required: true });
+}
+
+export function messagesPart(roles, { files = true, label = "Messages" } = {}) {
+  return messages(roles, { files }, { label, path: label.toLowerCase(), required: true });
+}
+
+function resolved(schema, context) {
+  const seen = new Set();
+  let found = schema === true || schema === undefined ? {} : schema;
+  while (found.$ref && !seen.has(found.$ref)) {
+    seen.add(found.$ref);
+    const { $ref, ...own } = found;
+    const named = $ref.startsWith("#/$defs/") ? context.root.$defs?.[$ref.slice(8)] : undefined;
+    found = { ...(named ?? {}), ...own };
+  }
+  if (found.allOf?.length === 1) return { ...resolved(found.allOf[0], context), ...found, allOf: undefined };
+  return found;
+}
+
+function part(given, context, about) {
+  const schema = resolved(given, context);
+  if (schema.format === MESSAGES) return messages(MESSAGE_ROLES, context, about);
+  const arms = (schema.anyOf ?? schema.oneOf ?? []).map((arm) => resolved(arm, context));
+  const real = arms.filter((arm) => arm.type !== "null");
+  if (arms.length && real.length === 1) {
+    return part({ ...real[0], title: schema.title ?? real[0].title, default: schema.default }, context, {
+      ...about, required: about.required && real.length === arms.length,
+    });
+  }
+  if (real.length > 1) return choice(real, context, about);
+  if (schema.enum) return options(schema.enum, schema, about);
+  if ("const" in schema) return options([schema.const], schema, about);
+  const type = Array.isArray(schema.type) ? schema.type.find((each) => each !== "null") : schema.type;
+  if (type === "string") return text(schema, about);
+  if (type === "integer" || type === "number") return number(schema, about, type);
+  if (type === "boolean") return checkbox(schema, about);
+  if (type === "array" && schema.items && depth(about) < 6) return list(schema, context, about);
+  if (schema.properties && depth(about) < 6) return fields(schema, context, about);
+  return json(schema, about);
+}
+
+const depth = (about) => about.path.split(".").length;
+const named = (schema, about) => about.label || schema.title || "Input";
+
+function field(schema, about, control) {
+  control.id ||= newId("field");
+  const hint = schema.description ? el("small", {}, schema.description) : null;
+  const mark = about.required ? null : el("span", { class: "optional" }, " optional");
+  const head = el("label", { htmlFor: control.id }, named(schema, about), mark);
+  return el("div", { class: "field" }, head, hint, control);
+}
+
+function text(schema, about) {
+  // A moment is text here too: the browser's own field for it has no time zone.
+  const line = { date: "date", email: "email", uri: "url", uuid: "text", "date-time": "text", time: "text", line: "text" }[schema.format];
+  const control = line ? el("input", { type: line }) : el("textarea", { rows: 2 });
+  control.addEventListener("input", () => grow(control));
+  const set = (value) => { control.value = value ?? ""; grow(control); };
+  set(schema.default);
+  return {
+    element: field(schema, about, control),
+    value() {
+      if (control.value === "" && !about.required) return undefined;
+      return control.value;
+    },
+    set,
+  };
+}
+
+function grow(control) {
+  if (control.tagName === "TEXTAREA") {
+    control.rows = Math.min(14, Math.max(2, control.value.split("\n").length));
+  }
+}
+
+function number(schema, about, type) {
+  const control = el("input", { type: "number", step: type === "integer" ? "1" : "any" });
+  const set = (value) => { control.value = value ?? ""; };
+  set(schema.default);
+  return {
+    element: field(schema, about, control),
+    value() {
+      if (control.validity.badInput) throw new Wrong(`${about.path}: expected a number`);
+      if (control.value === "") {
+        if (about.required) throw new Wrong(`${about.path}: a number is missing`);
+        return undefined;
+      }
+      return Number(control.value);
+    },
+    set,
+  };
+}
+
+function checkbox(schema, about) {
+  const control = el("input", { type: "checkbox", id: newId("field") });
+  const set = (value) => { control.checked = Boolean(value); };
+  set(schema.default);
+  let touched = false;
+  control.addEventListener("change", () => { touched = true; });
+  return {
+    element: el("div", { class: "field check" },
+      control, el("label", { htmlFor: control.id }, named(schema, about))),
+    value: () => (control.checked || touched || about.required ? control.checked : undefined),
+    set(value) { touched = value !== undefined; set(value); },
+  };
+}
+
+function options(values, schema, about) {
+  const control = el("select", {},
+    ...(about.required ? [] : [el("option", { value: "" }, "")]),
+    ...values.map((each, n) => el("option", { value: String(n) }, pretty(each))));
+  const set = (value) => {
+    const at = values.findIndex((each) => JSON.stringify(each) === JSON.stringify(value));
+    if (at >= 0) control.value = String(at);
+    else if (!about.required) control.value = "";
+  };
+  set(schema.default);
+  return {
+    element: field(schema, about, control),
+    value: () => (control.value === "" ? undefined : values[Number(control.value)]),
+    set,
+  };
+}
+
+function choice(arms, context, about) {
+  const parts = arms.map((arm) => part(arm, context, { ...about, label: about.label || arm.title }));
+  const select = el("select", { "aria-label": `${about.label || "Input"}: which kind` },
+    ...arms.map((arm, n) => el("option", { value: String(n) }, kindOf(arm))));
+  const holder = el("div", { class: "choice" }, select, ...parts.map((each) => each.element));
+  const show = () => parts.forEach((each, n) => { each.element.hidden = String(n) !== select.value; });
+  // A list of messages has an editor; it is what most people want where it is offered.
+  const best = arms.findIndex((arm) => arm.format === MESSAGES);
+  select.value = String(Math.max(0, best));
+  select.addEventListener("change", show);
+  show();
+  return {
+    element: holder,
+    value: () => parts[Number(select.value)].value(),
+    set(value) {
+      const fits = arms.findIndex((arm) => fitsIn(arm, value));
+      if (fits >= 0) { select.value = String(fits); show(); parts[fits].set(value); }
+    },
+  };
+}
+
+function kindOf(arm) {
+  if (arm.format === MESSAGES) return "messages";
+  return arm.title ?? (Array.isArray(arm.type) ? arm.type.join(" or ") : arm.type) ?? "JSON";
+}
+
+function fitsIn(arm, value) {
+  const kind = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+  return !arm.type || arm.type === kind || (arm.type === "integer" && kind === "number");
+}
+
+function list(schema, context, about) {
+  const label = named(schema, about);
+  const items = el("div", { class: "items" });
+  let parts = [];
+  const add = (value) => {
+    const n = parts.length;
+    const inner = part(schema.items, context, {
+      label: `${label} ${n + 1}`, path: `${about.path}.${n}`, required: true,
+    });
+    if (value !== undefined) inner.set(value);
+    const row = el("div", { class: "item" }, inner.element, el("button", {
+      type: "button", title: "Remove", "aria-label": `Remove ${label} ${n + 1}`,
+      onclick: () => { parts = parts.filter((each) => each !== inner); row.remove(); },
+    }, "×"));
+    parts.push(inner);
+    items.append(row);
+  };
+  const set = (value) => { parts = []; items.replaceChildren(); (value ?? []).forEach(add); };
+  set(schema.default ?? undefined);
+  const optional = about.required ? null : el("span", { class: "optional" }, " optional");
+  return {
+    element: el("fieldset", {}, el("legend", {}, label, optional), items,
+      el("button", { type: "button", onclick: () => add() }, "Add")),
+    value() {
+      const found = parts.map((each) => each.value() ?? null);
+      return found.length || about.required ? found : undefined;
+    },
+    set,
+  };
+}
+
+function fields(schema, context, about) {
+  const must = new Set(schema.required ?? []);
+  if (!must.size) {
+    // A graph takes any part of its state, and what people send it are messages.
+    for (const [name, inner] of Object.entries(schema.properties)) {
+      if (resolved(inner, context).format === MESSAGES) must.add(name);
+    }
+  }
+  const parts = Object.entries(schema.properties).map(([name, inner]) => [name, part(inner, context, {
+    label: resolved(inner, context).title ?? name,
+    path: about.path === "input" ? name : `${about.path}.${name}`,
+    required: must.has(name),
+  })]);
+  const inside = parts.map(([, each]) => each.element);
+  const top = about.path === "input";
+  return {
+    element: top
+      ? el("div", { class: "fields" }, ...inside)
+      : el("fieldset", {}, el("legend", {}, named(schema, about)), ...inside),
+    value() {
+      const found = {};
+      for (const [name, each] of parts) {
+        const value = each.value();
+        if (value !== undefined) found[name] = value;
+      }
+      return Object.keys(found).length || about.required ? found : undefined;
+    },
+    set(value) { for (const [name, each] of parts) if (value && name in value) each.set(value[name]); },
+  };
+}
+
+function json(schema, about) {
+  const control = el("textarea", { rows: 3, spellcheck: false, class: "code", placeholder: schema.type ? "JSON" : "text or JSON" });
+  const set = (value) => { control.value = value === undefined ? "" : JSON.stringify(value, null, 2); grow(control); };
+  set(schema.default ?? undefined);
+  control.addEventListener("input", () => grow(control));
+  return {
+    element: field({ ...schema, title: schema.title && `${schema.title} (JSON)` },
+      { ...about, label: about.label && `${about.label} (JSON)` }, control),
+    value() {
+      if (control.value.trim() === "") {
+        if (about.required) throw new Wrong(`${about.path}: JSON is missing`);
+        return undefined;
+      }
+      try {
+        return JSON.parse(control.value);
+      } catch (error) {
+        // What takes anything takes plain words too.
+        if (!schema.type && !/^\s*[[{"]/.test(control.value)) return control.value;
+        throw new Wrong(`${about.path}: this is not JSON: ${error.message}`);
+      }
+    },
+    set,
+  };
+}
+
+// Messages are {role, content}, whose content is text or a list of LangChain's content blocks.
+function messages(roles, context, about) {
+  const rows = el("div", { class: "messages" });
+  let parts = [];
+  const add = (given = {}) => {
+    const found = Array.isArray(given) ? { role: given[0], content: given[1] }
+      : typeof given === "string" ? { role: roles[0], content: given } : given;
+    const role = el("select", { "aria-label": "Role" },
+      ...roles.map((each) => el("option", { value: each }, each)));
+    const known = found.role ?? found.type;
+    const same = { user: "human", assistant: "ai", human: "user", ai: "assistant" };
+    role.value = roles.includes(known) ? known : roles.includes(same[known]) ? same[known] : roles[0];
+    const words = el("textarea", { rows: 2, "aria-label": "Message" });
+    words.addEventListener("input", () => grow(words));
+    const blocks = Array.isArray(found.content) ? found.content : [];
+    words.value = Array.isArray(found.content)
+      ? blocks.filter((each) => each.type === "text").map((each) => each.text).join("")
+      : found.content ?? "";
+    grow(words);
+    const files = blocks.filter((each) => each.type !== "text");
+    const shown = el("ul", { class: "files" });
+    const show = () => shown.replaceChildren(...files.map((file) => el("li", {},
+      file.name ?? file.mime_type ?? file.type,
+      el("button", { type: "button", "aria-label": "Remove the file",
+        onclick: () => { files.splice(files.indexOf(file), 1); show(); } }, "×"))));
+    show();
+    const pick = el("input", { type: "file", multiple: true, class: "offscreen", tabIndex: -1, "aria-label": "Files",
+      onchange: async () => {
+        for (const file of pick.files) files.push(await blockOf(file));
+        pick.value = "";
+        show();
+      } });
+    const one = {
+      value() {
+        if (!files.length) return { role: role.value, content: words.value };
+        const said = words.value ? [{ type: "text", text: words.value }] : [];
+        return { role: role.value, content: [...said, ...files] };
+      },
+    };
+    const remove = el("button", { type: "button", title: "Remove", "aria-label": "Remove this message",
+      onclick: () => { parts = parts.filter((each) => each !== one); row.remove(); } }, "×");
+    const attach = context.files
+      ? el("button", { type: "button", onclick: () => pick.click() }, "Attach") : null;
+    const row = el("div", { class: "message" },
+      el("div", { class: "row" }, role, attach, el("span", { class: "grow" }), remove), words, shown,
+      context.files ? pick : null);
+    parts.push(one);
+    rows.append(row);
+  };
+  const set = (value) => { parts = []; rows.replaceChildren(); (Array.isArray(value) ? value : value ? [value] : []).forEach(add); };
+  if (about.required) add();
+  const optional = about.required ? null : el("span", { class: "optional" }, " optional");
+  return {
+    element: el("fieldset", {}, el("legend", {}, about.label || "Messages", optional), rows,
+      el("button", { type: "button", onclick: () => add() }, "Add message")),
+    value() {
+      const found = parts.map((each) => each.value());
+      return found.length || about.required ? found : undefined;
+    },
+    set,
+  };
+}
+
+async function blockOf(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let binary = "";
+  for (let at = 0; at < bytes.length; at += 32768) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  }
+  const kind = file.type.split("/")[0];
+  return {
+    type: ["image", "audio", "video"].includes(kind) ? kind : "file",
+    base64: btoa(binary),
+    mime_type: file.type || "application/octet-stream",
+    name: file.name,
+  };
+}

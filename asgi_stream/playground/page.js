@@ -1,0 +1,369 @@
+import { adapterOf } from "./adapters.js";
+import { byId, copy, el, newId } from "./dom.js";
+import { Wrong, formOf, messagesPart } from "./form.js";
+import { Reading, Refused } from "./reading.js";
+import { requestOf, snippets } from "./requests.js";
+import { View } from "./view.js";
+
+// The address of the app that this page is part of, wherever that is mounted.
+const BASE = location.pathname.replace(/\/+$/, "").replace(/\/playground$/, "");
+const KEY = `asgi_stream ${BASE}`;
+const MOST_RUNS = 20;
+
+const state = { table: null, route: null, reading: null, view: null, record: null };
+let input, configurable, params, traceBox, modelBox, headersPart, jsonBox;
+
+// What this browser keeps.
+
+const kept = (name, other) => {
+  try { return JSON.parse(localStorage.getItem(`${KEY} ${name}`)) ?? other; } catch { return other; }
+};
+const keep = (name, value) => {
+  try { localStorage.setItem(`${KEY} ${name}`, JSON.stringify(value)); } catch { /* full, or not allowed */ }
+};
+const secret = {
+  get: () => { try { return JSON.parse(sessionStorage.getItem(KEY)) ?? {}; } catch { return {}; } },
+  set: (value) => { try { sessionStorage.setItem(KEY, JSON.stringify(value)); } catch { /* not allowed */ } },
+};
+
+// The route and its form.
+
+const chats = (route) => route.converses;
+
+function choose(route, given = {}) {
+  state.route = route;
+  if (byId("stop").disabled) {
+    // What another route has said has no place beside this one's input.
+    Object.assign(state, { view: null, record: null });
+    for (const id of ["answer", "figures"]) byId(id).replaceChildren();
+    for (const id of ["error", "reasoning"]) byId(id).hidden = true;
+    said("ready");
+    panels();
+  }
+  byId("picker").value = route.path;
+  for (const button of byId("routes").querySelectorAll("button")) {
+    button.setAttribute("aria-current", String(button.dataset.path === route.path));
+  }
+  modelBox = route.models.length > 1
+    ? el("select", { id: "model", onchange: () => fill(input?.value()) }, ...route.models.map((each) => el("option", { value: each }, each)))
+    : null;
+  if (modelBox && given.model) modelBox.value = given.model;
+  byId("about").replaceChildren(
+    el("h2", {}, route.path),
+    el("p", {}, el("span", { class: "tag" }, route.format),
+      route.resumable ? el("span", { class: "tag" }, "resumable") : "",
+      modelBox ? el("label", {}, "Model ", modelBox) : ""));
+  fill(given.input);
+  extras(given);
+  byId("leave").hidden = byId("resume").hidden = !route.resumable;
+  draw();
+}
+
+const model = () => modelBox?.value ?? state.route.models[0];
+
+function fill(value) {
+  const { route } = state;
+  input = chats(route)
+    ? messagesPart(["user", "assistant", "system"], { label: "Messages" })
+    : formOf(route.inputs[model()]);
+  if (value !== undefined) input.set(value);
+  const area = el("textarea", { id: "json", rows: 8, spellcheck: false, class: "code", "aria-label": "Input as JSON" });
+  const box = el("div", { class: "field", hidden: true }, area);
+  const toggle = el("button", { type: "button", id: "as-json", "aria-pressed": "false" }, "JSON");
+  jsonBox = { area, on: false };
+  toggle.addEventListener("click", () => {
+    try {
+      if (!jsonBox.on) area.value = JSON.stringify(input.value() ?? null, null, 2);
+      else input.set(JSON.parse(area.value));
+    } catch (error) { return wrong(error); }
+    jsonBox.on = !jsonBox.on;
+    toggle.setAttribute("aria-pressed", String(jsonBox.on));
+    box.hidden = !jsonBox.on;
+    input.element.hidden = jsonBox.on;
+    return draw();
+  });
+  byId("form").replaceChildren(el("div", { class: "row" }, el("h3", {}, "Input"), el("span", { class: "grow" }), toggle), input.element, box);
+}
+
+function extras(given) {
+  const { route } = state;
+  const inner = [];
+  const names = [...route.path.matchAll(/{(\w+)(?::\w+)?}/g)].map((found) => found[1]);
+  params = names.length ? formOf({ properties: Object.fromEntries(names.map((name) => [name, { type: "string", format: "line" }])), required: names }) : null;
+  if (params) inner.push(el("fieldset", {}, el("legend", {}, "Path"), params.element));
+  const keys = Object.keys(route.configurable);
+  const lines = Object.fromEntries(keys.map((key) => [key, { ...route.configurable[key] }]));
+  for (const each of Object.values(lines)) if (each.type === "string") each.format ??= "line";
+  configurable = keys.length ? formOf({ properties: lines }) : null;
+  if (configurable) inner.push(el("fieldset", {}, el("legend", {}, "Configurable"), configurable.element));
+  if (params && given.params) params.set(given.params);
+  if (configurable && given.configurable) configurable.set(given.configurable);
+  traceBox = el("input", { type: "checkbox", id: "trace", checked: given.traced ?? kept("traced", true), onchange: () => { keep("traced", traceBox.checked); draw(); } });
+  if (route.trace) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only what the route's clients get)")));
+  headersPart = headers();
+  byId("extras").replaceChildren(...inner, headersPart.element);
+}
+
+function headers() {
+  const rows = el("div", { class: "items" });
+  const save = () => { secret.set(value()); draw(); };
+  const value = () => Object.fromEntries([...rows.children]
+    .map((row) => [...row.querySelectorAll("input")].map((each) => each.value.trim()))
+    .filter(([name]) => name));
+  const add = (name = "", given = "") => {
+    const row = el("div", { class: "item row" },
+      el("input", { value: name, placeholder: "Authorization", "aria-label": "Header", oninput: save, id: newId("header") }),
+      el("input", { value: given, placeholder: "Bearer …", "aria-label": "Value", oninput: save, autocomplete: "off", id: newId("value") }),
+      el("button", { type: "button", "aria-label": "Remove the header", onclick: () => { row.remove(); save(); } }, "×"));
+    rows.append(row);
+  };
+  Object.entries(secret.get()).forEach(([name, given]) => add(name, given));
+  const many = rows.childElementCount;
+  const element = el("details", { id: "headers", open: many > 0 }, el("summary", {}, "Headers"), rows,
+    el("button", { type: "button", onclick: () => add() }, "Add header"),
+    el("small", {}, "Kept in this tab only."));
+  return { element, value };
+}
+
+function given() {
+  return jsonBox.on ? JSON.parse(jsonBox.area.value) : input.value();
+}
+
+function asked() {
+  return {
+    route: state.route, model: model(), input: given(),
+    configurable: configurable?.value() ?? {}, params: params?.value() ?? {},
+    headers: headersPart.value(), chat: `playground-${Date.now().toString(36)}`,
+    traced: Boolean(state.route.trace && traceBox.checked),
+  };
+}
+
+function wrong(error) {
+  byId("error").replaceChildren(el("strong", {}, "input"), ` ${error.message}`);
+  byId("error").hidden = false;
+  said("not sent");
+}
+
+function said(text) { byId("state").textContent = text; }
+
+// A run.
+
+async function run() {
+  let request, question;
+  try {
+    question = asked();
+    request = requestOf(question, BASE);
+  } catch (error) {
+    if (error instanceof Wrong || error instanceof SyntaxError) return wrong(error);
+    throw error;
+  }
+  const { headers: _, route, ...rest } = question;
+  const record = { id: Date.now(), path: route.path, ...rest, format: request.format, state: "running", text: "" };
+  remember(record);
+  return follow(new Reading(request, (reading) => remember({ ...record, place: reading.place })), record);
+}
+
+async function resume(record) {
+  const request = { method: "GET", headers: { Accept: "text/event-stream", ...headersPart.value() }, format: record.format, url: record.place };
+  // The answer is shown from its start, whatever this page has seen of it.
+  return follow(Reading.of(record.place, "", request), { ...record, state: "running" });
+}
+
+async function follow(reading, record) {
+  state.reading?.leave();
+  const view = new View();
+  Object.assign(state, { reading, view, record });
+  const adapt = adapterOf(reading.request.format, view);
+  panels();
+  buttons(true);
+  said("streaming");
+  const ticking = setInterval(() => { view.figures(); view.bars(); }, 200);
+  let end = "done";
+  try {
+    for await (const frame of reading.frames()) {
+      view.frame(frame);
+      adapt(frame);
+    }
+    if (view.failed) end = view.failure.code === "cancelled" ? "stopped" : "failed";
+  } catch (error) {
+    end = state.left === reading ? "left" : state.stopped === reading ? "stopped" : "failed";
+    if (end === "failed") view.error(error instanceof Refused ? error.told : { code: "connection", message: error.message });
+  } finally {
+    clearInterval(ticking);
+  }
+  view.done();
+  record = { ...record, place: reading.place, state: end, text: view.said.slice(0, 500), seconds: view.ended };
+  remember(record);
+  if (state.reading !== reading) return;
+  state.record = record;
+  said(end);
+  buttons(false);
+}
+
+function buttons(running) {
+  byId("run").disabled = running;
+  byId("stop").disabled = !running;
+  byId("leave").disabled = !running || !state.route.resumable;
+  byId("resume").disabled = running || state.record?.state !== "left" || !state.record?.place;
+}
+
+async function stop() {
+  const { reading } = state;
+  if (!reading || byId("stop").disabled) return;
+  state.stopped = reading;
+  said("stopping");
+  try {
+    await reading.stop();
+  } catch (error) {
+    reading.leave();
+  }
+}
+
+function leave() {
+  state.left = state.reading;
+  state.reading.leave();
+}
+
+// The last runs.
+
+function remember(record) {
+  const runs = kept("runs", []).filter((each) => each.id !== record.id);
+  const small = JSON.stringify(record).length < 20000 ? record : { ...record, input: undefined };
+  keep("runs", [small, ...runs].slice(0, MOST_RUNS));
+  listRuns();
+}
+
+function listRuns() {
+  const runs = kept("runs", []);
+  byId("runs").replaceChildren(...runs.map((each) => {
+    const route = state.table.routes.find((found) => found.path === each.path);
+    const words = el("span", { class: "words" }, each.text || JSON.stringify(each.input ?? "").slice(0, 80));
+    return el("li", {}, el("button", { type: "button", disabled: !route, onclick: () => {
+      choose(route, each);
+      if (each.place && ["running", "left"].includes(each.state)) resume(each);
+    } }, el("small", {}, `${new Date(each.id).toLocaleTimeString()} ${each.path} ${each.state}`), words));
+  }), runs.length ? el("li", {}, el("button", { type: "button", onclick: () => { keep("runs", []); listRuns(); } }, "Forget them")) : "");
+}
+
+// Beside the answer: timeline, frames, the same call elsewhere.
+
+const TABS = ["Timeline", "Frames", "Code"];
+let tab = "Timeline";
+
+function panels() {
+  const shown = byId("tabs");
+  if (!shown.childElementCount) {
+    shown.append(...TABS.map((name, n) => el("button", {
+      type: "button", role: "tab", id: `tab-${name}`, "aria-controls": `panel-${name}`,
+      onclick: () => pick(name),
+      onkeydown: (event) => {
+        const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (by) pick(TABS[(n + by + TABS.length) % TABS.length], true);
+      },
+    }, name)));
+    byId("panels").append(...TABS.map((name) => el("div", { id: `panel-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}`, tabIndex: 0 })));
+  }
+  byId("panel-Timeline").replaceChildren(state.view?.timeline ?? el("p", { class: "hint" }, "Steps, models and tools appear here as they happen."));
+  byId("panel-Frames").replaceChildren(state.view?.raw ?? el("p", { class: "hint" }, "What comes over the wire."));
+  pick(tab);
+}
+
+function pick(name, focus = false) {
+  tab = name;
+  for (const each of TABS) {
+    const button = byId(`tab-${each}`);
+    button.setAttribute("aria-selected", String(each === name));
+    button.tabIndex = each === name ? 0 : -1;
+    byId(`panel-${each}`).hidden = each !== name;
+  }
+  if (focus) byId(`tab-${name}`).focus();
+  if (name === "Code") code();
+}
+
+function code() {
+  let found;
+  try {
+    // The call as an app would make it, which is not the one that shows each step.
+    found = snippets(requestOf({ ...asked(), traced: false }, BASE));
+  } catch (error) {
+    byId("panel-Code").replaceChildren(el("p", { class: "hint" }, error.message));
+    return;
+  }
+  byId("panel-Code").replaceChildren(...Object.entries(found).map(([name, text]) => {
+    const button = el("button", { type: "button", onclick: () => copy(text, button) }, "Copy");
+    return el("figure", {}, el("figcaption", { class: "row" }, name, el("span", { class: "grow" }), button), el("pre", { class: "code", id: `code-${name}` }, text));
+  }));
+}
+
+function draw() { if (tab === "Code" && byId("panel-Code")) code(); }
+
+function link() {
+  try {
+    const question = asked();
+    const parts = new URLSearchParams({ route: question.route.path, input: JSON.stringify(question.input ?? null) });
+    if (Object.keys(question.configurable).length) parts.set("configurable", JSON.stringify(question.configurable));
+    if (Object.keys(question.params).length) parts.set("params", JSON.stringify(question.params));
+    if (modelBox) parts.set("model", question.model);
+    history.replaceState(null, "", `#${parts}`);
+    copy(location.href, byId("link"));
+  } catch (error) { wrong(error); }
+}
+
+function linked() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  const route = state.table.routes.find((each) => each.path === parts.get("route"));
+  if (!route) return null;
+  const read = (name) => { try { return JSON.parse(parts.get(name)) ?? undefined; } catch { return undefined; } };
+  return [route, { input: read("input"), configurable: read("configurable"), params: read("params"), model: parts.get("model") }];
+}
+
+function theme(name) {
+  if (name) document.documentElement.dataset.theme = name;
+  else delete document.documentElement.dataset.theme;
+  byId("theme").textContent = { light: "Light", dark: "Dark" }[name] ?? "Auto";
+}
+
+async function begin() {
+  const response = await fetch(`${BASE}/playground/table.json`);
+  if (!response.ok) throw new Error(`the table cannot be had: ${response.status}`);
+  const table = (state.table = await response.json());
+  document.title = `${table.title}: playground`;
+  byId("title").textContent = table.title;
+  byId("routes").append(...table.routes.map((route) => el("button", {
+    type: "button", "data-path": route.path, onclick: () => choose(route),
+  }, el("span", {}, route.path), el("small", {}, route.format))));
+  for (const button of byId("routes").children) button.dataset.path = button.getAttribute("data-path");
+  byId("picker").append(...table.routes.map((route) => el("option", { value: route.path }, `${route.path} (${route.format})`)));
+  byId("picker").addEventListener("change", () => choose(table.routes.find((each) => each.path === byId("picker").value)));
+  listRuns();
+  const [last] = kept("runs", []);
+  const going = last?.place && last.state === "running" && table.routes.find((each) => each.path === last.path);
+  const found = linked();
+  if (found) choose(...found);
+  else choose(going || table.routes[0], going ? last : {});
+  if (going && !found) resume(last);
+}
+
+byId("run").addEventListener("click", run);
+byId("stop").addEventListener("click", stop);
+byId("leave").addEventListener("click", leave);
+byId("resume").addEventListener("click", () => resume(state.record));
+byId("link").addEventListener("click", link);
+byId("form").addEventListener("submit", (event) => event.preventDefault());
+for (const where of ["form", "extras"]) {
+  byId(where).addEventListener("input", draw);
+  byId(where).addEventListener("click", draw);
+}
+byId("theme").addEventListener("click", () => {
+  const next = { light: "dark", dark: "" }[kept("theme", "")] ?? "light";
+  keep("theme", next);
+  theme(next);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !byId("run").disabled) {
+    event.preventDefault();
+    run();
+  } else if (event.key === "Escape") stop();
+});
+theme(kept("theme", ""));
+begin().catch((error) => { said("not loaded"); wrong(error); });

@@ -1,0 +1,139 @@
+// What is sent to a route, in the words of its format, and the same call in other languages.
+
+const ROLES = { human: "user", ai: "assistant" };
+const role = (name) => ROLES[name] ?? name;
+const dataUrl = (block) => `data:${block.mime_type};base64,${block.base64}`;
+const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
+const blocks = (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content);
+
+const BODIES = {
+  vercel: (asked) => ({
+    id: asked.chat,
+    trigger: "submit-message",
+    messages: asked.input.map((message, n) => ({
+      id: `m${n}`,
+      role: role(message.role),
+      parts: blocks(message.content).map((block) => block.type === "text"
+        ? { type: "text", text: block.text }
+        : { type: "file", mediaType: block.mime_type, url: dataUrl(block), filename: block.name }),
+    })),
+    ...asked.configurable,
+  }),
+  openai: (asked) => ({
+    model: asked.model,
+    stream: true,
+    stream_options: { include_usage: true },
+    messages: asked.input.map((message) => ({
+      role: role(message.role),
+      content: typeof message.content === "string" ? message.content : message.content.map(openaiPart),
+    })),
+    ...asked.configurable,
+  }),
+  agui: (asked) => ({
+    threadId: asked.chat,
+    runId: uuid(),
+    protocolVersion: "1.0",
+    state: {},
+    messages: asked.input.map((message, n) => ({
+      id: `m${n}`,
+      role: role(message.role),
+      content: typeof message.content === "string" ? message.content : message.content.map(aguiPart),
+    })),
+    tools: [],
+    context: [],
+    forwardedProps: asked.configurable,
+  }),
+  langgraph: (asked) => ({
+    input: asked.input,
+    config: { configurable: asked.configurable },
+    ...(asked.route.models.length > 1 ? { assistant_id: asked.model, stream_mode: ["values", "messages-tuple", "updates", "custom"] } : {}),
+  }),
+  langserve: (asked) => ({ input: asked.input, config: { configurable: asked.configurable } }),
+};
+
+function openaiPart(block) {
+  if (block.type === "text") return { type: "text", text: block.text };
+  if (block.type === "image") return { type: "image_url", image_url: { url: dataUrl(block) } };
+  return { type: "file", file: { filename: block.name, file_data: dataUrl(block) } };
+}
+
+function aguiPart(block) {
+  if (block.type === "text") return { type: "text", text: block.text };
+  const kind = block.type === "file" ? "document" : block.type;
+  return { type: kind, source: { type: "data", value: block.base64, mimeType: block.mime_type } };
+}
+
+function below(asked) {
+  if (asked.route.format === "openai") return "/chat/completions";
+  if (asked.route.format === "langserve") return "/stream_events";
+  if (asked.route.format === "langgraph" && asked.route.models.length > 1) return "/runs/stream";
+  return "";
+}
+
+// asked: {route, model, input, configurable, params, headers, chat, traced}
+export function requestOf(asked, base) {
+  const { route } = asked;
+  const traced = asked.traced && route.trace;
+  const format = traced ? "events" : route.format;
+  let path = traced ? route.trace : route.path + below(asked);
+  path = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => encodeURIComponent(asked.params[name] ?? ""));
+  const url = new URL(base.replace(/\/$/, "") + path, location.href);
+  const headers = { Accept: "text/event-stream", ...asked.headers };
+  const own = BODIES[format];
+  if (!own) for (const [key, value] of Object.entries(asked.configurable)) url.searchParams.set(key, value);
+  if (!own && !traced && !route.methods.includes("POST")) {
+    url.searchParams.set("input", JSON.stringify(asked.input ?? null));
+    return { url, method: "GET", headers, format };
+  }
+  headers["Content-Type"] = "application/json";
+  return { url, method: "POST", headers, format, body: own ? own(asked) : asked.input ?? null };
+}
+
+const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const indented = (value, by) => JSON.stringify(value, null, 2).replaceAll("\n", "\n" + " ".repeat(by));
+
+export function snippets(request) {
+  const { url, method, headers, body } = request;
+  const sent = Object.entries(headers).filter(([name]) => name !== "Accept");
+  const curl = [
+    `curl -N ${shell(url.href)}`,
+    ...sent.map(([name, value]) => `-H ${shell(`${name}: ${value}`)}`),
+    ...(method === "POST" ? [`-d ${shell(JSON.stringify(body))}`] : []),
+  ].join(" \\\n  ");
+  return { curl, Python: python(request), JavaScript: javascript(request, sent) };
+}
+
+function pythonValue(value) {
+  return JSON.stringify(value, null, 4).replace(/"(?:[^"\\]|\\.)*"|\btrue\b|\bfalse\b|\bnull\b/g,
+    (word) => ({ true: "True", false: "False", null: "None" })[word] ?? word);
+}
+
+function python(request) {
+  const { url, headers, body, format } = request;
+  const own = Object.entries(headers).filter(([name]) => !["Accept", "Content-Type"].includes(name));
+  const given = own.length ? `, headers=${pythonValue(Object.fromEntries(own))}` : "";
+  if (format === "openai") {
+    return `from openai import OpenAI\n\nclient = OpenAI(base_url="${url.href.replace("/chat/completions", "")}", api_key="none")\n`
+      + `stream = client.chat.completions.create(\n    model=${JSON.stringify(body.model)},\n    messages=${pythonValue(body.messages).replaceAll("\n", "\n    ")},\n    stream=True,\n)\n`
+      + "for chunk in stream:\n    for choice in chunk.choices:\n        print(choice.delta.content or \"\", end=\"\", flush=True)\n";
+  }
+  if (["tokens", "text", "chunks", "events", "langserve"].includes(format) && request.method === "POST") {
+    const serves = format === "langserve";
+    const place = serves ? url.href.replace("/stream_events", "") : url.href;
+    return "from asgi_stream.client import RemoteRunnable\n\n"
+      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${given})\n`
+      + `for chunk in remote.stream(${pythonValue(serves ? body.input : body)}):\n    print(chunk, end="", flush=True)\n`;
+  }
+  const posted = request.method === "POST" ? `, json=${pythonValue(body)}` : "";
+  return "import httpx\nfrom httpx_sse import connect_sse\n\n"
+    + `with httpx.Client(timeout=60) as client:\n    with connect_sse(client, "${request.method}", ${JSON.stringify(url.href)}${posted}${given}) as source:\n`
+    + "        for event in source.iter_sse():\n            print(event.data)\n";
+}
+
+function javascript({ url, method, body }, sent) {
+  const headers = indented(Object.fromEntries(sent), 2);
+  const posted = method === "POST" ? `,\n  body: JSON.stringify(${indented(body, 2)})` : "";
+  return `const response = await fetch(${JSON.stringify(url.href)}, {\n  method: "${method}",\n  headers: ${headers}${posted},\n});\n`
+    + "const lines = response.body.pipeThrough(new TextDecoderStream()).getReader();\n"
+    + "for (let part; !(part = await lines.read()).done; ) console.log(part.value);\n";
+}

@@ -1,0 +1,229 @@
+// What a person sees of one run: its answer, its figures, and the timeline of its steps.
+
+import { byId, el, pretty } from "./dom.js";
+
+const MOST_FRAMES = 1000;
+const KINDS = { chat_model: "model", llm: "model", chain: "step", tool: "tool", retriever: "retrieval",
+  prompt: "prompt", parser: "parser", step: "step" };
+
+let markdown;
+function rendered(text) {
+  if (!markdown) {
+    markdown = window.markdownit({ html: false, linkify: true, breaks: true });
+    markdown.renderer.rules.link_open = (tokens, at, options, env, self) => {
+      tokens[at].attrSet("target", "_blank");
+      tokens[at].attrSet("rel", "noopener noreferrer");
+      return self.renderToken(tokens, at, options);
+    };
+    // Nothing is fetched from elsewhere: a picture is a link to it, unless its bytes are here.
+    const image = markdown.renderer.rules.image;
+    markdown.renderer.rules.image = (tokens, at, options, env, self) => {
+      const source = tokens[at].attrGet("src") ?? "";
+      if (source.startsWith("data:image/")) return image(tokens, at, options, env, self);
+      const safe = markdown.utils.escapeHtml(source);
+      return `<a href="${safe}" target="_blank" rel="noopener noreferrer">${markdown.utils.escapeHtml(tokens[at].content || source)}</a>`;
+    };
+  }
+  return markdown.render(text);
+}
+
+export class View {
+  constructor() {
+    this.waiting = new Map();
+    this.began = performance.now();
+    this.said = "";
+    this.thought = "";
+    this.pieces = 0;
+    this.steps = new Map();
+    this.usages = { input_tokens: 0, output_tokens: 0 };
+    this.frames = 0;
+    this.failed = false;
+    this.timeline = el("ol", { class: "timeline", id: "timeline" });
+    this.raw = el("ol", { class: "raw", id: "frames" });
+    byId("answer").replaceChildren();
+    byId("thoughts").textContent = "";
+    byId("reasoning").hidden = true;
+    byId("error").hidden = true;
+    this.figures();
+  }
+
+  get seconds() { return (performance.now() - this.began) / 1000; }
+
+  text(piece) {
+    if (!piece) return;
+    this.#spoken();
+    this.pieces += 1;
+    this.said += piece;
+    this.show("answer", () => { byId("answer").innerHTML = rendered(this.said); });
+    this.figures();
+  }
+
+  reasoning(piece) {
+    if (!piece) return;
+    this.#spoken();
+    this.thought += piece;
+    this.show("thoughts", () => {
+      byId("reasoning").hidden = false;
+      byId("thoughts").textContent = this.thought;
+    });
+  }
+
+  // A Runnable whose output is no text shows that.
+  output(value) {
+    if (value === undefined || value === null || this.said) return;
+    this.#spoken();
+    this.show("answer", () => {
+      if (!this.said) byId("answer").replaceChildren(el("pre", {}, pretty(value)));
+    });
+  }
+
+  begin(id, { kind, name, depth, input, node, parent }) {
+    let step = this.steps.get(id);
+    if (!step) {
+      step = { began: this.seconds, kind, name, depth: this.#depthOf(parent, depth) };
+      this.steps.set(id, step);
+      step.bar = el("span", { class: "bar" });
+      step.took = el("span", { class: "took" }, "…");
+      step.title = el("span", { class: "name" });
+      step.inside = el("div", { class: "inside" });
+      step.details = el("details", {},
+        el("summary", {}, el("span", { class: `kind ${KINDS[kind] ?? "step"}` }, KINDS[kind] ?? kind),
+          step.title, step.took),
+        step.inside);
+      step.element = el("li", { class: "running" }, step.details, el("span", { class: "track" }, step.bar));
+      step.element.style.marginLeft = `${Math.min(6, step.depth - 1) * 0.9}rem`;
+      this.timeline.append(step.element);
+    }
+    if (name) step.title.textContent = node && node !== name ? `${name} (${node})` : name;
+    if (input !== undefined) step.inside.append(el("h4", {}, "Input"), el("pre", {}, pretty(input)));
+    this.bars();
+    return step;
+  }
+
+  // A tool call as its model makes it: the tool itself is told of later, without its arguments.
+  call(model, piece) {
+    const key = `${model} ${piece.index ?? 0}`;
+    let step = this.steps.get(key);
+    if (piece.name && !step) {
+      step = this.begin(key, { kind: "tool", name: `calls ${piece.name}`, parent: model, depth: 2 });
+      step.given = "";
+      step.shown = el("pre");
+      step.inside.append(el("h4", {}, "Arguments"), step.shown);
+      step.details.open = true;
+    }
+    if (step) {
+      step.given += piece.args ?? "";
+      step.shown.textContent = step.given;
+      this.#finish(step);
+    }
+  }
+
+  end(id, { output, error, name }) {
+    const step = this.steps.get(id) ?? (name ? this.begin(id, { kind: "tool", name, depth: 2 }) : null);
+    if (!step) return;
+    if (output !== undefined && output !== null) {
+      const content = output?.type === "tool" ? output.content : output;
+      step.inside.append(el("h4", {}, "Result"), el("pre", {}, pretty(content)));
+    }
+    if (error) {
+      step.element.classList.add("failed");
+      step.inside.append(el("h4", {}, "Error"), el("pre", {}, pretty(error)));
+      step.details.open = true;
+    }
+    this.#finish(step);
+  }
+
+  note(name, data) {
+    const inside = el("div", { class: "inside" }, el("pre", {}, pretty(data)));
+    this.timeline.append(el("li", { class: "note" }, el("details", {},
+      el("summary", {}, el("span", { class: "kind note" }, "event"), el("span", { class: "name" }, name),
+        el("span", { class: "took" }, `${this.seconds.toFixed(2)} s`)), inside)));
+  }
+
+  usage(given) {
+    for (const name of Object.keys(this.usages)) this.usages[name] += given[name] ?? 0;
+    this.figures();
+  }
+
+  error(told) {
+    this.failed = true;
+    this.failure = told;
+    const fields = Object.entries(told.fields ?? {}).map(([field, what]) => el("li", {}, `${field}: ${what}`));
+    byId("error").replaceChildren(
+      el("strong", {}, told.code ?? "error"), " ", told.message ?? "",
+      fields.length ? el("ul", {}, ...fields) : null ?? "",
+      told.detail ? el("pre", {}, told.detail) : "",
+      told.id ? el("small", {}, `error id ${told.id}, as in the server's log`) : "");
+    byId("error").hidden = false;
+    this.timeline.append(el("li", { class: "note failed" }, el("span", { class: "kind failed" }, "error"),
+      el("span", { class: "name" }, `${told.code ?? ""} ${told.message ?? ""}`)));
+  }
+
+  frame({ event, data, id }) {
+    this.frames += 1;
+    const head = [`${this.seconds.toFixed(3)} s`, event && `event: ${event}`, id && `id: ${id}`].filter(Boolean);
+    this.raw.append(el("li", {}, el("small", {}, head.join("  ")), el("code", {}, data)));
+    if (this.raw.childElementCount > MOST_FRAMES) this.raw.firstElementChild.remove();
+  }
+
+  done() {
+    for (const step of this.steps.values()) {
+      if (step.element.classList.contains("running")) this.#finish(step);
+    }
+    this.ended = this.seconds;
+    this.figures();
+    this.bars();
+  }
+
+  figures() {
+    this.show("figures", () => {
+      const told = [["time", `${(this.ended ?? this.seconds).toFixed(2)} s`]];
+      if (this.first !== undefined) told.push(["first token", `${this.first.toFixed(2)} s`]);
+      const speaking = (this.last ?? 0) - (this.first ?? 0);
+      const tokens = this.usages.output_tokens || this.pieces;
+      if (this.pieces > 1 && speaking > 0) told.push(["tokens/s", (tokens / speaking).toFixed(1)]);
+      if (this.usages.output_tokens) told.push(["usage", `${this.usages.input_tokens} in, ${this.usages.output_tokens} out`]);
+      else if (this.pieces) told.push(["pieces", String(this.pieces)]);
+      told.push(["frames", String(this.frames)]);
+      byId("figures").replaceChildren(...told.map(([name, value]) =>
+        el("div", {}, el("dt", {}, name), el("dd", { id: `figure-${name.replace(/\W/g, "-")}` }, value))));
+    });
+  }
+
+  bars() {
+    this.show("bars", () => {
+      const whole = Math.max(this.ended ?? this.seconds, 0.001);
+      for (const step of this.steps.values()) {
+        step.bar.style.left = `${(100 * step.began) / whole}%`;
+        step.bar.style.width = `${Math.max(0.5, (100 * ((step.ended ?? whole) - step.began)) / whole)}%`;
+      }
+    });
+  }
+
+  // At most once for each picture that the browser draws.
+  show(what, draw) {
+    if (!this.waiting.size) requestAnimationFrame(() => {
+      const all = [...this.waiting.values()];
+      this.waiting.clear();
+      for (const each of all) each();
+    });
+    this.waiting.set(what, draw);
+  }
+
+  #spoken() {
+    this.last = this.seconds;
+    this.first ??= this.last;
+  }
+
+  #depthOf(parent, depth) {
+    const above = this.steps.get(parent);
+    return above ? above.depth + 1 : Math.min(depth ?? 1, 2);
+  }
+
+  #finish(step) {
+    step.ended = this.seconds;
+    step.took.textContent = `${(step.ended - step.began).toFixed(2)} s`;
+    step.element.classList.remove("running");
+    this.bars();
+  }
+}
