@@ -88,23 +88,24 @@ def serve(
     path = _found(table)
     found = _read(path)
     os.environ[TABLE] = str(path)
-    listening = _listen(host, port)
-    host, port = listening.getsockname()[:2]
-    click.echo(f"Serving {path} at http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
     grace = max(route.limits.grace for route in found.routes)
-    uvicorn.run(
-        "asgi_stream.cli:served",
-        factory=True,
-        fd=listening.fileno(),
-        workers=workers,
-        reload=reload,
-        reload_dirs=[str(path.parent)] if reload else None,
-        reload_includes=["*.toml"] if reload else None,
-        root_path=root_path,
-        proxy_headers=True,
-        forwarded_allow_ips=forwarded_allow_ips,
-        timeout_graceful_shutdown=round(grace + GRACE_SECONDS),
-    )
+    with _listen(host, port) as listening:
+        host, port = listening.getsockname()[:2]
+        shown_host = f"[{host}]" if ":" in host else host
+        click.echo(f"Serving {path} at http://{shown_host}:{port}", err=True)
+        uvicorn.run(
+            "asgi_stream.cli:served",
+            factory=True,
+            fd=listening.fileno(),
+            workers=workers,
+            reload=reload,
+            reload_dirs=[str(path.parent)] if reload else None,
+            reload_includes=["*.toml"] if reload else None,
+            root_path=root_path,
+            proxy_headers=True,
+            forwarded_allow_ips=forwarded_allow_ips,
+            timeout_graceful_shutdown=round(grace + GRACE_SECONDS),
+        )
 
 
 @main.command()
@@ -262,6 +263,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
     except OSError as error:
+        listening.close()
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
     listening.set_inheritable(True)
     return listening
@@ -300,7 +302,7 @@ class _Printing:
         self._raw = raw
         self._began = time.monotonic()
         self._first: float | None = None
-        self._pieces = 0
+        self._streamed: set[str] = set()
         self._last = "note"
         self.has_failed = False
 
@@ -309,7 +311,7 @@ class _Printing:
             fields = {"id": frame.id, "event": frame.event, "data": frame.data}
             lines = [f"{name}: {value}\n" for name, value in fields.items() if value]
             click.echo("".join(lines) if format != "text" else frame.data, nl=format != "text")
-        for piece in shown(format, frame):
+        for piece in shown(format, frame, self._streamed):
             self._first = self._first or time.monotonic() - self._began
             self.has_failed = self.has_failed or piece.kind == "error"
             if not self._raw:

@@ -76,9 +76,9 @@ class InputSchema:
 
     def json_schema(self) -> Any:
         """The type of the input as a JSON Schema; ``{}`` if nobody knows it."""
+        if self._declared is not None:
+            return schema_of_declared(self._declared)
         try:
-            if self._declared is not None and self._adapter is not None:
-                return self._adapter.json_schema()
             schema = dict(self._runnable.get_input_jsonschema())
         except Exception:  # types that pydantic has no schema for
             return {}
@@ -100,7 +100,9 @@ class InputSchema:
             # A prompt with one variable takes that variable bare.
             return len(variables) != 1 or isinstance(value, Mapping)
         known = variables.get(str(error["loc"][0]))
-        return error["type"] == "missing" and known is not None and known.annotation is not Any
+        if known is None or known.annotation is Any:
+            return False
+        return error["type"] == "missing" or is_list_of_messages(known.annotation)
 
 
 def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:
@@ -145,6 +147,14 @@ class ConfigurableSchema:
                 what = error.errors(include_url=False)[0]["msg"]
                 raise InvalidInput(f"{name}: {what}", fields={name: what}) from None
         return checked
+
+
+def schema_of_declared(declared: Any) -> Any:
+    """The JSON Schema of an input's declared type; ``{}`` if pydantic has none for it."""
+    try:
+        return TypeAdapter(_known_to_pydantic(declared)).json_schema()
+    except Exception:
+        return {}
 
 
 def _input_type(runnable: Runnable[Any, Any]) -> Any:
@@ -232,7 +242,7 @@ def _with_messages(value: Any, wanted: Any, path: str) -> Any:
 def _message(value: Any, path: str) -> Any:
     try:
         return convert_to_messages([value])[0]
-    except (ValueError, NotImplementedError, TypeError):
+    except Exception:  # LangChain raises whatever it stumbles over
         expected = (
             'expected a message: ["human", "..."], {"role": ..., "content": ...} '
             'or {"type": ..., "content": ...}'

@@ -38,38 +38,23 @@ ASKED = {
 }
 
 
-def document(
-    routes: Iterable[StreamRoute],
-    *,
-    title: str = TITLE,
-    prefix: str = "",
-    taken: Mapping[str, Schema] | None = None,
-) -> dict[str, Any]:
+def document(routes: Iterable[StreamRoute], *, title: str = TITLE) -> dict[str, Any]:
     """What a table serves, as an OpenAPI document.
 
     Args:
         routes: The table.
         title: Of the document.
-        prefix: In front of each path.
-        taken: Names of components that have another meaning elsewhere.
 
     Returns:
         The document: its ``paths`` with each route's endpoints, the frames of its format and the
         errors that it may answer with, and its ``components``.
     """
-    written = _Components(taken or {})
-    paths: dict[str, Any] = {}
-    for route in routes:
-        for method, endpoint in route.endpoints:
-            path = prefix + route.path.rstrip("/") + endpoint
-            operation = _Operation(route, method, endpoint, written).described()
-            shown = _parameter.sub(r"{\1}", path) or "/"
-            paths.setdefault(shown, {})[method.lower()] = operation
+    written = _Components({})
     return {
         "openapi": VERSION,
         "info": {"title": title, "version": "1"},
         "servers": [{"url": "."}],
-        "paths": paths,
+        "paths": _paths(routes, "", written),
         "components": {"schemas": written.schemas},
     }
 
@@ -88,14 +73,26 @@ def add_to_openapi(app: Any) -> None:
             return found
         told = own()
         schemas = told.setdefault("components", {}).setdefault("schemas", {})
+        written = _Components(schemas)
         for prefix, routes in _mounted(app.routes, ""):
-            ours = document(routes, prefix=prefix, taken=schemas)
-            told["paths"] = {**ours["paths"], **told.get("paths", {})}
-            schemas |= ours["components"]["schemas"]
+            told["paths"] = {**_paths(routes, prefix, written), **told.get("paths", {})}
+        schemas |= written.schemas
         app.openapi_schema = told
         return told
 
     app.openapi = openapi
+
+
+def _paths(routes: Iterable[StreamRoute], prefix: str, written: _Components) -> dict[str, Any]:
+    paths: dict[str, Any] = {}
+    for route in routes:
+        for method, endpoint in route.endpoints:
+            path = prefix + route.path.rstrip("/") + endpoint
+            shown = _parameter.sub(r"{\1}", path) or "/"
+            named = re.sub(r"\W+", "_", f"{method} {shown}").strip("_").lower()
+            operation = _Operation(route, method, endpoint, written).described()
+            paths.setdefault(shown, {})[method.lower()] = {"operationId": named, **operation}
+    return paths
 
 
 def _mounted(routes: Iterable[Any], prefix: str) -> Iterator[tuple[str, Sequence[StreamRoute]]]:
@@ -111,8 +108,8 @@ def _mounted(routes: Iterable[Any], prefix: str) -> Iterator[tuple[str, Sequence
 class _Components:
     """The schemas that others refer to, each under a name of its own."""
 
-    def __init__(self, taken: Mapping[str, Schema]) -> None:
-        self._taken = taken
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = frozenset(taken)
         self._texts: dict[str, str] = {}
         self.schemas: dict[str, Schema] = {}
 
@@ -181,7 +178,6 @@ class _Operation:
         route, name = self._route, next(iter(self._route.runnables))
         place = f"{route.path}{self._endpoint}"
         told: dict[str, Any] = {
-            "operationId": f"{self._method} {place}".translate(_WORDS).strip("_").lower(),
             "tags": [route.path],
             "summary": ASKED[self._asked] if self._asked else f"{name} ({route.format})",
         }
@@ -298,9 +294,6 @@ class _Operation:
                 "interrupted": {"type": "array", "items": {"$ref": "#/$defs/Interrupt"}},
             },
         }
-
-
-_WORDS = {ord(character): "_" for character in " /{}:-."}
 
 
 def _ok(description: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .formats import Format
+from .inputs import schema_of_declared
 from .runs import is_runnable, schema_of
 
 if TYPE_CHECKING:
@@ -133,8 +134,8 @@ DEFINITIONS: Mapping[str, Schema] = {
 @cache
 def of_format(format: type[Format]) -> Mapping[str, Any]:
     """What a format says of its wire; nothing for one without such a file."""
-    module = sys.modules[format.__module__]
-    path = Path(getattr(module, "__file__", None) or "").with_suffix(".json")
+    file = getattr(sys.modules[format.__module__], "__file__", None)
+    path = Path(file or "unknown").with_suffix(".json")
     found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return found
 
@@ -149,9 +150,9 @@ def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str
 def input_of(route: StreamRoute, name: str) -> Schema:
     """What the Runnable of that name takes; ``{}`` if only a request can tell."""
     found: Any = route.runnables[name]
-    if not is_runnable(found):
-        return {}
-    return with_plain_messages(route.input_schema(found).json_schema())
+    if is_runnable(found):
+        return with_plain_messages(route.input_schema(found).json_schema())
+    return {} if route.input is None else with_plain_messages(schema_of_declared(route.input))
 
 
 def output_of(route: StreamRoute, name: str) -> Schema:

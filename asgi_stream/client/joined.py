@@ -150,7 +150,10 @@ def _model_end(manager: Any, data: Any) -> Any:
 
 
 def _tool_error(manager: Any, data: Any) -> Any:
-    return manager.on_tool_error(RuntimeError(str(data.get("error", "The tool failed."))))
+    told = data.get("error")
+    return manager.on_tool_error(
+        RuntimeError(told if isinstance(told, str) else "The tool failed.")
+    )
 
 
 def _chain_end(manager: Any, data: Any) -> Any:

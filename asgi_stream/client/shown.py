@@ -24,8 +24,14 @@ class Shown(NamedTuple):
     text: str
 
 
-def shown(format: str | None, frame: Frame) -> Iterator[Shown]:
-    """What `frame`, in that format, has to show. A format that is not known here shows its data."""
+def shown(format: str | None, frame: Frame, streamed: set[str]) -> Iterator[Shown]:
+    """What `frame`, in that format, has to show. A format that is not known here shows its data.
+
+    Args:
+        format: The format's name.
+        frame: The frame.
+        streamed: The models that have spoken so far, for the frames that follow.
+    """
     if format == "text":
         yield Shown("text", frame.data)
         return
@@ -40,6 +46,8 @@ def shown(format: str | None, frame: Frame) -> Iterator[Shown]:
     elif isinstance(value, dict) and value.keys() in ({"interrupted"}, {"gap"}):
         yield Shown("note", frame.data)
     else:
+        if isinstance(value, dict) and str(value.get("event", "")).startswith("on_"):
+            yield from _whole_message(value, streamed)
         yield from read(frame.event, value)
 
 
@@ -47,7 +55,7 @@ def format_of(frame: Frame) -> str | None:
     """The format that a frame is of, for a server that does not say; None if many have such."""
     if frame.event:
         return "langgraph" if frame.event in ("values", "updates", "messages") else None
-    value = frame.json() if frame.data.startswith("{") else None
+    value: Any = frame.json() if frame.data.startswith("{") else None
     match value:
         case {"token": str()} if len(value) == 1:
             return "tokens"
@@ -88,10 +96,20 @@ def _events(event: str, value: Any) -> Iterator[Shown]:
         case "on_tool_error":
             yield Shown("failure", f"{value['name']} failed")
         case "on_retriever_end":
-            found = list(data.get("output") or ())
-            yield Shown("result", f"{value['name']}: {len(found)} documents")
+            found = data.get("output")
+            count = len(found) if isinstance(found, list) else 0
+            yield Shown("result", f"{value['name']}: {count} documents")
         case "on_custom_event":
             yield Shown("note", f"{value['name']}: {_short(data)}")
+
+
+def _whole_message(event: dict[str, Any], streamed: set[str]) -> Iterator[Shown]:
+    """What a model says that does not stream."""
+    name, run_id = event["event"], str(event.get("run_id"))
+    if name == "on_chat_model_stream":
+        streamed.add(run_id)
+    elif name == "on_chat_model_end" and run_id not in streamed:
+        yield from _message((event.get("data") or {}).get("output"))
 
 
 def _message(message: Any) -> Iterator[Shown]:

@@ -248,7 +248,8 @@ def error_of(told: Mapping[str, Any], status: int | None = None) -> StreamError:
     fits = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
     exact = [kind for kind in fits if kind.status == status]
     fields = told.get("fields")
-    error = StreamError.__new__((exact or fits or [StreamError])[0])
+    # Without a status it is a frame, and of two with one code that of the run.
+    error = StreamError.__new__((exact or fits[::-1] or [StreamError])[0])
     StreamError.__init__(
         error,
         str(told.get("message", "")),

@@ -221,7 +221,7 @@ def _modes(given: Any, default: tuple[str, ...]) -> tuple[str, ...]:
     if given is None:
         return default
     modes = [given] if isinstance(given, str) else given
-    known = isinstance(modes, list) and all(mode in MODES for mode in modes)
+    known = isinstance(modes, list) and all(mode in list(MODES) for mode in modes)
     if not known or not modes:
         raise refused("stream_mode", f"expected one or more of {', '.join(MODES)}")
     return tuple(modes)

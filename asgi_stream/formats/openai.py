@@ -290,7 +290,7 @@ def _block(path: str, part: Any) -> Block:
             return text_block(f"{path}.text", text)
         case {"type": "image_url", "image_url": {"url": url}}:
             return media_block(f"{path}.image_url.url", "image/*", url)
-        case {"type": "input_audio", "input_audio": {"data": data, "format": kind}}:
+        case {"type": "input_audio", "input_audio": {"data": data, "format": str(kind)}}:
             return inline_block(f"{path}.input_audio.data", AUDIO.get(kind, f"audio/{kind}"), data)
         case {"type": "file", "file": {"file_data": data, **about}}:
             return media_block(f"{path}.file.file_data", "", data, about.get("filename"))

@@ -1,0 +1,122 @@
+"""Steps that are told of in odd ways, and those whose end nobody tells of."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from langchain_core.callbacks import (
+    AsyncCallbackHandler,
+    AsyncCallbackManager,
+    BaseCallbackHandler,
+    CallbackManager,
+)
+
+from asgi_stream.client.joined import Joined
+
+pytestmark = pytest.mark.anyio
+
+KINDS = ("chain", "chat_model", "llm", "tool", "retriever")
+
+
+class Heard(BaseCallbackHandler):
+    """Keeps the names and the first arguments of what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, Any]] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("on_"):
+            return lambda *args, **named: self.told.append((name, args or (named.get("token"),)))
+        return super().__getattribute__(name)
+
+
+def event(name: str, run_id: str, **data: Any) -> dict[str, Any]:
+    return {"event": name, "name": "step", "run_id": run_id, "parent_ids": ["x"], "data": data}
+
+
+def sync_root(heard: Heard) -> Any:
+    return CallbackManager(handlers=[], inheritable_handlers=[heard]).on_chain_start({}, {})
+
+
+def names(heard: Heard) -> list[str]:
+    return [name for name, _ in heard.told]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_that_has_no_end_is_ended_with_the_run(kind: str) -> None:
+    heard = Heard()
+    joined = Joined(sync_root(heard))
+    joined.tell_sync(event(f"on_{kind}_start", str(uuid4())))
+    joined.close_sync(ValueError("gone"))
+    error = {"chat_model": "llm"}.get(kind, kind)
+    assert names(heard)[-1] == f"on_{error}_error"
+    before = len(heard.told)
+    joined.close_sync(ValueError("gone"))
+    assert len(heard.told) == before
+
+
+async def test_async_code_is_told_the_same() -> None:
+    heard: Any = []
+
+    class Hears(AsyncCallbackHandler):
+        async def on_tool_start(self, *args: Any, **kwargs: Any) -> None:
+            heard.append("start")
+
+        async def on_tool_error(self, *args: Any, **kwargs: Any) -> None:
+            heard.append("error")
+
+    manager = AsyncCallbackManager(handlers=[], inheritable_handlers=[Hears()])
+    joined = Joined(await manager.on_chain_start({}, {}))
+    await joined.tell(event("on_tool_start", str(uuid4()), input={"a": 1}))
+    await joined.close(ValueError("gone"))
+    assert heard == ["start", "error"]
+
+
+def test_a_model_of_text() -> None:
+    heard, run_id = Heard(), str(uuid4())
+    joined = Joined(sync_root(heard))
+    for told in (
+        event("on_llm_start", run_id, input={"prompts": ["Hi"]}),
+        event("on_llm_stream", run_id, chunk={"text": "typed "}),
+        event("on_llm_stream", run_id, chunk="text"),
+        event("on_llm_end", run_id, output={"generations": [[{"text": "typed text"}]]}),
+        event("on_llm_end", run_id, output="twice"),
+    ):
+        joined.tell_sync(told)
+    tokens = [args[0] for name, args in heard.told if name == "on_llm_new_token"]
+    assert tokens == ["typed ", "text"]
+    [(result,)] = [args for name, args in heard.told if name == "on_llm_end"]
+    assert result.generations[0][0].text == "typed text"
+
+
+@pytest.mark.parametrize("output", ["text", None, {"generations": []}])
+def test_what_a_model_of_text_ends_with(output: Any) -> None:
+    heard, run_id = Heard(), str(uuid4())
+    joined = Joined(sync_root(heard))
+    joined.tell_sync(event("on_llm_start", run_id))
+    joined.tell_sync(event("on_llm_end", run_id, output=output))
+    [(result,)] = [args for name, args in heard.told if name == "on_llm_end"]
+    assert result.generations[0][0].text == ("text" if output == "text" else "")
+
+
+def test_inputs_and_errors_of_any_form() -> None:
+    heard, run_id = Heard(), str(uuid4())
+    joined = Joined(sync_root(heard))
+    joined.tell_sync(event("on_tool_start", run_id, input="text"))
+    joined.tell_sync(event("on_tool_error", run_id, error="It failed."))
+    joined.tell_sync(event("on_retriever_start", run_id, input="query"))
+    joined.tell_sync(event("on_retriever_end", run_id))
+    joined.tell_sync(event("on_prompt_start", run_id, input={"a": 1}))
+    joined.tell_sync(event("on_prompt_stream", run_id))
+    joined.tell_sync(event("on_prompt_end", run_id, output={"b": 2}))
+    assert names(heard) == [
+        "on_tool_start",
+        "on_tool_error",
+        "on_retriever_start",
+        "on_retriever_end",
+        "on_chain_start",
+        "on_chain_end",
+    ]
+    assert str(heard.told[1][1][0]) == "It failed."

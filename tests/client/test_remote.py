@@ -1,0 +1,312 @@
+"""`RemoteRunnable` against a real server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import aclosing
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+
+from asgi_stream import StreamError
+from asgi_stream.client import RemoteRunnable, _pieces
+from asgi_stream.client.wire import Frame
+from asgi_stream.errors import (
+    FramesGone,
+    InvalidInput,
+    NotFound,
+    RunFailed,
+    RunIncomplete,
+    RunTimeout,
+)
+
+from ..clients import Notes, new_key, until
+from ..models import Recorder
+from ..servers import Server
+from .cutting import cutting
+
+pytestmark = pytest.mark.anyio
+ASK = {"question": "Hi?"}
+
+
+def remote(server: Server, path: str, **options: Any) -> RemoteRunnable[Any, Any]:
+    return RemoteRunnable(f"{server.url}/{path}", **options)
+
+
+async def streamed(runnable: Any, given: Any = ASK, **kwargs: Any) -> list[Any]:
+    return [chunk async for chunk in runnable.astream(given, **kwargs)]
+
+
+@pytest.mark.parametrize("path", ["tokens", "text", "chain", "langserve"])
+async def test_text_is_streamed_and_had_at_once(server: Server, path: str) -> None:
+    found = remote(server, path, format="langserve" if path == "langserve" else None)
+    chunks = await streamed(found)
+    assert "".join(chunks) == "Hello"
+    assert len(chunks) >= 2 or path == "text"
+    assert await found.ainvoke(ASK) == "Hello"
+    assert await asyncio.to_thread(found.invoke, ASK) == "Hello"
+    assert "".join(await asyncio.to_thread(lambda: list(found.stream(ASK)))) == "Hello"
+    assert await asyncio.to_thread(found.batch, [ASK, ASK]) == ["Hello", "Hello"]
+    assert await found.abatch([ASK]) == ["Hello"]
+
+
+async def test_messages_and_documents_are_langchain_s_again(server: Server) -> None:
+    found = remote(server, "messages")
+    chunks = await streamed(found)
+    assert {type(chunk) for chunk in chunks} == {AIMessageChunk}
+    assert sum(chunks[1:], chunks[0]).content == "Hello"
+    assert isinstance(await found.ainvoke(ASK), AIMessage)
+    told = await remote(server, "plain").ainvoke([{"type": "human", "content": "a"}, {"type": "x"}])
+    assert told["got"] == [HumanMessage("a", id=None), {"type": "x"}]
+    assert told["document"] == Document("page", id="1")
+    assert (await remote(server, "plain").ainvoke({"type": "ai", "content": 3}))["got"] == {
+        "type": "ai",
+        "content": 3,
+    }
+
+
+async def test_it_is_a_step_of_a_chain(server: Server) -> None:
+    prompt = ChatPromptTemplate.from_template("{question}")
+    chain = prompt | remote(server, "model") | StrOutputParser()
+    assert "".join(await streamed(chain)) == "Hello"
+    assert await chain.ainvoke(ASK) == "Hello"
+    both = RunnablePassthrough.assign(answer=remote(server, "tokens"))
+    assert await both.ainvoke(ASK) == {**ASK, "answer": "Hello"}
+    pieces = RunnableLambda(lambda x: x) | remote(server, "tokens")
+    assert await pieces.ainvoke(ASK) == "Hello"
+
+
+async def events_of(runnable: Any, given: Any) -> list[dict[str, Any]]:
+    return [event async for event in runnable.astream_events(given, version="v2")]
+
+
+async def test_the_events_of_both_sides_join(server: Server) -> None:
+    chain = RunnableLambda(lambda text: text) | remote(server, "everything")
+    events = await events_of(chain, "Hi")
+    told = [(event["event"], event["name"]) for event in events]
+    for name in ("on_retriever_start", "on_retriever_end"):
+        assert (name, "Finds") in told
+    assert ("on_tool_start", "weather") in told
+    assert ("on_tool_end", "weather") in told
+    assert ("on_tool_error", "broken") in told
+    assert ("on_custom_event", "progress") in told
+    model = [event for event in events if event["name"] == "Scripted"]
+    assert model[0]["event"] == "on_chat_model_start"
+    said = [e["data"]["chunk"].content for e in model if e["event"] == "on_chat_model_stream"]
+    assert "".join(said) == "Hello"
+    assert model[-1]["data"]["output"].content == "Hello"
+    # The served steps hang below the step that calls them here.
+    [step] = [e for e in events if e["name"] == "everything" and e["event"] == "on_chain_start"]
+    assert step["run_id"] in model[0]["parent_ids"]
+    assert events[-1]["data"]["output"] == "It said Hello"
+    [retrieved] = [e for e in events if e["event"] == "on_retriever_end"]
+    assert isinstance(retrieved["data"]["output"][0], Document)
+
+
+async def test_the_steps_of_a_served_graph_join(server: Server) -> None:
+    events = await events_of(remote(server, "agent"), {"messages": [["human", "Hi"]]})
+    starts = [event["name"] for event in events if event["event"] == "on_chain_start"]
+    assert starts[:2] == ["agent", "model"]
+    [served] = {event["run_id"] for event in events if event["name"] == "Answers"}
+    assert served
+
+
+async def test_callbacks_are_told_by_sync_calls_too(server: Server) -> None:
+    def traced() -> tuple[Any, Any]:
+        first, second = Recorder(), Recorder()
+        found = remote(server, "everything", name="served")
+        chunks = list(found.stream("Hi", config={"callbacks": [first], "tags": ["here"]}))
+        return first, (chunks, found.invoke("Hi", config={"callbacks": [second]}), second)
+
+    first, (chunks, whole, second) = await asyncio.to_thread(traced)
+    assert chunks == [whole] == ["It said Hello"]
+    assert first.tags == ["here"]
+    assert second.run_id != first.run_id
+
+
+async def test_langserve_s_events_join_where_anyone_listens(server: Server) -> None:
+    found = remote(server, "langserve", format="langserve")
+    events = await events_of(found, ASK)
+    names = [event["event"] for event in events if event["name"] == "Scripted"]
+    assert names[0] == "on_chat_model_start"
+    assert names[-1] == "on_chat_model_end"
+
+
+async def test_keys_of_the_config_are_sent_where_they_are_listed(server: Server) -> None:
+    config: Any = {"configurable": {"temperature": 0.5, "other": 1}}
+    found = remote(server, "warm", configurable=("temperature",))
+    assert (await found.ainvoke({}, config))["temperature"] == "0.5"
+    found = remote(server, "warm/langserve", format="langserve", configurable=("temperature",))
+    assert (await found.ainvoke({}, config))["temperature"] == 0.5
+    with pytest.raises(InvalidInput):
+        await remote(server, "tokens", params={"nope": "1"}).ainvoke(ASK)
+
+
+async def test_headers_are_sent(server: Server) -> None:
+    with pytest.raises(StreamError, match=r"Who are you\?") as told:
+        await remote(server, "mine").ainvoke(ASK)
+    assert (told.value.code, told.value.status) == ("unknown_user", 401)
+    found = remote(server, "mine", headers={"Authorization": "Bearer ann"})
+    assert await found.ainvoke(ASK) == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "code"),
+    [
+        ("fails", RunFailed, "run_failed"),
+        ("late", RunFailed, "run_failed"),
+        ("late/events", RunFailed, "run_failed"),
+        ("slow", RunTimeout, "timeout"),
+        ("nowhere", NotFound, "not_found"),
+    ],
+)
+async def test_errors_are_the_classes_of_their_codes(
+    server: Server, path: str, kind: type[StreamError], code: str
+) -> None:
+    found = remote(server, path)
+    with pytest.raises(kind) as told:
+        await streamed(found)
+    assert told.value.code == code
+    assert told.value.id is not None
+    assert told.value.status < 500 or told.value.id in server.log()
+    with pytest.raises(kind):
+        await asyncio.to_thread(lambda: list(found.stream(ASK)))
+    if path not in ("late", "late/events"):
+        with pytest.raises(kind):
+            await found.ainvoke(ASK)
+
+
+def test_a_gap_is_an_error() -> None:
+    with pytest.raises(FramesGone):
+        list(_pieces("chunks", Frame("", '{"gap": {"first": 1, "last": 3}}')))
+    assert list(_pieces("chunks", Frame("", '{"interrupted": []}'))) == []
+
+
+async def test_langserve_s_errors(server: Server) -> None:
+    found = remote(server, "late/langserve", format="langserve")
+    with pytest.raises(RunFailed) as told:
+        await streamed(found)
+    assert told.value.id is not None
+    with pytest.raises(RunFailed):
+        await found.ainvoke(ASK)
+
+
+async def test_a_field_that_is_wrong_is_named(server: Server) -> None:
+    with pytest.raises(InvalidInput) as told:
+        await remote(server, "tokens").ainvoke({})
+    assert told.value.fields == {"question": "Field required"}
+
+
+async def test_a_text_that_breaks_off_is_incomplete(server: Server) -> None:
+    with pytest.raises(RunIncomplete, match="broke off"):
+        await streamed(remote(server, "late/text"))
+
+
+async def test_no_server_and_another_server_are_errors_of_httpx(server: Server) -> None:
+    with pytest.raises(httpx.ConnectError):
+        await streamed(RemoteRunnable("http://127.0.0.1:9/x"))
+    with pytest.raises(httpx.HTTPStatusError, match="422"):
+        await streamed(remote(server, "vercel"))
+
+
+async def test_a_front_end_s_format_is_for_that_front_end(server: Server) -> None:
+    with pytest.raises(StreamError, match="speaks 'vercel'"):
+        await streamed(remote(server, "vercel"), {"prompt": "Hi"})
+    with pytest.raises(ValueError, match="format: expected one of tokens, chunks"):
+        remote(server, "vercel", format="vercel")
+
+
+async def test_leaving_ends_the_served_run(server: Server, notes: Notes) -> None:
+    for path in ("words", "kept"):
+        key = new_key(path)
+        async with aclosing(remote(server, path).astream(key)) as chunks:
+            async for _ in chunks:
+                break
+        await until(partial(notes.of, key, "end"))
+        assert notes.of(key, "cancel")
+
+
+async def test_being_cancelled_ends_the_served_run(server: Server, notes: Notes) -> None:
+    key = new_key()
+    task = asyncio.create_task(streamed(remote(server, "kept"), key))
+    await until(lambda: notes.of(key, "start"))
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await until(lambda: notes.of(key, "cancel"))
+    key = new_key("json")
+    task = asyncio.create_task(remote(server, "words").ainvoke(key))
+    await until(lambda: notes.of(key, "start"))
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await until(lambda: notes.of(key, "cancel"))
+
+
+async def test_leaving_by_sync_code_ends_the_served_run(server: Server, notes: Notes) -> None:
+    key = new_key()
+
+    def reads_one() -> None:
+        chunks: Any = remote(server, "kept").stream(key)
+        next(chunks)
+        chunks.close()
+
+    await asyncio.to_thread(reads_one)
+    await until(lambda: notes.of(key, "cancel"))
+
+
+async def test_a_run_that_is_left_on_purpose_goes_on(server: Server, notes: Notes) -> None:
+    key = new_key()
+    async with aclosing(remote(server, "kept", stops=False).astream(key)) as chunks:
+        async for _ in chunks:
+            break
+    with pytest.raises(TimeoutError):
+        await until(lambda: notes.of(key, "end"), 0.5)
+
+
+@pytest.mark.parametrize("sync", [False, True])
+async def test_a_broken_connection_is_made_again(server: Server, sync: bool) -> None:
+    async with cutting(server.port, after=1500) as (port, cuts):
+        found: Any = RemoteRunnable(f"http://127.0.0.1:{port}/counts")
+        if sync:
+            chunks = await asyncio.to_thread(lambda: list(found.stream("x")))
+        else:
+            chunks = await streamed(found, "x")
+        assert chunks == [f"{n} " for n in range(100)]
+        assert len(cuts) >= 3
+
+
+async def test_it_gives_up_after_so_many_tries(server: Server) -> None:
+    async with cutting(server.port, after=1500, refusing=True) as (port, _):
+        found: Any = RemoteRunnable(f"http://127.0.0.1:{port}/counts", reconnects=1)
+        with pytest.raises(RunIncomplete, match="broke off"):
+            await streamed(found, "x")
+
+
+async def test_a_run_that_cannot_be_resumed_is_incomplete(server: Server) -> None:
+    async with cutting(server.port, after=700) as (port, _):
+        found: Any = RemoteRunnable(f"http://127.0.0.1:{port}/words")
+        with pytest.raises(RunIncomplete, match="broke off"):
+            await streamed(found, new_key())
+
+
+async def test_a_client_of_your_own_is_used_and_left_open(server: Server) -> None:
+    async with httpx.AsyncClient() as client:
+        found: Any = RemoteRunnable(f"{server.url}/tokens", client=client)
+        assert await found.ainvoke(ASK) == "Hello"
+        assert "".join(await streamed(found)) == "Hello"
+        assert not client.is_closed
+
+
+def test_certificates_are_read_once() -> None:
+    found: Any = RemoteRunnable("https://127.0.0.1:9/x")
+    assert found._verified is found._verified
+    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._verified is False

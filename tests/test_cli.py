@@ -1,0 +1,539 @@
+"""The command, in this process and as a user starts it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from openapi_spec_validator import validate
+
+from asgi_stream import __main__, cli
+from asgi_stream.client.shown import Shown, format_of, shown
+from asgi_stream.client.wire import Frame
+
+from .client.conftest import notes, served, server
+from .clients import Notes, new_key
+from .servers import Server, free_port, stop
+
+__all__ = ["notes", "served", "server"]  # fixtures
+
+COMMAND = [sys.executable, "-m", "asgi_stream"]
+ASK = '{"question": "Hi"}'
+GAP = {"gap": {"first": 1, "last": 2}}
+ROUTE = '[[route]]\npath="/x"\nrunnable="tests.test_route_file:chain"\n'
+
+
+def invoke(*args: str, **kwargs: Any) -> Result:
+    return CliRunner().invoke(cli.main, args, **kwargs)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    done = invoke("new", str(tmp_path / "mine"))
+    assert done.exit_code == 0
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.delitem(sys.modules, "bot", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path / "mine"
+
+
+def test_new_writes_a_project_that_checks(project: Path) -> None:
+    done = invoke("check")
+    assert done.exit_code == 0, done.output
+    assert "POST    /chat                tokens  chat" in done.stdout
+    assert "DELETE  /chat/runs/{run_id}  tokens  chat" in done.stdout
+    assert "2 routes, nothing wrong." in done.stderr
+
+
+def test_new_overwrites_nothing(project: Path) -> None:
+    (project / "bot.py").write_text("mine")
+    done = invoke("new", ".")
+    assert done.exit_code == 1
+    assert "is there already; nothing was written" in done.stderr
+    assert (project / "bot.py").read_text() == "mine"
+
+
+def test_new_in_the_folder_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("new", ".")
+    assert "\nasgi-stream serve\n" in done.stdout
+    assert (tmp_path / "bot.py").is_file()
+
+
+def test_check_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
+    table = tmp_path / "asgi_stream.toml"
+    table.write_text(f"[app]\nx=1\n{ROUTE}limits={{run=-1}}\nfomat='x'\n")
+    done = invoke("check", str(table))
+    assert done.exit_code == 2
+    assert [line.rpartition(": ")[0].partition(": ")[2] for line in done.stderr.splitlines()] == [
+        "app.x",
+        "route '/x': fomat",
+    ]
+
+
+def test_check_builds_the_app_too(tmp_path: Path) -> None:
+    table = tmp_path / "asgi_stream.toml"
+    table.write_text(f"[app]\nplayground=true\n{ROUTE}methods=['GET']".replace("/x", "/{name}"))
+    done = invoke("check", str(table))
+    assert done.exit_code == 2
+    assert "playground: a route of the table is at '/playground' already" in done.stderr
+
+
+def test_without_a_table_it_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("serve")
+    assert done.exit_code == 1
+    assert "`asgi-stream new FOLDER` writes one" in done.stderr
+    done = invoke("check", "nothing.toml")
+    assert "there is no file nothing.toml" in done.stderr
+
+
+def test_routes_and_their_openapi(project: Path) -> None:
+    assert "useChat" in invoke("routes", "asgi_stream.toml").stdout
+    validate(json.loads(invoke("routes", "--json").stdout))
+
+
+def test_schema_prints_what_is_shipped() -> None:
+    assert json.loads(invoke("schema").stdout) == json.loads(cli.SCHEMA.read_text())
+
+
+def test_serve_starts_uvicorn_as_streams_need_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+
+    def run(app: str, **options: Any) -> None:
+        given.update(options, app=app)
+        held = socket.socket(fileno=os.dup(options["fd"]))
+        with held:
+            assert held.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert held.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+
+    monkeypatch.setattr("uvicorn.run", run)
+    monkeypatch.delenv(cli.TABLE, raising=False)
+    done = invoke("serve", "--port", "0", "--workers", "2", "--root-path", "/ai")
+    assert done.exit_code == 0, done.output
+    assert "at http://127.0.0.1:" in done.stderr
+    assert given["timeout_graceful_shutdown"] > 2
+    assert (given["workers"], given["root_path"], given["factory"]) == (2, "/ai", True)
+    assert os.environ[cli.TABLE] == str(project / "asgi_stream.toml")
+    monkeypatch.delenv(cli.TABLE)
+    done = invoke("serve", "--port", "0", "--reload", "--host", "::1")
+    assert "http://[::1]:" in done.stderr
+    assert given["reload_dirs"] == [str(project)]
+    assert invoke("serve", "--reload", "--workers", "2").exit_code == 2
+    monkeypatch.delenv(cli.TABLE)
+
+
+def test_serve_says_that_a_port_is_taken(project: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = invoke("serve", "--port", str(taken.getsockname()[1]))
+    assert done.exit_code == 1
+    assert "cannot listen on 127.0.0.1:" in done.stderr
+
+
+def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cli.TABLE, str(project / "asgi_stream.toml"))
+    before, threshold = signal.getsignal(signal.SIGUSR1), gc.get_threshold()
+    try:
+        app = cli.served()
+        assert gc.get_threshold()[0] == 50_000
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert app.serves({"type": "http", "method": "GET", "path": "/ready"})
+        assert app._draining
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        gc.unfreeze()
+        gc.set_threshold(*threshold)
+
+
+@contextmanager
+def serving_table(folder: Path, *options: str) -> Iterator[Server]:
+    port = free_port()
+    log = folder / "serve.log"
+    with log.open("wb") as out:
+        command = [*COMMAND, "serve", f"--port={port}", *options]
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out)
+    found = Server(process, port, log)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                httpx.get(f"{found.url}/health", timeout=5)
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, found.log()
+                time.sleep(0.05)
+        yield found
+    finally:
+        stop(process)
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_served_project_streams_drains_and_stops(project: Path, options: Any) -> None:
+    with serving_table(project, *options) as server:
+        with httpx.stream("POST", f"{server.url}/chat", json={"question": "Hi"}) as answer:
+            assert answer.status_code == 200
+            parts = answer.iter_raw()
+            next(parts)
+            server.terminate()
+            rest = b"".join(parts)
+        assert b'"code":"shutdown"' in rest
+        assert rest.endswith(b"data: [DONE]\n\n")
+        server.process.wait(timeout=15)
+        assert "Traceback" not in server.log()
+
+
+def test_a_served_project_begins_no_run_once_it_drains(project: Path) -> None:
+    with serving_table(project) as server:
+        assert httpx.get(f"{server.url}/ready").status_code == 200
+        server.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{server.url}/ready").status_code != 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        answer = httpx.post(f"{server.url}/chat", json={"question": "Hi"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shutdown")
+
+
+def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None:
+    with serving_table(project, "--reload") as server:
+        ask = {"question": "Hi"}
+        assert httpx.post(f"{server.url}/chat", json=ask, timeout=30).status_code == 200
+        text = (project / "bot.py").read_text().replace("Hello!", "Changed!")
+        (project / "bot.py").write_text(text)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                accept = {"accept": "application/json"}
+                answer = httpx.post(f"{server.url}/chat", json=ask, timeout=30, headers=accept)
+                if answer.json().get("output", "").startswith("Changed!"):
+                    break
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.2)
+
+
+# Calling.
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "out", "err"),
+    [
+        ("tokens", {"question": "Hi"}, "Hello", ", tokens, first output after"),
+        ("text", {"question": "Hi"}, "Hello", ", text,"),
+        ("messages", {"question": "Hi"}, "Hello", ", chunks,"),
+        ("plain", "x", "", '· {"got": "x"'),
+        ("chain", {"question": "Hi"}, "Hello", ", events,"),
+        ("agent", {"messages": [["human", "Hi"]]}, "Done.", "→ add("),
+        ("everything", "Hi", "Hello", "← It rains in Paris."),
+        ("everything", "Hi", "Hello", "✗ broken failed"),
+        ("everything", "Hi", "Hello", "← Finds: 1 documents"),
+        ("everything", "Hi", "Hello", '· progress: {"percent": 10}'),
+        ("langserve/stream", {"input": {"question": "Hi"}}, "Hello", ", langserve,"),
+        ("langserve/stream_events", {"input": {"question": "Hi"}}, "Hello", ", langserve,"),
+        ("vercel", {"prompt": "Hi"}, "Hello", ", vercel,"),
+        (
+            "openai/chat/completions",
+            {"model": "openai", "stream": True, "messages": [{"role": "user", "content": "Hi"}]},
+            "Hello",
+            ", openai,",
+        ),
+        (
+            "agui",
+            {"threadId": "t", "runId": "r", "messages": [{"role": "user", "content": "Hi"}]},
+            "Hello",
+            ", agui,",
+        ),
+        ("langgraph", {"input": {"messages": [["human", "Hi"]]}}, "Hello", "· model"),
+    ],
+)
+def test_call_shows_any_format(server: Server, path: str, given: Any, out: str, err: str) -> None:
+    done = invoke("call", f"{server.url}/{path}", "--input", json.dumps(given))
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == out
+    assert err in done.stderr
+
+
+def test_call_shows_frames_as_they_are(server: Server) -> None:
+    given = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/tokens", "--raw", "--input", given)
+    assert done.stdout == 'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n'
+    assert done.stderr == ""
+    done = invoke(
+        "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {given}}}'
+    )
+    assert "event: data\ndata: " in done.stdout
+    assert done.stdout.endswith("event: end\n\n")
+    done = invoke("call", f"{server.url}/text", "--raw", "--input", given)
+    assert done.stdout == "Hello"
+
+
+def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
+    given = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/mine", "--input", given)
+    assert done.exit_code == 1
+    assert "✗ Who are you? (unknown_user, error id " in done.stderr
+    done = invoke(
+        "call", f"{server.url}/mine", "-H", "Authorization: Bearer ann", "--input", "-", input=given
+    )
+    assert (done.exit_code, done.stdout) == (0, "Hello\n")
+    done = invoke("call", f"{server.url}/warm", "-p", "temperature=0.5")
+    assert '"temperature": "0.5"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["/fails"], 1, "✗ The run failed. (run_failed, error id "),
+        (["/late", "--input", '{"question": "Hi"}'], 1, "✗ The run failed. (run_failed, error id "),
+        (
+            ["/late/text", "--input", '{"question": "Hi"}'],
+            1,
+            "✗ The stream broke off before its end.",
+        ),
+        (["/tokens"], 1, "question: Field required"),
+        (["/vercel"], 1, "The server answered 422"),
+        (["/tokens", "--input", "{"], 2, "this is not JSON"),
+        (["/tokens", "-H", "x"], 2, "expected name:value, not 'x'"),
+        (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
+    ],
+)
+def test_call_tells_what_went_wrong(server: Server, args: list[str], code: int, said: str) -> None:
+    path, *rest = args
+    done = invoke("call", f"{server.url}{path}", *rest)
+    assert done.exit_code == code
+    assert said in done.stderr
+
+
+def test_call_of_no_server() -> None:
+    done = invoke("call", "http://127.0.0.1:9/x")
+    assert done.exit_code == 1
+    assert "http://127.0.0.1:9/x: " in done.stderr
+
+
+def test_call_is_stopped_by_ctrl_c_and_the_run_with_it(server: Server, notes: Notes) -> None:
+    key = new_key()
+    command = [*COMMAND, "call", f"{server.url}/kept", "--input", json.dumps(key)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.read(2) == b"w0"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"[stopped" in err
+    assert b"Traceback" not in err
+    deadline = time.monotonic() + 5
+    while not notes.of(key, "cancel"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_ctrl_c_in_this_process(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_follow", interrupted)
+    done = invoke("call", f"{server.url}/tokens")
+    assert done.exit_code == 130
+    assert "[stopped, 0.0" in done.stderr
+
+
+# What is shown of a frame.
+
+
+def seen(format: str | None, *frames: Frame) -> list[Shown]:
+    streamed: set[str] = set()
+    return [piece for frame in frames for piece in shown(format, frame, streamed)]
+
+
+def frame(value: Any, event: str = "") -> Frame:
+    return Frame(event, json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("format", "value", "event", "wanted"),
+    [
+        (
+            "tokens",
+            {"gap": {"first": 1, "last": 2}},
+            "",
+            ("note", '{"gap": {"first": 1, "last": 2}}'),
+        ),
+        ("vercel", {"type": "reasoning-delta", "delta": "hm"}, "", ("reasoning", "hm")),
+        ("vercel", {"type": "tool-output-error", "errorText": "no"}, "", ("failure", "no")),
+        ("vercel", {"type": "error", "errorText": "no"}, "", ("error", "no")),
+        ("vercel", {"type": "abort"}, "", ("error", "The run was stopped.")),
+        ("vercel", {"type": "data-x", "data": 1}, "", ("note", "x: 1")),
+        ("vercel", {"type": "source-url", "url": "u"}, "", ("note", "source: u")),
+        (
+            "vercel",
+            {"type": "finish", "messageMetadata": {"usage": {"a": 1}}},
+            "",
+            ("note", 'usage: {"a": 1}'),
+        ),
+        (
+            "vercel",
+            {"type": "tool-input-available", "toolName": "t", "input": {}},
+            "",
+            ("call", "t({})"),
+        ),
+        ("vercel", {"type": "tool-output-available", "output": 3}, "", ("result", "3")),
+        ("openai", {"choices": [{"delta": {"reasoning_content": "hm"}}]}, "", ("reasoning", "hm")),
+        ("openai", {"choices": [], "usage": {"a": 1}}, "", ("note", 'usage: {"a": 1}')),
+        ("agui", {"type": "REASONING_MESSAGE_CONTENT", "delta": "hm"}, "", ("reasoning", "hm")),
+        ("agui", {"type": "TOOL_CALL_START", "toolCallName": "t"}, "", ("call", "t ")),
+        ("agui", {"type": "TOOL_CALL_ARGS", "delta": "{}"}, "", ("arguments", "{}")),
+        ("agui", {"type": "TOOL_CALL_RESULT", "content": "r"}, "", ("result", "r")),
+        ("agui", {"type": "CUSTOM", "name": "n", "value": 1}, "", ("note", "n: 1")),
+        ("agui", {"type": "RUN_ERROR", "message": "no", "code": "c"}, "", ("error", "no (c)")),
+        ("langgraph", [{"type": "tool", "content": "r"}, {}], "messages", ("result", "r")),
+        (
+            "langgraph",
+            [{"type": "ai", "content": "", "tool_calls": [{"name": "t", "args": {}}]}, {}],
+            "messages|a:b",
+            ("call", "t({})"),
+        ),
+        ("langgraph", 1, "custom", ("note", "custom: 1")),
+        (
+            "langgraph",
+            {"error": "run_failed", "message": "no", "id": "i"},
+            "error",
+            ("error", "no (run_failed, error id i)"),
+        ),
+        (
+            "langserve",
+            {"status_code": 500, "message": "no", "code": "c", "id": "i"},
+            "error",
+            ("error", "no (c, error id i)"),
+        ),
+        ("chunks", {"type": "AIMessageChunk", "content": "x"}, "", ("text", "x")),
+        (None, {"a": 1}, "named", ("note", 'named: {"a": 1}')),
+        (None, "x" * 600, "", ("text", "x" * 600)),
+        (None, ["x" * 600], "", ("note", '["' + "x" * 497 + "…")),
+        (
+            "events",
+            {
+                "event": "on_chat_model_stream",
+                "name": "m",
+                "data": {"chunk": {"content": [{"type": "reasoning", "reasoning": "hm"}]}},
+            },
+            "",
+            ("reasoning", "hm"),
+        ),
+        (
+            "events",
+            {
+                "event": "on_chat_model_stream",
+                "name": "m",
+                "data": {"chunk": {"content": ["a"]}},
+            },
+            "",
+            ("text", "a"),
+        ),
+        (
+            "events",
+            {
+                "event": "on_chat_model_stream",
+                "name": "m",
+                "data": {"chunk": {"content": [{"type": "text", "text": "b"}]}},
+            },
+            "",
+            ("text", "b"),
+        ),
+        (
+            "events",
+            {"event": "on_tool_end", "name": "t", "data": {"output": {"content": "r"}}},
+            "",
+            ("result", "r"),
+        ),
+        (
+            "events",
+            {"event": "on_retriever_end", "name": "t", "data": {}},
+            "",
+            ("result", "t: 0 documents"),
+        ),
+    ],
+)
+def test_what_is_shown_of_a_frame(format: Any, value: Any, event: str, wanted: Any) -> None:
+    assert seen(format, frame(value, event)) == [wanted]
+
+
+def test_what_has_nothing_to_show() -> None:
+    assert seen("agui", frame({"type": "RUN_STARTED"})) == []
+    assert seen("vercel", frame({"type": "start"}), Frame("", "[DONE]"), Frame("end", "")) == []
+    assert seen("langgraph", frame({}, "metadata"), frame({}, "values")) == []
+    assert seen("langserve", frame({}, "metadata")) == []
+    assert seen("events", frame({"event": "on_chain_start", "name": "x"})) == []
+    blocks = {"content": [{"type": "image"}]}
+    told = {"event": "on_chat_model_stream", "name": "m", "data": {"chunk": blocks}}
+    assert seen("events", frame(told)) == []
+    assert seen("events", frame({**told, "data": {"chunk": "text"}})) == []
+
+
+def test_a_call_of_a_tool_in_pieces() -> None:
+    call: Any = {"function": {"name": "t", "arguments": "{"}}
+    more: Any = {"function": {"arguments": "}"}}
+    pieces = [frame({"choices": [{"delta": {"tool_calls": [each]}}]}) for each in (call, more)]
+    assert seen("openai", *pieces) == [("call", "t "), ("arguments", "{"), ("arguments", "}")]
+
+
+@pytest.mark.parametrize(
+    ("frame", "format"),
+    [
+        (frame({"token": "x"}), "tokens"),
+        (frame({"object": "chat.completion.chunk"}), "openai"),
+        (frame({"event": "on_x", "run_id": "r", "data": {}}), "events"),
+        (frame({"type": "start"}), "vercel"),
+        (frame({"type": "RUN_STARTED"}), "agui"),
+        (frame({}, "values"), "langgraph"),
+        (frame({}, "metadata"), None),
+        (frame("x"), None),
+        (frame({"x": 1}), None),
+    ],
+)
+def test_a_format_is_recognised(frame: Frame, format: str | None) -> None:
+    assert format_of(frame) == format
+
+
+def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "schema"])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 0
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, timeout=30, check=True)
+    assert b"asgi-stream, version 0." in done.stdout
+
+
+@pytest.mark.parametrize("name", ["click", "httpx"])
+def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for module in [each for each in sys.modules if each.startswith("asgi_stream.c")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SystemExit, match=r'pip install "asgi_stream\[serve\]"'):
+        __main__.main()
+
+
+def test_an_error_of_its_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asgi_stream.cli")
+    monkeypatch.setitem(sys.modules, "asgi_stream.route_file", None)
+    with pytest.raises(ImportError, match="route_file"):
+        __main__.main()

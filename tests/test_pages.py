@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from langchain_core.runnables import RunnableLambda
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from asgi_stream import Resume, StreamApp, StreamMiddleware, StreamRoute, TableError
+from asgi_stream.errors import StoreUnavailable
+from asgi_stream.stores.memory import MemoryStore
+
+from .asgi import Exchange, call, get, post, tokens
+from .models import Scripted, chain_of
+
+pytestmark = pytest.mark.anyio
+
+CHAT = StreamRoute("/chat", chain_of("Hel", "lo"))
+
+
+async def state(app: Any, path: str) -> tuple[int, str]:
+    answer = await get(app, path)
+    return answer.status, json.loads(answer.body)["status"]
+
+
+class Away(MemoryStore):
+    """A store that does not answer, or never."""
+
+    hangs = False
+
+    async def named(self, name: str) -> str | None:
+        if self.hangs:
+            await asyncio.sleep(60)
+        raise StoreUnavailable
+
+
+async def test_an_app_is_healthy_and_ready_until_it_drains() -> None:
+    app = StreamApp([CHAT])
+    assert await state(app, "/health") == (200, "ok")
+    assert await state(app, "/ready") == (200, "ok")
+    app.drain()
+    assert await state(app, "/health") == (503, "draining")
+    assert await state(app, "/ready") == (503, "draining")
+
+
+async def test_while_it_drains_runs_go_on_and_none_begins() -> None:
+    go_on = asyncio.Event()
+
+    async def waits(value: str) -> str:
+        await go_on.wait()
+        return value
+
+    app = StreamApp([StreamRoute("/x", RunnableLambda(waits), resume=True)])
+    async with Exchange(
+        app, "POST", "/x", "a", headers={"content-type": "application/json"}
+    ) as one:
+        while not one.messages:
+            await asyncio.sleep(0)
+        place = one.headers["content-location"]
+        app.drain()
+        refused = await post(app, "/x", "b")
+        assert (refused.status, json.loads(refused.body)["error"]["code"]) == (503, "shutdown")
+        async with Exchange(app, "GET", f"/{place}") as two:
+            go_on.set()
+            assert tokens((await one.finished()).body) == ["a"]
+            assert tokens((await two.finished()).body) == ["a"]
+
+
+async def test_after_the_signal_an_app_is_not_ready() -> None:
+    app = StreamApp([CHAT])
+    await app.aclose()
+    assert await state(app, "/ready") == (503, "draining")
+    async with app.lifespan():
+        assert await state(app, "/ready") == (200, "ok")
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_an_app_whose_store_does_not_answer_is_healthy_but_not_ready(
+    monkeypatch: pytest.MonkeyPatch, hangs: bool
+) -> None:
+    monkeypatch.setattr("asgi_stream.pages.STORE_SECONDS", 0.05)
+    monkeypatch.setattr(Away, "hangs", hangs)
+    app = StreamApp([StreamRoute("/x", chain_of("a"), resume=Resume(store=Away()))])
+    assert await state(app, "/health") == (200, "ok")
+    assert await state(app, "/ready") == (503, "no store")
+
+
+async def test_pages_can_be_left_out() -> None:
+    app = StreamApp([CHAT], health=False)
+    assert (await get(app, "/health")).status == 404
+    assert (await get(app, "/playground")).status == 404
+
+
+async def test_a_route_goes_before_a_page() -> None:
+    app = StreamApp([StreamRoute("/health", chain_of("a"), methods=("GET",))])
+    assert tokens((await get(app, "/health?question=x")).body) == ["a"]
+
+
+async def test_in_front_of_another_app_there_are_no_pages_unless_asked_for() -> None:
+    behind = PlainTextResponse("behind")
+    quiet = StreamMiddleware(behind, [CHAT])
+    assert (await get(quiet, "/health")).body == b"behind"
+    assert (await get(quiet, "/openapi.json")).body == b"behind"
+    loud = StreamMiddleware(behind, [CHAT], health=True, playground=True)
+    assert await state(loud, "/health") == (200, "ok")
+    assert (await get(loud, "/playground")).status == 200
+    assert (await call(loud, "POST", "/health")).body == b"behind"
+
+
+async def test_the_page_has_a_strict_policy_and_nothing_inline() -> None:
+    app = StreamApp([CHAT], playground=True)
+    for path in (
+        "/playground",
+        "/playground/",
+        "/playground/page.js",
+        "/playground/playground/page.js",
+    ):
+        answer = await get(app, path)
+        assert answer.status == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    page = (await get(app, "/playground")).body.decode()
+    assert "http" not in page
+    assert page.count("<script") == page.count("<script src=") == 2
+    assert "style=" not in page
+    assert (await get(app, "/playground/__init__.py")).status == 404
+    assert (await get(app, "/playground/../app.py")).status == 404
+
+
+async def test_the_page_is_told_of_the_table() -> None:
+    def make(request: Request) -> Any:
+        return chain_of("x")
+
+    routes = [
+        StreamRoute("/chat", chain_of("a"), configurable=("temperature",), resume=True),
+        StreamRoute("/made/{name}", make),
+        StreamRoute("/events", chain_of("a"), format="events"),
+        StreamRoute("/openai", {"fast": Scripted(script=["a"])}, format="openai"),
+    ]
+    app = StreamApp(routes, playground=True, title="Mine")
+    told = json.loads((await get(app, "/playground/table.json")).body)
+    assert told["title"] == "Mine"
+    chat, made, events, openai = told["routes"]
+    assert chat["trace"] == "/playground/trace/0/chat"
+    assert chat["resumable"]
+    assert chat["configurable"] == {"temperature": {"type": "string"}}
+    assert chat["inputs"]["chat"]["required"] == ["question"]
+    assert made["inputs"] == {"{name}": {}}
+    assert made["trace"] == "/playground/trace/1/made/{name}"
+    assert events["trace"] is openai["trace"] is None
+    assert openai["models"] == ["fast"]
+    assert openai["converses"]
+    assert "trace" not in (await get(app, "/openapi.json")).body.decode()
+    assert [route.path for route in app.table] == [route.path for route in routes]
+
+
+async def test_a_trace_tells_each_step_and_is_bound_as_its_route_is() -> None:
+    seen = []
+
+    def authorize(request: Request) -> str:
+        seen.append(request.url.path)
+        return "ann"
+
+    route = StreamRoute("/chat", chain_of("a"), authorize=authorize, answer=("x",), resume=True)
+    app = StreamApp([route], playground=True)
+    answer = await post(app, "/playground/trace/0/chat", {"question": "Hi?"})
+    assert b"on_chat_model_stream" in answer.body
+    assert b"on_prompt_start" in answer.body
+    assert b"Hi?" not in answer.body.split(b"on_prompt_start")[1].split(b"on_prompt_end")[0]
+    assert seen == ["/playground/trace/0/chat"]
+    assert answer.headers["content-location"].startswith("chat/runs/")
+    assert (await get(app, "/playground/trace/0/nothing")).status == 404
+    assert (await get(StreamApp([route]), "/playground/trace/0/chat")).status == 404
+
+
+def test_a_playground_where_a_route_is_cannot_be() -> None:
+    with pytest.raises(TableError, match="playground: a route of the table is at '/playground'"):
+        StreamApp([StreamRoute("/{name}", chain_of("a"), methods=("GET",))], playground=True)

@@ -1,0 +1,241 @@
+"""What OpenTelemetry is told, by the SDK that an app brings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import RunnableLambda
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from asgi_stream import Limits, StreamApp, StreamError, StreamRoute, TableError
+
+from .asgi import JSON, Exchange, post
+from .models import Scripted, chain_of
+from .servers import serving
+
+pytestmark = pytest.mark.anyio
+ASK = {"question": "Hi?"}
+
+
+def told_usage() -> list[Any]:
+    usage: Any = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+    return ["a", "b", AIMessageChunk(content="", usage_metadata=usage)]
+
+
+class Told:
+    def __init__(self) -> None:
+        self.spans = InMemorySpanExporter()
+        self.reader = InMemoryMetricReader()
+
+    @property
+    def span(self) -> Any:
+        [span] = [each for each in self.spans.get_finished_spans() if each.name.startswith("run ")]
+        return span
+
+    def metrics(self) -> dict[str, Any]:
+        data: Any = self.reader.get_metrics_data()
+        return {
+            metric.name: metric.data.data_points
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            if scope.scope.name == "asgi_stream"
+            for metric in scope.metrics
+        }
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
+    told = Told()
+    spans = TracerProvider()
+    spans.add_span_processor(SimpleSpanProcessor(told.spans))
+    meters = MeterProvider(metric_readers=[told.reader])
+    monkeypatch.setattr(trace, "get_tracer", spans.get_tracer)
+    monkeypatch.setattr(metrics, "get_meter", meters.get_meter)
+    told.tracer = spans.get_tracer("tests")  # type: ignore[attr-defined]
+    yield told
+    meters.shutdown()
+
+
+def app_of(runnable: Any, **options: Any) -> StreamApp:
+    return StreamApp([StreamRoute("/x", runnable, **options)], telemetry=True)
+
+
+async def test_a_run_is_a_span_under_the_request_s(told: Any) -> None:
+    within = []
+
+    async def looks(value: str) -> str:
+        within.append(trace.get_current_span().get_span_context().span_id)
+        return value
+
+    app = app_of(RunnableLambda(looks))
+    with told.tracer.start_as_current_span("request") as request:
+        answer = await post(app, "/x", "hey")
+    span = told.span
+    assert span.name == "run /x"
+    assert span.parent.span_id == request.get_span_context().span_id
+    assert within == [span.get_span_context().span_id]
+    about = span.attributes
+    assert about["asgi_stream.run_id"] == answer.headers["x-run-id"]
+    assert about["asgi_stream.route"] == "/x"
+    assert about["asgi_stream.format"] == "tokens"
+    assert about["asgi_stream.state"] == "done"
+    assert about["asgi_stream.time_to_first_token"] >= 0
+    assert about["asgi_stream.tokens"] == 1
+    assert span.status.is_unset
+
+
+async def test_metrics_of_runs(told: Any) -> None:
+    app = app_of(chain_of("a", "bc", "d"))
+    for _ in range(2):
+        await post(app, "/x", ASK)
+    found = told.metrics()
+    about = {"asgi_stream.route": "/x", "asgi_stream.format": "tokens"}
+    [active] = found["asgi_stream.runs.active"]
+    assert (active.value, dict(active.attributes)) == (0, about)
+    [tokens] = found["asgi_stream.tokens"]
+    assert tokens.value == 6
+    [duration] = found["asgi_stream.run.duration"]
+    assert (duration.count, dict(duration.attributes)) == (
+        2,
+        {**about, "asgi_stream.state": "done"},
+    )
+    [first] = found["asgi_stream.run.time_to_first_token"]
+    assert first.count == 2
+    [high] = found["asgi_stream.run.buffer.high_water"]
+    assert high.max >= len(b'data: {"token": "bc"}\n\n')
+    assert "asgi_stream.runs.cancelled" not in found
+
+
+async def test_while_a_run_goes_on_it_is_active(told: Any) -> None:
+    go_on = asyncio.Event()
+
+    async def waits(value: str) -> str:
+        await go_on.wait()
+        return value
+
+    app = app_of(RunnableLambda(waits), limits=Limits(hold=0))
+    async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
+        while not exchange.messages:
+            await asyncio.sleep(0)
+        [active] = told.metrics()["asgi_stream.runs.active"]
+        assert active.value == 1
+        go_on.set()
+        await exchange.finished()
+
+
+async def test_a_run_whose_reader_leaves_is_cancelled(told: Any) -> None:
+    async def waits(value: str) -> str:
+        await asyncio.sleep(60)
+        return value
+
+    app = app_of(RunnableLambda(waits), limits=Limits(hold=0))
+    async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
+        while not exchange.messages:
+            await asyncio.sleep(0)
+        exchange.leave()
+        await exchange.finished()
+    assert told.span.attributes["asgi_stream.state"] == "cancelled"
+    assert told.span.attributes["asgi_stream.reason"] == "disconnect"
+    [cancelled] = told.metrics()["asgi_stream.runs.cancelled"]
+    assert cancelled.attributes["asgi_stream.reason"] == "disconnect"
+
+
+async def test_a_run_that_takes_too_long_is_cancelled(told: Any) -> None:
+    async def waits(value: str) -> str:
+        await asyncio.sleep(60)
+        return value
+
+    await post(app_of(RunnableLambda(waits), limits=Limits(run=0.02)), "/x", "a")
+    about = told.span.attributes
+    assert (about["asgi_stream.state"], about["asgi_stream.reason"]) == ("cancelled", "timeout")
+    assert about["asgi_stream.code"] == "timeout"
+
+
+async def test_a_failure_is_a_status_with_the_log_s_id_and_no_text(
+    told: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    await post(app_of(chain_of("a", ValueError("secret"))), "/x", ASK)
+    span = told.span
+    assert not span.status.is_ok
+    assert span.status.description == "run_failed"
+    error_id = span.attributes["asgi_stream.error_id"]
+    assert error_id in caplog.text
+    assert "secret" not in str(span.to_json())
+    [failed] = [
+        each for each in caplog.records if getattr(each, "error_id", None) and each.levelno > 30
+    ]
+    assert failed.__dict__["error_id"] == error_id
+    assert failed.__dict__["code"] == "run_failed"
+
+
+async def test_what_is_refused_is_counted(told: Any) -> None:
+    def refuses(request: Any) -> str:
+        raise StreamError("No.", code="unknown_user", status=401)
+
+    app = app_of(chain_of("a"), authorize=refuses)
+    await post(app, "/x", ASK)
+    [rejected] = told.metrics()["asgi_stream.requests.rejected"]
+    assert rejected.attributes["asgi_stream.code"] == "unknown_user"
+    assert told.spans.get_finished_spans() == ()
+
+
+@pytest.mark.parametrize("format", ["events", "vercel"])
+async def test_tokens_and_usage_of_other_formats(told: Any, format: str) -> None:
+    body = {"prompt": "Hi"} if format == "vercel" else "Hi"
+    await post(app_of(Scripted(script=told_usage()), format=format), "/x", body)
+    about = told.span.attributes
+    assert about["asgi_stream.tokens"] >= 2
+    if format == "vercel":
+        assert about["gen_ai.usage.input_tokens"] == 3
+        assert about["gen_ai.usage.output_tokens"] == 4
+
+
+async def test_a_stored_run_is_told_of_too(told: Any) -> None:
+    await post(app_of(chain_of("a"), resume=True), "/x", ASK)
+    assert told.span.attributes["asgi_stream.state"] == "done"
+
+
+async def test_every_run_is_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "asgi_stream")
+    answer = await post(StreamApp([StreamRoute("/x", chain_of("a"))]), "/x", ASK)
+    [line] = caplog.records
+    assert line.message.startswith(f"run {answer.headers['x-run-id']} of /x: done after 0.")
+    fields = line.__dict__
+    assert (fields["run_id"], fields["state"]) == (answer.headers["x-run-id"], "done")
+
+
+def test_without_the_extra_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asgi_stream.telemetry", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(TableError, match=r"pip install \"asgi_stream\[otel\]\""):
+        StreamApp([StreamRoute("/x", chain_of("a"))], telemetry=True)
+
+
+def test_a_real_server_with_an_exporter(tmp_path: Path) -> None:
+    """The SDK as an app brings it: its exporter writes what it is told."""
+    out = tmp_path / "told.jsonl"
+    with serving("tests.otel_app:app", tmp_path, env={"TOLD": str(out)}) as server:
+        command = [sys.executable, "-c", "import httpx,sys; httpx.post(sys.argv[1], json='Hi')"]
+        subprocess.run([*command, f"{server.url}/x"], check=True, timeout=30)
+        server.terminate()
+        server.process.wait(timeout=10)
+    spans = [json.loads(line) for line in out.read_text().splitlines()]
+    run, request = spans
+    assert run["name"] == "run /x"
+    assert run["parent_id"] == request["context"]["span_id"]
+    assert run["attributes"]["asgi_stream.state"] == "done"
