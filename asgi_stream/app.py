@@ -31,7 +31,7 @@ from .outbox import Outbox, nothing
 from .pages import Pages
 from .playground import traces
 from .prepare import Prepared, prepare
-from .rejoin import Runs, answer_about, come_back, path_of, place_of
+from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
 from .requests import ClientDisconnect
 from .respond import respond
@@ -205,7 +205,7 @@ class StreamApp:
         if isinstance(found, Response):
             return await found(scope, receive, send)
         if isinstance(found, Replay):
-            found.place = place_of(found.run_id, request.url.path, endpoint)
+            found.place = place_of(found.run_id, seen_path(request), endpoint)
         here.streams.add(found)
         try:
             await respond(found, route, scope, receive, send)

@@ -240,6 +240,16 @@ def path_of(path: str, endpoint: str) -> str:
     return "/".join(path.rstrip("/").split("/")[: -endpoint.count("/") or None])
 
 
+def seen_path(request: Request) -> str:
+    """The request's path, with a slash at its end only if its client has written one.
+
+    Litestar adds one to the path that a mounted app sees.
+    """
+    path = request.url.path
+    raw: bytes = request.scope.get("raw_path") or path.encode()
+    return path if raw.endswith(b"/") else path.rstrip("/")
+
+
 def place_of(run_id: str, path: str, endpoint: str) -> str:
     """Where a run is, relative to a request's `path`, which need not begin where the client's does.
 

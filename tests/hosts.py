@@ -32,6 +32,7 @@ PAGE = "a page of the host"
 def routes(prefix: str = "") -> list[StreamRoute]:
     return [
         StreamRoute(f"{prefix}/hello", chain_of("Hel", "lo")),
+        StreamRoute(f"{prefix}/kept", chain_of("Hel", "lo"), resume=True),
         StreamRoute(f"{prefix}/words", RunnableGenerator(words)),
     ]
 

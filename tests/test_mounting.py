@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -31,6 +32,11 @@ async def test_a_mounted_table_streams_and_a_drop_stops_the_run(host: str, tmp_p
             answer = httpx.post(f"{server.url}{path}", json={"question": "?"})
             assert (answer.status_code, answer.history) == (200, [])
             assert tokens(answer.content) == ["Hel", "lo"]
+            answer = httpx.post(
+                f"{server.url}{path.replace('hello', 'kept')}", json={"question": ""}
+            )
+            place = urljoin(str(answer.url), answer.headers["content-location"])
+            assert httpx.get(place).content == answer.content
         assert httpx.get(f"{server.url}/page").text == "a page of the host"
         key = new_key()
         async with await Connection.post(server.port, f"{prefix}/words", key) as client:

@@ -27,7 +27,7 @@ http {{
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://127.0.0.1:{behind}; proxy_read_timeout 2s; }}
+    location {prefix} {{ proxy_pass http://127.0.0.1:{behind}{kept}; proxy_read_timeout 2s; }}
   }}
 }}
 """
@@ -48,11 +48,13 @@ backend b
 
 
 @contextmanager
-def proxy(name: str, behind: Server, folder: Path) -> Iterator[int]:
+def proxy(name: str, behind: Server, folder: Path, prefix: str = "/") -> Iterator[int]:
+    """Its port. nginx takes `prefix` off the path."""
     port = free_port()
     config = folder / f"{name}.conf"
     text = {"nginx": NGINX, "haproxy": HAPROXY}[name]
-    config.write_text(text.format(port=port, behind=behind.port, folder=folder))
+    where = {"prefix": prefix, "kept": "" if prefix == "/" else "/"}
+    config.write_text(text.format(port=port, behind=behind.port, folder=folder, **where))
     program = shutil.which(name) or f"/usr/sbin/{name}"
     command = [program, "-c" if name == "nginx" else "-f", str(config)]
     with (folder / f"{name}.log").open("wb") as log:

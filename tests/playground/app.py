@@ -1,0 +1,105 @@
+"""Tables with a playground, mounted in all the ways there are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableLambda
+from litestar import Litestar
+from litestar import asgi as litestar_asgi
+from litestar.types import Receive, Scope, Send
+from pydantic import BaseModel, Field
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Mount
+
+from asgi_stream import StreamApp, StreamError, StreamRoute
+from examples.agent import agent
+from examples.scripted import ScriptedModel
+
+from ..client.app import everything
+from ..models import PROMPT
+
+HTML = "<img src=x onerror=alert(1)>"
+MARKDOWN = (
+    "# Title\n\n* one\n* two\n\n**bold** `code` <script>alert(1)</script> "
+    "[evil](javascript:alert(1)) [good](https://example.com) ![far](https://example.com/x.png)"
+)
+
+
+class Stop(BaseModel):
+    town: str
+    nights: int = 1
+
+
+class Trip(BaseModel):
+    """A trip."""
+
+    to: str = Field(description=f"Where to {HTML}")
+    days: int = 3
+    budget: float | None = None
+    luxury: bool = False
+    season: Literal["spring", "summer"] = "summer"
+    stops: list[Stop] = []
+    words: list[str] = []
+    extra: dict[str, Any] | None = None
+
+
+async def plan(trip: Any) -> Any:
+    await asyncio.sleep(0.05)
+    return {"plan": trip}
+
+
+def fails(_: Any) -> Any:
+    raise ValueError("secret")
+
+
+def authorize(request: Request) -> str:
+    if request.headers.get("authorization") != "Bearer ann":
+        raise StreamError("Who are you?", code="unknown_user", status=401)
+    return "ann"
+
+
+def seen(messages: Any) -> str:
+    content = messages[-1].content
+    return str(content if isinstance(content, str) else [block["type"] for block in content])
+
+
+chain = PROMPT | ScriptedModel(seconds=0.02)
+marked = PROMPT | ScriptedModel(answer=MARKDOWN.replace("{", "{{"), seconds=0)
+
+
+def routes() -> list[StreamRoute]:
+    return [
+        StreamRoute("/chat", chain),
+        StreamRoute("/markdown", marked),
+        StreamRoute("/trip", RunnableLambda(plan), input=Trip, format="chunks"),
+        StreamRoute("/any", RunnableLambda(plan), format="chunks"),
+        StreamRoute("/fails", RunnableLambda(fails)),
+        StreamRoute("/steps", RunnableLambda(everything)),
+        StreamRoute("/agent", agent, format="events"),
+        StreamRoute("/vercel", agent, format="vercel"),
+        StreamRoute("/agui", agent, format="agui"),
+        StreamRoute("/langgraph", agent, format="langgraph"),
+        StreamRoute("/langserve", chain, format="langserve"),
+        StreamRoute("/openai", {"fast": chain, "deep": marked}, format="openai"),
+        StreamRoute("/files", RunnableLambda(seen), format="vercel"),
+        StreamRoute("/kept/{name}", chain, resume=True, configurable=("temperature",)),
+        StreamRoute("/get", chain, methods=("GET",)),
+        StreamRoute("/mine", chain, authorize=authorize),
+    ]
+
+
+streams = StreamApp(routes(), playground=True, title=f"All {HTML}")
+root = streams
+nested = Starlette(routes=[Mount("/a", routes=[Mount("/b", streams)])])
+
+
+@litestar_asgi("/ai", is_mount=True, copy_scope=False)
+async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
+    app: Any = streams
+    await app(scope, receive, send)
+
+
+litestar = Litestar([mounted])

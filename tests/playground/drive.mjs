@@ -1,0 +1,307 @@
+// Drives the playground as a person would: node drive.mjs PLAYWRIGHT FOLDER SCENARIO URL
+import { readFileSync, writeFileSync } from "node:fs";
+
+const [playwright, folder, scenario, url] = process.argv.slice(2);
+const { chromium } = await import(playwright);
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
+});
+const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+const report = { problems: [], elsewhere: [] };
+
+async function opened(address = url) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(20000);
+  page.on("console", (message) => {
+    // A refusal is for the page to tell; the browser complains of it as well.
+    const refused = /Failed to load resource.*(401|422|500)/.test(message.text());
+    if (message.type() === "error" && !refused) report.problems.push(message.text());
+  });
+  page.on("pageerror", (error) => report.problems.push(error.message));
+  page.on("dialog", (dialog) => { report.problems.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin && !request.url().startsWith("data:")) {
+      report.elsewhere.push(request.url());
+    }
+  });
+  await page.goto(address);
+  await page.waitForSelector("#form textarea, #form input", { state: "attached" });
+  return page;
+}
+
+const state = (page, wanted) => page.waitForFunction(
+  (wanted) => document.getElementById("state").textContent === wanted, wanted,
+).catch(async () => {
+  throw new Error(`the page is at ${await page.textContent("#state")}: ${await page.textContent("#error")}`);
+});
+const choose = (page, path) => page.click(`[data-path="${path}"]`);
+const words = (page, text) => page.fill("#form textarea:visible >> nth=0", text);
+const answer = async (page) => (await page.textContent("#answer")).trim();
+const steps = (page) => page.$$eval("#timeline > li", (found) => found.map((each) => [
+  each.querySelector(".kind")?.textContent, each.querySelector(".name")?.textContent,
+]));
+const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+
+async function asked(page, path, text, wanted = "done") {
+  await choose(page, path);
+  if (text !== null) await words(page, text);
+  await page.click("#run");
+  await state(page, wanted);
+  await drawn(page);
+  return answer(page);
+}
+
+const SCENARIOS = {
+  async first() {
+    const page = await opened();
+    report.title = await page.textContent("#title");
+    report.said = await asked(page, "/chat", "What is a stream?");
+    report.steps = await steps(page);
+    report.figures = await page.$$eval("#figures dt", (found) => found.map((each) => each.textContent));
+    await page.click("#tab-Frames");
+    report.frames = await page.$$eval("#frames li code", (found) => found.map((each) => each.textContent));
+    await page.click("#tab-Timeline");
+    await page.uncheck("#trace");
+    await page.click("#run");
+    await state(page, "done");
+    await page.click("#tab-Frames");
+    await drawn(page);
+    report.plain = await page.$$eval("#frames li code", (found) => found.map((each) => each.textContent));
+  },
+
+  async formats() {
+    const page = await opened();
+    report.said = {};
+    report.steps = {};
+    for (const path of ["/agent", "/vercel", "/agui", "/langgraph", "/langserve", "/openai", "/steps", "/get"]) {
+      if (path === "/steps") {
+        await choose(page, path);
+        await page.fill("#form textarea:visible", '"Hi"');
+        await page.click("#run");
+        await state(page, "done");
+        await drawn(page);
+        report.said[path] = await answer(page);
+      } else report.said[path] = await asked(page, path, "Hi?");
+      report.steps[path] = await steps(page);
+    }
+    await choose(page, "/openai");
+    await page.selectOption("#model", "deep");
+    await words(page, "Hi?");
+    await page.click("#run");
+    await state(page, "done");
+    await drawn(page);
+    report.said.deep = await answer(page);
+  },
+
+  async markdown() {
+    const page = await opened();
+    await asked(page, "/markdown", "x");
+    report.html = await page.innerHTML("#answer");
+    await asked(page, "/chat", "<img src=x onerror=alert(1)>");
+    report.question = await page.innerHTML("#answer");
+    await choose(page, "/trip");
+    report.hint = await page.textContent("#form small");
+    report.images = await page.$$eval("img", (found) => found.length);
+  },
+
+  async form() {
+    const page = await opened();
+    await choose(page, "/trip");
+    await page.fill("text=To >> xpath=.. >> textarea", "Paris");
+    await page.fill("label:has-text('Days') >> xpath=.. >> input", "5");
+    await page.fill("label:has-text('Budget') >> xpath=.. >> input", "9.5");
+    await page.check("label:has-text('Luxury') >> xpath=.. >> input");
+    await page.selectOption("label:has-text('Season') >> xpath=.. >> select", { label: "spring" });
+    await page.click("fieldset:has(legend:has-text('Stops')) > button");
+    await page.fill("label:has-text('town') >> xpath=.. >> textarea", "Lyon");
+    await page.click("fieldset:has(legend:has-text('Words')) > button");
+    await page.click("fieldset:has(legend:has-text('Words')) > button");
+    await page.fill("fieldset:has(legend:has-text('Words')) textarea >> nth=0", "a");
+    await page.click("fieldset:has(legend:has-text('Words')) .item >> nth=1 >> text=×");
+    await page.click("#as-json");
+    report.json = JSON.parse(await page.inputValue("#json"));
+    await page.fill("#json", JSON.stringify({ ...report.json, days: 7, extra: { a: [1] } }));
+    await page.click("#as-json");
+    await page.click("#run");
+    await state(page, "done");
+    await drawn(page);
+    report.planned = JSON.parse(await answer(page));
+    await page.fill("label:has-text('Extra') >> xpath=.. >> textarea", "{");
+    await page.click("#run");
+    await state(page, "not sent");
+    report.wrong = await page.textContent("#error");
+    await choose(page, "/trip");
+    await page.click("#run");
+    await state(page, "done");
+    await choose(page, "/chat");
+    await page.click("#as-json");
+    await page.fill("#json", '{"chat_history": []}');
+    await page.click("#run");
+    await state(page, "failed");
+    report.refused = await page.textContent("#error");
+    report.any = await asked(page, "/any", "plain words");
+    report.fails = await asked(page, "/fails", "x", "failed");
+    report.error = await page.textContent("#error");
+  },
+
+  async files() {
+    const page = await opened();
+    await choose(page, "/files");
+    writeFileSync(`${folder}/dot.png`, Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64"));
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click("text=Attach")]);
+    await chooser.setFiles(`${folder}/dot.png`);
+    await page.waitForSelector(".files li");
+    report.listed = await page.textContent(".files li");
+    await words(page, "What is this?");
+    await page.click("#run");
+    await state(page, "done");
+    await drawn(page);
+    report.seen = await answer(page);
+    await page.click("text=Add message");
+    await page.selectOption(".message >> nth=1 >> select", "assistant");
+    await page.fill(".message >> nth=1 >> textarea", "A dot.");
+    await page.click("#as-json");
+    report.json = JSON.parse(await page.inputValue("#json"));
+    await page.click("#as-json");
+    await page.click("[aria-label='Remove the file']");
+    await page.click("[aria-label='Remove this message'] >> nth=1");
+    await page.click("#as-json");
+    report.less = JSON.parse(await page.inputValue("#json"));
+  },
+
+  async stopping() {
+    const page = await opened();
+    const speaking = () => page.waitForFunction(() => document.getElementById("answer").textContent.length > 30);
+    await choose(page, "/chat");
+    await words(page, "x");
+    await page.keyboard.press("Control+Enter");
+    await speaking();
+    await page.keyboard.press("Escape");
+    await state(page, "stopped");
+    report.stopped = await answer(page);
+    await choose(page, "/kept/{name}");
+    await words(page, "y");
+    await page.fill("#extras input >> nth=0", "ann");
+    await page.click("#run");
+    await speaking();
+    await page.click("#leave");
+    await state(page, "left");
+    report.left = await answer(page);
+    await page.click("#resume");
+    await state(page, "done");
+    await drawn(page);
+    report.resumed = await answer(page);
+    await page.click("#run");
+    await speaking();
+    await page.reload();
+    await speaking();
+    await state(page, "done");
+    await drawn(page);
+    report.reloaded = await answer(page);
+    await page.click("#run");
+    await speaking();
+    await page.click("#stop");
+    await state(page, "stopped");
+    report.cancelled = await page.textContent("#error");
+    await page.click("#history summary");
+    report.runs = await page.$$eval("#runs button small", (found) => found.map((each) => each.textContent.replace(/^.*?([/])/, "$1")));
+    await page.click("#runs button >> nth=3");
+    report.restored = await page.inputValue("#form textarea:visible >> nth=0");
+    await page.click("text=Forget them");
+    report.forgotten = await page.$$eval("#runs button", (found) => found.length);
+  },
+
+  async sharing() {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const page = await opened();
+    await choose(page, "/kept/{name}");
+    await words(page, "a & b = <c>");
+    await page.fill("#extras input >> nth=0", "ann");
+    await page.fill("#extras input >> nth=1", "0.5");
+    await page.click("#headers summary");
+    await page.click("text=Add header");
+    await page.fill("#headers input >> nth=0", "Authorization");
+    await page.fill("#headers input >> nth=1", "Bearer ann");
+    await page.click("#link");
+    report.link = await page.evaluate(() => navigator.clipboard.readText());
+    const other = await opened(report.link);
+    report.linked = [
+      await other.inputValue("#form textarea:visible >> nth=0"),
+      await other.inputValue("#extras input >> nth=0"),
+      await other.inputValue("#extras input >> nth=1"),
+      await other.$$eval("#headers input", (found) => found.length),
+    ];
+    report.code = {};
+    await page.click("#tab-Code");
+    for (const path of ["/kept/{name}", "/vercel", "/openai", "/langserve", "/get"]) {
+      if (path !== "/kept/{name}") { await choose(page, path); await words(page, "It's \"Hi\"?"); }
+      report.code[path] = {};
+      for (const name of ["curl", "Python", "JavaScript"]) report.code[path][name] = await page.textContent(`#code-${name}`);
+    }
+    await asked(page, "/mine", "Hi?");
+    await page.click("[aria-label='Remove the header']");
+    await page.click("#run");
+    await state(page, "failed");
+    report.refused = await page.textContent("#error");
+  },
+
+  async looks() {
+    const page = await opened();
+    report.overflow = {};
+    for (const [width, height] of [[1400, 900], [820, 1000], [390, 844]]) {
+      await page.setViewportSize({ width, height });
+      for (const scheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme: scheme });
+        await page.selectOption("#picker", "/agent").catch(() => choose(page, "/agent"));
+        await words(page, "What is the weather in a place with a very long name?");
+        await page.click("#run");
+        await state(page, "done");
+        await drawn(page);
+        report.overflow[width] = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        await page.screenshot({ path: `${folder}/${width}-${scheme}.png`, fullPage: true });
+      }
+    }
+    await page.click("#theme");
+    report.themes = [await page.evaluate(() => document.documentElement.dataset.theme)];
+    await page.click("#theme");
+    report.themes.push(await page.evaluate(() => document.documentElement.dataset.theme));
+    report.dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.reload();
+    await page.waitForSelector("#form textarea");
+    report.themes.push(await page.evaluate(() => document.documentElement.dataset.theme));
+    await page.click("#theme");
+    report.themes.push(await page.evaluate(() => document.documentElement.dataset.theme ?? null));
+    // By keyboard alone: the skip link, and the tabs.
+    await page.setViewportSize({ width: 1400, height: 900 });
+    await page.reload();
+    await page.waitForSelector("#form textarea");
+    await page.keyboard.press("Tab");
+    report.focused = await page.evaluate(() => document.activeElement.textContent);
+    await page.focus("#tab-Timeline");
+    await page.keyboard.press("ArrowRight");
+    report.tab = await page.evaluate(() => document.activeElement.id);
+    report.unlabelled = await page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
+      .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.textContent.trim() && !each.title).length);
+  },
+
+  async mounted() {
+    const page = await opened();
+    report.said = await asked(page, "/chat", "Hi?");
+    await choose(page, "/kept/{name}");
+    await words(page, "y");
+    await page.fill("#extras input >> nth=0", "ann");
+    await page.click("#run");
+    await page.waitForFunction(() => document.getElementById("answer").textContent.length > 30);
+    await page.click("#stop");
+    await state(page, "stopped");
+    report.stopped = await page.textContent("#error");
+  },
+};
+
+try {
+  await SCENARIOS[scenario]();
+  console.log(JSON.stringify(report));
+} finally {
+  await browser.close();
+}

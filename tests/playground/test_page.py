@@ -1,0 +1,229 @@
+"""The playground in a real Chromium, with clicks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..servers import HERE, Server, serving
+from ..test_proxies import proxy
+
+ANSWER = "You asked: {} I am a small script"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("playground")
+    with serving("tests.playground.app:root", folder) as server:
+        yield server
+
+
+@pytest.fixture
+def drive(playwright: Path, tmp_path: Path) -> Any:
+    def driven(scenario: str, url: str) -> Any:
+        command: list[Any] = [
+            "node",
+            HERE / "playground/drive.mjs",
+            playwright,
+            tmp_path,
+            scenario,
+            url,
+        ]
+        done = subprocess.run(command, capture_output=True, timeout=180)
+        assert done.returncode == 0, done.stderr.decode()
+        report = json.loads(done.stdout)
+        assert report["problems"] == []
+        assert report["elsewhere"] == []
+        return report
+
+    return driven
+
+
+def test_it_shows_an_answer_its_steps_and_its_frames(server: Server, drive: Any) -> None:
+    report = drive("first", f"{server.url}/playground")
+    assert report["title"] == "All <img src=x onerror=alert(1)>"
+    assert report["said"].startswith(ANSWER.format("What is a stream?"))
+    assert report["steps"] == [["prompt", "ChatPromptTemplate"], ["model", "ScriptedModel"]]
+    assert {"time", "first token", "tokens/s", "pieces", "frames"} == set(report["figures"])
+    assert json.loads(report["frames"][0])["event"] == "on_chain_start"
+    assert "token" in json.loads(report["plain"][0])
+    assert report["plain"][-1] == "[DONE]"
+
+
+def test_it_reads_every_format(server: Server, drive: Any) -> None:
+    report = drive("formats", f"{server.url}/playground")
+    looked = "I have looked: It rains in Paris. Take an umbrella, and a hat, and a book."
+    said, steps = report["said"], report["steps"]
+    for path in ("/agent", "/vercel", "/agui", "/langgraph"):
+        assert said[path] == looked
+    for path in ("/langserve", "/openai", "/get"):
+        assert said[path].startswith(ANSWER.format("Hi?"))
+    assert said["deep"].startswith("Title")
+    assert ["tool", "weather (tools)"] in steps["/agent"]
+    assert ["tool", "calls weather"] in steps["/agent"]
+    assert ["tool", "weather"] in steps["/vercel"]
+    assert ["tool", "weather"] in steps["/agui"]
+    assert ["tool", "weather (model)"] in steps["/langgraph"]
+    assert ["model", "ScriptedModel"] in steps["/langserve"]
+    assert ["retrieval", "Finds"] in steps["/steps"]
+    assert ["tool", "broken"] in steps["/steps"]
+    assert ["event", "progress"] in steps["/steps"]
+
+
+def test_markdown_is_shown_and_html_stays_text(server: Server, drive: Any) -> None:
+    report = drive("markdown", f"{server.url}/playground")
+    html = report["html"]
+    for piece in ("<h1>Title</h1>", "<li>one</li>", "<strong>bold</strong>", "<code>code</code>"):
+        assert piece in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert 'href="javascript' not in html
+    assert 'href="https://example.com" target="_blank" rel="noopener noreferrer"' in html
+    assert '<a href="https://example.com/x.png"' in html
+    assert "&lt;img src=x onerror=alert(1)&gt;" in report["question"]
+    assert report["hint"] == "Where to <img src=x onerror=alert(1)>"
+    assert report["images"] == 0
+
+
+def test_a_form_is_made_of_the_schema(server: Server, drive: Any) -> None:
+    report = drive("form", f"{server.url}/playground")
+    assert report["json"] == {
+        "to": "Paris",
+        "days": 5,
+        "budget": 9.5,
+        "luxury": True,
+        "season": "spring",
+        "stops": [{"town": "Lyon", "nights": 1}],
+        "words": ["a"],
+    }
+    assert report["planned"] == {"plan": {**report["json"], "days": 7, "extra": {"a": [1]}}}
+    assert "extra: this is not JSON" in report["wrong"]
+    assert "question: Field required" in report["refused"]
+    assert json.loads(report["any"]) == {"plan": "plain words"}
+    assert "run_failed" in report["error"]
+    assert "secret" not in report["error"]
+
+
+def test_files_go_where_the_format_takes_them(server: Server, drive: Any) -> None:
+    report = drive("files", f"{server.url}/playground")
+    assert report["listed"].startswith("dot.png")
+    assert report["seen"] == "['text', 'image']"
+    first, second = report["json"]
+    assert [block["type"] for block in first["content"]] == ["text", "image"]
+    assert second == {"role": "assistant", "content": "A dot."}
+    assert report["less"] == [{"role": "user", "content": "What is this?"}]
+
+
+def test_a_run_is_stopped_left_resumed_and_found_again(server: Server, drive: Any) -> None:
+    report = drive("stopping", f"{server.url}/playground")
+    whole = ANSWER.format("y")
+    assert ANSWER.format("x").startswith(report["stopped"][:20])
+    assert len(report["stopped"]) < 200
+    assert len(report["left"]) < len(report["resumed"])
+    assert report["resumed"] == report["reloaded"]
+    assert report["resumed"].startswith(whole)
+    assert report["resumed"].endswith("Nobody pays for words that nobody reads.")
+    assert "cancelled" in report["cancelled"]
+    assert (
+        report["runs"]
+        == [
+            "/kept/{name} stopped",
+            "/kept/{name} done",
+            "/kept/{name} done",
+            "/chat stopped",
+        ]
+        or report["runs"][-1] == "/chat stopped"
+    )
+    assert report["forgotten"] == 0
+
+
+def test_a_link_and_code_carry_the_call(server: Server, drive: Any) -> None:
+    report = drive("sharing", f"{server.url}/playground")
+    assert "Bearer" not in report["link"]
+    assert report["linked"] == ["a & b = <c>", "ann", "0.5", 0]
+    code = report["code"]
+    kept = f"{server.url}/kept/ann?temperature=0.5"
+    assert f"curl -N '{kept}'" in code["/kept/{name}"]["curl"]
+    assert "-H 'Authorization: Bearer ann'" in code["/kept/{name}"]["curl"]
+    assert "RemoteRunnable(" in code["/kept/{name}"]["Python"]
+    assert "base_url=" in code["/openai"]["Python"]
+    assert 'format="langserve"' in code["/langserve"]["Python"]
+    assert "connect_sse" in code["/vercel"]["Python"]
+    assert "unknown_user" in report["refused"]
+    for path in ("/kept/{name}", "/vercel", "/langserve", "/get"):
+        curl = code[path]["curl"].replace("\\\n", "")
+        answer = subprocess.run(["bash", "-c", curl], capture_output=True, timeout=60, check=True)
+        assert b"small script" in _letters(answer.stdout) or b"umbrella" in _letters(answer.stdout)
+    for path in ("/kept/{name}", "/langserve", "/vercel", "/get", "/openai"):
+        _python(code[path]["Python"])
+        done = subprocess.run(
+            ["node", "--input-type=module", "-e", code[path]["JavaScript"]],
+            capture_output=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout
+
+
+def _letters(body: bytes) -> bytes:
+    """The text of a stream, whatever its frames."""
+    found = []
+    for line in body.split(b"\n"):
+        if line.startswith(b"data: {"):
+            frame = json.loads(line.removeprefix(b"data: "))
+            data = frame.get("data")
+            chunk = data.get("chunk") if isinstance(data, dict) else None
+            told = frame.get("event") == "on_chat_model_stream"
+            content = chunk.get("content") if told and isinstance(chunk, dict) else None
+            found.append(frame.get("token") or frame.get("delta") or content or "")
+    return "".join(found).encode()
+
+
+def _python(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout
+
+
+def test_it_fits_three_widths_light_and_dark_and_the_keyboard(
+    server: Server, drive: Any, tmp_path: Path
+) -> None:
+    report = drive("looks", f"{server.url}/playground")
+    assert report["overflow"] == {"1400": 0, "820": 0, "390": 0}
+    assert len(list(tmp_path.glob("*.png"))) == 6
+    assert report["themes"] == ["light", "dark", "dark", None]
+    assert report["dark"] == "rgb(17, 20, 25)"
+    assert report["focused"] == "Skip to the input"
+    assert report["tab"] == "tab-Frames"
+    assert report["unlabelled"] == 0
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "options"),
+    [
+        ("nested", "/a/b/playground", ()),
+        ("nested", "/a/b/playground/", ()),
+        ("litestar", "/ai/playground", ()),
+        ("root", "/playground", ("--root-path=/outside",)),
+    ],
+)
+def test_it_works_wherever_it_is_mounted(
+    tmp_path: Path, drive: Any, app: str, path: str, options: tuple[str, ...]
+) -> None:
+    with serving(f"tests.playground.app:{app}", tmp_path, options=options) as server:
+        report = drive("mounted", f"{server.url}{path}")
+    assert report["said"].startswith(ANSWER.format("Hi?"))
+    assert "cancelled" in report["stopped"]
+
+
+def test_it_works_behind_a_proxy_that_takes_its_prefix_off(
+    server: Server, tmp_path: Path, drive: Any
+) -> None:
+    with proxy("nginx", server, tmp_path, "/far/away/") as port:
+        report = drive("mounted", f"http://127.0.0.1:{port}/far/away/playground")
+    assert report["said"].startswith(ANSWER.format("Hi?"))
