@@ -64,10 +64,10 @@ class Detached(Stream):
         self._max_frames = resume.frames or inf
         self._max_size = resume.size or inf
         self._sizes: deque[int] = deque()
-        self._kept = 0
-        self._written = self._bytes = 0
-        self._writing = self._due = self._closed = False
+        self._written = self._bytes = self._dropped = 0
+        self._writing = self._closed = False
         self._at_once = isinstance(resume.opened, MemoryStore)
+        """Whether writing is done as soon as it is asked for, so that nothing need pile up."""
         self.reader: Outbox | None = None
         """The first reader, if it is still there."""
         self._unread: TimerHandle | None = None
@@ -103,6 +103,16 @@ class Detached(Stream):
     # What the run has to say.
 
     def add(self, frame: bytes) -> None:
+        if self._at_once and self._end is None:
+            reader = self.reader
+            if reader is None:
+                self.waiting_since = None
+            else:
+                # What the run is paced by is what its first reader has not taken yet.
+                self.taken = reader.taken
+                if not reader.waits:
+                    self.waiting_since = monotonic()
+            return self._write(numbered(self._id, self._written + 1, [frame]))
         # As an outbox does, less what a store has no use for: each call costs, token by token.
         if not self._waiting:
             self.waiting_since = monotonic()
@@ -111,6 +121,7 @@ class Detached(Stream):
         self.full = self._size >= self._pause_at
         if not self._writing:
             self._write_soon()
+        return None
 
     def _finish(self, end: RunFinished | RunError) -> None:
         super()._finish(end)
@@ -118,40 +129,35 @@ class Detached(Stream):
             self._write_soon()
 
     def _write_soon(self) -> None:
-        # In the next turn of the loop: what is said until then is written together. An idle reader
-        # has its turn then, and writes it on the way; a turn of its own costs as much again.
-        self._writing = self._due = True
-        if self.reader is None or not self._at_once or not self.reader.wake():
-            self._loop.call_soon(self.write)
-
-    def write(self) -> None:
-        """Write what has piled up, if it is time for that."""
-        if self._due:
-            self._due = False
-            self._append()
+        # In the next turn of the loop: what is said until then is written together.
+        self._writing = True
+        self._loop.call_soon(self._append)
 
     def _append(self) -> None:
-        first = self._written + 1
-        frames = numbered(self._id, first, self._take())
-        ended = self._end is not None
-        if ended and not frames:
+        """Write what has piled up."""
+        frames = numbered(self._id, self._written + 1, self._take())
+        if self._end is not None and not frames:
             frames = [b""]  # a format without a last word
+        self._write(frames)
+
+    def _write(self, frames: list[bytes]) -> None:
+        first = self._written + 1
         sizes = self._sizes
         for frame in frames:
             size = len(frame)
             sizes.append(size)
-            self._kept += size
             self._bytes += size
         self._written += len(frames)
-        while len(sizes) > 1 and (len(sizes) > self._max_frames or self._kept > self._max_size):
-            self._kept -= sizes.popleft()
-        if ended or self._record.started is None:
+        while len(sizes) > 1 and (
+            len(sizes) > self._max_frames or self._bytes - self._dropped > self._max_size
+        ):
+            self._dropped += sizes.popleft()
+        record = None
+        if self._end is not None or self._record.started is None:
             self._change()
             record = self.record
-        else:
-            record = None
         keep_from = self._written - len(sizes) + 1
-        return self._append_to_store(self.run_id, first, frames, keep_from=keep_from, record=record)
+        self._append_to_store(self.run_id, first, frames, keep_from=keep_from, record=record)
 
     def _change(self) -> None:
         """Bring the record up to date."""
@@ -182,7 +188,6 @@ class Detached(Stream):
     def _close(self) -> None:
         """Nothing more will be written."""
         self._closed = True
-        self._due = False
         if self._unread is not None:
             self._unread.cancel()
         self.leave()

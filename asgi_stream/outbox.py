@@ -92,15 +92,10 @@ class Outbox:
             # Several branches of a run may wait for the same room.
             await asyncio.shield(self._room)
 
-    def refill(self) -> None:
-        """Fetch what is at hand."""
-
-    def wake(self) -> bool:
-        """Let the reader look for more, if it has taken all there was; whether it had."""
-        if self._reader is None or self._reader.done():
-            return False
-        self._reader.set_result(None)
-        return True
+    @property
+    def waits(self) -> bool:
+        """Whether the reader has not taken all there is."""
+        return bool(self._waiting)
 
     async def catch_up(self) -> None:
         """Fetch what is `_behind`."""
@@ -133,7 +128,6 @@ class Outbox:
     async def pass_on(self, put: Put) -> None:
         """Give to `put` what has piled up since the last time, until the end or the reader's."""
         while not self.reader_left:
-            self.refill()
             if self._waiting:
                 await put(self._take())
             elif self._behind:

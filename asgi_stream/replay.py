@@ -45,7 +45,6 @@ class Replay(Outbox):
         self.made_here = made_here
         if made_here is not None:
             made_here.reader = self
-            self.refill = made_here.write  # type: ignore[method-assign]  # a call less for a token
         self._behind = made_here is None
         self.place = ""
         """Where the run is, relative to the request."""
@@ -129,7 +128,6 @@ class Replay(Outbox):
         self._behind = False
         if self.made_here is not None:
             self.made_here.reader = None
-            self.made_here.write()  # if it was to be written on this reader's way
         self._store.unfollow(self.run_id, self)
 
     def _add(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
@@ -137,7 +135,7 @@ class Replay(Outbox):
         self._waiting += new
         self._size += len(new[0]) if len(new) == 1 else sum(map(len, new))
         self._next += len(new)
-        self.wake()
+        self._wake(self._reader)
         if ended:
             self._end = RunFinished(Step(self.run_id, "", "chain"), None)
             self._wake(self._reader)

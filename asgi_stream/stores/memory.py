@@ -7,7 +7,7 @@ from array import array
 from asyncio import TimerHandle
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import cast
+from typing import Any, cast
 
 from . import PAGE_BYTES, Follower, Page, Producer, RunRecord, Taken
 
@@ -101,7 +101,7 @@ class MemoryStore:
         record: RunRecord | None = None,
     ) -> None:
         kept = self._runs[run_id]
-        producer = cast(Producer, kept.producer)
+        producer: Any = kept.producer  # until its end
         added = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
         kept.growing += frames
         if keep_from > kept.first:
