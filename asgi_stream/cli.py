@@ -234,9 +234,9 @@ def _read(path: Path) -> RouteFile:
 
 
 def _make_importable(path: Path) -> None:
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    for folder in (str(Path.cwd()), str(path.parent)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
 
 
 def _print_routes(found: RouteFile) -> None:

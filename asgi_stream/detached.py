@@ -104,15 +104,14 @@ class Detached(Stream):
 
     def add(self, frame: bytes) -> None:
         if self._at_once and self._end is None:
+            self._write(numbered(self._id, self._written + 1, [frame]))
+            # What the run is paced by is what its first reader has not taken yet.
             reader = self.reader
             if reader is None:
                 self.waiting_since = None
             else:
-                # What the run is paced by is what its first reader has not taken yet.
-                self.taken = reader.taken
-                if not reader.waits:
-                    self.waiting_since = monotonic()
-            return self._write(numbered(self._id, self._written + 1, [frame]))
+                self.waiting_since, self.taken = reader.waiting_since, reader.taken
+            return
         # As an outbox does, less what a store has no use for: each call costs, token by token.
         if not self._waiting:
             self.waiting_since = monotonic()
@@ -121,7 +120,6 @@ class Detached(Stream):
         self.full = self._size >= self._pause_at
         if not self._writing:
             self._write_soon()
-        return None
 
     def _finish(self, end: RunFinished | RunError) -> None:
         super()._finish(end)
@@ -141,23 +139,30 @@ class Detached(Stream):
         self._write(frames)
 
     def _write(self, frames: list[bytes]) -> None:
-        first = self._written + 1
-        sizes = self._sizes
-        for frame in frames:
-            size = len(frame)
+        sizes, first = self._sizes, self._written + 1
+        if len(frames) == 1:
+            size = len(frames[0])
             sizes.append(size)
-            self._bytes += size
+        else:
+            sizes.extend(map(len, frames))
+            size = sum(map(len, frames))
+        self._bytes += size
         self._written += len(frames)
-        while len(sizes) > 1 and (
-            len(sizes) > self._max_frames or self._bytes - self._dropped > self._max_size
-        ):
-            self._dropped += sizes.popleft()
+        if len(sizes) > self._max_frames or self._bytes - self._dropped > self._max_size:
+            self._drop_oldest()
         record = None
         if self._end is not None or self._record.started is None:
             self._change()
             record = self.record
         keep_from = self._written - len(sizes) + 1
-        self._append_to_store(self.run_id, first, frames, keep_from=keep_from, record=record)
+        self._append_to_store(self.run_id, first, frames, keep_from, record)
+
+    def _drop_oldest(self) -> None:
+        sizes = self._sizes
+        while len(sizes) > 1 and (
+            len(sizes) > self._max_frames or self._bytes - self._dropped > self._max_size
+        ):
+            self._dropped += sizes.popleft()
 
     def _change(self) -> None:
         """Bring the record up to date."""

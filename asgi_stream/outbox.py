@@ -92,11 +92,6 @@ class Outbox:
             # Several branches of a run may wait for the same room.
             await asyncio.shield(self._room)
 
-    @property
-    def waits(self) -> bool:
-        """Whether the reader has not taken all there is."""
-        return bool(self._waiting)
-
     async def catch_up(self) -> None:
         """Fetch what is `_behind`."""
 

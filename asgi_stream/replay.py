@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 
 from .detached import Detached, id_line, numbered
 from .errors import FramesGone, RunNotFound, ShuttingDown, StoreUnavailable, WorkerLost
@@ -61,6 +62,8 @@ class Replay(Outbox):
             self.look()
         elif first == self._next and len(frames) == 1 and not ended:
             # As `_add` does, in one call: this is the way of every token.
+            if not self._waiting:
+                self.waiting_since = monotonic()
             self._waiting += frames
             self._size += len(frames[0])
             self._next += 1
@@ -132,6 +135,8 @@ class Replay(Outbox):
 
     def _add(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
         new = frames[self._next - first :] if first < self._next else frames
+        if not self._waiting:
+            self.waiting_since = monotonic()
         self._waiting += new
         self._size += len(new[0]) if len(new) == 1 else sum(map(len, new))
         self._next += len(new)

@@ -73,6 +73,7 @@ def serving(
     env: Mapping[str, str] | None = None,
     options: tuple[str, ...] = (),
     python: str = sys.executable,
+    home: Path | None = None,
 ) -> Iterator[Server]:
     """`app` (``"module:attribute"``) on a server of this kind, until the block ends."""
     port = free_port()
@@ -83,8 +84,8 @@ def serving(
             [python, "-m", *command, *options],
             stdout=out,
             stderr=subprocess.STDOUT,
-            cwd=HERE.parent,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+            cwd=home or HERE.parent,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PORT": str(port), **(env or {})},
         )
         found = Server(process, port, log)
         try:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -165,12 +165,15 @@ def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @contextmanager
-def serving_table(folder: Path, *options: str) -> Iterator[Server]:
+def serving_table(
+    folder: Path, *options: str, command: Sequence[str] = COMMAND
+) -> Iterator[Server]:
+    """The folder's table, served by the command."""
     port = free_port()
     log = folder / "serve.log"
     with log.open("wb") as out:
-        command = [*COMMAND, "serve", f"--port={port}", *options]
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out)
+        serve = [*command, "serve", f"--port={port}", *options]
+        process = subprocess.Popen(serve, cwd=folder, stdout=out, stderr=out)
     found = Server(process, port, log)
     try:
         deadline = time.monotonic() + 30

@@ -271,6 +271,54 @@ def test_14_resume(tmp_path: Path, playwright: Path) -> None:
         assert 0 < len(stopped) < len(report["whole"])
 
 
+def test_15_table(tmp_path: Path) -> None:
+    ask = {"messages": [["human", "What is the weather in Paris?"]]}
+    with example("15_table", tmp_path) as server:
+        *steps, _ = frames(httpx.post(f"{server.url}/steps", json=ask, timeout=30).content)
+        assert [next(iter(step)) for step in steps] == ["model", "tools", "model"]
+        answer = httpx.post(f"{server.url}/chat", json={"prompt": "Hi?"}, timeout=30)
+        assert b'"type":"tool-output-available"' in answer.content
+        answer = httpx.post(f"{server.url}/kept", json=ask, timeout=30)
+        assert "content-location" in answer.headers
+
+
+def test_15_table_as_its_first_line_says() -> None:
+    first = (EXAMPLES / "15_table.toml").read_text().splitlines()[0]
+    _, *command = shlex.split(first.removeprefix("# ").replace("serve", "check"))
+    done = subprocess.run(
+        [sys.executable, "-m", "asgi_stream", *command], capture_output=True, cwd=HERE.parent
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_16_playground(tmp_path: Path) -> None:
+    with example("16_playground", tmp_path) as server:
+        assert httpx.get(f"{server.url}/ai/playground").status_code == 200
+        paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+        assert {"/ai/chat", "/ai/agent", "/ai/useChat"} <= set(paths)
+        assert "Hi?" in said(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
+
+
+def test_17_client(tmp_path: Path) -> None:
+    with example("17_client", tmp_path) as server:
+        assert "Hi? Please." in said(httpx.post(f"{server.url}/chat", json=ASK, timeout=30))
+        *events, _ = frames(httpx.post(f"{server.url}/events", json=ASK, timeout=30).content)
+        names = {event["name"] for event in events}
+        assert {"politely", "inner", "ScriptedModel"} <= names
+
+
+def test_18_telemetry(tmp_path: Path) -> None:
+    with example("18_telemetry", tmp_path) as server:
+        answer = httpx.post(f"{server.url}/chat", json=ASK, timeout=30)
+        run_id = answer.headers["x-run-id"]
+        deadline = time.monotonic() + 20
+        while "asgi_stream.run.duration" not in server.log():
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.1)
+        assert '"name": "run /chat"' in server.log()
+        assert f"run {run_id} of /chat: done after" in server.log()
+
+
 def test_every_example_is_tested() -> None:
     tests = Path(__file__).read_text()
     assert [name for name in NAMES if f"def test_{name}" not in tests] == []

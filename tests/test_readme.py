@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import json
 import re
 import shlex
@@ -14,9 +16,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnablePassthrough
 from pydantic import BaseModel
 
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, errors, limits
+from asgi_stream.cli import main
 from asgi_stream.errors import StreamError
 from asgi_stream.routes import OPTIONS
 
@@ -55,14 +59,54 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     }
     apps = []
     for block in blocks("python"):
-        if "class Lines" not in block:
+        if "class Lines" not in block and "RemoteRunnable" not in block:
             exec(block, names)
             apps.append(names["app"])
-    table, mounted, middleware, _, resumable = apps
+    table, mounted, middleware, _, resumable, described = apps
     served = (table, "/chat"), (mounted, "/ai/chat"), (middleware, "/ai/more"), (resumable, "/chat")
-    for app, path in served:
+    for app, path in (*served, (described, "/ai/chat")):
         assert tokens((await post(app, path, {"question": "Hi?"})).body) == ["Hel", "lo"]
-    assert len(blocks("python")) == 6
+    assert "/ai/chat" in described.openapi()["paths"]
+    assert len(blocks("python")) == 8
+
+
+def test_the_client_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [block] = [block for block in blocks("python") if "RemoteRunnable" in block]
+    with serving("tests.hosts:fastapi", tmp_path, env={"PROBE_LOG": "unused"}) as server:
+        url = f"{server.url}/ai/hello"
+        names: dict[str, Any] = {"url": url, "chain_before": RunnablePassthrough()}
+        exec(block, names)
+        assert capsys.readouterr().out == "Hello"
+        assert names["polite"].invoke({"question": "Hi?"}) == "Hello"
+
+
+def test_the_file_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [block] = blocks("toml")
+    bot = ModuleType("bot")
+    bot.chain = bot.graph = chain_of("Hel", "lo")  # type: ignore[attr-defined]
+    bot.per_request = lambda request: {}  # type: ignore[attr-defined]
+    bot.RateLimitError = RateLimitError  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "bot", bot)
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
+    path = tmp_path / "asgi_stream.toml"
+    path.write_text(block)
+    chat, models = StreamApp.from_toml(path).table
+    assert chat.kept is not None
+    assert chat.kept.store == "redis://127.0.0.1:6379/0"
+    assert list(models.runnables) == ["fast", "deep"]
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    named = re.findall(r"^\| `asgi-stream (\w+)", README, re.MULTILINE)
+    assert sorted(named) == sorted(main.commands)
+
+
+def test_the_table_of_the_app_s_options_has_the_defaults() -> None:
+    section = README.split("| option of the app |")[1].split("\n\n")[0]
+    shown = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", section, re.MULTILINE))
+    named = inspect.signature(StreamApp).parameters.values()
+    defaults = {each.name: each.default for each in named if each.kind is each.KEYWORD_ONLY}
+    assert {name: ast.literal_eval(value) for name, value in shown.items()} == defaults
 
 
 async def test_a_format_of_your_own_is_short_and_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +130,8 @@ async def test_a_format_of_your_own_is_short_and_works(monkeypatch: pytest.Monke
 
 
 def test_the_commands_work(tmp_path: Path) -> None:
-    setup, run, curl = blocks("sh")
+    setup, run, curl, new = blocks("sh")
+    assert new == "asgi-stream new mybot && cd mybot && asgi-stream serve\n"  # tried in test_wheel
     for line in setup.splitlines():
         assert (HERE.parent / line.split("#")[0].strip()).stat().st_mode & 0o100
     assert run == "uvicorn mybot:app\n"
@@ -106,11 +151,12 @@ def test_the_nginx_block_is_accepted_by_nginx(tmp_path: Path) -> None:
 
 
 def test_every_block_is_tested() -> None:
-    assert sorted({kind for kind, _ in BLOCKS}) == ["", "nginx", "python", "sh"]
+    assert sorted({kind for kind, _ in BLOCKS}) == ["", "nginx", "python", "sh", "toml"]
 
 
 def rows(title: str) -> list[list[str]]:
     section = README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    section = section.split("\n| option of the app |")[0]
     table = re.findall(r"^\| `.*$", section, re.MULTILINE)
     return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table]
 

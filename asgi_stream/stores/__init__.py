@@ -142,7 +142,6 @@ class EventStore(Protocol):
         run_id: str,
         first: int,
         frames: Sequence[bytes],
-        *,
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> None:

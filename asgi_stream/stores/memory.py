@@ -96,7 +96,6 @@ class MemoryStore:
         run_id: str,
         first: int,
         frames: Sequence[bytes],
-        *,
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> None:

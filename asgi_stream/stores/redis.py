@@ -118,7 +118,6 @@ class RedisStore:
         run_id: str,
         first: int,
         frames: Sequence[bytes],
-        *,
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> None:

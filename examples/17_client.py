@@ -1,0 +1,36 @@
+# uvicorn examples.17_client:app
+"""A chain that uses a served chain as a step; here both are served by one process.
+
+    curl -N localhost:8000/events -H 'content-type: application/json' -d '{"question": "Hi?"}'
+
+The events of ``/events`` are those of both sides: the model runs behind ``/inner``.
+"""
+
+import os
+
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+
+from asgi_stream import StreamApp, StreamRoute
+from asgi_stream.client import RemoteRunnable
+
+from .scripted import ScriptedModel
+
+inner = ChatPromptTemplate.from_template("{question}") | ScriptedModel()
+remote = RemoteRunnable(f"http://127.0.0.1:{os.environ.get('PORT', 8000)}/inner")
+
+
+async def politely(asked: dict[str, str]) -> dict[str, str]:
+    return {"question": f"{asked['question']} Please."}
+
+
+outer = RunnableLambda(politely) | remote | StrOutputParser()
+
+app = StreamApp(
+    routes=[
+        StreamRoute("/inner", inner, format="events"),
+        StreamRoute("/events", outer, format="events"),
+        StreamRoute("/chat", outer),
+    ]
+)
