@@ -18,7 +18,9 @@ from asgi_stream.client import RemoteRunnable
 from .scripted import ScriptedModel
 
 inner = ChatPromptTemplate.from_template("{question}") | ScriptedModel()
-remote = RemoteRunnable(f"http://127.0.0.1:{os.environ.get('PORT', 8000)}/inner")
+remote: RemoteRunnable[dict[str, str], str] = RemoteRunnable(
+    f"http://127.0.0.1:{os.environ.get('PORT', 8000)}/inner"
+)
 
 
 async def politely(asked: dict[str, str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ REQUESTS: dict[str, tuple[str, Any]] = {
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the examples and an environment of the wheel, as the README says to make it."""
     folder = tmp_path_factory.mktemp("newcomer")
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, HERE.parent]
+    build: list[Any] = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, HERE.parent]
     subprocess.run(build, check=True, capture_output=True, timeout=300)
     [wheel] = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=True)
