@@ -16,5 +16,5 @@ def main() -> None:
     command(prog_name="asgi-stream")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - in a process of its own
     main()

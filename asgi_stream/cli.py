@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -19,10 +18,11 @@ import click
 import uvicorn
 
 from .app import StreamApp
-from .client.shown import Shown, format_of, shown
-from .client.wire import Asking, Frame, Reading, httpx
-from .errors import StreamError, TableError
+from .client.shown import format_of
+from .client.wire import Asking, Reading
+from .errors import TableError
 from .route_file import RouteFile, find_file, read_table
+from .terminal import Printing
 
 TABLE = "ASGI_STREAM_TABLE"
 """Tells the workers which table they serve."""
@@ -36,17 +36,6 @@ GRACE_SECONDS = 8.0
 
 PEER_SECONDS = 60
 """After how long without an answer a peer that has vanished is given up."""
-
-STYLES: dict[str, dict[str, Any]] = {
-    "reasoning": {"fg": "cyan"},
-    "call": {"fg": "blue"},
-    "arguments": {"fg": "blue"},
-    "result": {"fg": "green"},
-    "failure": {"fg": "yellow"},
-    "error": {"fg": "red"},
-    "note": {"dim": True},
-}
-MARKS = {"call": "→ ", "result": "← ", "failure": "✗ ", "error": "✗ ", "note": "· "}
 
 table_argument = click.argument("table", required=False, type=click.Path(path_type=Path))
 
@@ -182,19 +171,8 @@ def call(
         params=dict(_pair(each, "=", "--param") for each in params),
         timeout=timeout,
     )
-    printing = _Printing(raw)
-    try:
+    with Printing(url, raw) as printing:
         asyncio.run(_follow(Reading(asking, format), printing))
-    except KeyboardInterrupt:
-        printing.end("stopped")
-        sys.exit(130)
-    except StreamError as error:
-        fields = "".join(f"\n  {field}: {what}" for field, what in error.fields.items())
-        about = f" ({error.code}" + (f", error id {error.id})" if error.id else ")")
-        printing.failed(f"{error.message}{about}{fields}")
-    except httpx.HTTPError as error:
-        printing.failed(f"{url}: {error or type(error).__name__}")
-    sys.exit(1 if printing.has_failed else 0)
 
 
 def served() -> StreamApp:
@@ -202,7 +180,7 @@ def served() -> StreamApp:
     path = Path(os.environ[TABLE])
     _make_importable(path)
     app = StreamApp.from_toml(path)
-    if hasattr(signal, "SIGUSR1"):
+    if hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none
         signal.signal(signal.SIGUSR1, lambda *_: app.drain())
     # With thousands of streams the collector pauses them all; what is here now stays for good.
     gc.collect()
@@ -256,7 +234,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # pragma: no branch - Linux has it
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SECONDS * 1000)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PEER_SECONDS // 2)
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PEER_SECONDS // 6)
@@ -283,68 +261,9 @@ def _pair(text: str, between: str, option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-async def _follow(reading: Reading, printing: _Printing) -> None:
+async def _follow(reading: Reading, printing: Printing) -> None:
     async with aclosing(reading.frames()) as frames:
         async for frame in frames:
             reading.format = reading.format or format_of(frame)
             printing.take(reading.format, frame)
     printing.end(f"run {reading.run_id}, {reading.format or 'unknown format'}")
-
-
-class _Printing:
-    """Writes an answer to the terminal: its text to stdout, all else to stderr.
-
-    Args:
-        raw: Write frames as they are.
-    """
-
-    def __init__(self, raw: bool) -> None:
-        self._raw = raw
-        self._began = time.monotonic()
-        self._first: float | None = None
-        self._streamed: set[str] = set()
-        self._last = "note"
-        self.has_failed = False
-
-    def take(self, format: str | None, frame: Frame) -> None:
-        if self._raw:
-            fields = {"id": frame.id, "event": frame.event, "data": frame.data}
-            lines = [f"{name}: {value}\n" for name, value in fields.items() if value]
-            click.echo("".join(lines) if format != "text" else frame.data, nl=format != "text")
-        for piece in shown(format, frame, self._streamed):
-            self._first = self._first or time.monotonic() - self._began
-            self.has_failed = self.has_failed or piece.kind == "error"
-            if not self._raw:
-                self._show(piece)
-
-    def failed(self, text: str) -> None:
-        self.has_failed = True
-        self._show(Shown("error", text))
-        click.echo(err=True)
-
-    def end(self, text: str) -> None:
-        if self._raw:
-            return
-        first = "" if self._first is None else f", first output after {self._first:.2f} s"
-        took = f"{time.monotonic() - self._began:.2f} s"
-        self._break()
-        click.secho(f"[{text}{first}, {took}]", dim=True, err=True)
-
-    def _show(self, piece: Shown) -> None:
-        grows = piece.kind in ("text", "reasoning") and piece.kind == self._last
-        if not grows and piece.kind != "arguments":
-            self._break()
-            click.echo(MARKS.get(piece.kind, ""), nl=False, err=piece.kind != "text")
-        if piece.kind == "text":
-            click.echo(piece.text, nl=False)
-        else:
-            click.secho(piece.text, nl=False, err=True, **STYLES[piece.kind])
-        self._last = piece.kind
-        self._open = True
-
-    _open = False
-
-    def _break(self) -> None:
-        if self._open:
-            click.echo(err=self._last != "text")
-            self._open = False

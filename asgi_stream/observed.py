@@ -42,7 +42,6 @@ class Observed:
         self._first: float | None = None
         self._tokens = self._high = 0
         self._usage = {"input_tokens": 0, "output_tokens": 0}
-        self._ended = False
         named = route.path, route.format
         self._span = telemetry.begin(run_id, *named) if telemetry else None
 
@@ -80,15 +79,12 @@ class Observed:
         return encoded
 
     def ended(self, end: RunFinished | RunError | None, reason: str = "disconnect") -> None:
-        """Tell of the run's end, once.
+        """Tell of the run's end.
 
         Args:
             end: How it ended; None if its reader has gone.
             reason: Why it was cancelled then.
         """
-        if self._ended:
-            return
-        self._ended = True
         error = end if isinstance(end, RunError) else None
         state = "done" if isinstance(end, RunFinished) else "failed"
         if error is not None:

@@ -56,12 +56,7 @@ async def respond(
 
     response = EventSourceResponse(
         body(),
-        headers={
-            **NOT_STORED,
-            **stream.headers,
-            RUN_ID: stream.run_id,
-            **({} if ":" in route.format else {FORMAT: route.format}),
-        },
+        headers=_headers(stream, route),
         media_type="application/json" if stream.gathered else route.format_class.media_type,
         ping=0,  # the stream's own pings know when nothing else went out
         sep="\n",
@@ -80,6 +75,11 @@ async def respond(
     except OSError:
         # Some servers raise when a client has gone, in the place of a disconnect message.
         logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
+
+
+def _headers(stream: Outbox, route: StreamRoute) -> dict[str, str]:
+    named = {} if ":" in route.format else {FORMAT: route.format}
+    return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **named}
 
 
 class _Farewell:

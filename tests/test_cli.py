@@ -336,7 +336,12 @@ def test_call_of_no_server() -> None:
 def test_call_is_stopped_by_ctrl_c_and_the_run_with_it(server: Server, notes: Notes) -> None:
     key = new_key()
     command = [*COMMAND, "call", f"{server.url}/kept", "--input", json.dumps(key)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Where tests run in the background Ctrl-C is ignored, and so it would be by what they start.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     assert process.stdout.read(2) == b"w0"
     process.send_signal(signal.SIGINT)
@@ -358,6 +363,15 @@ def test_ctrl_c_in_this_process(server: Server, monkeypatch: pytest.MonkeyPatch)
     done = invoke("call", f"{server.url}/tokens")
     assert done.exit_code == 130
     assert "[stopped, 0.0" in done.stderr
+
+
+def test_what_nobody_expects_is_not_hidden(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "_follow", breaks)
+    done = invoke("call", f"{server.url}/tokens")
+    assert isinstance(done.exception, RuntimeError)
 
 
 # What is shown of a frame.
@@ -528,7 +542,9 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["click", "httpx"])
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    for module in [each for each in sys.modules if each.startswith("asgi_stream.c")]:
+    for module in [
+        each for each in sys.modules if each.startswith(("asgi_stream.c", "asgi_stream.t"))
+    ]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(SystemExit, match=r'pip install "asgi_stream\[serve\]"'):

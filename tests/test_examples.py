@@ -275,7 +275,7 @@ def test_15_table(tmp_path: Path) -> None:
     ask = {"messages": [["human", "What is the weather in Paris?"]]}
     with example("15_table", tmp_path) as server:
         *steps, _ = frames(httpx.post(f"{server.url}/steps", json=ask, timeout=30).content)
-        assert [next(iter(step)) for step in steps] == ["model", "tools", "model"]
+        assert [next(iter(step["data"])) for step in steps] == ["model", "tools", "model"]
         answer = httpx.post(f"{server.url}/chat", json={"prompt": "Hi?"}, timeout=30)
         assert b'"type":"tool-output-available"' in answer.content
         answer = httpx.post(f"{server.url}/kept", json=ask, timeout=30)

@@ -30,11 +30,21 @@ LAYERS = [
     {"replay"},
     {"loops", "rejoin", "respond"},
     {"app"},
-    {"__init__"},
+    {"client"},
+    {"terminal", "__init__"},
+    {"cli"},
+    {"__main__"},
 ]
-OPTIONAL = {"redis_link.py": {"redis"}, "telemetry.py": {"opentelemetry"}}
+OPTIONAL = {
+    "redis_link.py": {"redis"},
+    "telemetry.py": {"opentelemetry"},
+    "wire.py": {"anyio", "httpx", "httpx_sse"},
+    "__init__.py": {"anyio"},  # of the client
+    "cli.py": {"click", "uvicorn"},
+    "terminal.py": {"click"},
+}
 LANGCHAIN = {
-    *("callbacks", "conversations", "inputs", "messages", "narrator", "parsers"),
+    *("callbacks", "client", "conversations", "inputs", "messages", "narrator", "parsers"),
     *("runs", "serialize", "tool_calls"),
 }
 
@@ -42,7 +52,7 @@ LANGCHAIN = {
 def modules() -> dict[str, Path]:
     files = [path for path in PACKAGE.rglob("*.py") if path.parent == PACKAGE]
     return {path.stem: path for path in files} | {
-        folder: PACKAGE / folder for folder in ("formats", "playground", "stores")
+        folder: PACKAGE / folder for folder in ("client", "formats", "playground", "stores")
     }
 
 

@@ -38,7 +38,7 @@ class Away(MemoryStore):
 
 
 async def test_an_app_is_healthy_and_ready_until_it_drains() -> None:
-    app = StreamApp([CHAT])
+    app = StreamApp([CHAT, StreamRoute("/kept", chain_of("a"), resume=True)])
     assert await state(app, "/health") == (200, "ok")
     assert await state(app, "/ready") == (200, "ok")
     app.drain()

@@ -189,6 +189,10 @@ WRONG = [
     (f"{ROUTE}limits={{run=-1}}", "route '/x': limits.run must not be negative"),
     (f"{ROUTE}methods=['PUT']", "methods.0: expected 'GET' or 'POST', not 'PUT'"),
     (f"{ROUTE}resume={{keep='x'}}", "route '/x': resume.keep: expected a valid number, not 'x'"),
+    (
+        f"{ROUTE}resume={{kep=1}}",
+        "resume.kep: there is no such key; did you mean keep?",
+    ),
     (f"{ROUTE}resume={{store='ftp://x'}}", 'resume.store: expected "memory" or an address'),
     (f"{ROUTE}configure='json:no'", "configure: the module 'json' has no attribute 'no'"),
     (f"{ROUTE}input=1", 'input: expected a "module:attribute", not 1'),

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypedDict
 
 import pytest
 from jsonschema import Draft202012Validator
-from langchain_core.runnables import RunnableLambda
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables.utils import ConfigurableFieldSpec
+from openapi_spec_validator import validate
 from pydantic import BaseModel
 
-from asgi_stream import StreamRoute, formats
+from asgi_stream import StreamError, StreamRoute, formats
 from asgi_stream.errors import statuses
 from asgi_stream.events import RunError
 from asgi_stream.formats import Asked
+from asgi_stream.inputs import schema_of_declared
+from asgi_stream.openapi import document
 from asgi_stream.schemas import (
     DEFINITIONS,
     configurable_of,
@@ -123,6 +129,26 @@ def test_a_prompt_s_messages_are_what_is_sent_for_them() -> None:
     assert set(schema["$defs"]) == {"LangChainMessage", "LangChainMessages"}
 
 
+def test_two_lists_of_messages_are_one_definition() -> None:
+    prompt = ChatPromptTemplate.from_messages(
+        [MessagesPlaceholder("before"), MessagesPlaceholder("after")]
+    )
+    schema = input_of(StreamRoute("/x", prompt), "x")
+    assert set(schema["$defs"]) == {"LangChainMessage", "LangChainMessages"}
+    validate(document([StreamRoute("/x", prompt)]))
+
+
+def test_types_that_have_no_schema_are_left_open() -> None:
+    class Configured(RunnablePassthrough[Any]):
+        @property
+        def config_specs(self) -> list[ConfigurableFieldSpec]:
+            return [ConfigurableFieldSpec(id="hook", annotation=Callable[[], int])]
+
+    route = StreamRoute("/x", Configured(), configurable=("hook",))
+    assert configurable_of(route) == {"hook": {}}
+    assert schema_of_declared(Callable[[], int]) == {}
+
+
 def test_a_model_takes_text_or_messages() -> None:
     schema = input_of(StreamRoute("/x", Scripted(script=["a"])), "x")
     fits = validator(schema)
@@ -188,7 +214,14 @@ def test_definitions_of_the_user_s_own_stay_theirs() -> None:
     assert with_plain_messages(mixed)["anyOf"][1] == {"type": "integer"}
 
 
+class Own(StreamError):
+    """Someone's own, which is none of the package's."""
+
+    status = 599
+
+
 def test_every_status_has_its_errors() -> None:
+    assert 599 not in statuses()
     found = statuses()
     assert list(found) == sorted(found)
     assert {kind.code for kind in found[503]} >= {"shutdown", "too_many_runs"}

@@ -168,11 +168,12 @@ class Reading:
                 return
             events = await stack.enter_async_context(aclosing(EventSource(response).aiter_sse()))
             async for event in events:
-                if not event.data and not event.event:
+                # An event without a name has no name; the library calls it "message".
+                name = "" if event.event == "message" else event.event
+                if not event.data and not name:
                     continue  # a ping, after a frame with an id
                 self._last_id = event.id or self._last_id
-                # An event without a name has no name; the library calls some of them "message".
-                frame = Frame("" if event.event == "message" else event.event, event.data, event.id)
+                frame = Frame(name, event.data, event.id)
                 self._ended = self._ended or _ends(self.format, frame)
                 yield frame
                 if self._ended:

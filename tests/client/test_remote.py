@@ -18,7 +18,7 @@ from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from asgi_stream import StreamError
 from asgi_stream.client import RemoteRunnable, _pieces
-from asgi_stream.client.wire import Frame
+from asgi_stream.client.wire import Asking, Frame, Reading
 from asgi_stream.errors import (
     FramesGone,
     InvalidInput,
@@ -305,6 +305,49 @@ async def test_a_client_of_your_own_is_used_and_left_open(server: Server) -> Non
         assert await found.ainvoke(ASK) == "Hello"
         assert "".join(await streamed(found)) == "Hello"
         assert not client.is_closed
+
+
+async def answered(*answers: httpx.Response) -> tuple[list[Frame], list[httpx.Request]]:
+    """What is read of a server that gives these answers, and what it was asked."""
+    asked: list[httpx.Request] = []
+    waiting = list(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return waiting.pop(0)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        asking = Asking(url="http://server/x", body=1, headers={}, params={}, client=client)
+        frames = [frame async for frame in Reading(asking).frames()]
+    return frames, asked
+
+
+def streams(body: bytes, **headers: str) -> httpx.Response:
+    kind = {"content-type": "text/event-stream", "x-run-id": "r"}
+    return httpx.Response(200, content=body, headers={**kind, **headers})
+
+
+async def test_a_ping_after_an_id_is_no_frame() -> None:
+    frames, _ = await answered(streams(b"id: 1\ndata: 1\n\n: ping\n\ndata: [DONE]\n\n"))
+    assert [frame.data for frame in frames] == ["1", "[DONE]"]
+
+
+async def test_what_broke_before_its_first_frame_is_read_from_the_start() -> None:
+    place = {"content-location": "x/runs/r"}
+    frames, asked = await answered(streams(b"", **place), streams(b"data: [DONE]\n\n"))
+    assert [frame.data for frame in frames] == ["[DONE]"]
+    assert [(each.method, each.url.path) for each in asked] == [
+        ("POST", "/x"),
+        ("GET", "/x/runs/r"),
+    ]
+    assert "last-event-id" not in asked[1].headers
+
+
+async def test_a_run_that_has_nothing_more_without_its_end_is_incomplete() -> None:
+    place = {"content-location": "x/runs/r"}
+    first = streams(b"id: 1\ndata: 1\n\n", **place)
+    with pytest.raises(RunIncomplete, match="nothing more"):
+        await answered(first, httpx.Response(204), httpx.Response(204))
 
 
 def test_certificates_are_read_once() -> None:
