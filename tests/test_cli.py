@@ -542,9 +542,8 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["click", "httpx"])
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    for module in [
-        each for each in sys.modules if each.startswith(("asgi_stream.c", "asgi_stream.t"))
-    ]:
+    theirs = ("asgi_stream.cli", "asgi_stream.client", "asgi_stream.terminal")
+    for module in [each for each in sys.modules if each.startswith(theirs)]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(SystemExit, match=r'pip install "asgi_stream\[serve\]"'):
