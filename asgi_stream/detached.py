@@ -76,7 +76,10 @@ class Detached(Stream):
 
     @property
     def record(self) -> RunRecord:
-        return replace(self._record, frames=self._written, size=self._bytes)
+        known = self._record
+        if known.frames == self._written:
+            return known
+        return replace(known, frames=self._written, size=self._bytes)
 
     def stop(self) -> None:
         self.fail(RunCancelled())
@@ -136,9 +139,11 @@ class Detached(Stream):
         frames = numbered(self._id, self._written + 1, self._take())
         if self._end is not None and not frames:
             frames = [b""]  # a format without a last word
-        self._write(frames)
+        if self._write(frames):
+            self.written()
 
-    def _write(self, frames: list[bytes]) -> None:
+    def _write(self, frames: list[bytes]) -> bool:
+        """Give `frames` to the store; whether they are written."""
         sizes, first = self._sizes, self._written + 1
         if len(frames) == 1:
             size = len(frames[0])
@@ -153,9 +158,9 @@ class Detached(Stream):
         record = None
         if self._end is not None or self._record.started is None:
             self._change()
-            record = self.record
+            record = self._record
         keep_from = self._written - len(sizes) + 1
-        self._append_to_store(self.run_id, first, frames, keep_from, record)
+        return self._append_to_store(self.run_id, first, frames, keep_from, record)
 
     def _drop_oldest(self) -> None:
         sizes = self._sizes
@@ -177,6 +182,8 @@ class Detached(Stream):
             state=state,
             started=self._record.started or now,
             ended=None if end is None else now,
+            frames=self._written,
+            size=self._bytes,
             code=end.code if isinstance(end, RunError) else None,
         )
 
@@ -208,7 +215,7 @@ def id_line(format: Format, run_id: str) -> bytes:
 
 def numbered(line: bytes, first: int, pieces: list[bytes]) -> list[bytes]:
     """The frames in `pieces`, each with its `id_line`, of which the first's number is `first`."""
-    if len(pieces) == 1 and pieces[0].find(b"\n\n") == len(pieces[0]) - 2 and line:
+    if line and len(pieces) == 1 and pieces[0].find(b"\n\n") == len(pieces[0]) - 2:
         return [line % first + pieces[0]]
     frames: list[bytes] = []
     for piece in pieces:

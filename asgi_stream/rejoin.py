@@ -74,7 +74,7 @@ class Runs:
             run_id=str(prepared.request.run_id),
             route=self._path,
             owner=self._owner,
-            fingerprint=_fingerprint(prepared, request),
+            fingerprint="" if key is None else _fingerprint(prepared, request),
             created=time.time(),
         )
         name = self._name("key", key)
@@ -245,7 +245,7 @@ def seen_path(request: Request) -> str:
 
     Litestar adds one to the path that a mounted app sees.
     """
-    path = request.url.path
+    path: str = request.scope["path"]
     raw: bytes = request.scope.get("raw_path") or path.encode()
     return path if raw.endswith(b"/") else path.rstrip("/")
 

@@ -808,13 +808,14 @@ class Failing(MemoryStore):
         super().__init__()
         self.error, self.left = error, after
 
-    def append(self, run_id: str, *args: Any, **kwargs: Any) -> None:
+    def append(self, run_id: str, *args: Any, **kwargs: Any) -> bool:
         if self.left:
             self.left -= 1
             return super().append(run_id, *args, **kwargs)
         kept = self._runs[run_id]
         assert kept.producer is not None
-        return kept.producer.written(self.error)
+        kept.producer.written(self.error)
+        return False
 
 
 async def test_a_store_that_breaks_ends_the_run(caplog: pytest.LogCaptureFixture) -> None:

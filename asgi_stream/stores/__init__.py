@@ -39,7 +39,7 @@ class RunRecord:
         run_id: Cannot be guessed.
         route: The path of its route, with its parameters.
         owner: What the route's ``authorize`` returned for who started it.
-        fingerprint: Stands for the request that started it.
+        fingerprint: Stands for the request that started it, if that had an ``Idempotency-Key``.
         state: ``pending`` until the first frame, ``running``, and then how it ended.
         created: Seconds since 1970, as all times here.
         started: When the first frame was written.
@@ -92,7 +92,7 @@ class Producer(Protocol):
         """Someone has asked for the run's end."""
 
     def written(self, error: Exception | None = None) -> None:
-        """What was appended last is written; or why it is not, and the run cannot go on.
+        """What `append` left to be written is; or why it is not, and the run cannot go on.
 
         Args:
             error: `Taken` if the run was held to be dead, and its end was written by another.
@@ -144,11 +144,10 @@ class EventStore(Protocol):
         frames: Sequence[bytes],
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> None:
+    ) -> bool:
         """Write frames of a run that was begun here, and tell all followers.
 
-        Returns at once. When they are written, or cannot be, the producer's `written` is called,
-        perhaps before this returns; until then nothing else may be appended.
+        Returns at once. Until they are written nothing else may be appended.
 
         Args:
             run_id: The run.
@@ -157,6 +156,10 @@ class EventStore(Protocol):
             keep_from: Frames before this id may be dropped.
             record: What is known of the run now, if that has changed. With these frames the run
                 ends if it says so.
+
+        Returns:
+            Whether they are written already. If not, the producer's `written` is called when they
+            are, or cannot be.
         """
 
     async def bury(

@@ -7,7 +7,7 @@ from array import array
 from asyncio import TimerHandle
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, cast
+from typing import cast
 
 from . import PAGE_BYTES, Follower, Page, Producer, RunRecord, Taken
 
@@ -98,9 +98,8 @@ class MemoryStore:
         frames: Sequence[bytes],
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> None:
+    ) -> bool:
         kept = self._runs[run_id]
-        producer: Any = kept.producer  # until its end
         added = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
         kept.growing += frames
         if keep_from > kept.first:
@@ -117,7 +116,7 @@ class MemoryStore:
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
         if self._size > self._capacity:
             self._make_room()
-        producer.written()
+        return True
 
     async def bury(
         self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord

@@ -120,7 +120,7 @@ class RedisStore:
         frames: Sequence[bytes],
         keep_from: int = 1,
         record: RunRecord | None = None,
-    ) -> None:
+    ) -> bool:
         here, keys = self._here(), self._keys
         made = here.made[run_id]
         ended = record is not None and record.ended is not None
@@ -159,6 +159,7 @@ class RedisStore:
         # What is at once may overtake a beat, which must not write an older record over the last.
         at_once = first == 1 and not ended
         here.link.ask(commands, answered, patience=self._patience, at_once=at_once)
+        return False
 
     async def bury(
         self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord

@@ -65,7 +65,8 @@ class Maker:
         )
         self._answered.clear()
         record = self.record if end or first == 1 else None
-        self.store.append(self.run_id, first, frames, keep_from=keep_from, record=record)
+        if self.store.append(self.run_id, first, frames, keep_from=keep_from, record=record):
+            self.written()
         async with asyncio.timeout(15):
             await self._answered.wait()
 
