@@ -37,8 +37,9 @@ async def refuse(
 ) -> RunError:
     """Answer with an error instead of a stream. What is told of it."""
     if isinstance(exception, HTTPException):
+        detail: object = exception.detail  # which FastAPI lets be anything
         exception = StreamError(
-            exception.detail,
+            detail if isinstance(detail, str) else to_json(detail).decode(),
             code="refused",
             status=exception.status_code,
             headers=exception.headers,

@@ -27,7 +27,7 @@ from .errors import (
 )
 from .formats import Document
 from .loops import OnLoop
-from .outbox import Outbox, nothing
+from .outbox import Outbox
 from .pages import Pages
 from .playground import traces
 from .prepare import Prepared, prepare
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from .telemetry import Telemetry
 
 __all__ = ["StreamApp", "StreamMiddleware"]
+
+CLEAN_UP_SECONDS = 1.0
+"""How much longer than a run's grace its end is waited for."""
 
 
 class StreamApp:
@@ -147,11 +150,16 @@ class StreamApp:
             await self.aclose()
 
     async def aclose(self) -> None:
-        """End every stream on this event loop with a terminal frame, and wait for their runs."""
-        here = self._here()
+        """End every stream on this event loop with a terminal frame, and wait for their runs.
+
+        A run that ignores its cancellation is waited for a little longer than ``limits.grace``.
+        """
+        here, loop = self._here(), asyncio.get_running_loop()
         here.close()
-        while here.tasks:
-            await asyncio.wait(here.tasks)
+        grace = max((route.limits.grace for route in self._table.routes), default=0.0)
+        until = loop.time() + grace + CLEAN_UP_SECONDS
+        while here.tasks and (left := until - loop.time()) > 0:
+            await asyncio.wait(here.tasks, timeout=left)
         for store in self._table.stores:
             await store.aclose()
 
@@ -245,31 +253,25 @@ class StreamApp:
             return await answer_about(runs, asked, request)
         if "last-event-id" in request.headers:
             return await come_back(runs, request)
-        if self._draining:
-            raise ShuttingDown
-        release = self._hold(route)
-        try:
-            prepared = await prepare(route, endpoint, request, self._telemetry)
-            if isinstance(prepared, Document):
-                return json_response(prepared.body)
-            if runs is None or prepared.gathered:
-                stream = _begun(route, prepared, request, here.tasks)
-                stream.on_leave, release = release, nothing
-                return stream
-            replay = await runs.begin(prepared, request, here.tasks)
-            if replay.made_here is not None:
-                here.keep(replay.made_here, release)
-                release = nothing
-            return replay
-        finally:
-            release()
+        prepared = await prepare(route, endpoint, request, self._telemetry)
+        if isinstance(prepared, Document):
+            return json_response(prepared.body)
+        if runs is not None and not prepared.gathered:
+            return await runs.begin(prepared, request, here, lambda: self._hold(route))
+        stream = _made(route, prepared, request, here.tasks)
+        stream.on_leave = self._hold(route)
+        stream.begin()
+        return stream
 
     def _hold(self, route: StreamRoute) -> Callable[[], None]:
         """Count one more run of the route. What is returned takes that back.
 
         Raises:
+            ShuttingDown: No new run is begun.
             TooManyRuns: As many as there may be go on.
         """
+        if self._draining or self._here().closing:
+            raise ShuttingDown
         limit, running = route.limits.concurrent, self._running
         if limit is not None and running[route.path] >= limit:
             raise TooManyRuns
@@ -307,12 +309,10 @@ def _telemetry() -> Telemetry:
     return Telemetry()
 
 
-def _begun(
+def _made(
     route: StreamRoute, prepared: Prepared, request: Request, tasks: set[Task[None]]
 ) -> Stream:
     # A browser's EventSource comes back with the id of the last frame that had one.
     returns = request.method == "GET" and not prepared.gathered
     first_line = f"id: {prepared.request.run_id}\n".encode() if returns else b""
-    stream = Stream(prepared, route, first_line=first_line, tasks=tasks)
-    stream.begin()
-    return stream
+    return Stream(prepared, route, first_line=first_line, tasks=tasks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import compile_path
@@ -83,19 +83,21 @@ class Checked:
             yield from kept.problems()
 
     def _wrong_paths(self) -> Iterator[str]:
-        if not str(self._route.path).startswith("/"):
+        path: Any = self._route.path
+        if not isinstance(path, str) or not path.startswith("/"):
             return
         for _, endpoint in (("", ""), *self.format_class.endpoints):
             try:
-                compile_path(self._route.path.rstrip("/") + endpoint)
+                compile_path(path.rstrip("/") + endpoint)
             except (AssertionError, ValueError) as error:
                 yield f"the path cannot be read: {error}"
                 return
 
     def _wrong_words(self) -> Iterator[str]:
         for name in WORDS:
-            words = getattr(self._route, name)
-            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            words: Any = getattr(self._route, name)
+            listed = isinstance(words, Collection) and not isinstance(words, str)
+            if not listed or not all(isinstance(word, str) for word in words):
                 yield f"{name} must be a sequence of strings, not {words!r}"
             else:
                 setattr(self, name, tuple(words))
@@ -113,7 +115,7 @@ class Checked:
                 yield f"{name} must be a function, not {kind_of(function)}"
         for name in MAPPINGS:
             value = getattr(self._route, name)
-            if value is not None and not isinstance(value, Mapping):
+            if not isinstance(value, Mapping) and (value is not None or name != "config"):
                 yield f"{name} must be a mapping, not {kind_of(value)}"
 
     def _wrong_uses(self) -> Iterator[str]:

@@ -12,16 +12,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from .app import StreamApp
 from .client.shown import format_of
 from .client.wire import Asking, Reading
 from .errors import TableError
 from .route_file import RouteFile, find_file, read_table
+from .stores.memory import MemoryStore
 from .terminal import Printing
 
 TABLE = "ASGI_STREAM_TABLE"
@@ -76,6 +78,7 @@ def serve(
         raise click.UsageError("--reload goes with one worker.")
     path = _found(table)
     found = _read(path)
+    _prepare_supervisor(found, workers, reload)
     os.environ[TABLE] = str(path)
     grace = max(route.limits.grace for route in found.routes)
     with _listen(host, port) as listening:
@@ -189,6 +192,26 @@ def served() -> StreamApp:
     return app
 
 
+def _prepare_supervisor(found: RouteFile, workers: int, reload: bool) -> None:
+    kept = [route for route in found.routes if route.kept]
+    here = [route.path for route in kept if isinstance(route.kept.opened, MemoryStore)]  # type: ignore[union-attr]
+    if workers > 1 and here:
+        raise click.UsageError(
+            f"--workers {workers}: the runs of {', '.join(here)} are kept in the memory of one"
+            " worker, where the others do not find them; name a store, resume = { store ="
+            ' "redis://..." }.'
+        )
+    if reload and hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the child
+    # By this name uvicorn's supervisor looks for what to do at SIGUSR1.
+    Multiprocess.handle_usr1 = _pass_on  # type: ignore[attr-defined]
+
+
+def _pass_on(supervisor: Multiprocess) -> None:
+    for worker in supervisor.processes:
+        os.kill(cast(int, worker.process.pid), signal.SIGUSR1)
+
+
 def _found(table: Path | None) -> Path:
     try:
         path = (table or find_file(Path.cwd())).resolve()
@@ -203,7 +226,10 @@ def _found(table: Path | None) -> Path:
 def _read(path: Path) -> RouteFile:
     try:
         found = read_table(path)
-        StreamApp(found.routes, **found.app)
+        try:
+            StreamApp(found.routes, **found.app)
+        except TableError as error:
+            raise TableError(*(f"{path}: {problem}" for problem in error.problems)) from error
     except TableError as error:
         for problem in error.problems:
             click.secho(problem, fg="red", err=True)

@@ -58,9 +58,9 @@ class Conversation:
         if not messages and not state:
             raise _refused("it has none")
         if self._made is not None:
-            return self._made(convert_to_messages([dict(each) for each in messages]))
+            return self._made(_as_langchain_has_them(messages))
         if self._whole:
-            return convert_to_messages([dict(each) for each in messages])
+            return _as_langchain_has_them(messages)
         if not self._fields:
             return list(messages) if self._words is None else _words_of(messages)
         given = {name: value for name, value in state.items() if name in self._fields}
@@ -104,6 +104,13 @@ def _words_of(messages: Sequence[Message]) -> str:
     if other:
         raise _refused(f"this route takes text only, not {sorted(other)[0]}")
     return "".join(block["text"] for block in content)
+
+
+def _as_langchain_has_them(messages: Sequence[Message]) -> list[Any]:
+    try:
+        return convert_to_messages([dict(each) for each in messages])
+    except Exception as error:  # LangChain raises whatever it stumbles over
+        raise _refused("it has a message that LangChain does not take") from error
 
 
 def _refused(why: str) -> InvalidInput:

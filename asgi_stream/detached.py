@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
-from .errors import RunCancelled, StoreUnavailable
+from .errors import RunCancelled, StoreUnavailable, WorkerLost
 from .events import RunError, RunFinished
 from .formats import Format
 from .outbox import Outbox, nothing
@@ -65,7 +65,7 @@ class Detached(Stream):
         self._max_size = resume.size or inf
         self._sizes: deque[int] = deque()
         self._written = self._bytes = self._dropped = 0
-        self._writing = self._closed = False
+        self._writing = self.closed = False
         self._at_once = isinstance(resume.opened, MemoryStore)
         """Whether writing is done as soon as it is asked for, so that nothing need pile up."""
         self.reader: Outbox | None = None
@@ -85,7 +85,7 @@ class Detached(Stream):
         self.fail(RunCancelled())
 
     def written(self, error: Exception | None = None) -> None:
-        if self._closed:
+        if self.closed:
             return
         if error is not None:
             self._not_written(error)
@@ -123,6 +123,9 @@ class Detached(Stream):
         self.full = self._size >= self._pause_at
         if not self._writing:
             self._write_soon()
+
+    def held(self) -> int:
+        return self._size + (self.reader.held() if self.reader else 0)
 
     def _finish(self, end: RunFinished | RunError) -> None:
         super()._finish(end)
@@ -189,6 +192,10 @@ class Detached(Stream):
 
     def _not_written(self, error: Exception) -> None:
         told = self.run_id, self._route.path
+        if self._end is None:
+            code = WorkerLost.code if isinstance(error, Taken) else StoreUnavailable.code
+            self._end = RunError(code, "", "")
+            self._observed.ended(self._end)
         if isinstance(error, Taken):
             logger.warning("run %s of %s: ended, for it was held to be dead", *told)
         else:
@@ -199,7 +206,7 @@ class Detached(Stream):
 
     def _close(self) -> None:
         """Nothing more will be written."""
-        self._closed = True
+        self.closed = True
         if self._unread is not None:
             self._unread.cancel()
         self.leave()

@@ -25,6 +25,14 @@ from .filters import EventFilter
 from .importer import ImportFailed, import_from_string
 from .limits import Limits
 from .resume import Resume
+from .stores import open_store
+
+
+class Secret(str):
+    """Text from the environment, which no message shows."""
+
+    def __repr__(self) -> str:
+        return "(a value from the environment)"
 
 
 def given_in(model: BaseModel) -> dict[str, Any]:
@@ -53,6 +61,11 @@ def _imported_or_table(value: Any) -> Any:
 
 def _store(value: Any) -> Any:
     """An address stays one, and anything else of that form names a store."""
+    if isinstance(value, Secret):
+        try:
+            return open_store(value)
+        except (ImportError, ValueError):
+            raise PydanticCustomError("secret", "Input should be a store's address") from None
     named = isinstance(value, str) and ":" in value and "//" not in value
     return _imported(value) if named else value
 

@@ -22,7 +22,7 @@ def import_from_string(name: str) -> Any:
         raise ImportFailed(f'expected "module:attribute", not {name!r}')
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end itself where it is imported
         kind = type(error).__name__
         raise ImportFailed(f"cannot import the module {module_name!r} ({kind}: {error})") from error
     for attribute in attributes.split("."):

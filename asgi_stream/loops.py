@@ -28,6 +28,9 @@ class OnLoop:
 
     def keep(self, run: Detached, then: Callable[[], None]) -> None:
         """Hold `run` until it has ended, and `then` do that."""
+        if run.closed:
+            then()
+            return
         self.runs.add(run)
 
         def ended() -> None:
@@ -35,3 +38,5 @@ class OnLoop:
             then()
 
         run.on_end = ended
+        if self.closing:
+            run.shut_down()

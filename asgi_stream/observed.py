@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from .events import Event, LangChainEvent, ModelFinished, RunError, RunFinished, TextDelta
+from .events import Event, RunError, RunFinished
 from .routes import StreamRoute
 from .sink import opens
+from .usage import Usage
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -40,15 +42,16 @@ class Observed:
         self._run_id, self._route, self._telemetry = run_id, route, telemetry
         self._began = monotonic()
         self._first: float | None = None
-        self._tokens = self._high = 0
-        self._usage = {"input_tokens": 0, "output_tokens": 0}
-        named = route.path, route.format
-        self._span = telemetry.begin(run_id, *named) if telemetry else None
+        self._high = 0
+        self._span: Any = None
+        self.usage = Usage() if telemetry else None
+        """A callback handler for the run, if anyone is to be told."""
 
     def within(self) -> AbstractContextManager[Any]:
         """Where the run is to be started, so that what it does is told as part of it."""
-        if self._telemetry is None or self._span is None:
+        if self._telemetry is None:
             return nullcontext()
+        self._span = self._telemetry.begin(self._run_id, self._route.path, self._route.format)
         return self._telemetry.within(self._span)
 
     def listening(
@@ -69,11 +72,6 @@ class Observed:
                 self._high = max(self._high, waiting() + len(frame))
                 if self._first is None and opens(event) and not isinstance(event, RunError):
                     self._first = monotonic() - self._began
-            if isinstance(event, TextDelta) or _is_token(event):
-                self._tokens += 1
-            elif isinstance(event, ModelFinished):
-                for name in self._usage:
-                    self._usage[name] += event.usage.get(name) or 0
             return frame
 
         return encoded
@@ -101,16 +99,20 @@ class Observed:
             "error_id": error.id if error else None,
             "seconds": monotonic() - self._began,
             "first_seconds": self._first,
-            "tokens": self._tokens,
+            "tokens": self.usage.tokens if self.usage else None,
             "high_water": self._high,
-            "usage": {name: count for name, count in self._usage.items() if count},
+            "usage": self.usage.counts if self.usage else {},
         }
+        try:
+            self._tell(told)
+        except Exception as error:
+            # A log's filter, or a span's processor; the run's reader shall not miss its end by it.
+            context = {"message": "A run's end could not be told", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def _tell(self, told: Mapping[str, Any]) -> None:
         logger.info(
             "run %(run_id)s of %(route)s: %(state)s after %(seconds).3f s", told, extra=told
         )
         if self._telemetry is not None and self._span is not None:
             self._telemetry.end(self._span, self._route.path, self._route.format, told)
-
-
-def _is_token(event: Event) -> bool:
-    return isinstance(event, LangChainEvent) and event.event.endswith("_model_stream")

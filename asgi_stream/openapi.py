@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ __all__ = ["add_to_openapi", "document"]
 VERSION = "3.1.1"
 TITLE = "asgi_stream"
 JSON = "application/json"
+
+LOCAL = "#/$defs/"
 
 _parameter = re.compile(r"{(\w+)(?::(\w+))?}")
 CONVERTORS = {"int": "integer", "float": "number"}
@@ -85,14 +88,33 @@ def add_to_openapi(app: Any) -> None:
 
 def _paths(routes: Iterable[StreamRoute], prefix: str, written: _Components) -> dict[str, Any]:
     paths: dict[str, Any] = {}
+    named: Counter[str] = Counter()
     for route in routes:
+        own = _own(route)
         for method, endpoint in route.endpoints:
             path = prefix + route.path.rstrip("/") + endpoint
             shown = _parameter.sub(r"{\1}", path) or "/"
-            named = re.sub(r"\W+", "_", f"{method} {shown}").strip("_").lower()
-            operation = _Operation(route, method, endpoint, written).described()
-            paths.setdefault(shown, {})[method.lower()] = {"operationId": named, **operation}
+            there = paths.setdefault(shown, {})
+            if method.lower() in there:
+                continue  # the first of two that differ only in what a parameter may be
+            name = re.sub(r"\W+", "_", f"{method} {shown}").strip("_").lower()
+            named[name] += 1
+            number = f"_{named[name]}" if named[name] > 1 else ""
+            operation = _Operation(route, method, endpoint, own, written).described()
+            there[method.lower()] = {"operationId": name + number, **operation}
     return paths
+
+
+def _own(route: StreamRoute) -> dict[str, Schema]:
+    """What the schemas of the route's format may refer to as the route's own."""
+    names = list(route.runnables)
+    inputs = [input_of(route, name) for name in names]
+    outputs = [output_of(route, name) for name in names]
+    return {
+        "Input": inputs[0] if len(inputs) == 1 else {"anyOf": inputs},
+        "Output": outputs[0] if len(outputs) == 1 else {"anyOf": outputs},
+        "Model": {"enum": names},
+    }
 
 
 def _mounted(routes: Iterable[Any], prefix: str) -> Iterator[tuple[str, Sequence[StreamRoute]]]:
@@ -124,8 +146,8 @@ class _Components:
             if not isinstance(value, dict):
                 return value
             found = {key: moved(each) for key, each in value.items() if key != "$defs"}
-            name = str(value.get("$ref", "")).rpartition("/")[2]
-            if name in known:
+            name = str(value.get("$ref", "")).removeprefix(LOCAL)
+            if name in known:  # and not a component already
                 found["$ref"] = f"#/components/schemas/{place(name)}"
             return found
 
@@ -154,7 +176,12 @@ class _Operation:
     """One endpoint of one route."""
 
     def __init__(
-        self, route: StreamRoute, method: str, endpoint: str, written: _Components
+        self,
+        route: StreamRoute,
+        method: str,
+        endpoint: str,
+        own: Mapping[str, Schema],
+        written: _Components,
     ) -> None:
         self._route, self._method, self._endpoint = route, method, endpoint
         self._written = written
@@ -164,15 +191,8 @@ class _Operation:
         self._body, self._document = told.get("body"), told.get("document")
         self._streams = told.get("streams", self._document is None or self._body is not None)
         self._frame = told.get("frame", self._format.get("frame"))
-        names = list(route.runnables)
-        inputs = [input_of(route, name) for name in names]
-        outputs = [output_of(route, name) for name in names]
-        self._definitions = {
-            "Input": inputs[0] if len(inputs) == 1 else {"anyOf": inputs},
-            "Output": outputs[0] if len(outputs) == 1 else {"anyOf": outputs},
-            "Model": {"enum": names},
-            **self._format.get("$defs", {}),
-        }
+        self._own = own
+        self._definitions = {**own, **self._format.get("$defs", {})}
 
     def described(self) -> dict[str, Any]:
         route, name = self._route, next(iter(self._route.runnables))
@@ -198,9 +218,9 @@ class _Operation:
             return [self._inlined(each) for each in schema]
         if not isinstance(schema, dict):
             return schema
-        name = str(schema.get("$ref", "")).rpartition("/")[2]
-        if name in ("Input", "Output", "Model"):
-            return self._written.add(self._definitions[name], {})
+        name = str(schema.get("$ref", "")).removeprefix(LOCAL)
+        if name in self._own:
+            return self._written.add(self._own[name], {})
         return {key: self._inlined(each) for key, each in schema.items()}
 
     def _in_path(self, place: str) -> Iterator[dict[str, Any]]:
@@ -241,12 +261,12 @@ class _Operation:
         _, media_type = self._route.format_class.refusal(RunError("run_failed", "x", "x"))
         shape = self._schema(self._format.get("error", {"$ref": "#/$defs/Error"}))
         content = {media_type: {"schema": shape}}
-        codes = {told.status: told.code for told in self._route.errors.values()}
-        for status, kinds in statuses().items():
-            told = sorted({f"`{kind.code}`" for kind in kinds})
-            found[str(status)] = {"description": f"Error {', '.join(told)}.", "content": content}
-        for status, code in codes.items():
-            found.setdefault(str(status), {"description": f"Error `{code}`.", "content": content})
+        codes = {status: {kind.code for kind in kinds} for status, kinds in statuses().items()}
+        for told in self._route.errors.values():
+            codes.setdefault(told.status, set()).add(told.code)
+        for status, known in sorted(codes.items()):
+            names = ", ".join(f"`{code}`" for code in sorted(known))
+            found[str(status)] = {"description": f"Error {names}.", "content": content}
         return found
 
     def _answer(self) -> dict[str, Any]:

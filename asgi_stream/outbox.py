@@ -95,6 +95,10 @@ class Outbox:
     async def catch_up(self) -> None:
         """Fetch what is `_behind`."""
 
+    def held(self) -> int:
+        """Bytes that wait for the reader."""
+        return self._size
+
     def fail(self, exception: BaseException) -> None:
         """Take an exception as the end."""
 

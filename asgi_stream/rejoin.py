@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from asyncio import Task
+from collections.abc import Callable
 from hashlib import sha256
 from posixpath import relpath
 from urllib.parse import quote
@@ -15,6 +15,8 @@ from starlette.responses import Response
 from .answers import json_response, nothing_left
 from .detached import Detached
 from .errors import InvalidInput, InvalidRequest, RunNotFound, TooManyOwned
+from .loops import OnLoop
+from .outbox import nothing
 from .prepare import Prepared
 from .replay import Replay
 from .requests import wants_json
@@ -22,6 +24,8 @@ from .resume import Resume
 from .routes import StreamRoute
 from .serialize import to_json
 from .stores import RunRecord
+
+Hold = Callable[[], None]
 
 UNFINISHED = ("pending", "running")
 
@@ -53,19 +57,23 @@ class Runs:
         self._path = path
         self._store = resume.opened
 
-    async def begin(self, prepared: Prepared, request: Request, tasks: set[Task[None]]) -> Replay:
+    async def begin(
+        self, prepared: Prepared, request: Request, here: OnLoop, hold: Callable[[], Hold]
+    ) -> Replay:
         """Start a run that outlives the request, or join the one that the request repeats.
 
         Args:
             prepared: What to run, and how to answer.
             request: With an ``Idempotency-Key``, perhaps.
-            tasks: A set that keeps the run's tasks alive.
+            here: What holds the run.
+            hold: Called when a new one begins; what it returns is called at the end.
 
         Raises:
             InvalidRequest: The key is too long.
             InvalidInput: The key was used for another request.
             TooManyOwned: The caller has as many as may go on at once.
             StoreUnavailable: The store cannot be reached.
+            StreamError: What `hold` raises.
         """
         key = request.headers.get("idempotency-key")
         if key is not None and len(key) > MAX_KEY:
@@ -81,14 +89,20 @@ class Runs:
         known = name and await self._store.named(name)
         if not known:
             await self._check_bounds()
-            run = Detached(prepared, self._route, self._resume, record, tasks=tasks)
+            run = Detached(prepared, self._route, self._resume, record, tasks=here.tasks)
             place = self._name("place", prepared.call.place)
-            known = await self._store.create(run, keep=self._resume.keep, place=place, key=name)
-            if known == record.run_id:
-                replay = Replay(record, 0, self._route, self._store, run)
-                await replay.follow()
-                run.begin()
-                return replay
+            release = hold()
+            try:
+                known = await self._store.create(run, keep=self._resume.keep, place=place, key=name)
+                if known == record.run_id:
+                    replay = Replay(record, 0, self._route, self._store, run)
+                    await replay.follow()
+                    here.keep(run, release)
+                    release = nothing
+                    run.begin()
+                    return replay
+            finally:
+                release()
         same = await self.find(known)
         if same.fingerprint != record.fingerprint:
             raise InvalidInput("The Idempotency-Key was used for another request.")

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .errors import TableError
-from .file_shape import File, Options, Route, given_in
+from .file_shape import File, Options, Route, Secret, given_in
 from .routes import StreamRoute
 from .table import Table
 
@@ -30,13 +30,6 @@ NAMES = ("asgi_stream.toml", "pyproject.toml")
 
 
 Built = TypeVar("Built")
-
-
-class Secret(str):
-    """Text from the environment, which no message shows."""
-
-    def __repr__(self) -> str:
-        return "(a value from the environment)"
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,7 @@ def find_file(folder: Path) -> Path:
     """
     for name in NAMES:
         found = folder / name
-        if found.is_file() and (name != "pyproject.toml" or "[tool.asgi-stream" in _text(found)):
+        if found.is_file() and (name != "pyproject.toml" or _has_table(found)):
             return found
     raise FileNotFoundError(f"there is no {NAMES[0]} in {folder}, and no table in a {NAMES[1]}")
 
@@ -102,8 +95,11 @@ class _Reader:
             self.problems.append("route: expected [[route]] tables")
         elif not data.get("route") and not self.problems:
             self.problems.append("route: expected at least one [[route]]")
-        defaults = self._valid(Options, data.get("defaults", {}), "defaults")
-        routes = data.get("route", ())
+        before = len(self.problems)
+        defaults: Any = self._valid(Options, data.get("defaults", {}), "defaults")
+        if len(self.problems) > before:
+            defaults = None
+        routes = data.get("route", []) if _is_tables(data.get("route")) else []
         found = [self._route(n, each, defaults) for n, each in enumerate(routes, 1)]
         table = RouteFile(self._path, [each for each in found if each], given.get("app", {}))
         if not self.problems:
@@ -113,11 +109,12 @@ class _Reader:
     def _data(self) -> dict[str, Any]:
         try:
             data: Any = tomllib.loads(_text(self._path))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             self.problems.append(f"this is not TOML: {error}")
             return {}
         if self._path.name == "pyproject.toml":
-            data = data.get("tool", {}).get("asgi-stream")
+            tool = data.get("tool")
+            data = tool.get("asgi-stream") if isinstance(tool, dict) else None
             if not isinstance(data, dict):
                 self.problems.append("expected a table [tool.asgi-stream]")
                 return {}
@@ -137,13 +134,13 @@ class _Reader:
             return [self._filled(each, f"{place}.{n}") for n, each in enumerate(value, 1)]
         return value
 
-    def _route(self, n: int, given: Any, defaults: Mapping[str, Any]) -> StreamRoute | None:
+    def _route(self, n: int, given: Any, defaults: Mapping[str, Any] | None) -> StreamRoute | None:
         path = given.get("path") if isinstance(given, dict) else None
         place = f"route {path!r}" if isinstance(path, str) else f"route {n}"
         before = len(self.problems)
         options = self._valid(Route, given, place)
-        if len(self.problems) > before:
-            return None
+        if len(self.problems) > before or defaults is None:
+            return None  # what a route is without its defaults says nothing
         at, runnable = options.pop("path"), options.pop("runnable")
         return self._attempt(lambda: StreamRoute(at, runnable, **{**defaults, **options}))
 
@@ -167,7 +164,14 @@ class _Reader:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _has_table(pyproject: Path) -> bool:
+    try:
+        return "asgi-stream" in tomllib.loads(_text(pyproject))["tool"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _is_tables(value: Any) -> bool:

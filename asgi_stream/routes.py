@@ -166,7 +166,7 @@ class StreamRoute:
             raise TypeError(
                 f"authorize of route {self.path!r} returned {kind_of(owner)}, not a name or None"
             )
-        return owner
+        return owner or None
 
     async def resolve(self, request: Request, name: str | None = None) -> AnyRunnable:
         """The Runnable of that name, or the only one, for this request.

@@ -7,6 +7,7 @@ may send for one. A format's schemas are data beside its module: ``my_format.jso
      "frames": "...",   # a sentence on a whole stream
      "output": ...,     # in a JSON answer; without it there is none
      "error": ...,      # the body of an answer that is an error from its start
+     "run": ...,        # what is told of a stored run
      "endpoints": {"POST /path": {"body": ..., "document": ..., "streams": true}},
      "$defs": {...}}
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .routes import StreamRoute
 
 Schema = Any
+
+KEYS = {"frame", "frames", "output", "error", "run", "endpoints", "$defs"}
 
 MESSAGES = "langchain-messages"
 """The ``format`` of a list of messages."""
@@ -136,8 +139,12 @@ def of_format(format: type[Format]) -> Mapping[str, Any]:
     """What a format says of its wire; nothing for one without such a file."""
     file = getattr(sys.modules[format.__module__], "__file__", None)
     path = Path(file or "unknown").with_suffix(".json")
-    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return found
+    try:
+        found: Any = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except ValueError:
+        found = {}
+    # Another file may have that name.
+    return found if isinstance(found, dict) and found.keys() <= KEYS else {}
 
 
 def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str, Any]:
@@ -177,12 +184,20 @@ def configurable_of(route: StreamRoute) -> dict[str, Schema]:
 def with_plain_messages(schema: Schema) -> Schema:
     """`schema` with LangChain's messages as what is sent for them."""
 
+    definitions: Mapping[str, Schema] = schema.get("$defs", {})
+    # A user's class may have such a name too.
+    messages = {
+        name
+        for name in _MESSAGE_CLASSES & definitions.keys()
+        if "additional_kwargs" in definitions[name].get("properties", {})
+    }
+
     def plain(value: Any) -> Any:
         if isinstance(value, list):
             return [plain(each) for each in value]
         if not isinstance(value, dict):
             return value
-        if _name_in(value) in _MESSAGE_CLASSES:
+        if _name_in(value) in messages:
             return _MESSAGE
         found = {key: plain(each) for key, each in value.items()}
         for union in {"anyOf", "oneOf"} & found.keys():

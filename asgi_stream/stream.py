@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections.abc import Callable, Set
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from .errors import ReaderTooSlow, RunTimeout
 from .events import Event, RunError, RunFinished, Step
@@ -20,7 +21,7 @@ from .parsers import with_inline_parser
 from .prepare import Prepared
 from .reports import public_text, reported
 from .routes import StreamRoute
-from .runs import Run
+from .runs import Run, merge_configs
 from .serialize import to_json
 from .sink import opens
 
@@ -55,7 +56,7 @@ class Stream(Outbox):
         self._filters = prepared.filters
         self._observed = Observed(run_id, route, prepared.telemetry)
         encode = self._gathered if self.gathered else self._format.encode
-        self._encode = self._observed.listening(encode, lambda: self._size)
+        self._encode = self._observed.listening(encode, self.held)
         self._first_line = first_line
         self.wants: Set[type[Event]] = self._format.wants
         self._opening: Future[None] | None = None
@@ -69,11 +70,14 @@ class Stream(Outbox):
         """Start the run, unless it has been ended before."""
         if self._end is not None:
             return
-        runnable = self._prepared.runnable
+        runnable, request = self._prepared.runnable, self._prepared.request
+        if usage := self._observed.usage:
+            config = merge_configs(cast(Any, request.config), {"callbacks": [usage]})
+            request = replace(request, config=config)
         with self._observed.within():
             self._run = Run(
                 with_inline_parser(runnable) if self._route.inline_parser else runnable,
-                self._prepared.request,
+                request,
                 sink=self,
                 grace=self._limits.grace,
                 tasks=self._tasks,

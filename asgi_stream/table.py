@@ -40,7 +40,7 @@ class Table:
         Raises:
             TableError: Two routes claim one path and method.
         """
-        by_pattern = self._by_pattern
+        by_pattern, problems = self._by_pattern, []
         for route in routes:
             if route.kept and route.kept.opened not in self.stores:
                 self.stores.append(route.kept.opened)
@@ -52,12 +52,14 @@ class Table:
                     self._paths.append((pattern, convertors, by_pattern[pattern.pattern]))
                 methods = by_pattern[pattern.pattern]
                 if method in methods:
-                    raise TableError(
+                    problems.append(
                         f"route {route.path!r}: a route for {method} at {path!r} is there already"
                     )
                 methods[method] = route, endpoint
                 if method == "GET" and (method, endpoint) not in route.format_class.runs:
                     methods["HEAD"] = route, endpoint
+        if problems:
+            raise TableError(*problems)
 
     def find(self, scope: Scope) -> Found:
         """The route for an HTTP scope, and which of its endpoints that is.
@@ -79,7 +81,11 @@ class Table:
                 continue
             found = methods.get(scope["method"])
             if found is not None:
-                given = {name: convertors[name].convert(v) for name, v in match.groupdict().items()}
+                try:
+                    parts = match.groupdict().items()
+                    given = {name: convertors[name].convert(part) for name, part in parts}
+                except ValueError:  # a number with more digits than Python reads
+                    continue
                 scope["path_params"] = {**scope.get("path_params", {}), **given}
                 return found
             allowed |= methods.keys()

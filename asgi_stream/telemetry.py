@@ -30,7 +30,7 @@ class Telemetry:
     ``asgi_stream.run.duration``              histogram, s    runs, with ``asgi_stream.state``
     ``asgi_stream.run.time_to_first_token``   histogram, s    from the start to the first output
     ``asgi_stream.run.buffer.high_water``     histogram, By   the most that waited for the reader
-    ``asgi_stream.tokens``                    counter         pieces of text that were sent
+    ``asgi_stream.tokens``                    counter         pieces of text that models streamed
     ``asgi_stream.runs.cancelled``            counter, {run}  with ``asgi_stream.reason``
     ``asgi_stream.requests.rejected``         counter         with ``asgi_stream.code``
     ========================================  ==============  ==================================
@@ -85,7 +85,8 @@ class Telemetry:
             if told[name] is not None:
                 span.set_attribute(f"{NAME}.{name}", told[name])
         for name, count in told["usage"].items():
-            span.set_attribute(f"gen_ai.usage.{name}", count)
+            if count:
+                span.set_attribute(f"gen_ai.usage.{name}", count)
         if told["state"] == "failed":
             span.set_status(trace.StatusCode.ERROR, told["code"])
         span.end()

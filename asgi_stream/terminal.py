@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -22,6 +23,14 @@ STYLES: dict[str, dict[str, Any]] = {
     "note": {"dim": True},
 }
 MARKS = {"call": "→ ", "result": "← ", "failure": "✗ ", "error": "✗ ", "note": "· "}
+
+
+_controls = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def _harmless(text: str, stream: IO[str]) -> str:
+    """`text` without what makes a terminal do things."""
+    return _controls.sub("\N{REPLACEMENT CHARACTER}", text) if stream.isatty() else text
 
 
 class Printing:
@@ -54,7 +63,7 @@ class Printing:
                 fields = "".join(f"\n  {field}: {what}" for field, what in error.fields.items())
                 told = f", error id {error.id}" if error.id else ""
                 self._fail(f"{error.message} ({error.code}{told}){fields}")
-            case httpx.HTTPError():
+            case httpx.HTTPError() | httpx.InvalidURL():
                 self._fail(f"{self._url}: {error or type(error).__name__}")
         if error is None or self._failed:
             sys.exit(1 if self._failed else 0)
@@ -89,9 +98,10 @@ class Printing:
             self._break()
             click.echo(MARKS.get(piece.kind, ""), nl=False, err=piece.kind != "text")
         if piece.kind == "text":
-            click.echo(piece.text, nl=False)
+            click.echo(_harmless(piece.text, sys.stdout), nl=False)
         else:
-            click.secho(piece.text, nl=False, err=True, **STYLES[piece.kind])
+            text = _harmless(piece.text, sys.stderr)
+            click.secho(text, nl=False, err=True, **STYLES[piece.kind])
         self._last = piece.kind
         self._open = True
 

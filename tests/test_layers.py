@@ -14,7 +14,7 @@ LAYERS = [
     {"events", "stores"},
     {"content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
-    {"callbacks", "conversations", "tool_calls"},
+    {"callbacks", "conversations", "tool_calls", "usage"},
     {"listener"},
     {"narrator"},
     {"runs"},
@@ -27,8 +27,8 @@ LAYERS = [
     {"outbox"},
     {"stream"},
     {"detached"},
-    {"replay"},
-    {"loops", "rejoin", "respond"},
+    {"loops", "replay"},
+    {"rejoin", "respond"},
     {"app"},
     {"client"},
     {"terminal", "__init__"},
@@ -45,7 +45,7 @@ OPTIONAL = {
 }
 LANGCHAIN = {
     *("callbacks", "client", "conversations", "inputs", "messages", "narrator", "parsers"),
-    *("runs", "serialize", "tool_calls"),
+    *("runs", "serialize", "tool_calls", "usage"),
 }
 
 

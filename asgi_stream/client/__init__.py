@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteRunnable"]
 
+NO_OUTPUT = "The output is not among the events: a filter leaves out the end of the run."
 READABLE = ("tokens", "chunks", "events", "text", "langserve")
 
 
@@ -43,11 +45,12 @@ class RemoteRunnable(Runnable[Input, Output]):
         url: The route's. Of ``langserve`` the one in front of ``/invoke``.
         format: ``"langserve"`` for a route of that format, or a LangServe; all others tell theirs.
         headers: Sent with each request: ``{"Authorization": "Bearer ..."}``.
-        params: Sent in each query, ``{"include": "on_tool_*"}`` for example.
+        params: Sent in each query.
         configurable: Keys of ``config["configurable"]`` that are sent on.
         auth: As for ``httpx.AsyncClient``.
-        timeout: Seconds of silence after which a connection is held to be broken; the server's
-            pings break a silence.
+        timeout: Seconds of silence after which a stream is held to be broken; the server's pings
+            break a silence, save in ``text``, which has none. What is not streamed is waited for,
+            and the route's ``limits.run`` is its end.
         reconnects: How often in a row a broken connection is made again.
         stops: Whether leaving ends the run of a resumable route too.
         client: An ``httpx.AsyncClient`` to send with, on one event loop, for sync code none.
@@ -135,6 +138,7 @@ class RemoteRunnable(Runnable[Input, Output]):
         found = _Read(await self._document(input, config), Joined(run_manager))
         for event in found.events:
             await found.joined.tell(event)
+        await found.joined.close()
         return found.output
 
     def _invoke(
@@ -145,6 +149,7 @@ class RemoteRunnable(Runnable[Input, Output]):
         found = _Read(answer, Joined(run_manager))
         for event in found.events:
             found.joined.tell_sync(event)
+        found.joined.close_sync()
         return found.output
 
     async def _atransform(
@@ -155,17 +160,19 @@ class RemoteRunnable(Runnable[Input, Output]):
     ) -> AsyncIterator[Any]:
         given: Any = None
         async for each in input:
-            given = each if given is None else given + each
-        joined = Joined(run_manager)
+            given = _added(given, each)
+        joined, said = Joined(run_manager), _Said()
         reading = self._reading(given, config, listened=bool(run_manager.handlers))
         try:
             async with aclosing(reading.frames()) as frames:
                 async for frame in frames:
-                    for kind, value in _pieces(reading.format, frame):
+                    for kind, value in said.of(reading.format, frame):
                         if kind == "event":
                             await joined.tell(value)
                         else:
                             yield value
+            said.check()
+            await joined.close()
         except BaseException as error:
             await joined.close(error)
             raise
@@ -178,17 +185,19 @@ class RemoteRunnable(Runnable[Input, Output]):
     ) -> Iterator[Any]:
         given: Any = None
         for each in input:
-            given = each if given is None else given + each
-        joined = Joined(run_manager)
+            given = _added(given, each)
+        joined, said = Joined(run_manager), _Said()
         reading = self._reading(given, config, listened=bool(run_manager.handlers))
         try:
             with closing(_in_thread(reading)) as frames:
                 for frame in frames:
-                    for kind, value in _pieces(reading.format, frame):
+                    for kind, value in said.of(reading.format, frame):
                         if kind == "event":
                             joined.tell_sync(value)
                         else:
                             yield value
+            said.check()
+            joined.close_sync()
         except BaseException as error:
             joined.close_sync(error)
             raise
@@ -234,13 +243,60 @@ class _Read:
     """What a JSON answer says: the output, and the events that it was made of, if it has them."""
 
     def __init__(self, answer: Any, joined: Joined) -> None:
+        if not isinstance(answer, dict) or "output" not in answer:
+            raise httpx.DecodingError("The answer has no output: it is of another kind of server.")
         self.joined = joined
         output = answer["output"]
-        self.events = [each for each in output if _is_event(each)] if _are_events(output) else []
-        self.output = revived(output)
+        self.events = output if _are_events(output) else []
         if self.events:
             ends = [e for e in self.events if not e["parent_ids"] and e["event"].endswith("_end")]
-            self.output = revived(ends[-1]["data"].get("output")) if ends else None
+            if not ends:
+                raise StreamError(NO_OUTPUT)
+            output = ends[-1]["data"].get("output")
+        self.output = revived(output)
+        if answer.get("interrupted") and isinstance(self.output, dict):
+            self.output["__interrupt__"] = answer["interrupted"]  # as LangGraph has it
+
+
+class _Said:
+    """What the frames of one run hold."""
+
+    def __init__(self) -> None:
+        self._spoke = False
+        self._silent = False
+
+    def of(self, format: str | None, frame: Frame) -> Iterator[tuple[str, Any]]:
+        """Events to be passed on, chunks of the output.
+
+        Raises:
+            StreamError: The run has failed, or the format is not one that is read here.
+        """
+        for kind, value in _pieces(format, frame):
+            yield kind, value
+            if kind == "event" and not value["parent_ids"]:
+                whole = value["event"].endswith("_end") and not self._spoke
+                if whole or value["event"].endswith("_stream"):
+                    # Of what does not stream the end says all.
+                    self._spoke = True
+                    yield "chunk", revived(value["data"].get("output" if whole else "chunk"))
+            self._silent = kind == "event" and not self._spoke
+
+    def check(self) -> None:
+        """
+        Raises:
+            StreamError: Of a run that has ended, no event has told the output.
+        """
+        if self._silent:
+            raise StreamError(NO_OUTPUT)
+
+
+def _added(total: Any, chunk: Any) -> Any:
+    if total is None:
+        return chunk
+    try:
+        return total + chunk
+    except TypeError:
+        return chunk  # as LangChain's own steps do
 
 
 def _is_event(value: Any) -> bool:
@@ -278,8 +334,6 @@ def _pieces(format: str | None, frame: Frame) -> Iterator[tuple[str, Any]]:
         yield "chunk", value["token"]
     elif format == "events" or (format == "langserve" and _is_event(value)):
         yield "event", value
-        if not value["parent_ids"] and value["event"].endswith("_stream"):
-            yield "chunk", revived(value["data"].get("chunk"))
     else:
         yield "chunk", revived(value)
 
@@ -288,13 +342,27 @@ def _in_thread(reading: Reading) -> Generator[Frame, None, None]:
     """The frames for sync code, read by an event loop in a thread of its own."""
     frames = reading.frames()
     end: Any = object()
+    idle = Event()
 
     async def following() -> Any:
-        return await anext(frames, end)
+        try:
+            return await anext(frames, end)
+        finally:
+            idle.set()
 
     with start_blocking_portal() as portal:
         try:
-            while (frame := portal.call(following)) is not end:
+            while True:
+                idle.clear()
+                waiting = portal.start_task_soon(following)
+                try:
+                    frame = waiting.result()
+                finally:
+                    # Ctrl-C comes here, while the other thread still waits for a frame.
+                    waiting.cancel()
+                    idle.wait()
+                if frame is end:
+                    return
                 yield frame
         finally:
             portal.call(frames.aclose)

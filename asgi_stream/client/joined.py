@@ -34,19 +34,21 @@ class Joined:
     def tell_sync(self, event: Mapping[str, Any]) -> None:
         _called(self._told(event))
 
-    async def close(self, error: BaseException) -> None:
+    async def close(self, error: BaseException | None = None) -> None:
+        """End the steps whose end was not told, with the run's error if there is one."""
         await _awaited(self._closed(error))
 
-    def close_sync(self, error: BaseException) -> None:
+    def close_sync(self, error: BaseException | None = None) -> None:
         _called(self._closed(error))
 
-    def _closed(self, error: BaseException) -> Called:
-        """End the steps whose end was not told."""
+    def _closed(self, error: BaseException | None) -> Called:
         while self._open:
             _, manager = self._open.popitem()
-            ends = ("on_llm_error", "on_tool_error", "on_retriever_error", "on_chain_error")
-            end: Any = next(getattr(manager, each) for each in ends if hasattr(manager, each))
-            yield end(error)
+            kind = next(kind for kind in _NOTHING if hasattr(manager, f"on_{kind}_end"))
+            if error is None:
+                yield getattr(manager, f"on_{kind}_end")(_NOTHING[kind])
+            else:
+                yield getattr(manager, f"on_{kind}_error")(error)
 
     def _told(self, event: Mapping[str, Any]) -> Called:
         name, run_id = str(event["event"]), str(event["run_id"])
@@ -160,6 +162,8 @@ def _chain_end(manager: Any, data: Any) -> Any:
     return manager.on_chain_end(data.get("output"))
 
 
+_NOTHING = {"llm": Result(generations=[]), "tool": "", "retriever": [], "chain": None}
+"""What a step has ended with whose end was not told."""
 _START: Mapping[str, Callable[..., Any]] = {
     "chat_model": _chat_model_start,
     "llm": _llm_start,

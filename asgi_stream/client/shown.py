@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from .wire import DONE, Frame
+from .wire import DONE, Frame, httpx
 
 Kind = Literal["text", "reasoning", "call", "arguments", "result", "failure", "note", "error"]
 
@@ -37,7 +37,11 @@ def shown(format: str | None, frame: Frame, streamed: set[str]) -> Iterator[Show
         return
     if not frame.data or frame.data == DONE:
         return
-    value = frame.json()
+    try:
+        value = frame.json()
+    except httpx.DecodingError:
+        yield Shown("note", frame.data)
+        return
     read = _READERS.get(format or "", _whole)
     if isinstance(value, dict) and isinstance(value.get("error"), dict):
         told = value["error"]
@@ -151,7 +155,7 @@ def _vercel(event: str, value: Any) -> Iterator[Shown]:
 
 def _openai(event: str, value: Any) -> Iterator[Shown]:
     for choice in value.get("choices") or ():
-        delta = choice.get("delta") or {}
+        delta = choice.get("delta") or choice.get("message") or {}
         if text := delta.get("reasoning_content"):
             yield Shown("reasoning", text)
         if text := delta.get("content"):

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from anyio import move_on_after
 
-from ..errors import RunIncomplete, StreamError, statuses
+from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError, statuses
 from ..serialize import to_json
 
 try:
@@ -30,6 +30,9 @@ FORMAT = "X-Stream-Format"
 DONE = "[DONE]"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
+PASSING = (408, 429, 502, 503, 504)
+"""The statuses of a server, or of a proxy in front of it, that may be another the next time."""
+
 STOP_SECONDS = 2.0
 """How long the request that stops a run may take, after which the client goes on without."""
 
@@ -48,7 +51,14 @@ class Frame(NamedTuple):
     id: str = ""
 
     def json(self) -> Any:
-        return json.loads(self.data) if self.data else None
+        """
+        Raises:
+            httpx.DecodingError: It is of another server.
+        """
+        try:
+            return json.loads(self.data) if self.data else None
+        except ValueError:
+            raise httpx.DecodingError(f"This is not JSON: {self.data[:100]!r}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +71,7 @@ class Asking:
         headers: Sent with each request.
         params: The query.
         auth: As for ``httpx.AsyncClient``.
-        timeout: Seconds of silence after which a connection is held to be broken.
+        timeout: Seconds of silence after which a stream is held to be broken.
         reconnects: How often in a row a broken connection is made again.
         stops: Whether a resumable run is stopped when its client leaves it.
         client: To send with, instead of one for each call.
@@ -112,11 +122,12 @@ class Reading:
                 asking.url,
                 content=to_json(asking.body),
                 headers=headers,
-                params=asking.params,
-                auth=asking.auth,
+                # It has no pings: how long it may take is for the server to say.
+                timeout=httpx.Timeout(asking.timeout, read=None),
+                **self._options,
             )
             await self._opened(response)
-            return response.json()
+            return Frame("", response.text).json()
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Every frame once and in order, the terminal one too.
@@ -133,6 +144,8 @@ class Reading:
             tries = 0
             try:
                 while not self._ended:
+                    failure: Exception | None = None
+                    known = self.place is not None
                     try:
                         async with aclosing(self._connection(client)) as found:
                             async for frame in found:
@@ -141,15 +154,20 @@ class Reading:
                     except httpx.TransportError:
                         if self.place is None and self.run_id is None:
                             raise  # there was no answer at all
+                    except (StreamError, httpx.HTTPStatusError) as error:
+                        if not known or _status_of(error) not in PASSING:
+                            raise
+                        failure = error  # the run goes on, wherever it is
                     if not self._ended:
-                        tries = await self._wait_after(tries)
-            finally:
+                        tries = await self._wait_after(tries, failure)
+            except (GeneratorExit, asyncio.CancelledError):
                 if not self._ended:
                     await self._stop(client)
+                raise
 
-    async def _wait_after(self, tries: int) -> int:
+    async def _wait_after(self, tries: int, failure: Exception | None) -> int:
         if self.place is None or tries >= self._asking.reconnects:
-            raise RunIncomplete("The stream broke off before its end.")
+            raise failure or RunIncomplete("The stream broke off before its end.")
         await asyncio.sleep(min(FIRST_WAIT_SECONDS * 2**tries, LONGEST_WAIT_SECONDS))
         return tries + 1
 
@@ -161,6 +179,11 @@ class Reading:
             if response.status_code == 204:
                 raise RunIncomplete("The server has nothing more of the run.")
             kind = response.headers.get("content-type", "")
+            if kind.startswith("application/json"):
+                await response.aread()
+                self._ended = True
+                yield Frame("", response.text)
+                return
             if not kind.startswith("text/event-stream"):
                 async for text in response.aiter_text():
                     yield Frame("", text)
@@ -172,8 +195,10 @@ class Reading:
                 name = "" if event.event == "message" else event.event
                 if not event.data and not name:
                     continue  # a ping, after a frame with an id
-                self._last_id = event.id or self._last_id
                 frame = Frame(name, event.data, event.id)
+                if self.place and event.id in ("", self._last_id) and _is_reader_s(frame):
+                    return
+                self._last_id = event.id or self._last_id
                 self._ended = self._ended or _ends(self.format, frame)
                 yield frame
                 if self._ended:
@@ -187,18 +212,24 @@ class Reading:
                 asking.url,
                 content=to_json(asking.body),
                 headers=headers,
-                params=asking.params,
-                auth=asking.auth,
+                **self._options,
             )
         if self._last_id:
             headers["Last-Event-ID"] = self._last_id
-        return client.stream("GET", self.place, headers=headers, auth=asking.auth)
+        return client.stream("GET", self.place, headers=headers, **self._options)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """Of each request; without one of its own it has the client's."""
+        asking = self._asking
+        options = {"params": asking.params, "auth": asking.auth}
+        return {name: option for name, option in options.items() if option}
 
     def _headers(self) -> dict[str, str]:
         return {**self._asking.headers, "Content-Type": "application/json"}
 
     async def _opened(self, response: httpx.Response) -> None:
-        if response.status_code >= 400:
+        if response.status_code >= 300:
             await response.aread()
             raise answered(response)
         headers = response.headers
@@ -212,7 +243,7 @@ class Reading:
         if self.place is None or not self._asking.stops:
             return
         with move_on_after(STOP_SECONDS, shield=True), suppress(httpx.HTTPError):
-            await client.delete(self.place, headers=self._headers(), auth=self._asking.auth)
+            await client.delete(self.place, headers=self._headers(), **self._options)
 
     async def _client(self, stack: AsyncExitStack) -> httpx.AsyncClient:
         asking = self._asking
@@ -228,14 +259,17 @@ def answered(response: httpx.Response) -> Exception:
         told = response.json()
     except ValueError:
         told = None
+    later = response.headers.get("retry-after")
+    headers = {} if later is None else {"Retry-After": later}
     match told:
         case {"error": {"code": str(), "message": str()} as error}:
-            return error_of(error, response.status_code)
+            return error_of(error, response.status_code, headers)
         case {"code": str(code), "message": str() as message} | {
             "code": str(code),
             "detail": str() as message,
         }:
-            return error_of({**told, "code": code, "message": message}, response.status_code)
+            told = {**told, "code": code, "message": message}
+            return error_of(told, response.status_code, headers)
     return httpx.HTTPStatusError(
         f"The server answered {response.status_code} {response.reason_phrase}.",
         request=response.request,
@@ -243,7 +277,9 @@ def answered(response: httpx.Response) -> Exception:
     )
 
 
-def error_of(told: Mapping[str, Any], status: int | None = None) -> StreamError:
+def error_of(
+    told: Mapping[str, Any], status: int | None = None, headers: Mapping[str, str] | None = None
+) -> StreamError:
     """The error that a server has told, as the exception of this package with its code."""
     code, status = str(told.get("code", "run_failed")), status or told.get("status_code")
     fits = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
@@ -256,10 +292,24 @@ def error_of(told: Mapping[str, Any], status: int | None = None) -> StreamError:
         str(told.get("message", "")),
         code=code,
         status=status,
+        headers=headers,
         fields=fields if isinstance(fields, dict) else None,
     )
     error.id = str(told["id"]) if "id" in told else None
     return error
+
+
+def _status_of(error: StreamError | httpx.HTTPStatusError) -> int:
+    return error.status if isinstance(error, StreamError) else error.response.status_code
+
+
+def _is_reader_s(frame: Frame) -> bool:
+    """Whether a frame without an id tells of the connection's end, not of the run's."""
+    if not frame.data.startswith('{"'):
+        return False
+    told = frame.json()
+    error = told.get("error") if isinstance(told.get("error"), dict) else told
+    return error.get("code") in (ShuttingDown.code, StoreUnavailable.code)
 
 
 def _ends(format: str | None, frame: Frame) -> bool:

@@ -208,7 +208,7 @@ def load(name: str) -> type[Format]:
     Raises:
         ImportFailed: There is none, or it is not a format. The message says what was expected.
     """
-    if ":" in name:
+    if ":" in str(name):
         found = import_from_string(name)
     elif name in names():
         found = import_module(f"{__name__}.{name}").Format

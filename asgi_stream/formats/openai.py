@@ -80,9 +80,12 @@ class Format(FormatProtocol):
             raise refused("body", "expected an object")
         model = _known(body.get("model"), asked.models)
         _check_form(body)
-        tools = body.get("tools") or []
+        tools, options = body.get("tools") or [], body.get("stream_options") or {}
+        if not isinstance(tools, list):
+            raise refused("tools", "expected a list")
+        if not isinstance(options, dict):
+            raise refused("stream_options", "expected an object")
         self._tools = frozenset(_name_of(tool, n) for n, tool in enumerate(tools))
-        options = body.get("stream_options") or {}
         streams = bool(body.get("stream"))
         self._tells_usage = not streams or bool(options.get("include_usage"))
         self._about = {"created": int(time()), "model": model}
@@ -308,7 +311,9 @@ def tool_calls(path: str, calls: Any) -> list[dict[str, Any]]:
                 try:
                     known = orjson.loads(arguments or "{}")
                 except orjson.JSONDecodeError:
-                    raise refused(f"{path}.{n}.function.arguments", "expected JSON") from None
+                    known = None
+                if not isinstance(known, dict):
+                    raise refused(f"{path}.{n}.function.arguments", "expected an object as JSON")
                 found.append({"id": id_, "name": name, "args": known})
             case _:
                 raise refused(f"{path}.{n}", "expected a tool call with its id and function")

@@ -249,7 +249,7 @@ def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
         else:
             steps[-1].append(part)
     for step in steps:
-        tools = [part for part in step if part.get("state") in ANSWERED]
+        tools = [part for part in step if part.get("state") in list(ANSWERED)]
         blocks = _blocks(path, step)
         calls = [
             {"id": part.get("toolCallId"), "name": _tool_name(part), "args": _arguments(part)}

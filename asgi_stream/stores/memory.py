@@ -71,13 +71,15 @@ class MemoryStore:
 
     Args:
         size: Bytes of frames that all runs together may take. When they take more, the runs that
-            ended first are dropped before their time.
+            ended first are dropped before their time. Those that go on are bounded by
+            `Resume.size`, each.
     """
 
     def __init__(self, *, size: int = 268_435_456) -> None:
         self._capacity = size
         self._size = 0
         self._runs: dict[str, _Kept] = {}
+        self._ended: dict[str, None] = {}  # the first to end is the first
         self._names: dict[str, str] = {}
 
     async def create(
@@ -114,6 +116,7 @@ class MemoryStore:
         if ended:
             loop = asyncio.get_running_loop()
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
+            self._ended[run_id] = None
         if self._size > self._capacity:
             self._make_room()
         return True
@@ -176,14 +179,12 @@ class MemoryStore:
 
     def _make_room(self) -> None:
         """Drop runs that have ended, the first of them first, until the rest has room."""
-        for kept in sorted(self._runs.values(), key=lambda each: each.record.ended or 0.0):
-            if self._size <= self._capacity:
-                break
-            if kept.producer is None:
-                self._drop(kept.record.run_id)
+        while self._ended and self._size > self._capacity:
+            self._drop(next(iter(self._ended)))
 
     def _drop(self, run_id: str) -> None:
         kept = self._runs.pop(run_id)
+        del self._ended[run_id]
         self._size -= kept.size
         cast(TimerHandle, kept.timer).cancel()
         for name in kept.names:

@@ -211,9 +211,10 @@ class Link:
         except GONE as error:
             again = [(asked, error) for asked in batch]
         except exceptions.RedisError as error:
-            # Whoever waits must not wait for ever.
+            # Whoever waits must not wait for ever. (A database that there is not, for example.)
+            logger.error("the store refuses to serve: %s", error)
             for asked in batch:
-                asked.answered(error)
+                asked.answered(_lost(error))
         else:
             again = self._answered(batch, answers)
         if again:
@@ -262,9 +263,7 @@ class Link:
             asked.tries += 1
             if asked.until <= now and asked.tries >= TRIES:
                 logger.error("the store has not answered for too long: %s", error)
-                lost = StoreUnavailable()
-                lost.__cause__ = error
-                asked.answered(lost)
+                asked.answered(_lost(error))
             else:
                 waiting.append(asked)
         self._queue = waiting + self._queue
@@ -313,3 +312,9 @@ class Link:
     async def _tell(self, telling: Any) -> None:
         with suppress(*GONE):  # the listener finds that out too, and begins again with all channels
             await telling
+
+
+def _lost(error: BaseException) -> StoreUnavailable:
+    lost = StoreUnavailable()
+    lost.__cause__ = error
+    return lost

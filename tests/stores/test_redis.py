@@ -294,8 +294,9 @@ async def test_redis_is_told_the_wrong_thing(
         raise RedisError("odd")
 
     link._run = broken  # type: ignore[method-assign]
-    with pytest.raises(Exception, match="odd"):
+    with pytest.raises(StoreUnavailable):
         await store.named("x")
+    assert "the store refuses to serve: odd" in caplog.text
     del link._run
     await maker.append(b"a", end=True)
     await store.aclose()
