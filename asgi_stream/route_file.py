@@ -95,10 +95,7 @@ class _Reader:
             self.problems.append("route: expected [[route]] tables")
         elif not data.get("route") and not self.problems:
             self.problems.append("route: expected at least one [[route]]")
-        before = len(self.problems)
-        defaults: Any = self._valid(Options, data.get("defaults", {}), "defaults")
-        if len(self.problems) > before:
-            defaults = None
+        defaults = self._valid(Options, data.get("defaults", {}), "defaults")
         routes = data.get("route", []) if _is_tables(data.get("route")) else []
         found = [self._route(n, each, defaults) for n, each in enumerate(routes, 1)]
         table = RouteFile(self._path, [each for each in found if each], given.get("app", {}))
@@ -134,13 +131,13 @@ class _Reader:
             return [self._filled(each, f"{place}.{n}") for n, each in enumerate(value, 1)]
         return value
 
-    def _route(self, n: int, given: Any, defaults: Mapping[str, Any] | None) -> StreamRoute | None:
+    def _route(self, n: int, given: Any, defaults: Mapping[str, Any]) -> StreamRoute | None:
         path = given.get("path") if isinstance(given, dict) else None
         place = f"route {path!r}" if isinstance(path, str) else f"route {n}"
         before = len(self.problems)
         options = self._valid(Route, given, place)
-        if len(self.problems) > before or defaults is None:
-            return None  # what a route is without its defaults says nothing
+        if len(self.problems) > before:
+            return None
         at, runnable = options.pop("path"), options.pop("runnable")
         return self._attempt(lambda: StreamRoute(at, runnable, **{**defaults, **options}))
 
@@ -156,10 +153,15 @@ class _Reader:
         try:
             return given_in(model.model_validate(given))
         except ValidationError as failure:
-            for error in failure.errors(include_url=False):
+            errors = failure.errors(include_url=False)
+            for error in errors:
                 path = ".".join(str(part) for part in error["loc"] if not _is_tag(part))
                 where = f"{place}: {path}" if place and path else place or path
                 self.problems.append(f"{where}: {_said(error, model)}")
+        wrong = {error["loc"][0] for error in errors if error["loc"]}
+        try:
+            return given_in(model.model_validate({k: given[k] for k in given if k not in wrong}))
+        except (ValidationError, TypeError):
             return {}
 
 

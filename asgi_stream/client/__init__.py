@@ -12,10 +12,10 @@ from anyio.from_thread import start_blocking_portal
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import Input, Output
 
-from ..errors import StreamError
 from .joined import Joined
-from .plain import revived, sendable
-from .wire import Asking, Frame, Reading, error_of, httpx
+from .plain import sendable
+from .said import READABLE, Read, Said, added
+from .wire import Asking, Frame, Reading, httpx
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["RemoteRunnable"]
-
-NO_OUTPUT = "The output is not among the events: a filter leaves out the end of the run."
-READABLE = ("tokens", "chunks", "events", "text", "langserve")
 
 
 class RemoteRunnable(Runnable[Input, Output]):
@@ -135,7 +132,7 @@ class RemoteRunnable(Runnable[Input, Output]):
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> Any:
-        found = _Read(await self._document(input, config), Joined(run_manager))
+        found = Read(await self._document(input, config), Joined(run_manager))
         for event in found.events:
             await found.joined.tell(event)
         await found.joined.close()
@@ -146,7 +143,7 @@ class RemoteRunnable(Runnable[Input, Output]):
     ) -> Any:
         with start_blocking_portal() as portal:
             answer = portal.call(self._document, input, config)
-        found = _Read(answer, Joined(run_manager))
+        found = Read(answer, Joined(run_manager))
         for event in found.events:
             found.joined.tell_sync(event)
         found.joined.close_sync()
@@ -160,8 +157,8 @@ class RemoteRunnable(Runnable[Input, Output]):
     ) -> AsyncIterator[Any]:
         given: Any = None
         async for each in input:
-            given = _added(given, each)
-        joined, said = Joined(run_manager), _Said()
+            given = added(given, each)
+        joined, said = Joined(run_manager), Said()
         reading = self._reading(given, config, listened=bool(run_manager.handlers))
         try:
             async with aclosing(reading.frames()) as frames:
@@ -185,8 +182,8 @@ class RemoteRunnable(Runnable[Input, Output]):
     ) -> Iterator[Any]:
         given: Any = None
         for each in input:
-            given = _added(given, each)
-        joined, said = Joined(run_manager), _Said()
+            given = added(given, each)
+        joined, said = Joined(run_manager), Said()
         reading = self._reading(given, config, listened=bool(run_manager.handlers))
         try:
             with closing(_in_thread(reading)) as frames:
@@ -237,105 +234,6 @@ class RemoteRunnable(Runnable[Input, Output]):
         if self._verify is True and self.url.startswith("https"):
             return httpx.create_ssl_context()
         return self._verify
-
-
-class _Read:
-    """What a JSON answer says: the output, and the events that it was made of, if it has them."""
-
-    def __init__(self, answer: Any, joined: Joined) -> None:
-        if not isinstance(answer, dict) or "output" not in answer:
-            raise httpx.DecodingError("The answer has no output: it is of another kind of server.")
-        self.joined = joined
-        output = answer["output"]
-        self.events = output if _are_events(output) else []
-        if self.events:
-            ends = [e for e in self.events if not e["parent_ids"] and e["event"].endswith("_end")]
-            if not ends:
-                raise StreamError(NO_OUTPUT)
-            output = ends[-1]["data"].get("output")
-        self.output = revived(output)
-        if answer.get("interrupted") and isinstance(self.output, dict):
-            self.output["__interrupt__"] = answer["interrupted"]  # as LangGraph has it
-
-
-class _Said:
-    """What the frames of one run hold."""
-
-    def __init__(self) -> None:
-        self._spoke = False
-        self._silent = False
-
-    def of(self, format: str | None, frame: Frame) -> Iterator[tuple[str, Any]]:
-        """Events to be passed on, chunks of the output.
-
-        Raises:
-            StreamError: The run has failed, or the format is not one that is read here.
-        """
-        for kind, value in _pieces(format, frame):
-            yield kind, value
-            if kind == "event" and not value["parent_ids"]:
-                whole = value["event"].endswith("_end") and not self._spoke
-                if whole or value["event"].endswith("_stream"):
-                    # Of what does not stream the end says all.
-                    self._spoke = True
-                    yield "chunk", revived(value["data"].get("output" if whole else "chunk"))
-            self._silent = kind == "event" and not self._spoke
-
-    def check(self) -> None:
-        """
-        Raises:
-            StreamError: Of a run that has ended, no event has told the output.
-        """
-        if self._silent:
-            raise StreamError(NO_OUTPUT)
-
-
-def _added(total: Any, chunk: Any) -> Any:
-    if total is None:
-        return chunk
-    try:
-        return total + chunk
-    except TypeError:
-        return chunk  # as LangChain's own steps do
-
-
-def _is_event(value: Any) -> bool:
-    return isinstance(value, dict) and {"event", "run_id", "parent_ids", "data"} <= value.keys()
-
-
-def _are_events(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_is_event, value))
-
-
-def _pieces(format: str | None, frame: Frame) -> Iterator[tuple[str, Any]]:
-    """What a frame holds: events to be passed on, chunks of the output.
-
-    Raises:
-        StreamError: It says that the run has failed, or the format is not one that is read here.
-    """
-    if format == "text":
-        yield "chunk", frame.data
-        return
-    if format not in READABLE:
-        raise StreamError(f"The route speaks {format!r}; read it with that format's own client.")
-    if frame.event == "error":
-        raise error_of(frame.json())
-    if frame.data in ("", "[DONE]") or frame.event in ("metadata", "end"):
-        return
-    value = frame.json()
-    match value:
-        case {"error": {"code": str(), "message": str(), "id": str()} as told} if len(value) == 1:
-            raise error_of(told)
-        case {"gap": {"first": int(), "last": int()}} if len(value) == 1:
-            raise error_of({"code": "gap", "message": "A part of the answer is no longer kept."})
-        case {"interrupted": list()} if len(value) == 1:
-            return
-    if format == "tokens":
-        yield "chunk", value["token"]
-    elif format == "events" or (format == "langserve" and _is_event(value)):
-        yield "event", value
-    else:
-        yield "chunk", revived(value)
 
 
 def _in_thread(reading: Reading) -> Generator[Frame, None, None]:

@@ -17,7 +17,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from asgi_stream import StreamError
-from asgi_stream.client import RemoteRunnable, _pieces
+from asgi_stream.client import RemoteRunnable
+from asgi_stream.client.said import pieces
 from asgi_stream.client.wire import Asking, Frame, Reading
 from asgi_stream.errors import (
     FramesGone,
@@ -187,8 +188,8 @@ async def test_errors_are_the_classes_of_their_codes(
 
 def test_a_gap_is_an_error() -> None:
     with pytest.raises(FramesGone):
-        list(_pieces("chunks", Frame("", '{"gap": {"first": 1, "last": 3}}')))
-    assert list(_pieces("chunks", Frame("", '{"interrupted": []}'))) == []
+        list(pieces("chunks", Frame("", '{"gap": {"first": 1, "last": 3}}')))
+    assert list(pieces("chunks", Frame("", '{"interrupted": []}'))) == []
 
 
 async def test_langserve_s_errors(server: Server) -> None:
