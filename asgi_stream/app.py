@@ -88,7 +88,7 @@ class StreamApp:
         self.table = tuple(self._table.routes)
         """The routes, with the app's defaults."""
         if playground:
-            self._table.add(traces(self.table))
+            self._table.add(traces(self.table), first=True)
         self._pages = Pages(
             self._table,
             self.table,

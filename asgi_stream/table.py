@@ -34,8 +34,8 @@ class Table:
             self.routes.append(given.with_defaults(defaults))
         self.add(self.routes)
 
-    def add(self, routes: Iterable[StreamRoute]) -> None:
-        """Serve these too.
+    def add(self, routes: Iterable[StreamRoute], *, first: bool = False) -> None:
+        """Serve these too, `first` in front of all that are there.
 
         Raises:
             TableError: Two routes claim one path and method.
@@ -49,7 +49,8 @@ class Table:
                 pattern, _, convertors = compile_path(path or "/")
                 if pattern.pattern not in by_pattern:
                     by_pattern[pattern.pattern] = {}
-                    self._paths.append((pattern, convertors, by_pattern[pattern.pattern]))
+                    at = 0 if first else len(self._paths)
+                    self._paths.insert(at, (pattern, convertors, by_pattern[pattern.pattern]))
                 methods = by_pattern[pattern.pattern]
                 if method in methods:
                     problems.append(

@@ -43,6 +43,7 @@ def _told(n: int, route: StreamRoute) -> dict[str, Any]:
         "configurable": configurable_of(route),
         "resumable": route.kept is not None,
         "converses": route.format_class.converses,
+        "answer": list(route.answer),
         "trace": trace.path if trace else None,
     }
 

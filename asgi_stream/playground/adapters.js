@@ -5,9 +5,10 @@ const parsed = (frame) => {
   try { return JSON.parse(frame.data); } catch { return undefined; }
 };
 
-export function adapterOf(format, view) {
+// route: of a run whose steps are shown, whose answer is what that route's clients get.
+export function adapterOf(format, view, route) {
   const make = ADAPTERS[format] ?? unknown;
-  const take = make(view);
+  const take = make(view, route);
   return (frame) => {
     if (format === "text") return view.text(frame.data);
     if (!frame.data || frame.data === "[DONE]") return undefined;
@@ -33,11 +34,22 @@ function contentOf(message, view) {
 
 const hidden = (event) => event.tags?.includes("langsmith:hidden") || /^_|^ChannelWrite|^Branch</.test(event.name);
 
-function events(view) {
+const UNHEARD = ["nostream", "langsmith:nostream"];
+
+// Whether the route passes on what a model says.
+function heard(event, route) {
+  const marks = [event.name, event.metadata?.langgraph_node, ...(event.tags ?? [])];
+  if (route?.format !== "events" && UNHEARD.some((tag) => event.tags?.includes(tag))) return false;
+  return !route?.answer?.length || route.answer.some((each) => marks.includes(each));
+}
+
+function events(view, route) {
+  const chunked = route?.format === "chunks";
+  const yielded = chunks(view);
   let spoke = false;
   const streamed = new Set();
   return (event) => {
-    if (!event?.event) return;
+    if (!event?.event) return view.note("frame", event);
     const [, kind, moment] = /^on_(.+)_(start|stream|end|error|event)$/.exec(event.event) ?? [];
     const root = !event.parent_ids?.length;
     const data = event.data ?? {};
@@ -48,15 +60,19 @@ function events(view) {
     } else if (moment === "start" && root && kind !== "chain") {
       view.begin(event.run_id, { kind, name: event.name, depth: 1, input: data.input });
     } else if (moment === "stream" && (kind === "chat_model" || kind === "llm")) {
-      spoke = true;
       streamed.add(event.run_id);
-      contentOf(typeof data.chunk === "string" ? { content: data.chunk } : data.chunk, view);
+      if (chunked ? root : heard(event, route)) {
+        spoke = true;
+        contentOf(typeof data.chunk === "string" ? { content: data.chunk } : data.chunk, view);
+      }
       for (const call of data.chunk?.tool_call_chunks ?? []) view.call(event.run_id, call);
+    } else if (moment === "stream" && root && chunked) {
+      yielded(data.chunk);
     } else if (moment === "stream" && root && !spoke && typeof data.chunk === "string") {
       view.text(data.chunk);
     } else if (moment === "end") {
       if (kind === "chat_model") {
-        if (!streamed.has(event.run_id)) { spoke = true; contentOf(data.output, view); }
+        if (!streamed.has(event.run_id) && !chunked && heard(event, route)) { spoke = true; contentOf(data.output, view); }
         if (data.output?.usage_metadata) view.usage(data.output.usage_metadata);
       }
       view.end(event.run_id, { output: data.output });
@@ -68,11 +84,12 @@ function events(view) {
 }
 
 function vercel(view) {
+  let steps = 0;
   return (part) => {
     const id = part?.toolCallId;
     switch (part?.type) {
-      case "start-step": view.begin("step", { kind: "step", name: "step", depth: 1 }); break;
-      case "finish-step": view.end("step", {}); break;
+      case "start-step": steps += 1; view.begin(`step ${steps}`, { kind: "step", name: `step ${steps}`, depth: 1 }); break;
+      case "finish-step": view.end(`step ${steps}`, {}); break;
       case "text-delta": view.text(part.delta); break;
       case "reasoning-delta": view.reasoning(part.delta); break;
       case "tool-input-start": view.begin(id, { kind: "tool", name: part.toolName, depth: 2 }); break;
@@ -142,7 +159,7 @@ function langgraph(view) {
         if (message.type === "AIMessageChunk") contentOf(message, view);
         if (message.usage_metadata) view.usage(message.usage_metadata);
       }
-    } else if (kind === "updates") Object.keys(value ?? {}).forEach((node) => view.note("node", node));
+    } else if (kind === "updates") Object.entries(value ?? {}).forEach(([node, update]) => view.note(node, update));
     else if (kind === "values") view.output(value);
     else if (kind === "custom") view.note("custom", value);
     else if (kind === "error") view.error({ ...value, code: value.error });

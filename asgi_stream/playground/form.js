@@ -8,6 +8,24 @@ const MESSAGE_ROLES = ["human", "ai", "system"];
 
 export class Wrong extends Error {}
 
+// What is there so far: a field that is missing, or not yet right, is left out.
+let lenient = false;
+export function soFar(form) {
+  lenient = true;
+  try { return form.value(); } finally { lenient = false; }
+}
+function refused(message) {
+  if (!lenient) throw new Wrong(message);
+}
+
+export function alike(one, other) {
+  if (one === other) return true;
+  if (typeof one !== "object" || typeof other !== "object" || !one || !other) return false;
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => key in other && alike(one[key], other[key]));
+}
+
 export function formOf(schema, { files = true } = {}) {
   const context = { root: schema ?? {}, files };
   return part(context.root, context, { label: "", path: "input", required: true });
@@ -36,11 +54,13 @@ function part(given, context, about) {
   const arms = (schema.anyOf ?? schema.oneOf ?? []).map((arm) => resolved(arm, context));
   const real = arms.filter((arm) => arm.type !== "null");
   if (arms.length && real.length === 1) {
-    return part({ ...real[0], title: schema.title ?? real[0].title, default: schema.default }, context, {
-      ...about, required: about.required && real.length === arms.length,
+    const nullable = real.length < arms.length;
+    const inner = part({ ...real[0], title: schema.title ?? real[0].title, default: schema.default }, context, {
+      ...about, required: about.required && !nullable,
     });
+    return about.required && nullable ? { ...inner, value: () => inner.value() ?? null } : inner;
   }
-  if (real.length > 1) return choice(real, context, about);
+  if (real.length > 1) return choice(real, context, about, schema.default);
   if (schema.enum) return options(schema.enum, schema, about);
   if ("const" in schema) return options([schema.const], schema, about);
   const type = Array.isArray(schema.type) ? schema.type.find((each) => each !== "null") : schema.type;
@@ -48,6 +68,7 @@ function part(given, context, about) {
   if (type === "integer" || type === "number") return number(schema, about, type);
   if (type === "boolean") return checkbox(schema, about);
   if (type === "array" && schema.items && depth(about) < 6) return list(schema, context, about);
+  if (schema.properties && !about.required && about.path !== "input") return sometimes(schema, context, about);
   if (schema.properties && depth(about) < 6) return fields(schema, context, about);
   return json(schema, about);
 }
@@ -93,9 +114,9 @@ function number(schema, about, type) {
   return {
     element: field(schema, about, control),
     value() {
-      if (control.validity.badInput) throw new Wrong(`${about.path}: expected a number`);
+      if (control.validity.badInput) return refused(`${about.path}: expected a number`);
       if (control.value === "") {
-        if (about.required) throw new Wrong(`${about.path}: a number is missing`);
+        if (about.required) refused(`${about.path}: a number is missing`);
         return undefined;
       }
       return Number(control.value);
@@ -135,7 +156,7 @@ function options(values, schema, about) {
   };
 }
 
-function choice(arms, context, about) {
+function choice(arms, context, about, given) {
   const parts = arms.map((arm) => part(arm, context, { ...about, label: about.label || arm.title }));
   const select = el("select", { "aria-label": `${about.label || "Input"}: which kind` },
     ...arms.map((arm, n) => el("option", { value: String(n) }, kindOf(arm))));
@@ -146,14 +167,13 @@ function choice(arms, context, about) {
   select.value = String(Math.max(0, best));
   select.addEventListener("change", show);
   show();
-  return {
-    element: holder,
-    value: () => parts[Number(select.value)].value(),
-    set(value) {
-      const fits = arms.findIndex((arm) => fitsIn(arm, value));
-      if (fits >= 0) { select.value = String(fits); show(); parts[fits].set(value); }
-    },
+  const set = (value) => {
+    parts.forEach((each) => each.set(undefined));
+    const fits = value === undefined ? -1 : arms.findIndex((arm) => fitsIn(arm, value, context));
+    if (fits >= 0) { select.value = String(fits); show(); parts[fits].set(value); }
   };
+  if (given !== undefined && given !== null) set(given);
+  return { element: holder, value: () => parts[Number(select.value)].value(), set };
 }
 
 function kindOf(arm) {
@@ -161,17 +181,24 @@ function kindOf(arm) {
   return arm.title ?? (Array.isArray(arm.type) ? arm.type.join(" or ") : arm.type) ?? "JSON";
 }
 
-function fitsIn(arm, value) {
+function fitsIn(arm, value, context) {
   const kind = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
-  return !arm.type || arm.type === kind || (arm.type === "integer" && kind === "number");
+  if (arm.type && arm.type !== kind && !(arm.type === "integer" && Number.isInteger(value))) return false;
+  if ("const" in arm && !alike(arm.const, value)) return false;
+  if (arm.enum && !arm.enum.some((each) => alike(each, value))) return false;
+  if (kind !== "object" || !arm.properties) return true;
+  return (arm.required ?? []).every((name) => name in value)
+    && Object.entries(arm.properties).every(([name, inner]) => !(name in value) || fitsIn(resolved(inner, context), value[name], context));
 }
 
 function list(schema, context, about) {
   const label = named(schema, about);
   const items = el("div", { class: "items" });
   let parts = [];
+  let count = 0;
   const add = (value) => {
-    const n = parts.length;
+    const n = parts.length ? count : 0;
+    count = n + 1;
     const inner = part(schema.items, context, {
       label: `${label} ${n + 1}`, path: `${about.path}.${n}`, required: true,
     });
@@ -206,7 +233,7 @@ function fields(schema, context, about) {
     }
   }
   const parts = Object.entries(schema.properties).map(([name, inner]) => [name, part(inner, context, {
-    label: resolved(inner, context).title ?? name,
+    label: inner.title ?? name,
     path: about.path === "input" ? name : `${about.path}.${name}`,
     required: must.has(name),
   })]);
@@ -224,7 +251,33 @@ function fields(schema, context, about) {
       }
       return Object.keys(found).length || about.required ? found : undefined;
     },
-    set(value) { for (const [name, each] of parts) if (value && name in value) each.set(value[name]); },
+    set(value) { for (const [name, each] of parts) each.set(value?.[name]); },
+  };
+}
+
+// An object that may be left out: its fields are there once they are asked for.
+function sometimes(schema, context, about) {
+  const control = el("input", { type: "checkbox", id: newId("field") });
+  const label = named(schema, about);
+  const holder = el("div", {});
+  let inner = null;
+  const show = () => {
+    if (control.checked) inner ??= part(schema, context, { ...about, required: true });
+    holder.replaceChildren(...(control.checked ? [inner.element] : []));
+  };
+  const set = (value) => {
+    control.checked = value !== undefined && value !== null;
+    inner = null;
+    show();
+    if (control.checked) inner.set(value);
+  };
+  control.addEventListener("change", show);
+  set(schema.default);
+  return {
+    element: el("div", { class: "sometimes" }, el("div", { class: "field check" }, control,
+      el("label", { htmlFor: control.id }, label, el("span", { class: "optional" }, " optional"))), holder),
+    value: () => (control.checked ? inner.value() : undefined),
+    set,
   };
 }
 
@@ -238,7 +291,7 @@ function json(schema, about) {
       { ...about, label: about.label && `${about.label} (JSON)` }, control),
     value() {
       if (control.value.trim() === "") {
-        if (about.required) throw new Wrong(`${about.path}: JSON is missing`);
+        if (about.required) refused(`${about.path}: JSON is missing`);
         return undefined;
       }
       try {
@@ -246,7 +299,7 @@ function json(schema, about) {
       } catch (error) {
         // What takes anything takes plain words too.
         if (!schema.type && !/^\s*[[{"]/.test(control.value)) return control.value;
-        throw new Wrong(`${about.path}: this is not JSON: ${error.message}`);
+        return refused(`${about.path}: this is not JSON: ${error.message}`);
       }
     },
     set,

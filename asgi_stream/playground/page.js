@@ -1,6 +1,6 @@
 import { adapterOf } from "./adapters.js";
 import { byId, copy, el, newId } from "./dom.js";
-import { Wrong, formOf, messagesPart } from "./form.js";
+import { alike, formOf, messagesPart, soFar } from "./form.js";
 import { Reading, Refused } from "./reading.js";
 import { requestOf, snippets } from "./requests.js";
 import { View } from "./view.js";
@@ -39,13 +39,16 @@ function choose(route, given = {}) {
     for (const id of ["error", "reasoning"]) byId(id).hidden = true;
     said("ready");
     panels();
+    buttons(false);
+  } else if (state.record) {
+    said(`streaming ${state.record.path}`);
   }
   byId("picker").value = route.path;
   for (const button of byId("routes").querySelectorAll("button")) {
     button.setAttribute("aria-current", String(button.dataset.path === route.path));
   }
   modelBox = route.models.length > 1
-    ? el("select", { id: "model", onchange: () => fill(input?.value()) }, ...route.models.map((each) => el("option", { value: each }, each)))
+    ? el("select", { id: "model", onchange: () => fill(jsonBox.on ? readOr(jsonBox.area.value) : soFar(input)) }, ...route.models.map((each) => el("option", { value: each }, each)))
     : null;
   if (modelBox && given.model) modelBox.value = given.model;
   byId("about").replaceChildren(
@@ -55,9 +58,14 @@ function choose(route, given = {}) {
       modelBox ? el("label", {}, "Model ", modelBox) : ""));
   fill(given.input);
   extras(given);
-  byId("leave").hidden = byId("resume").hidden = !route.resumable;
+  byId("leave").hidden = !(byId("stop").disabled ? route : running()).resumable;
+  byId("resume").hidden = !route.resumable;
   draw();
 }
+
+// The route of the run that goes on.
+const running = () => state.table.routes.find((each) => each.path === state.record.path) ?? state.route;
+const readOr = (text) => { try { return JSON.parse(text); } catch { return undefined; } };
 
 const model = () => modelBox?.value ?? state.route.models[0];
 
@@ -66,24 +74,53 @@ function fill(value) {
   input = chats(route)
     ? messagesPart(["user", "assistant", "system"], { label: "Messages" })
     : formOf(route.inputs[model()]);
-  if (value !== undefined) input.set(value);
+  const held = value === undefined || holds(value);
   const area = el("textarea", { id: "json", rows: 8, spellcheck: false, class: "code", "aria-label": "Input as JSON" });
   const box = el("div", { class: "field", hidden: true }, area);
   const toggle = el("button", { type: "button", id: "as-json", "aria-pressed": "false" }, "JSON");
   jsonBox = { area, on: false };
+  const show = (on) => {
+    jsonBox.on = on;
+    toggle.setAttribute("aria-pressed", String(on));
+    box.hidden = !on;
+    input.element.hidden = on;
+  };
   toggle.addEventListener("click", () => {
-    try {
-      if (!jsonBox.on) area.value = JSON.stringify(input.value() ?? null, null, 2);
-      else input.set(JSON.parse(area.value));
-    } catch (error) { return wrong(error); }
-    jsonBox.on = !jsonBox.on;
-    toggle.setAttribute("aria-pressed", String(jsonBox.on));
-    box.hidden = !jsonBox.on;
-    input.element.hidden = jsonBox.on;
+    byId("error").hidden = true;
+    if (!jsonBox.on) area.value = JSON.stringify(soFar(input) ?? null, null, 2);
+    else {
+      try {
+        if (!holds(JSON.parse(area.value))) throw new Error("the form has no place for all of this; it stays JSON");
+      } catch (error) { return wrong(error); }
+    }
+    show(!jsonBox.on);
     return draw();
   });
+  if (!held) {
+    area.value = JSON.stringify(value, null, 2);
+    show(true);
+  }
   byId("form").replaceChildren(el("div", { class: "row" }, el("h3", {}, "Input"), el("span", { class: "grow" }), toggle), input.element, box);
 }
+
+// Puts a value into the form; whether the form can show all of it.
+function holds(value) {
+  input.set(value);
+  return alike(plain(soFar(input)), plain(value));
+}
+
+// Of the ways to write a message, the form's own.
+function plain(value) {
+  if (Array.isArray(value)) {
+    if (value.length === 2 && value.every((each) => typeof each === "string") && ROLES[value[0]]) {
+      return { role: ROLES[value[0]], content: value[1] };
+    }
+    return value.map(plain);
+  }
+  if (typeof value?.role === "string") return { ...value, role: ROLES[value.role] ?? value.role };
+  return value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)])) : value;
+}
+const ROLES = { human: "user", user: "user", ai: "assistant", assistant: "assistant", system: "system" };
 
 function extras(given) {
   const { route } = state;
@@ -154,8 +191,7 @@ async function run() {
     question = asked();
     request = requestOf(question, BASE);
   } catch (error) {
-    if (error instanceof Wrong || error instanceof SyntaxError) return wrong(error);
-    throw error;
+    return wrong(error);
   }
   const { headers: _, route, ...rest } = question;
   const record = { id: Date.now(), path: route.path, ...rest, format: request.format, state: "running", text: "" };
@@ -166,17 +202,23 @@ async function run() {
 async function resume(record) {
   const request = { method: "GET", headers: { Accept: "text/event-stream", ...headersPart.value() }, format: record.format, url: record.place };
   // The answer is shown from its start, whatever this page has seen of it.
-  return follow(Reading.of(record.place, "", request), { ...record, state: "running" });
+  record = { ...record, state: "running" };
+  remember(record);
+  return follow(Reading.of(record.place, "", request), record);
 }
 
 async function follow(reading, record) {
   state.reading?.leave();
+  if (state.view) state.view.replaced = true;
   const view = new View();
   Object.assign(state, { reading, view, record });
-  const adapt = adapterOf(reading.request.format, view);
+  const traced = record.traced && reading.request.format === "events";
+  const adapt = adapterOf(reading.request.format, view, traced ? running() : undefined);
   panels();
   buttons(true);
   said("streaming");
+  // On a phone the answer is below the form.
+  if (matchMedia("(max-width: 44rem)").matches) byId("outcome").scrollIntoView();
   const ticking = setInterval(() => { view.figures(); view.bars(); }, 200);
   let end = "done";
   try {
@@ -186,8 +228,11 @@ async function follow(reading, record) {
     }
     if (view.failed) end = view.failure.code === "cancelled" ? "stopped" : "failed";
   } catch (error) {
-    end = state.left === reading ? "left" : state.stopped === reading ? "stopped" : "failed";
+    const gone = state.left === reading || state.reading !== reading;
+    end = gone ? "left" : state.stopped === reading ? "stopped" : "failed";
     if (end === "failed") view.error(error instanceof Refused ? error.told : { code: "connection", message: error.message });
+    // The run may go on where the connection does not.
+    if (end === "failed" && reading.place && !(error instanceof Refused)) end = "left";
   } finally {
     clearInterval(ticking);
   }
@@ -200,11 +245,14 @@ async function follow(reading, record) {
   buttons(false);
 }
 
-function buttons(running) {
-  byId("run").disabled = running;
-  byId("stop").disabled = !running;
-  byId("leave").disabled = !running || !state.route.resumable;
-  byId("resume").disabled = running || state.record?.state !== "left" || !state.record?.place;
+function buttons(busy) {
+  const focused = document.activeElement;
+  byId("run").disabled = busy;
+  byId("stop").disabled = !busy;
+  if (focused === byId("run") && busy) byId("stop").focus();
+  else if (focused === byId("stop") && !busy) byId("run").focus();
+  byId("leave").disabled = !busy || !(state.record ? running() : state.route).resumable;
+  byId("resume").disabled = busy || state.record?.state !== "left" || !state.record?.place;
 }
 
 async function stop() {
@@ -215,8 +263,12 @@ async function stop() {
   try {
     await reading.stop();
   } catch (error) {
-    reading.leave();
+    if (!(error instanceof Refused)) return reading.leave();
+    state.stopped = null;
+    state.view.error(error.told);
+    said("streaming");
   }
+  return undefined;
 }
 
 function leave() {
@@ -228,7 +280,7 @@ function leave() {
 
 function remember(record) {
   const runs = kept("runs", []).filter((each) => each.id !== record.id);
-  const small = JSON.stringify(record).length < 20000 ? record : { ...record, input: undefined };
+  const small = JSON.stringify(record).length < 20000 ? record : { ...record, input: undefined, large: true };
   keep("runs", [small, ...runs].slice(0, MOST_RUNS));
   listRuns();
 }
@@ -240,6 +292,7 @@ function listRuns() {
     const words = el("span", { class: "words" }, each.text || JSON.stringify(each.input ?? "").slice(0, 80));
     return el("li", {}, el("button", { type: "button", disabled: !route, onclick: () => {
       choose(route, each);
+      if (each.large) wrong(new Error("the run's input was too large to keep"));
       if (each.place && ["running", "left"].includes(each.state)) resume(each);
     } }, el("small", {}, `${new Date(each.id).toLocaleTimeString()} ${each.path} ${each.state}`), words));
   }), runs.length ? el("li", {}, el("button", { type: "button", onclick: () => { keep("runs", []); listRuns(); } }, "Forget them")) : "");
@@ -320,7 +373,9 @@ function linked() {
 function theme(name) {
   if (name) document.documentElement.dataset.theme = name;
   else delete document.documentElement.dataset.theme;
-  byId("theme").textContent = { light: "Light", dark: "Dark" }[name] ?? "Auto";
+  const shown = { light: "Light", dark: "Dark" }[name] ?? "Auto";
+  byId("theme").textContent = shown;
+  byId("theme").setAttribute("aria-label", `Theme: ${shown}`);
 }
 
 async function begin() {
@@ -335,13 +390,15 @@ async function begin() {
   for (const button of byId("routes").children) button.dataset.path = button.getAttribute("data-path");
   byId("picker").append(...table.routes.map((route) => el("option", { value: route.path }, `${route.path} (${route.format})`)));
   byId("picker").addEventListener("change", () => choose(table.routes.find((each) => each.path === byId("picker").value)));
+  if (!table.routes.length) throw new Error("the table has no routes");
+  // Of a run without a place nobody knows any more.
+  keep("runs", kept("runs", []).map((each) => (each.state === "running" && !each.place ? { ...each, state: "lost" } : each)));
   listRuns();
   const [last] = kept("runs", []);
   const going = last?.place && last.state === "running" && table.routes.find((each) => each.path === last.path);
-  const found = linked();
-  if (found) choose(...found);
-  else choose(going || table.routes[0], going ? last : {});
-  if (going && !found) resume(last);
+  const [route, given] = linked() ?? [going || table.routes[0], going ? last : {}];
+  choose(route, given);
+  if (going === route) resume(last);
 }
 
 byId("run").addEventListener("click", run);
@@ -354,6 +411,14 @@ for (const where of ["form", "extras"]) {
   byId(where).addEventListener("input", draw);
   byId(where).addEventListener("click", draw);
 }
+addEventListener("hashchange", () => {
+  const found = linked();
+  if (found) choose(...found);
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // whose address would take the place of the input's
+  byId("form").querySelector("button").focus();
+});
 byId("theme").addEventListener("click", () => {
   const next = { light: "dark", dark: "" }[kept("theme", "")] ?? "light";
   keep("theme", next);

@@ -121,7 +121,8 @@ export class Reading {
   async stop() {
     if (this.place) {
       const headers = { ...this.request.headers, Accept: "application/json" };
-      await fetch(this.place, { method: "DELETE", headers });
+      const response = await fetch(this.place, { method: "DELETE", headers });
+      if (!response.ok) throw new Refused(response.status, await toldIn(response));
     } else {
       this.leave();
     }

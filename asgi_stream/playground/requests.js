@@ -1,8 +1,10 @@
 // What is sent to a route, in the words of its format, and the same call in other languages.
 
+import { Wrong } from "./form.js";
+
 const ROLES = { human: "user", ai: "assistant" };
 const role = (name) => ROLES[name] ?? name;
-const dataUrl = (block) => `data:${block.mime_type};base64,${block.base64}`;
+const dataUrl = (block) => block.url ?? `data:${block.mime_type};base64,${block.base64}`;
 const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
 const blocks = (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content);
 
@@ -51,6 +53,11 @@ const BODIES = {
   langserve: (asked) => ({ input: asked.input, config: { configurable: asked.configurable } }),
 };
 
+function isConversation(input) {
+  return Array.isArray(input) && input.every((each) => typeof each?.role === "string"
+    && (typeof each.content === "string" || (Array.isArray(each.content) && each.content.every((block) => typeof block?.type === "string"))));
+}
+
 function openaiPart(block) {
   if (block.type === "text") return { type: "text", text: block.text };
   if (block.type === "image") return { type: "image_url", image_url: { url: dataUrl(block) } };
@@ -60,7 +67,8 @@ function openaiPart(block) {
 function aguiPart(block) {
   if (block.type === "text") return { type: "text", text: block.text };
   const kind = block.type === "file" ? "document" : block.type;
-  return { type: kind, source: { type: "data", value: block.base64, mimeType: block.mime_type } };
+  const source = block.url ? { type: "url", value: block.url } : { type: "data", value: block.base64 };
+  return { type: kind, source: { ...source, mimeType: block.mime_type } };
 }
 
 function below(asked) {
@@ -76,7 +84,11 @@ export function requestOf(asked, base) {
   const traced = asked.traced && route.trace;
   const format = traced ? "events" : route.format;
   let path = traced ? route.trace : route.path + below(asked);
-  path = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => encodeURIComponent(asked.params[name] ?? ""));
+  path = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => {
+    if (!asked.params[name]) throw new Wrong(`${name} is missing: it is a part of the path`);
+    return encodeURIComponent(asked.params[name]);
+  });
+  if (route.converses && !isConversation(asked.input)) throw new Wrong("messages: expected a list of {role, content}");
   const url = new URL(base.replace(/\/$/, "") + path, location.href);
   const headers = { Accept: "text/event-stream", ...asked.headers };
   const own = BODIES[format];
@@ -113,16 +125,21 @@ function python(request) {
   const own = Object.entries(headers).filter(([name]) => !["Accept", "Content-Type"].includes(name));
   const given = own.length ? `, headers=${pythonValue(Object.fromEntries(own))}` : "";
   if (format === "openai") {
-    return `from openai import OpenAI\n\nclient = OpenAI(base_url="${url.href.replace("/chat/completions", "")}", api_key="none")\n`
-      + `stream = client.chat.completions.create(\n    model=${JSON.stringify(body.model)},\n    messages=${pythonValue(body.messages).replaceAll("\n", "\n    ")},\n    stream=True,\n)\n`
+    const { model, messages, stream, stream_options, ...more } = body;
+    const extra = Object.keys(more).length ? `    extra_body=${pythonValue(more).replaceAll("\n", "\n    ")},\n` : "";
+    return `from openai import OpenAI\n\nclient = OpenAI(base_url="${url.href.replace("/chat/completions", "")}", api_key="none"${given.replace("headers", "default_headers")})\n`
+      + `stream = client.chat.completions.create(\n    model=${JSON.stringify(model)},\n    messages=${pythonValue(messages).replaceAll("\n", "\n    ")},\n    stream=True,\n${extra})\n`
       + "for chunk in stream:\n    for choice in chunk.choices:\n        print(choice.delta.content or \"\", end=\"\", flush=True)\n";
   }
   if (["tokens", "text", "chunks", "events", "langserve"].includes(format) && request.method === "POST") {
     const serves = format === "langserve";
     const place = serves ? url.href.replace("/stream_events", "") : url.href;
+    const keys = serves ? Object.keys(body.config.configurable) : [];
+    const listed = keys.length ? `, configurable=${pythonValue(keys)}` : "";
+    const config = keys.length ? `, config=${pythonValue(body.config)}` : "";
     return "from asgi_stream.client import RemoteRunnable\n\n"
-      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${given})\n`
-      + `for chunk in remote.stream(${pythonValue(serves ? body.input : body)}):\n    print(chunk, end="", flush=True)\n`;
+      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${given}${listed})\n`
+      + `for chunk in remote.stream(${pythonValue(serves ? body.input : body)}${config}):\n    print(chunk, end="", flush=True)\n`;
   }
   const posted = request.method === "POST" ? `, json=${pythonValue(body)}` : "";
   return "import httpx\nfrom httpx_sse import connect_sse\n\n"

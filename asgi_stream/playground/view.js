@@ -15,6 +15,14 @@ function rendered(text) {
       tokens[at].attrSet("rel", "noopener noreferrer");
       return self.renderToken(tokens, at, options);
     };
+    // Nothing may have a style of its own on this page.
+    for (const cell of ["th_open", "td_open"]) {
+      markdown.renderer.rules[cell] = (tokens, at, options, env, self) => {
+        const [, side] = /text-align:(\w+)/.exec(tokens[at].attrGet("style") ?? "") ?? [];
+        tokens[at].attrs = side ? [["class", `at-${side}`]] : null;
+        return self.renderToken(tokens, at, options);
+      };
+    }
     // Nothing is fetched from elsewhere: a picture is a link to it, unless its bytes are here.
     const image = markdown.renderer.rules.image;
     markdown.renderer.rules.image = (tokens, at, options, env, self) => {
@@ -38,6 +46,7 @@ export class View {
     this.usages = { input_tokens: 0, output_tokens: 0 };
     this.frames = 0;
     this.failed = false;
+    this.replaced = false;
     this.timeline = el("ol", { class: "timeline", id: "timeline" });
     this.raw = el("ol", { class: "raw", id: "frames" });
     byId("answer").replaceChildren();
@@ -54,7 +63,12 @@ export class View {
     this.#spoken();
     this.pieces += 1;
     this.said += piece;
-    this.show("answer", () => { byId("answer").innerHTML = rendered(this.said); });
+    this.show("answer", () => {
+      const box = byId("answer");
+      const follows = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+      box.innerHTML = rendered(this.said);
+      if (follows) box.scrollTop = box.scrollHeight;
+    });
     this.figures();
   }
 
@@ -148,14 +162,14 @@ export class View {
   error(told) {
     this.failed = true;
     this.failure = told;
-    const fields = Object.entries(told.fields ?? {}).map(([field, what]) => el("li", {}, `${field}: ${what}`));
+    const fields = Object.entries(told.fields ?? {}).filter(([field, what]) => told.message !== `${field}: ${what}`).map(([field, what]) => el("li", {}, `${field}: ${what}`));
     byId("error").replaceChildren(
       el("strong", {}, told.code ?? "error"), " ", told.message ?? "",
       fields.length ? el("ul", {}, ...fields) : null ?? "",
       told.detail ? el("pre", {}, told.detail) : "",
       told.id ? el("small", {}, `error id ${told.id}, as in the server's log`) : "");
     byId("error").hidden = false;
-    this.timeline.append(el("li", { class: "note failed" }, el("span", { class: "kind failed" }, "error"),
+    this.timeline.append(el("li", { class: "note failed" }, el("span", { class: "kind failed" }, "error"), " ",
       el("span", { class: "name" }, `${told.code ?? ""} ${told.message ?? ""}`)));
   }
 
@@ -202,9 +216,11 @@ export class View {
 
   // At most once for each picture that the browser draws.
   show(what, draw) {
+    if (this.replaced) return;
     if (!this.waiting.size) requestAnimationFrame(() => {
       const all = [...this.waiting.values()];
       this.waiting.clear();
+      if (this.replaced) return;
       for (const each of all) each();
     });
     this.waiting.set(what, draw);
