@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from fastapi import HTTPException as FastAPIError
 from langchain_core.runnables import ConfigurableField, RunnableConfig, RunnableLambda
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -259,6 +261,52 @@ async def test_configure_may_refuse_the_request() -> None:
     assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
     error = json.loads(answer.body)["error"]
     assert (error["code"], error["message"]) == ("refused", "Who are you?")
+
+
+@pytest.mark.parametrize("format", ["tokens", "vercel"])
+async def test_a_refusal_in_fastapi_s_way_is_text(format: str) -> None:
+    def configure(request: Request) -> RunnableConfig:
+        raise FastAPIError(403, detail={"why": "not yours"})
+
+    app = StreamApp([StreamRoute("/", CHAIN, configure=configure, format=format)])
+    answer = await post(app, "/", {"prompt": "Hi"} if format == "vercel" else ASK)
+    assert answer.status == 403
+    text = answer.body.decode()
+    said = text if format == "vercel" else json.loads(text)["error"]["message"]
+    assert said == '{"why":"not yours"}'
+
+
+async def test_a_number_in_a_path_that_python_does_not_read() -> None:
+    app = StreamApp([StreamRoute("/{n:int}", CHAIN)])
+    assert (await post(app, f"/{'1' * 5000}", ASK)).status == 404
+    assert (await post(app, "/1", ASK)).status == 200
+
+
+async def test_closing_waits_for_no_run_that_ignores_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("asgi_stream.app.CLEAN_UP_SECONDS", 0.1)
+    done = asyncio.Event()
+
+    async def ignores(value: str) -> str:
+        while not done.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await done.wait()
+        return value
+
+    route = StreamRoute("/", RunnableLambda(ignores), limits=Limits(grace=0.05, hold=0))
+    app = StreamApp([route])
+    async with Exchange(app, "POST", "/", "a", headers=JSON) as exchange:
+        while not exchange.messages:
+            await asyncio.sleep(0)
+        async with asyncio.timeout(2):
+            await app.aclose()
+        await exchange.finished()
+        assert b'"code":"shutdown"' in exchange.body
+        assert app._here().tasks
+        done.set()
+        await app.aclose()
+    assert not app._here().tasks
 
 
 async def test_a_client_narrows_the_route_s_filter_and_never_widens_it() -> None:

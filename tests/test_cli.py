@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from openapi_spec_validator import validate
 from asgi_stream import __main__, cli
 from asgi_stream.client.shown import Shown, format_of, shown
 from asgi_stream.client.wire import Frame
+from asgi_stream.terminal import _harmless
 
 from .client.conftest import notes, served, server
 from .clients import Notes, new_key
@@ -89,7 +91,19 @@ def test_check_builds_the_app_too(tmp_path: Path) -> None:
     table.write_text(f"[app]\nplayground=true\n{ROUTE}methods=['GET']".replace("/x", "/{name}"))
     done = invoke("check", str(table))
     assert done.exit_code == 2
-    assert "playground: a route of the table is at '/playground' already" in done.stderr
+    assert f"{table}: playground: a route of the table is at '/playground' already" in done.stderr
+
+
+def test_a_module_that_ends_itself_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "ends_itself.py").write_text("import sys\nsys.exit(0)\n")
+    table = tmp_path / "asgi_stream.toml"
+    table.write_text('[[route]]\npath="/x"\nrunnable="ends_itself:chain"\n')
+    done = invoke("check", str(table))
+    assert done.exit_code == 2
+    assert "cannot import the module 'ends_itself' (SystemExit: 0)" in done.stderr
 
 
 def test_without_a_table_it_says_how_to_get_one(
@@ -331,6 +345,7 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
         (["/tokens"], 1, "question: Field required"),
         (["/vercel"], 1, "The server answered 422"),
         (["/tokens", "--input", "{"], 2, "this is not JSON"),
+        (["[::1/x"], 1, "✗ http"),
         (["/tokens", "-H", "x"], 2, "expected name:value, not 'x'"),
         (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
     ],
@@ -340,6 +355,29 @@ def test_call_tells_what_went_wrong(server: Server, args: list[str], code: int, 
     done = invoke("call", f"{server.url}{path}", *rest)
     assert done.exit_code == code
     assert said in done.stderr
+
+
+def test_call_shows_what_does_not_stream(server: Server) -> None:
+    asked = {"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}
+    url = f"{server.url}/openai/chat/completions"
+    done = invoke("call", url, "--input", json.dumps(asked))
+    assert (done.exit_code, done.stdout.strip()) == (0, "Hello")
+    words = "word " * 100_000
+    limited = json.dumps({"input": {"question": words}})
+    done = invoke("call", f"{server.url}/langserve/invoke", "--input", limited)
+    assert done.exit_code == 0
+    assert '"output": "Hello"' in done.stderr
+    assert seen(None, Frame("", "<h1>Hi</h1>")) == [Shown("note", "<h1>Hi</h1>")]
+
+
+def test_a_terminal_is_not_told_what_to_do() -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    evil = "a\x1b]0;pwned\x07\x1b[2J\tb\n"
+    assert _harmless(evil, Terminal()) == "a\ufffd]0;pwned\ufffd\ufffd[2J\tb\n"
+    assert _harmless(evil, StringIO()) == evil
 
 
 def test_call_of_no_server() -> None:

@@ -127,3 +127,10 @@ def test_what_does_not_fit_is_told(messages: Any, why: str) -> None:
     with pytest.raises(InvalidInput) as told:
         taken(RunnableLambda(upper), messages)
     assert why in told.value.fields["messages"]
+
+
+@pytest.mark.parametrize("made", [None, len])
+def test_a_message_that_langchain_does_not_take_is_told(made: Any) -> None:
+    bad: Any = {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "args": [1]}]}
+    with pytest.raises(InvalidInput, match="a message that LangChain does not take"):
+        Conversation(list[AnyMessage] if made else Any, made).input_for([bad], {})

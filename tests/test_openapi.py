@@ -133,6 +133,55 @@ async def test_two_meanings_of_a_name_are_two_components() -> None:
     schemas = told["components"]["schemas"]
     assert schemas["Error"]["properties"] == {"mine": {"title": "Mine", "type": "integer"}}
     assert "error" in schemas["Error2"]["properties"]
+    asked = told["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert asked["properties"]["error"] == {"$ref": "#/components/schemas/Error"}
+
+
+async def test_a_name_of_the_route_s_own_inside_its_input() -> None:
+    class Run(BaseModel):
+        name: str
+
+    class Input(BaseModel):
+        deep: int
+
+    class Asked(BaseModel):
+        run: Run
+        input: Input
+
+    told = document([StreamRoute("/x", make, input=Asked, resume=True)])
+    validate(told)
+    asked = told["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schemas = told["components"]["schemas"]
+    named = {key: each["$ref"].rpartition("/")[2] for key, each in asked["properties"].items()}
+    assert list(schemas[named["run"]]["properties"]) == ["name"]
+    assert list(schemas[named["input"]]["properties"]) == ["deep"]
+
+
+async def test_paths_that_are_written_alike() -> None:
+    routes = [
+        StreamRoute("/bots/{name}", make),
+        StreamRoute("/bots/name", make),
+        StreamRoute("/x/{id:int}", make),
+        StreamRoute("/x/{id}", make),
+    ]
+    told = document(routes)
+    validate(told)
+    ids = [each["post"]["operationId"] for each in told["paths"].values()]
+    assert ids == ["post_bots_name", "post_bots_name_2", "post_x_id"]
+    [number] = told["paths"]["/x/{id}"]["post"]["parameters"]
+    assert number["schema"] == {"type": "integer"}
+
+
+async def test_codes_of_a_status_that_others_have_too() -> None:
+    errors: Any = {
+        ValueError: StreamError("Slow down.", code="rate_limited", status=429),
+        KeyError: StreamError("x", code="one", status=418),
+        OSError: StreamError("x", code="two", status=418),
+    }
+    told = document([StreamRoute("/x", make, errors=errors)])
+    answers = told["paths"]["/x"]["post"]["responses"]
+    assert "`rate_limited`, `too_many_runs`" in answers["429"]["description"]
+    assert answers["418"]["description"] == "Error `one`, `two`."
 
 
 async def test_it_can_be_left_out_and_takes_only_get() -> None:

@@ -178,6 +178,22 @@ async def test_a_trace_tells_each_step_and_is_bound_as_its_route_is() -> None:
     assert (await get(StreamApp([route]), "/playground/trace/0/chat")).status == 404
 
 
+async def test_a_route_of_everything_leaves_the_traces_alone() -> None:
+    app = StreamApp([StreamRoute("/{rest:path}", chain_of("a"))], playground=True)
+    answer = await post(app, "/playground/trace/0/x", {"question": "Hi?"})
+    assert b"on_chat_model_stream" in answer.body
+    assert tokens((await post(app, "/x", {"question": "Hi?"})).body) == ["a"]
+
+
+async def test_a_store_that_breaks_is_not_ready() -> None:
+    class Breaks(MemoryStore):
+        async def named(self, name: str) -> str | None:
+            raise RuntimeError("a bug")
+
+    app = StreamApp([StreamRoute("/x", chain_of("a"), resume=Resume(store=Breaks()))])
+    assert await state(app, "/ready") == (503, "no store")
+
+
 def test_a_playground_where_a_route_is_cannot_be() -> None:
     with pytest.raises(TableError, match="playground: a route of the table is at '/playground'"):
         StreamApp([StreamRoute("/{name}", chain_of("a"), methods=("GET",))], playground=True)

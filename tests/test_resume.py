@@ -410,6 +410,96 @@ async def test_runs_count_as_long_as_they_go_on() -> None:
     assert (await post(app, "/chat", "hi")).status == 200
 
 
+async def test_a_repeated_request_joins_its_run_however_many_go_on() -> None:
+    speaker = Speaker()
+    app = app_of(MemoryStore(), speaker, limits=Limits(concurrent=1))
+    headers = {**JSON, "idempotency-key": "k"}
+    async with Exchange(app, "POST", "/chat", "hi", headers=headers) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        app.drain()
+        async with Exchange(app, "POST", "/chat", "hi", headers=headers) as again:
+            await again.until(b'"a"')
+            speaker.say(None)
+            await again.finished()
+        await first.finished()
+    assert again.headers["x-run-id"] == first.headers["x-run-id"]
+    assert speaker.begun == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_server_that_stops_while_a_request_is_prepared_begins_no_run(kept: bool) -> None:
+    speaker, asked, go_on = Speaker(), asyncio.Event(), asyncio.Event()
+
+    async def configure(_: Any) -> Any:
+        asked.set()
+        await go_on.wait()
+        return {}
+
+    app = app_of(MemoryStore(), speaker, resume=kept, configure=configure)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        await asked.wait()
+        app._here().close()
+        go_on.set()
+        await first.finished()
+    assert (first.status, error_code(first)) == (503, "shutdown")
+    assert speaker.begun == 0
+
+
+class Slow(MemoryStore):
+    """A store during whose `create` something happens."""
+
+    def __init__(self, happens: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.happens = happens
+
+    async def create(self, producer: Any, **kwargs: Any) -> str:
+        run_id = await super().create(producer, **kwargs)
+        self.happens(producer)
+        await asyncio.sleep(0.01)
+        return run_id
+
+
+async def test_a_server_that_stops_while_a_run_is_created_ends_it() -> None:
+    speaker = Speaker()
+    store = Slow(lambda _: app._here().close())
+    app = app_of(store, speaker)
+    answer = await post(app, "/chat", "hi")
+    assert (answer.status, error_code(answer)) == (503, "shutdown")
+    assert speaker.begun == 0
+    await until(lambda: not app._here().runs)
+
+
+async def test_a_run_that_is_stopped_while_it_is_created_holds_nothing() -> None:
+    speaker = Speaker()
+    app = app_of(Slow(lambda run: run.stop()), speaker, limits=Limits(concurrent=1))
+    for _ in range(2):
+        answer = await post(app, "/chat", "hi")
+        assert error_code(answer) == "cancelled"
+    assert not app._here().runs
+    assert speaker.begun == 0
+
+
+async def test_a_nameless_owner_is_nobody() -> None:
+    speaker = Speaker()
+    app = app_of(MemoryStore(), speaker, authorize=lambda _: "")
+    speaker.say("a", None)
+    await post(app, "/chat", "hi")
+    assert json.loads((await get(app, "/chat/runs")).body) == {"runs": []}
+
+
+async def test_the_runs_that_ended_first_make_room_first() -> None:
+    speaker = Speaker()
+    store = MemoryStore(size=1500)
+    app = app_of(store, speaker)
+    places = []
+    for word in ("a" * 500, "b" * 500, "c" * 500):
+        speaker.say(word, None)
+        places.append((await post(app, "/chat", "hi")).headers["content-location"])
+    found = [(await get(app, f"/{place}", headers=AS_JSON)).status for place in places]
+    assert found == [404, 200, 200]
+
+
 async def test_a_failure_has_its_status_and_is_kept(store: EventStore) -> None:
     speaker = Speaker()
     app = app_of(store, speaker, limits=Limits(hold=5))

@@ -209,6 +209,7 @@ WRONG = [
     ("[[route]]\npath='/x'\nrunnable='no_such:x'", "cannot import the module 'no_such'"),
     ("[[route]]\npath='/x'\nrunnable='json:decoder'", "expected a Runnable, a function of"),
     (f"{ROUTE}{ROUTE}", "a route for POST at '/x' is there already"),
+    ("route = 5", "route: expected [[route]] tables"),
 ]
 
 
@@ -243,9 +244,52 @@ def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_pyproject_without_a_table(tmp_path: Path) -> None:
+def test_a_slip_is_one_mistake(tmp_path: Path) -> None:
+    for text in ('[route]\npath="/x"', "route = 5"):
+        with pytest.raises(TableError) as told:
+            load_routes(written(tmp_path, text))
+        assert len(told.value.problems) == 1
+    models = '[[route]]\npath="/v1"\nrunnable={a="tests.test_route_file:chain"}\n'
+    with pytest.raises(TableError) as told:
+        load_routes(written(tmp_path, f"[defaults]\nformat='openai'\ndebg=true\n{models}"))
+    assert ["defaults: debg" in problem for problem in told.value.problems] == [True]
+
+
+def test_all_routes_that_are_there_twice_are_told(tmp_path: Path) -> None:
+    text = ROUTE + ROUTE + ROUTE.replace("/x", "/y") * 2
+    with pytest.raises(TableError) as told:
+        load_routes(written(tmp_path, text))
+    assert ["'/x'" in told.value.problems[0], "'/y'" in told.value.problems[1]] == [True, True]
+
+
+def test_how_a_file_s_text_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "asgi_stream.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + ROUTE.encode())  # as some editors begin it
+    assert len(load_routes(path)) == 1
+    path.write_bytes(b"# caf\xe9\n" + ROUTE.encode())
+    with pytest.raises(TableError, match="this is not TOML: 'utf-8' codec"):
+        load_routes(path)
+
+
+@pytest.mark.parametrize("address", ["hunter2:pass", "redis://:hunter2/abc@host:6379/0", "ftp://x"])
+def test_a_secret_address_is_not_shown_nor_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("STORE", address)
+    with pytest.raises(TableError) as told:
+        load_routes(written(tmp_path, ROUTE + 'resume={store={from_env="STORE"}}'))
+    assert str(told.value).endswith(
+        "route '/x': resume.store: expected a store's address, not (a value from the environment)"
+    )
+    monkeypatch.setenv("STORE", "redis://127.0.0.1:1/0")
+    [route] = load_routes(tmp_path / "asgi_stream.toml")
+    assert route.kept is not None
+
+
+@pytest.mark.parametrize("text", ["[project]", "tool = 3"])
+def test_a_pyproject_without_a_table(tmp_path: Path, text: str) -> None:
     with pytest.raises(TableError, match=r"expected a table \[tool.asgi-stream\]"):
-        load_routes(written(tmp_path, "[project]", "pyproject.toml"))
+        load_routes(written(tmp_path, text, "pyproject.toml"))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -259,6 +303,12 @@ def test_where_a_table_is_looked_for(tmp_path: Path) -> None:
     other = written(tmp_path, "[project]", "pyproject.toml")
     with pytest.raises(FileNotFoundError):
         find_file(tmp_path)
+    for text in ("[tool", "tool = 3"):
+        other.write_text(text)
+        with pytest.raises(FileNotFoundError):
+            find_file(tmp_path)
+    other.write_text("[tool]\nasgi-stream = {}")
+    assert find_file(tmp_path) == other
     other.write_text("[tool.asgi-stream]")
     assert find_file(tmp_path) == other
     own = written(tmp_path, "")

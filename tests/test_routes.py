@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,6 +72,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"filter": EventFilter(), "format": "chunks"}, "the chunks format has no events to filter"),
     ({"answer": ("a",), "format": "events"}, "answer: the events format is not made of answers"),
     ({"input": Opaque}, "input: the class Opaque cannot be validated"),
+    ({"methods": None}, "methods must be a sequence of strings, not None"),
+    ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
+    ({"stream": None}, "stream must be a mapping, not a NoneType"),
+    ({"format": 5}, "format: expected one of agui, chunks,"),
+    ({"path": Path("/x")}, 'the path must begin with "/", not be PosixPath'),
 ]
 
 

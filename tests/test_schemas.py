@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypedDict
 
@@ -98,6 +99,38 @@ def test_a_format_from_elsewhere_may_say_nothing(monkeypatch: pytest.MonkeyPatch
     exec(source, module.__dict__)
     monkeypatch.setitem(sys.modules, "my_wire", module)
     assert of_format(formats.load("my_wire:Format")) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[1]", {}),
+        ("{", {}),
+        ('{"name": "x"}', {}),
+        ('{"frame": {"type": "integer"}}', {"frame": {"type": "integer"}}),
+    ],
+)
+def test_what_a_file_beside_a_format_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: Any
+) -> None:
+    name = f"wire_{tmp_path.name}"
+    source = "from asgi_stream.formats.tokens import Format as F\nclass Format(F): pass\n"
+    (tmp_path / f"{name}.py").write_text(source)
+    (tmp_path / f"{name}.json").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert of_format(formats.load(f"{name}:Format")) == told
+
+
+class ChatMessage(BaseModel):
+    who: str
+    text: str
+
+
+def test_a_user_s_class_with_a_message_s_name_is_the_user_s() -> None:
+    schema = input_of(StreamRoute("/x", chain_of("a"), input=list[ChatMessage]), "x")
+    fits = validator(schema)
+    fits.validate([{"who": "ann", "text": "Hi"}])
+    assert not fits.is_valid([{"role": "human", "content": "Hi"}])
 
 
 class Trip(BaseModel):

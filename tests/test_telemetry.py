@@ -21,7 +21,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from asgi_stream import Limits, StreamApp, StreamError, StreamRoute, TableError
+from asgi_stream import Limits, Resume, StreamApp, StreamError, StreamRoute, TableError
+from asgi_stream.errors import StoreUnavailable
+from asgi_stream.stores.memory import MemoryStore
 
 from .asgi import JSON, Exchange, post
 from .models import Scripted, chain_of
@@ -94,7 +96,7 @@ async def test_a_run_is_a_span_under_the_request_s(told: Any) -> None:
     assert about["asgi_stream.format"] == "tokens"
     assert about["asgi_stream.state"] == "done"
     assert about["asgi_stream.time_to_first_token"] >= 0
-    assert about["asgi_stream.tokens"] == 1
+    assert about["asgi_stream.tokens"] == 0  # no model has said any
     assert span.status.is_unset
 
 
@@ -194,15 +196,82 @@ async def test_what_is_refused_is_counted(told: Any) -> None:
     assert told.spans.get_finished_spans() == ()
 
 
-@pytest.mark.parametrize("format", ["events", "vercel"])
-async def test_tokens_and_usage_of_other_formats(told: Any, format: str) -> None:
-    body = {"prompt": "Hi"} if format == "vercel" else "Hi"
-    await post(app_of(Scripted(script=told_usage()), format=format), "/x", body)
+@pytest.mark.parametrize("format", ["tokens", "text", "chunks", "events", "vercel", "langserve"])
+async def test_tokens_and_usage_of_any_format(told: Any, format: str) -> None:
+    body: Any = {"vercel": {"prompt": "Hi"}, "langserve": {"input": "Hi"}}.get(format, "Hi")
+    path = "/x/stream" if format == "langserve" else "/x"
+    app = app_of(Scripted(script=told_usage()), format=format, config={"tags": ["web"]})
+    assert (await post(app, path, body)).status == 200
     about = told.span.attributes
-    assert about["asgi_stream.tokens"] >= 2
-    if format == "vercel":
-        assert about["gen_ai.usage.input_tokens"] == 3
-        assert about["gen_ai.usage.output_tokens"] == 4
+    assert about["asgi_stream.tokens"] == 2
+    assert about["gen_ai.usage.input_tokens"] == 3
+    assert about["gen_ai.usage.output_tokens"] == 4
+
+
+class Away(MemoryStore):
+    """A store that cannot be reached, or can only at first."""
+
+    def __init__(self, appends: int = 0) -> None:
+        super().__init__()
+        self.left = appends
+
+    async def create(self, *args: Any, **kwargs: Any) -> str:
+        if not self.left:
+            raise StoreUnavailable
+        return await super().create(*args, **kwargs)
+
+    def append(self, run_id: str, *args: Any, **kwargs: Any) -> bool:
+        self.left -= 1
+        if self.left:
+            return super().append(run_id, *args, **kwargs)
+        producer = self._runs[run_id].producer
+        assert producer is not None
+        producer.written(StoreUnavailable())
+        return False
+
+
+async def test_a_run_that_was_not_begun_is_not_active(told: Any) -> None:
+    app = app_of(chain_of("a"), resume=Resume(store=Away()))
+    assert (await post(app, "/x", ASK)).status == 503
+    assert "asgi_stream.runs.active" not in told.metrics()
+    assert told.spans.get_finished_spans() == ()
+
+
+async def test_a_store_that_goes_away_is_a_failure_not_a_reader_that_left(told: Any) -> None:
+    app = app_of(chain_of("a", "b", "c"), resume=Resume(store=Away(2)))
+    async with Exchange(app, "POST", "/x", ASK, headers=JSON):
+        while not told.spans.get_finished_spans():
+            await asyncio.sleep(0.001)
+    about = told.span.attributes
+    assert (about["asgi_stream.state"], about["asgi_stream.code"]) == (
+        "failed",
+        "store_unavailable",
+    )
+
+
+async def test_what_waits_for_the_reader_of_a_stored_run_is_counted(told: Any) -> None:
+    app = app_of(Scripted(script=["a" * 500, "b" * 500, "c" * 500]), resume=True)
+    await post(app, "/x", "Hi")
+    assert told.span.attributes["asgi_stream.high_water"] > 1000
+
+
+@pytest.mark.parametrize("resume", [False, True])
+async def test_telemetry_that_fails_does_not_take_the_end_from_the_reader(
+    told: Any, resume: bool
+) -> None:
+    def breaks(span: Any) -> None:
+        raise RuntimeError("an exporter's bug")
+
+    said = []
+    told.spans.export = breaks
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: said.append(context))
+    app = app_of(chain_of("a"), resume=resume)
+    app._telemetry.end = lambda *_: breaks(None)  # type: ignore[union-attr, method-assign]
+    answer = await post(app, "/x", ASK)
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    [context] = said
+    assert context["message"] == "A run's end could not be told"
 
 
 async def test_a_stored_run_is_told_of_too(told: Any) -> None:

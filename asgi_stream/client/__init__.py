@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import Task
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import cached_property
-from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
@@ -240,27 +241,23 @@ def _in_thread(reading: Reading) -> Generator[Frame, None, None]:
     """The frames for sync code, read by an event loop in a thread of its own."""
     frames = reading.frames()
     end: Any = object()
-    idle = Event()
+    task: Task[Any] | None = None
 
     async def following() -> Any:
-        try:
-            return await anext(frames, end)
-        finally:
-            idle.set()
+        nonlocal task
+        task = asyncio.current_task()
+        return await anext(frames, end)
+
+    async def close() -> None:
+        if task is not None and not task.done():
+            # Ctrl-C comes in this thread, while that one still waits for a frame.
+            task.cancel()
+            await asyncio.wait({task})
+        await frames.aclose()
 
     with start_blocking_portal() as portal:
         try:
-            while True:
-                idle.clear()
-                waiting = portal.start_task_soon(following)
-                try:
-                    frame = waiting.result()
-                finally:
-                    # Ctrl-C comes here, while the other thread still waits for a frame.
-                    waiting.cancel()
-                    idle.wait()
-                if frame is end:
-                    return
+            while (frame := portal.call(following)) is not end:
                 yield frame
         finally:
-            portal.call(frames.aclose)
+            portal.call(close)

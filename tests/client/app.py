@@ -13,9 +13,12 @@ from langchain_core.messages import AIMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 from starlette.requests import Request
 
-from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
+from asgi_stream import EventFilter, Limits, StreamApp, StreamError, StreamRoute
 
 from ..apps import words
 from ..corpus import Answers, add, calling, graph_of
@@ -72,6 +75,13 @@ def reads(value: Any) -> Any:
     return {"got": value, "document": Document("page", id="1")}
 
 
+def ask(state: MessagesState) -> Any:
+    return {"messages": [AIMessage(str(interrupt("Sure?")))]}
+
+
+asks: Any = StateGraph(MessagesState).add_node("ask", ask).add_edge(START, "ask")
+asks = asks.compile(checkpointer=InMemorySaver())
+
 warm: Runnable[Any, Any] = RunnableLambda(lambda value, config: config["configurable"])
 
 chain = chain_of("Hel", "lo")
@@ -103,6 +113,14 @@ app = StreamApp(
         StreamRoute(
             "/warm", warm, format="chunks", configurable=("temperature",), config={"tags": ["x"]}
         ),
+        StreamRoute("/finds", Finds(), format="events"),
+        StreamRoute(
+            "/models",
+            chain,
+            format="events",
+            filter=EventFilter(include=("on_chat_model_*",), exclude=("on_chat_model_end",)),
+        ),
+        StreamRoute("/asks", asks, format="chunks", configurable=("thread_id",)),
         StreamRoute("/warm/langserve", warm, format="langserve", configurable=("temperature",)),
     ]
 )

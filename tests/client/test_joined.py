@@ -57,6 +57,16 @@ def test_a_step_that_has_no_end_is_ended_with_the_run(kind: str) -> None:
     assert len(heard.told) == before
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_whose_end_was_filtered_out_ends_with_the_run(kind: str) -> None:
+    heard = Heard()
+    joined = Joined(sync_root(heard))
+    joined.tell_sync(event(f"on_{kind}_start", str(uuid4())))
+    joined.close_sync()
+    ended = {"chat_model": "llm"}.get(kind, kind)
+    assert names(heard)[-1] == f"on_{ended}_end"
+
+
 async def test_async_code_is_told_the_same() -> None:
     heard: Any = []
 

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import signal
+import time
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
+from signal import pthread_kill
+from threading import Timer, main_thread
 from typing import Any
 
 import httpx
@@ -14,7 +20,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import RunnableGenerator, RunnableLambda, RunnablePassthrough
 
 from asgi_stream import StreamError
 from asgi_stream.client import RemoteRunnable
@@ -27,6 +33,8 @@ from asgi_stream.errors import (
     RunFailed,
     RunIncomplete,
     RunTimeout,
+    ShuttingDown,
+    TooManyRuns,
 )
 
 from ..clients import Notes, new_key, until
@@ -355,3 +363,160 @@ def test_certificates_are_read_once() -> None:
     found: Any = RemoteRunnable("https://127.0.0.1:9/x")
     assert found._verified is found._verified
     assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._verified is False
+
+
+GONE = {"error": {"code": "shutdown", "message": "The server is shutting down.", "id": "e"}}
+PLACE = {"content-location": "x/runs/r"}
+FIRST = b"id: 1\ndata: 1\n\n"
+LAST = b"id: 2\ndata: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        httpx.Response(503, json=GONE, headers={"Retry-After": "1"}),
+        httpx.Response(502, text="<h1>Bad gateway</h1>"),
+        streams(f"data: {json.dumps(GONE)}\n\ndata: [DONE]\n\n".encode()),
+    ],
+)
+async def test_a_server_that_goes_is_not_the_run_s_end(between: httpx.Response) -> None:
+    frames, asked = await answered(streams(FIRST, **PLACE), between, streams(LAST))
+    assert [frame.data for frame in frames] == ["1", "[DONE]"]
+    assert [each.method for each in asked] == ["POST", "GET", "GET"]
+    assert asked[2].headers["last-event-id"] == "1"
+
+
+async def test_a_stored_end_is_the_run_s_whatever_it_says() -> None:
+    stored = f"id: 2\ndata: {json.dumps(GONE)}\n\nid: 3\ndata: [DONE]\n\n".encode()
+    rest = streams(b"data: more\n\n" + stored)
+    frames, asked = await answered(streams(FIRST, **PLACE), rest)
+    assert [frame.data for frame in frames] == ["1", "more", json.dumps(GONE), "[DONE]"]
+    assert len(asked) == 2
+
+
+async def test_what_will_not_pass_is_raised_and_stops_no_run() -> None:
+    gone = {"error": {"code": "not_found", "message": "There is no such run.", "id": "e"}}
+    with pytest.raises(NotFound):
+        await answered(streams(FIRST, **PLACE), httpx.Response(404, json=gone))
+    refused = [httpx.Response(503, json=GONE) for _ in range(6)]
+    with pytest.raises(ShuttingDown, match="shutting down"):
+        await answered(streams(FIRST, **PLACE), *refused)
+
+
+async def test_when_to_come_back_is_told() -> None:
+    busy = {"error": {"code": "too_many_runs", "message": "Later.", "id": "e"}}
+    with pytest.raises(TooManyRuns) as caught:
+        await answered(httpx.Response(503, json=busy, headers={"Retry-After": "7"}))
+    assert caught.value.headers == {"Retry-After": "7"}
+
+
+async def test_what_does_not_stream_is_told_by_its_end(server: Server) -> None:
+    found = remote(server, "finds")
+    [documents] = await streamed(found, "x")
+    assert documents == await found.ainvoke("x")
+    assert documents == (await asyncio.to_thread(lambda: list(found.stream("x"))))[0]
+    joined: Any = RunnableLambda(lambda value: value) | found
+    assert (await events_of(joined, "x"))[-1]["data"]["output"] == documents
+
+
+async def test_an_output_that_is_filtered_out_is_an_error(server: Server) -> None:
+    found = remote(server, "models")
+    with pytest.raises(StreamError, match="a filter leaves out the end"):
+        await found.ainvoke(ASK)
+    with pytest.raises(StreamError, match="a filter leaves out the end"):
+        await streamed(found)
+    with pytest.raises(StreamError, match="a filter leaves out the end"):
+        await asyncio.to_thread(lambda: list(found.stream(ASK)))
+
+
+async def test_an_interrupt_is_part_of_the_output(server: Server) -> None:
+    given = {"messages": [["human", "Hi"]]}
+    found = remote(server, "asks", configurable=("thread_id",))
+    output = await found.ainvoke(given, {"configurable": {"thread_id": new_key()}})
+    assert output["__interrupt__"][0]["value"] == "Sure?"
+
+
+async def test_input_that_cannot_be_added_up_is_the_last(server: Server) -> None:
+    async def several(_: Any) -> AsyncIterator[Any]:
+        yield {"a": 1}
+        yield {"question": "Hi?"}
+
+    chunks = [
+        each async for each in (RunnableGenerator(several) | remote(server, "tokens")).astream(1)
+    ]
+    assert "".join(chunks) == "Hello"
+
+
+async def test_another_server_s_answers_are_errors_of_httpx() -> None:
+    def told(**answer: Any) -> Any:
+        client = httpx.AsyncClient(
+            transport=httpx.MockTransport(lambda _: httpx.Response(200, **answer))
+        )
+        return RemoteRunnable("http://server/x", client=client)
+
+    foreign: list[Any] = [{"html": "<h1>Hi</h1>"}, {"json": {"choices": []}}, {"json": [1]}]
+    for answer in foreign:
+        with pytest.raises(httpx.DecodingError):
+            await told(**answer).ainvoke(1)
+    events = {"content": b"data: x\n\n", "headers": {"content-type": "text/event-stream"}}
+    asking = Asking(url="http://server/x", body=1, headers={}, params={})
+    with pytest.raises(httpx.DecodingError, match="not JSON: 'x'"):
+        Frame("", "x").json()
+    assert asking.params == {}
+    with pytest.raises(StreamError, match="speaks None"):
+        await streamed(told(**events), 1)
+
+
+async def test_a_redirect_is_not_followed_and_told() -> None:
+    with pytest.raises(httpx.HTTPStatusError, match="302"):
+        await answered(httpx.Response(302, headers={"location": "/y"}))
+
+
+async def test_a_document_of_a_front_end_comes_whole() -> None:
+    frames, _ = await answered(httpx.Response(200, json={"a": 1}))
+    assert [frame.json() for frame in frames] == [{"a": 1}]
+
+
+async def test_the_query_goes_with_each_request_and_credentials_are_the_client_s() -> None:
+    asked: list[httpx.Request] = []
+    waiting = [streams(FIRST, **PLACE), streams(LAST)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return waiting.pop(0)
+
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(transport=transport, auth=("ann", "x")) as client:
+        for params in ({"token": "t"}, {}):
+            asking = Asking(
+                url="http://server/x?own=1", body=1, headers={}, params=params, client=client
+            )
+            waiting[:] = [streams(FIRST, **PLACE), streams(LAST)]
+            assert len([frame async for frame in Reading(asking).frames()]) == 2
+    assert all(each.headers["authorization"].startswith("Basic") for each in asked)
+    assert [dict(each.url.params) for each in asked] == [
+        {"token": "t"},
+        {"token": "t"},
+        {"own": "1"},
+        {},
+    ]
+
+
+def test_ctrl_c_in_sync_code_is_a_keyboard_interrupt_and_ends_the_run(
+    server: Server, notes: Notes
+) -> None:
+    key = new_key()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    chunks: Any = remote(server, "words").stream(key)
+    try:
+        next(chunks)
+        Timer(0.01, pthread_kill, (main_thread().ident, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            for _ in chunks:
+                pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+    deadline = time.monotonic() + 5
+    while not notes.of(key, "cancel"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

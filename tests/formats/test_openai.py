@@ -264,6 +264,15 @@ def said(**message: Any) -> dict[str, Any]:
             ),
             "messages.0.tool_calls.0.function.arguments",
         ),
+        (
+            said(
+                role="assistant",
+                tool_calls=[{"id": "c", "function": {"name": "add", "arguments": "[1]"}}],
+            ),
+            "messages.0.tool_calls.0.function.arguments",
+        ),
+        ({"model": "x", "tools": 5}, "tools"),
+        ({"model": "x", "stream_options": [1]}, "stream_options"),
         ({"model": "x", "tools": [1]}, "tools.0"),
         ({"model": "x", "tools": [{"function": {}}]}, "tools.0.function.name"),
         ({"model": "x", "n": 2}, "n: this server does not offer 2."),

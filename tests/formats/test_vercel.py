@@ -245,5 +245,13 @@ def test_what_is_no_chat_is_told(body: Any, place: str) -> None:
     assert refused(Format(), body) == place
 
 
+@pytest.mark.parametrize("state", [[], {}, 1])
+def test_a_tool_of_no_known_state_has_not_answered(state: Any) -> None:
+    part = {"type": "tool-add", "toolCallId": "c", "state": state, "input": {}}
+    message = {"id": "m", "role": "assistant", "parts": [TEXT, part]}
+    found: Any = Format().parse(Asked(body={"messages": [message]}))
+    assert "tool_calls" not in found.messages[0]
+
+
 def test_an_error_from_the_start_is_text() -> None:
     assert Format.refusal(FAILED) == (b"The run failed.", "text/plain")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
+from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.runnables import RunnableLambda
 from litestar import Litestar
 from litestar import asgi as litestar_asgi
@@ -25,6 +26,7 @@ HTML = "<img src=x onerror=alert(1)>"
 MARKDOWN = (
     "# Title\n\n* one\n* two\n\n**bold** `code` <script>alert(1)</script> "
     "[evil](javascript:alert(1)) [good](https://example.com) ![far](https://example.com/x.png)"
+    "\n\n|a|b|\n|:--|--:|\n|1|2|\n"
 )
 
 
@@ -44,6 +46,29 @@ class Trip(BaseModel):
     stops: list[Stop] = []
     words: list[str] = []
     extra: dict[str, Any] | None = None
+
+
+class Address(BaseModel):
+    street: str
+    number: int
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+    lives: int
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+    name: str
+
+
+class Where(BaseModel):
+    question: str
+    age: int | None
+    home: Address | None = None
+    pet: Cat | Dog | None = None
+    around: Where | None = None
 
 
 async def plan(trip: Any) -> Any:
@@ -70,6 +95,17 @@ chain = PROMPT | ScriptedModel(seconds=0.02)
 marked = PROMPT | ScriptedModel(answer=MARKDOWN.replace("{", "{{"), seconds=0)
 
 
+def quiet(name: str, answer: str, *tags: str) -> Any:
+    return ScriptedModel(answer=answer, seconds=0).with_config(run_name=name, tags=[*tags])
+
+
+drafted = PROMPT | quiet("draft", "DRAFT.") | (lambda _: "x") | quiet("final", "FINAL.")
+thought = (
+    PROMPT | quiet("thinks", "THOUGHT.", "nostream") | (lambda _: "x") | quiet("says", "SAID.")
+)
+parsed = PROMPT | ScriptedModel(answer='{{"a": [1, 2]}}', seconds=0) | JsonOutputParser()
+
+
 def routes() -> list[StreamRoute]:
     return [
         StreamRoute("/chat", chain),
@@ -87,6 +123,11 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/files", RunnableLambda(seen), format="vercel"),
         StreamRoute("/kept/{name}", chain, resume=True, configurable=("temperature",)),
         StreamRoute("/get", chain, methods=("GET",)),
+        StreamRoute("/where", RunnableLambda(plan), input=Where, format="chunks"),
+        StreamRoute("/final", drafted, answer=("final",)),
+        StreamRoute("/thought", thought),
+        StreamRoute("/parsed", parsed, format="chunks"),
+        StreamRoute("/more", chain, resume=True),
         StreamRoute("/mine", chain, authorize=authorize),
     ]
 

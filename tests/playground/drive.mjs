@@ -145,6 +145,61 @@ const SCENARIOS = {
     report.error = await page.textContent("#error");
   },
 
+  async asking() {
+    const page = await opened();
+    const ask = async () => { await page.click("#run"); await state(page, "done"); await drawn(page); };
+    const asJson = async () => JSON.parse(await page.inputValue("#json"));
+    await choose(page, "/where");
+    await words(page, "Where?");
+    await ask();
+    report.without = JSON.parse(await answer(page));
+    await page.check("label:has-text('Home') >> xpath=.. >> input");
+    await page.click("#as-json");
+    report.soFar = await asJson();
+    await page.click("#as-json");
+    report.stays = await page.textContent("#error");
+    await page.click("#as-json");
+    const whole = { question: "W", age: 3, home: { street: "Main", number: 1 }, pet: { kind: "dog", name: "Rex" }, around: { question: "deep", age: null } };
+    await page.fill("#json", JSON.stringify(whole));
+    await page.click("#as-json");
+    report.labels = await page.$$eval("#form label", (found) => found.map((each) => each.textContent));
+    await ask();
+    report.whole = JSON.parse(await answer(page));
+    await page.click("#as-json");
+    await page.fill("#json", JSON.stringify({ question: "W", age: 3 }));
+    await page.click("#as-json");
+    await ask();
+    report.less = JSON.parse(await answer(page));
+    await choose(page, "/vercel");
+    await page.click("#as-json");
+    report.unsent = {};
+    for (const given of ['"Hi"', "{}", "null", '[["user","Hi"]]', '[{"role":"user"}]']) {
+      await page.fill("#json", given);
+      await page.click("#run");
+      await state(page, "not sent");
+      report.unsent[given] = (await page.textContent("#error")).trim();
+    }
+    const told = [{ role: "user", content: "Hi" }, { role: "tool", content: "x", tool_call_id: "c" }];
+    await page.fill("#json", JSON.stringify(told));
+    await page.click("#as-json");
+    report.kept = await asJson();
+    report.said = {};
+    for (const path of ["/final", "/thought", "/parsed"]) report.said[path] = await asked(page, path, "Hi?");
+    await choose(page, "/more");
+    await words(page, "x");
+    await page.click("#run");
+    await page.waitForFunction(() => document.getElementById("answer").textContent.length > 20);
+    await page.click("#leave");
+    await state(page, "left");
+    report.resumable = await page.isEnabled("#resume");
+    await choose(page, "/kept/{name}");
+    report.other = await page.isEnabled("#resume");
+    await words(page, "x");
+    await page.click("#run");
+    await state(page, "not sent");
+    report.path = (await page.textContent("#error")).trim();
+  },
+
   async files() {
     const page = await opened();
     await choose(page, "/files");

@@ -88,6 +88,7 @@ def test_markdown_is_shown_and_html_stays_text(server: Server, drive: Any) -> No
     assert "&lt;img src=x onerror=alert(1)&gt;" in report["question"]
     assert report["hint"] == "Where to <img src=x onerror=alert(1)>"
     assert report["images"] == 0
+    assert '<td class="at-right">2</td>' in html
 
 
 def test_a_form_is_made_of_the_schema(server: Server, drive: Any) -> None:
@@ -107,6 +108,32 @@ def test_a_form_is_made_of_the_schema(server: Server, drive: Any) -> None:
     assert json.loads(report["any"]) == {"plan": "plain words"}
     assert "run_failed" in report["error"]
     assert "secret" not in report["error"]
+
+
+def test_a_form_loses_nothing_and_shows_what_clients_get(server: Server, drive: Any) -> None:
+    report = drive("asking", f"{server.url}/playground")
+    assert report["without"] == {
+        "plan": {"question": "Where?", "age": None, "home": None, "pet": None, "around": None}
+    }
+    assert report["soFar"] == {"question": "Where?", "age": None, "home": {"street": ""}}
+    assert report["stays"] == ""
+    deep = {"question": "deep", "age": None, "home": None, "pet": None, "around": None}
+    assert report["whole"]["plan"] == {
+        "question": "W",
+        "age": 3,
+        "home": {"street": "Main", "number": 1},
+        "pet": {"kind": "dog", "name": "Rex"},
+        "around": deep,
+    }
+    assert {"home optional", "Age optional", "Street", "Name"} <= {*report["labels"]}
+    assert report["less"]["plan"]["home"] is None
+    assert set(report["unsent"].values()) == {"input messages: expected a list of {role, content}"}
+    assert report["kept"][1]["role"] == "tool"
+    assert report["said"]["/final"] == "FINAL."
+    assert report["said"]["/thought"] == "SAID."
+    assert json.loads(report["said"]["/parsed"]) == {"a": [1, 2]}
+    assert (report["resumable"], report["other"]) == (True, False)
+    assert report["path"] == "input name is missing: it is a part of the path"
 
 
 def test_files_go_where_the_format_takes_them(server: Server, drive: Any) -> None:
