@@ -63,9 +63,10 @@ def _store(value: Any) -> Any:
     """An address stays one, and anything else of that form names a store."""
     if isinstance(value, Secret):
         try:
-            return open_store(value)
+            open_store(value)
         except (ImportError, ValueError):
             raise PydanticCustomError("secret", "Input should be a store's address") from None
+        return value
     named = isinstance(value, str) and ":" in value and "//" not in value
     return _imported(value) if named else value
 
