@@ -70,6 +70,12 @@ class Stream(Outbox):
         """Start the run, unless it has been ended before."""
         if self._end is not None:
             return
+        try:
+            self._begin()
+        except Exception as error:
+            self.fail(error)
+
+    def _begin(self) -> None:
         runnable, request = self._prepared.runnable, self._prepared.request
         if usage := self._observed.usage:
             config = merge_configs(cast(Any, request.config), {"callbacks": [usage]})

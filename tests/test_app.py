@@ -276,6 +276,27 @@ async def test_a_refusal_in_fastapi_s_way_is_text(format: str) -> None:
     assert said == '{"why":"not yours"}'
 
 
+@pytest.mark.parametrize("resume", [True, False])
+async def test_a_run_that_cannot_begin_has_failed(resume: bool) -> None:
+    class Named(RunnableLambda[Any, Any]):
+        breaks = False
+
+        def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+            if self.breaks:
+                raise ValueError("secret")
+            return "named"
+
+    named = Named(lambda value: value)
+    app = StreamApp([StreamRoute("/", named, resume=resume, limits=Limits(concurrent=1))])
+    named.breaks = True
+    for _ in range(2):
+        answer = await post(app, "/", "a")
+        assert (answer.status, json.loads(answer.body)["error"]["code"]) == (500, "run_failed")
+        await asyncio.sleep(0)
+    named.breaks = False
+    assert (await post(app, "/", "a")).status == 200
+
+
 async def test_a_number_in_a_path_that_python_does_not_read() -> None:
     app = StreamApp([StreamRoute("/{n:int}", CHAIN)])
     assert (await post(app, f"/{'1' * 5000}", ASK)).status == 404
