@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -180,6 +181,19 @@ def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) 
         signal.signal(signal.SIGUSR1, before)
         gc.unfreeze()
         gc.set_threshold(*threshold)
+
+
+def test_a_supervisor_passes_the_signal_on() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    try:
+        worker = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()))
+        cli._pass_on(SimpleNamespace(processes=[worker, worker]))  # type: ignore[arg-type]
+        deadline = time.monotonic() + 5
+        while not heard:
+            assert time.monotonic() < deadline
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @contextmanager
