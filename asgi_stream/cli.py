@@ -193,8 +193,11 @@ def served() -> StreamApp:
 
 
 def _prepare_supervisor(found: RouteFile, workers: int, reload: bool) -> None:
-    kept = [route for route in found.routes if route.kept]
-    here = [route.path for route in kept if isinstance(route.kept.opened, MemoryStore)]  # type: ignore[union-attr]
+    here = [
+        route.path
+        for route in found.routes
+        if route.kept and isinstance(route.kept.opened, MemoryStore)
+    ]
     if workers > 1 and here:
         raise click.UsageError(
             f"--workers {workers}: the runs of {', '.join(here)} are kept in the memory of one"

@@ -192,16 +192,17 @@ class Detached(Stream):
 
     def _not_written(self, error: Exception) -> None:
         told = self.run_id, self._route.path
-        if self._end is None:
-            code = WorkerLost.code if isinstance(error, Taken) else StoreUnavailable.code
-            self._end = RunError(code, "", "")
-            self._observed.ended(self._end)
         if isinstance(error, Taken):
+            code = WorkerLost.code
             logger.warning("run %s of %s: ended, for it was held to be dead", *told)
         else:
+            code = StoreUnavailable.code
             foreign = None if isinstance(error, StoreUnavailable) else error
             why = "its store does not take what it says"
             logger.error("run %s of %s: ended, for %s", *told, why, exc_info=foreign)
+        if self._end is None:
+            self._end = RunError(code, "", "")
+            self._observed.ended(self._end)
         self._close()
 
     def _close(self) -> None:

@@ -61,6 +61,16 @@ def text_of(value: Any) -> str | None:
     return text_of_chunk(value) if isinstance(value, (str, BaseMessage)) else None
 
 
+def added(total: Any, chunk: Any) -> Any:
+    """Chunks so far and one more; of those that cannot be added up the last, as in LangChain."""
+    if total is None:
+        return chunk
+    try:
+        return total + chunk
+    except TypeError:
+        return chunk
+
+
 def text_of_content(content: Any) -> str:
     """The text in a message's content: no reasoning, no tool calls, no images."""
     if isinstance(content, str):

@@ -27,7 +27,7 @@ from .events import (
 )
 from .graphs import Shape, interrupts_in
 from .listener import Listener
-from .messages import whole
+from .messages import added, whole
 from .narrator import Narrator
 from .pacing import Pacer
 from .requests import RunRequest
@@ -186,7 +186,7 @@ class Run:
             _close_with(stack, chunks)
             async for chunk in chunks:
                 if tracker.root is None:
-                    output = _added(output, chunk)
+                    output = added(output, chunk)
                 if taken or not shape.plain or isinstance(chunk, dict):
                     self._take(shape, chunk)
                 elif tracker.model_spoke or not tracker.yielded(self._step, chunk):
@@ -289,15 +289,6 @@ async def _done(tasks: Iterable[Task[None]], seconds: float) -> set[Task[None]]:
     """Wait for `tasks`, for at most `seconds`; those that are not done."""
     _, pending = await asyncio.wait(set(tasks), timeout=max(0.0, seconds))
     return pending
-
-
-def _added(total: Any, chunk: Any) -> Any:
-    if total is None:
-        return chunk
-    try:
-        return total + chunk
-    except TypeError:
-        return chunk
 
 
 def _langchain_event(event: Any, *, inputs: bool) -> LangChainEvent:

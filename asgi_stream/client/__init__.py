@@ -13,9 +13,10 @@ from anyio.from_thread import start_blocking_portal
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import Input, Output
 
+from ..messages import added
 from .joined import Joined
 from .plain import sendable
-from .said import READABLE, Read, Said, added
+from .said import READABLE, Read, Said
 from .wire import Asking, Frame, Reading, httpx
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ class RemoteRunnable(Runnable[Input, Output]):
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> Any:
-        found = Read(await self._document(input, config), Joined(run_manager))
+        found, joined = Read(await self._document(input, config)), Joined(run_manager)
         for event in found.events:
-            await found.joined.tell(event)
-        await found.joined.close()
+            await joined.tell(event)
+        await joined.close()
         return found.output
 
     def _invoke(
@@ -144,10 +145,10 @@ class RemoteRunnable(Runnable[Input, Output]):
     ) -> Any:
         with start_blocking_portal() as portal:
             answer = portal.call(self._document, input, config)
-        found = Read(answer, Joined(run_manager))
+        found, joined = Read(answer), Joined(run_manager)
         for event in found.events:
-            found.joined.tell_sync(event)
-        found.joined.close_sync()
+            joined.tell_sync(event)
+        joined.close_sync()
         return found.output
 
     async def _atransform(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import StreamError
-from .joined import Joined
 from .plain import revived
 from .wire import Frame, error_of, httpx
 
@@ -17,10 +16,9 @@ READABLE = ("tokens", "chunks", "events", "text", "langserve")
 class Read:
     """What a JSON answer says: the output, and the events that it was made of, if it has them."""
 
-    def __init__(self, answer: Any, joined: Joined) -> None:
+    def __init__(self, answer: Any) -> None:
         if not isinstance(answer, dict) or "output" not in answer:
             raise httpx.DecodingError("The answer has no output: it is of another kind of server.")
-        self.joined = joined
         output = answer["output"]
         self.events = output if _are_events(output) else []
         if self.events:
@@ -63,15 +61,6 @@ class Said:
         """
         if self._silent:
             raise StreamError(NO_OUTPUT)
-
-
-def added(total: Any, chunk: Any) -> Any:
-    if total is None:
-        return chunk
-    try:
-        return total + chunk
-    except TypeError:
-        return chunk  # as LangChain's own steps do
 
 
 def _is_event(value: Any) -> bool:

@@ -55,10 +55,7 @@ class Frame(NamedTuple):
         Raises:
             httpx.DecodingError: It is of another server.
         """
-        try:
-            return json.loads(self.data) if self.data else None
-        except ValueError:
-            raise httpx.DecodingError(f"This is not JSON: {self.data[:100]!r}") from None
+        return _parsed(self.data) if self.data else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +124,7 @@ class Reading:
                 **self._options,
             )
             await self._opened(response)
-            return Frame("", response.text).json()
+            return _parsed(response.text)
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
         """Every frame once and in order, the terminal one too.
@@ -297,6 +294,13 @@ def error_of(
     )
     error.id = str(told["id"]) if "id" in told else None
     return error
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise httpx.DecodingError(f"This is not JSON: {text[:100]!r}") from None
 
 
 def _status_of(error: StreamError | httpx.HTTPStatusError) -> int:

@@ -144,7 +144,7 @@ function options(values, schema, about) {
     ...(about.required ? [] : [el("option", { value: "" }, "")]),
     ...values.map((each, n) => el("option", { value: String(n) }, pretty(each))));
   const set = (value) => {
-    const at = values.findIndex((each) => JSON.stringify(each) === JSON.stringify(value));
+    const at = values.findIndex((each) => alike(each, value));
     if (at >= 0) control.value = String(at);
     else if (!about.required) control.value = "";
   };

@@ -2,7 +2,7 @@ import { adapterOf } from "./adapters.js";
 import { byId, copy, el, newId } from "./dom.js";
 import { alike, formOf, messagesPart, soFar } from "./form.js";
 import { Reading, Refused } from "./reading.js";
-import { requestOf, snippets } from "./requests.js";
+import { requestOf, role, snippets } from "./requests.js";
 import { View } from "./view.js";
 
 // The address of the app that this page is part of, wherever that is mounted.
@@ -48,7 +48,7 @@ function choose(route, given = {}) {
     button.setAttribute("aria-current", String(button.dataset.path === route.path));
   }
   modelBox = route.models.length > 1
-    ? el("select", { id: "model", onchange: () => fill(jsonBox.on ? readOr(jsonBox.area.value) : soFar(input)) }, ...route.models.map((each) => el("option", { value: each }, each)))
+    ? el("select", { id: "model", onchange: () => fill(jsonBox.on ? jsonOf(jsonBox.area.value) : soFar(input)) }, ...route.models.map((each) => el("option", { value: each }, each)))
     : null;
   if (modelBox && given.model) modelBox.value = given.model;
   byId("about").replaceChildren(
@@ -64,15 +64,16 @@ function choose(route, given = {}) {
 }
 
 // The route of the run that goes on.
-const running = () => state.table.routes.find((each) => each.path === state.record.path) ?? state.route;
-const readOr = (text) => { try { return JSON.parse(text); } catch { return undefined; } };
+const running = () => routeAt(state.record.path) ?? state.route;
+const routeAt = (path) => state.table.routes.find((each) => each.path === path);
+const jsonOf = (text) => { try { return JSON.parse(text); } catch { return undefined; } };
 
 const model = () => modelBox?.value ?? state.route.models[0];
 
 function fill(value) {
   const { route } = state;
   input = chats(route)
-    ? messagesPart(["user", "assistant", "system"], { label: "Messages" })
+    ? messagesPart(ROLES, { label: "Messages" })
     : formOf(route.inputs[model()]);
   const held = value === undefined || holds(value);
   const area = el("textarea", { id: "json", rows: 8, spellcheck: false, class: "code", "aria-label": "Input as JSON" });
@@ -112,15 +113,15 @@ function holds(value) {
 // Of the ways to write a message, the form's own.
 function plain(value) {
   if (Array.isArray(value)) {
-    if (value.length === 2 && value.every((each) => typeof each === "string") && ROLES[value[0]]) {
-      return { role: ROLES[value[0]], content: value[1] };
+    if (value.length === 2 && value.every((each) => typeof each === "string") && ROLES.includes(role(value[0]))) {
+      return { role: role(value[0]), content: value[1] };
     }
     return value.map(plain);
   }
-  if (typeof value?.role === "string") return { ...value, role: ROLES[value.role] ?? value.role };
+  if (typeof value?.role === "string") return { ...value, role: role(value.role) };
   return value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)])) : value;
 }
-const ROLES = { human: "user", user: "user", ai: "assistant", assistant: "assistant", system: "system" };
+const ROLES = ["user", "assistant", "system"];
 
 function extras(given) {
   const { route } = state;
@@ -251,7 +252,7 @@ function buttons(busy) {
   byId("stop").disabled = !busy;
   if (focused === byId("run") && busy) byId("stop").focus();
   else if (focused === byId("stop") && !busy) byId("run").focus();
-  byId("leave").disabled = !busy || !(state.record ? running() : state.route).resumable;
+  byId("leave").disabled = !busy || !running().resumable;
   byId("resume").disabled = busy || state.record?.state !== "left" || !state.record?.place;
 }
 
@@ -288,7 +289,7 @@ function remember(record) {
 function listRuns() {
   const runs = kept("runs", []);
   byId("runs").replaceChildren(...runs.map((each) => {
-    const route = state.table.routes.find((found) => found.path === each.path);
+    const route = routeAt(each.path);
     const words = el("span", { class: "words" }, each.text || JSON.stringify(each.input ?? "").slice(0, 80));
     return el("li", {}, el("button", { type: "button", disabled: !route, onclick: () => {
       choose(route, each);
@@ -364,9 +365,9 @@ function link() {
 
 function linked() {
   const parts = new URLSearchParams(location.hash.slice(1));
-  const route = state.table.routes.find((each) => each.path === parts.get("route"));
+  const route = routeAt(parts.get("route"));
   if (!route) return null;
-  const read = (name) => { try { return JSON.parse(parts.get(name)) ?? undefined; } catch { return undefined; } };
+  const read = (name) => jsonOf(parts.get(name)) ?? undefined;
   return [route, { input: read("input"), configurable: read("configurable"), params: read("params"), model: parts.get("model") }];
 }
 
@@ -389,13 +390,13 @@ async function begin() {
   }, el("span", {}, route.path), el("small", {}, route.format))));
   for (const button of byId("routes").children) button.dataset.path = button.getAttribute("data-path");
   byId("picker").append(...table.routes.map((route) => el("option", { value: route.path }, `${route.path} (${route.format})`)));
-  byId("picker").addEventListener("change", () => choose(table.routes.find((each) => each.path === byId("picker").value)));
+  byId("picker").addEventListener("change", () => choose(routeAt(byId("picker").value)));
   if (!table.routes.length) throw new Error("the table has no routes");
   // Of a run without a place nobody knows any more.
   keep("runs", kept("runs", []).map((each) => (each.state === "running" && !each.place ? { ...each, state: "lost" } : each)));
   listRuns();
   const [last] = kept("runs", []);
-  const going = last?.place && last.state === "running" && table.routes.find((each) => each.path === last.path);
+  const going = last?.place && last.state === "running" && routeAt(last.path);
   const [route, given] = linked() ?? [going || table.routes[0], going ? last : {}];
   choose(route, given);
   if (going === route) resume(last);

@@ -3,7 +3,7 @@
 import { Wrong } from "./form.js";
 
 const ROLES = { human: "user", ai: "assistant" };
-const role = (name) => ROLES[name] ?? name;
+export const role = (name) => ROLES[name] ?? name;
 const dataUrl = (block) => block.url ?? `data:${block.mime_type};base64,${block.base64}`;
 const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
 const blocks = (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content);
