@@ -14,20 +14,18 @@ from starlette.responses import Response
 
 from .answers import json_response, nothing_left
 from .detached import Detached
-from .errors import InvalidInput, InvalidRequest, RunNotFound, TooManyOwned
+from .errors import InvalidInput, InvalidRequest, RunNotFound
 from .loops import OnLoop
 from .outbox import nothing
 from .prepare import Prepared
-from .replay import Replay
+from .replay import BEYOND, Replay
 from .requests import wants_json
 from .resume import Resume
 from .routes import StreamRoute
 from .serialize import to_json
-from .stores import RunRecord
+from .stores import Quota, RunRecord
 
 Hold = Callable[[], None]
-
-UNFINISHED = ("pending", "running")
 
 MAX_KEY = 255
 """Characters of an ``Idempotency-Key``, as the field's large APIs have it."""
@@ -88,12 +86,13 @@ class Runs:
         name = self._name("key", key)
         known = name and await self._store.named(name)
         if not known:
-            await self._check_bounds()
             run = Detached(prepared, self._route, self._resume, record, tasks=here.tasks)
             place = self._name("place", prepared.call.place)
             release = hold()
             try:
-                known = await self._store.create(run, keep=self._resume.keep, place=place, key=name)
+                known = await self._store.create(
+                    run, keep=self._resume.keep, place=place, key=name, quota=self._quota()
+                )
                 if known == record.run_id:
                     replay = Replay(record, 0, self._route, self._store, run)
                     await replay.follow()
@@ -129,8 +128,8 @@ class Runs:
             of, after = read_position(position)
             if of is not None and of != run_id:
                 raise InvalidInput("The Last-Event-ID is one of another run.")
-            if after > record.frames:
-                raise InvalidInput("The Last-Event-ID is one that this run has not come to.")
+            if after > record.frames and record.certain:
+                raise InvalidInput(BEYOND)
             if record.ended is not None and after == record.frames and not emptily:
                 raise Finished
         replay = Replay(record, after, self._route, self._store)
@@ -183,12 +182,9 @@ class Runs:
         """What the caller is told of a run."""
         return self._route.format_class().run_object(record)
 
-    async def _check_bounds(self) -> None:
-        limit = self._resume.per_owner
-        if limit is not None and self._owner is not None:
-            unfinished = [each for each in await self.own() if each.state in UNFINISHED]
-            if len(unfinished) >= limit:
-                raise TooManyOwned
+    def _quota(self) -> Quota | None:
+        limit, name = self._resume.per_owner, self._name("quota", self._owner)
+        return None if limit is None or name is None else Quota(name, limit)
 
     def _name(self, kind: str, given: str | None) -> str | None:
         """A name that no other owner and no other route can mean."""

@@ -8,12 +8,21 @@ from dataclasses import replace
 from time import monotonic
 
 from .detached import Detached, id_line, numbered
-from .errors import FramesGone, RunNotFound, ShuttingDown, StoreUnavailable, WorkerLost
+from .errors import (
+    FramesGone,
+    InvalidInput,
+    RunNotFound,
+    ShuttingDown,
+    StoreUnavailable,
+    WorkerLost,
+)
 from .events import RunError, RunFinished, Step
 from .outbox import Outbox
-from .reports import reported
+from .reports import log_error, public, reported
 from .routes import StreamRoute
 from .stores import EventStore, RunRecord, Taken
+
+BEYOND = "The Last-Event-ID is one that this run has not come to."
 
 
 class Replay(Outbox):
@@ -77,6 +86,9 @@ class Replay(Outbox):
             self._behind = True
             self._wake(self._reader)
 
+    def lost(self, error: Exception) -> None:
+        self.fail(error)
+
     # What the response sees of it, with what an outbox has.
 
     async def opened(self) -> RunError | None:
@@ -101,6 +113,8 @@ class Replay(Outbox):
             return None
         if page is None:
             return self.fail(RunNotFound())
+        if page.ended and page.first + len(page.frames) < self._next:
+            return self.fail(InvalidInput(BEYOND))
         if page.first > self._next:
             gap = self._format.gap(self.run_id, self._next, page.first - 1)
             if not gap:
@@ -109,8 +123,8 @@ class Replay(Outbox):
             self._next = page.first
         self._add(page.first, page.frames, page.ended)
         self._behind = self._behind or page.more
-        if not page.alive and not page.ended and not page.more:
-            await self._bury()
+        if page.final is not None:
+            await self._bury(page.final)
         return None
 
     def fail(self, exception: BaseException) -> None:
@@ -146,25 +160,26 @@ class Replay(Outbox):
             self._wake(self._reader)
             self._watch()
 
-    async def _bury(self) -> None:
+    async def _bury(self, number: int) -> None:
         """Write the last frame of a run whose worker has died, for this and all other readers."""
-        error = reported(WorkerLost(), self._route, self.run_id)
-        frames = numbered(
-            id_line(self._format, self.run_id), self._next, [self._format.encode(error)]
-        )
+        lost = WorkerLost()
+        error = public(lost, self._route)
+        line = id_line(self._format, self.run_id)
+        frames = numbered(line, number, [self._format.encode(error)])
         record = replace(
             self._record,
             state="failed",
             started=self._record.started or self._record.created,
             ended=time.time(),
-            frames=self._next + len(frames) - 1,
+            frames=number + len(frames) - 1,
             code=error.code,
         )
         try:
-            await self._store.bury(self.run_id, self._next, frames, record)
+            await self._store.bury(self.run_id, self._next - 1, number, frames, record)
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
         except Taken:
             pass  # another reader was first, or the worker lives; either is heard of
         else:
+            log_error(error, lost, self._route, self.run_id)
             self._behind = True

@@ -16,23 +16,35 @@ def reported(
     exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
 ) -> RunError:
     """What the client is told of `exception`; the log is told the rest, under the same id."""
+    error = public(exception, route)
+    log_error(error, exception, route, run_id)
+    return error
+
+
+def public(exception: BaseException, route: StreamRoute | None = None) -> RunError:
+    """Return the error that the client is sent for `exception`, with an id of its own."""
     told = public_error(exception, route.errors if route else {})
-    error_id = uuid4().hex
-    foreign = told is not exception
+    detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
+    return RunError(
+        told.code, told.message, uuid4().hex, told.status, detail, told.fields, told.headers
+    )
+
+
+def log_error(
+    error: RunError, exception: BaseException, route: StreamRoute | None, run_id: str
+) -> None:
+    """Log an error with all that is known of it."""
+    foreign = public_error(exception, route.errors if route else {}) is not exception
     logger.log(
-        logging.ERROR if told.status >= 500 else logging.INFO,
+        logging.ERROR if error.status >= 500 else logging.INFO,
         "run %s of %s: %s, %s (error id %s)",
         run_id,
         route.path if route else "no route",
-        told.code,
-        told.message,
-        error_id,
+        error.code,
+        error.message,
+        error.id,
         exc_info=exception if foreign else None,
-        extra={"run_id": run_id, "error_id": error_id, "code": told.code},
-    )
-    detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
-    return RunError(
-        told.code, told.message, error_id, told.status, detail, told.fields, told.headers
+        extra={"run_id": run_id, "error_id": error.id, "code": error.code},
     )
 
 

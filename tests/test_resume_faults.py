@@ -331,15 +331,9 @@ async def test_redis_is_killed_and_comes_back(tmp_path: Path, persistent: bool) 
         await until(lambda: len(second.words) > 150)
         joining = asyncio.ensure_future(read(late, place_on(other, first)))
         await asyncio.gather(reading, following, joining)
-        first.check(400)
-        second.check(400)
-        if persistent:
-            late.check(400)
-        else:
-            gap = late.frames[0][1]["gap"]
-            assert gap["first"] == 1
-            assert late.words == [f"t{n}" for n in range(gap["last"], 400)]
-            assert late.done
+        # What Redis has lost is written to it again by the worker that makes the run.
+        for seen in (first, second, late):
+            seen.check(400)
         # And a run can be stopped across it.
         third = Seen()
         reading = asyncio.ensure_future(read(third, url, asks(1000, 50)))
@@ -441,12 +435,8 @@ class Dropping:
     def _pass(self, source: socket.socket, sink: socket.socket, loses: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                # The answers to XADD are the ids of entries: "123-0".
-                if (
-                    loses
-                    and re.search(rb"\d+-0\r\n", data)
-                    and self._random.random() < self._chance
-                ):
+                # The replies to what was appended are ":1".
+                if loses and b":1\r\n" in data and self._random.random() < self._chance:
                     self.lost += 1
                     break
                 sink.sendall(data)

@@ -15,6 +15,7 @@ __all__ = [
     "Follower",
     "Page",
     "Producer",
+    "Quota",
     "RunRecord",
     "State",
     "Taken",
@@ -47,6 +48,8 @@ class RunRecord:
         frames: How many there have been; the last one's id.
         size: Their bytes.
         code: Of the error that it ended with.
+        certain: Whether `frames` counts all that any reader was shown. It may be too low after the
+            store has lost data, until the run's worker has written its frames again.
     """
 
     run_id: str
@@ -60,25 +63,41 @@ class RunRecord:
     frames: int = 0
     size: int = 0
     code: str | None = None
+    certain: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many unfinished runs may share a name.
+
+    Attributes:
+        name: Who they are counted for.
+        limit: How many there may be.
+    """
+
+    name: str
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Frames of a run, one after the other.
+    """Frames of a run with consecutive ids.
 
     Attributes:
-        first: The id of the first of `frames`. More than was asked for: those before are gone.
+        first: The id of the first of `frames`. Greater than the id that was read for: the frames
+            between are gone.
         frames: May be empty.
         ended: Whether the run's last frame is among them, or before them.
-        more: Whether there are more already.
-        alive: Whether anyone still makes frames, or the run has ended.
+        more: Whether there are more already, behind a gap perhaps.
+        final: The id that the run's last frame must have, if no worker makes the run any more and
+            it has not ended; None while it goes on, and after its end.
     """
 
     first: int
     frames: Sequence[bytes]
     ended: bool
     more: bool
-    alive: bool
+    final: int | None = None
 
 
 class Producer(Protocol):
@@ -111,30 +130,46 @@ class Follower(Protocol):
     def look(self) -> None:
         """There may be something new: read."""
 
+    def lost(self, error: Exception) -> None:
+        """The run's next frames could not be written, and its worker has given up."""
+
 
 class EventStore(Protocol):
     """Frames by run and position: 1, 2, 3... A reader is a position, and nothing else.
 
-    Whatever is shown to followers can be read from then on, so a follower may miss anything that
-    it is fed and ask again.
+    Whatever followers are shown has been written and can be read from then on, so a follower may
+    miss anything that it is fed and read again. An id means one frame for ever: a store that may
+    have lost frames skips their ids.
 
     Every method that is awaited raises `asgi_stream.errors.StoreUnavailable` when the store cannot
-    be reached.
+    be reached, or refuses.
     """
 
     async def create(
-        self, producer: Producer, *, keep: float, place: str | None = None, key: str | None = None
+        self,
+        producer: Producer,
+        *,
+        keep: float,
+        place: str | None = None,
+        key: str | None = None,
+        quota: Quota | None = None,
     ) -> str:
         """Begin the run of ``producer.record``.
+
+        If this raises, no run has begun and `key` is free again, at once or after a few seconds.
 
         Args:
             producer: Who makes its frames; told of requests to stop and of readers.
             keep: Seconds that everything is kept after the end.
             place: A name by which the run can be found, until another has it.
             key: A name that is the run's for good. If another run has it, none is begun.
+            quota: Count the run until it has ended or its worker is lost.
 
         Returns:
             The run's id; that of the run whose `key` it is, if that was there before.
+
+        Raises:
+            asgi_stream.errors.TooManyOwned: The quota's limit is reached.
         """
 
     def append(
@@ -163,22 +198,36 @@ class EventStore(Protocol):
         """
 
     async def bury(
-        self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
+        self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
-        """Write the last frames of a run that nobody makes any more.
+        """Write the last frames of a run that no worker makes any more.
+
+        Args:
+            run_id: The run.
+            after: The id of its newest frame.
+            first: The id of the first of `frames`, which `Page.final` says.
+            frames: The last of the run.
+            record: What is known of the run then.
 
         Raises:
-            Taken: Someone has, or another has written them.
+            Taken: A worker does make it, it has ended, or `after` is not its newest frame; or
+                that cannot be known yet. Read again.
         """
 
     async def read(self, run_id: str, after: int) -> Page | None:
         """Frames after the id `after`, about `PAGE_BYTES` of them; None: there is no such run."""
 
     async def find(self, run_id: str) -> RunRecord | None:
-        """What is known of a run."""
+        """What is known of a run.
+
+        While a store that has lost data is given it back, this waits for an unknown run.
+        """
 
     async def named(self, name: str) -> str | None:
-        """The id of the run that has `name` for its place or its key."""
+        """The id of the run that has `name` for its place or its key.
+
+        Waits while a run that claims the name is being created.
+        """
 
     async def owned(self, owner: str) -> list[RunRecord]:
         """The runs of an owner, the newest first."""
@@ -191,6 +240,9 @@ class EventStore(Protocol):
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
         """End that. Without effect if it does not follow."""
+
+    async def check(self) -> None:
+        """Return if runs can be written now."""
 
     async def aclose(self) -> None:
         """Give back what is held on this event loop. The store may be used again."""

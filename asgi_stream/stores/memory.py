@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from array import array
 from asyncio import TimerHandle
+from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import cast
 
-from . import PAGE_BYTES, Follower, Page, Producer, RunRecord, Taken
+from ..errors import TooManyOwned
+from . import PAGE_BYTES, Follower, Page, Producer, Quota, RunRecord, Taken
 
 __all__ = ["MemoryStore"]
 
@@ -17,11 +19,14 @@ __all__ = ["MemoryStore"]
 class _Kept:
     """One run and its frames."""
 
-    def __init__(self, producer: Producer, keep: float, names: Sequence[str]) -> None:
+    def __init__(
+        self, producer: Producer, keep: float, names: Sequence[str], counted_for: str | None
+    ) -> None:
         self.record = producer.record
         self.producer: Producer | None = producer
         self.keep = keep
         self.names = names
+        self.counted_for = counted_for
         self.growing: list[bytes] = []
         self.first = 1
         self.frames: list[bytes] | _Joined = self.growing
@@ -81,16 +86,30 @@ class MemoryStore:
         self._runs: dict[str, _Kept] = {}
         self._ended: dict[str, None] = {}  # the first to end is the first
         self._names: dict[str, str] = {}
+        self._unfinished: Counter[str] = Counter()
+
+    async def check(self) -> None:
+        """Memory can always be written."""
 
     async def create(
-        self, producer: Producer, *, keep: float, place: str | None = None, key: str | None = None
+        self,
+        producer: Producer,
+        *,
+        keep: float,
+        place: str | None = None,
+        key: str | None = None,
+        quota: Quota | None = None,
     ) -> str:
         run_id = producer.record.run_id
         if key is not None and key in self._names:
             return self._names[key]
+        if quota is not None:
+            if self._unfinished[quota.name] >= quota.limit:
+                raise TooManyOwned
+            self._unfinished[quota.name] += 1
         names = [name for name in (place, key) if name is not None]
         self._names |= dict.fromkeys(names, run_id)
-        self._runs[run_id] = _Kept(producer, keep, names)
+        self._runs[run_id] = _Kept(producer, keep, names, None if quota is None else quota.name)
         return run_id
 
     def append(
@@ -117,12 +136,14 @@ class MemoryStore:
             loop = asyncio.get_running_loop()
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
             self._ended[run_id] = None
+            if kept.counted_for is not None:
+                self._uncount(kept.counted_for)
         if self._size > self._capacity:
             self._make_room()
         return True
 
     async def bury(
-        self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
+        self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
         raise Taken  # whoever makes a run lives as long as this does
 
@@ -140,7 +161,7 @@ class MemoryStore:
             if size >= PAGE_BYTES:
                 break
         more = begin + len(frames) <= kept.last
-        return Page(begin, frames, kept.producer is None and not more, more, alive=True)
+        return Page(begin, frames, kept.producer is None and not more, more)
 
     async def find(self, run_id: str) -> RunRecord | None:
         kept = self._runs.get(run_id)
@@ -176,6 +197,11 @@ class MemoryStore:
         for run_id in tuple(self._runs):
             if self._runs[run_id].producer is None:
                 self._drop(run_id)
+
+    def _uncount(self, name: str) -> None:
+        self._unfinished[name] -= 1
+        if not self._unfinished[name]:
+            del self._unfinished[name]
 
     def _make_room(self) -> None:
         """Drop runs that have ended, the first of them first, until the rest has room."""

@@ -1,32 +1,29 @@
 """Runs on Redis, for many workers and machines.
 
 A run is a stream (https://redis.io/docs/latest/develop/data-types/streams/, Redis 6.2 or later)
-whose ids are the positions of its frames, so that a frame which is written again, because the
-answer to the first time was lost, is refused and not doubled. New frames are published to those
-workers that have readers; whatever a reader might have missed it reads from the stream.
+whose ids are the positions of its frames. Scripts append to it: what is there already, because the
+reply to the first time was lost, is not doubled, and a log that is shorter than its worker knows,
+because Redis has come back with older data, is written again first. In the same step new frames are
+published to those workers that have readers; whatever a reader might have missed it reads from the
+stream.
 """
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
-from ..errors import StoreUnavailable, WorkerLost
-from . import Follower, Page, Producer, RunRecord, Taken
-from .redis_link import Command, NoBackoff, Redis, ResponseError, Retry
-from .redis_worker import (
-    MARGIN_SECONDS,
-    Keys,
-    Made,
-    Worker,
-    packed,
-    packed_record,
-    unpacked_record,
-)
+from ..errors import StoreUnavailable, TooManyOwned, WorkerLost
+from . import Follower, Page, Producer, Quota, RunRecord, Taken
+from .redis_commands import MARGIN_SECONDS, Keys, Made, unpacked_record
+from .redis_link import Command, NoBackoff, Redis, Retry
+from .redis_scripts import CLAIM, FINISH
+from .redis_worker import Worker, number_of
 
 __all__ = ["RedisStore"]
 
@@ -35,82 +32,107 @@ PATIENCE_OF_REQUESTS = 1.0
 
 PAGE_FRAMES = 500
 
+SKIPPED = 1_000_000
+"""Ids that are left out when a run is finished whose newest frames Redis may have lost: others may
+have been shown under them."""
+
+POLL_SECONDS = 0.05
+"""Between two looks for what another worker is about to write."""
+
 
 class RedisStore:
     """Keeps runs on a Redis server. Nothing connects before the first use.
 
     Args:
-        url: ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix://``.
-        prefix: In front of all keys and channels.
+        url: ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix://``. A
+            ``prefix`` may be in its query: ``redis://host/0?prefix=shop``.
+        prefix: In front of all keys and channels: apps that share a Redis have one each.
         lease: Seconds after which a run whose worker gives no sign of life is held to be dead; at
             least 2, for it gives one each second.
-        patience: Seconds for which what a run says is held for a Redis that does not answer.
+        patience: Seconds for which what a run says is held for a Redis that does not answer, or
+            refuses.
+        backlog: Bytes of frames that a worker holds of the runs that it makes, and has made as long
+            as they are kept, to write them again if Redis comes back without them. The runs that
+            ended first are dropped first.
         **options: For redis-py's ``Redis.from_url``: certificates, timeouts in seconds...
 
     Raises:
         ValueError: The address cannot be read, or `lease` is too short.
+
+    Example:
+        >>> store = RedisStore("redis://127.0.0.1:6379/0", prefix="shop", patience=30)
     """
 
     def __init__(
         self,
         url: str,
         *,
-        prefix: str = "asgi_stream",
+        prefix: str | None = None,
         lease: float = 3.0,
         patience: float = 10.0,
+        backlog: int = 67_108_864,
         **options: Any,
     ) -> None:
         if lease < 2:
             raise ValueError(f"a lease has at least 2 seconds, not {lease!r}")
-        self._url = url
-        # The one retry is for a connection that has died while nobody used it.
-        retry = Retry(NoBackoff(), 1)
+        self._url, named = _without_prefix(url)
+        # A connection that is made again may lead to another Redis, which the link has to know.
+        retry = Retry(NoBackoff(), 0)
         self._options = {"retry": retry, "socket_timeout": None, **options}
-        self._keys = Keys(prefix)
+        self._keys = Keys(prefix or named or "asgi_stream")
         self._lease = lease
         self._patience = patience
+        self._backlog = backlog
         self._workers: WeakKeyDictionary[AbstractEventLoop, Worker] = WeakKeyDictionary()
         self._client()  # so that a wrong address is found out now
 
     def __repr__(self) -> str:
         return "RedisStore(...)"  # an address may hold a password
 
+    async def check(self) -> None:
+        here = self._here()
+        made = here.make(_Probe(), keep=1, key="ready", place=None, quota=None)
+        await here.link.do(
+            ("DEL", made.log),
+            made.change(1, [b"ready"], 1, after=0),
+            *made.entries(MARGIN_SECONDS),
+            ("PUBLISH", made.channel, b""),
+            patience=0.0,
+        )
+
     async def create(
-        self, producer: Producer, *, keep: float, place: str | None = None, key: str | None = None
+        self,
+        producer: Producer,
+        *,
+        keep: float,
+        place: str | None = None,
+        key: str | None = None,
+        quota: Quota | None = None,
     ) -> str:
-        here, record, keys = self._here(), producer.record, self._keys
-        run_id = record.run_id
-        named = [keys.name(name) for name in (key, place) if name is not None]
-        if record.owner is not None:
-            named.append(keys.owner(record.owner))
-        made = Made(producer, keep, named)
-        commands: list[Command] = [
-            ("SET", keys.lease(run_id), *here.lease_command, "NX"),
-            ("GET", keys.lease(run_id)),
-            ("SET", keys.run(run_id), packed_record(record), "EX", made.keep_now),
-        ]
+        here, run_id = self._here(), producer.record.run_id
+        made = here.make(producer, keep=keep, key=key, place=place, quota=quota)
+        await here.link.meet(PATIENCE_OF_REQUESTS)
         await here.listen()
-        if key is not None:
-            # The record first: who asks with the same key at the same moment looks for it.
-            claim = ("SET", keys.name(key), run_id, "NX", "EX", made.keep_now)
-            commands += [claim, ("GET", keys.name(key))]
-            *_, found = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS, at_once=True)
-            if found is not None and found.decode() != run_id:
-                gone = ("DEL", keys.lease(run_id), keys.run(run_id))
-                await here.link.do(gone, patience=PATIENCE_OF_REQUESTS)
-                return str(found.decode())
-            commands = commands[1:2]
-        if place is not None:
-            commands.append(("SET", keys.name(place), run_id, "EX", made.keep_now))
-        if record.owner is not None:
-            commands.append(("ZADD", keys.owner(record.owner), record.created, run_id))
-            commands.append(("EXPIRE", keys.owner(record.owner), made.keep_now))
-        answers = await here.link.do(*commands, patience=PATIENCE_OF_REQUESTS, at_once=True)
-        holder = answers[0] if key is not None else answers[1]
-        if holder != here.id.encode():
-            raise Taken
+        if key is not None and (other := await self._claim(made, key)) is not None:
+            return other
+        try:
+            if quota is not None:
+                count = made.count(quota.limit)
+                [counted] = await here.link.do(count, patience=PATIENCE_OF_REQUESTS, at_once=True)
+                if not counted:
+                    raise TooManyOwned
+            await self._begin(here, made, place)
+        except Taken:
+            raise
+        except BaseException:
+            self._undo(here, made)
+            raise
         here.made[run_id] = made
         here.beat()
+        if key is not None:
+            # The run has begun, so this is tried for as long as its frames are.
+            confirmed = made.name(self._keys.name(key), made.keep_now)
+            here.link.ask([confirmed], _ignored, patience=self._patience)
         return run_id
 
     def append(
@@ -121,116 +143,80 @@ class RedisStore:
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> bool:
-        here, keys = self._here(), self._keys
-        made = here.made[run_id]
-        ended = record is not None and record.ended is not None
-        log = keys.log(run_id)
-        commands = _entries(log, first, frames, ended)
-        if keep_from > 1:
-            commands.append(("XTRIM", log, "MINID", "=", keep_from))
-        if made.read_at:
-            commands.append(("PUBLISH", keys.frames(run_id), packed(first, frames, ended)))
-        if record is not None:
-            lives = made.keep_after_end if ended else made.keep_now
-            commands.append(("SET", keys.run(run_id), packed_record(record), "EX", lives))
-            commands += [("EXPIRE", key, lives) for key in (log, *made.named)]
-        if ended:
-            commands.append(("DEL", keys.lease(run_id), keys.stop(run_id)))
-
-        def answered(answers: list[Any] | Exception) -> None:
-            if isinstance(answers, Exception):
-                return over(answers)
-            refused = [n for n in range(len(frames)) if isinstance(answers[n], ResponseError)]
-            if not refused:
-                return over(None)
-            # The last of them, for the others may have been trimmed since.
-            n = refused[-1]
-            return here.link.spawn(self._check_written(here, run_id, first + n, frames[n], over))
-
-        def over(error: Exception | None) -> None:
-            if error is None:
-                here.feed(run_id, first, frames, ended)
-            else:
-                here.look(run_id)
-            if ended or error is not None:
-                here.made.pop(run_id, None)
-            made.producer.written(error)
-
-        # What is at once may overtake a beat, which must not write an older record over the last.
-        at_once = first == 1 and not ended
-        here.link.ask(commands, answered, patience=self._patience, at_once=at_once)
+        here = self._here()
+        _Append(here, self._patience, here.made[run_id], first, frames, keep_from, record)
         return False
 
     async def bury(
-        self, run_id: str, first: int, frames: Sequence[bytes], record: RunRecord
+        self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
         here, keys = self._here(), self._keys
-        log = keys.log(run_id)
-        answers = await here.link.do(*_entries(log, first, frames, True), patience=self._patience)
-        if any(isinstance(answer, ResponseError) for answer in answers):
+        data, channel = here.packed(record), keys.frames(run_id)
+        head = ("EVALSHA", FINISH.digest, 4, *keys.of_run(run_id), after, first, channel, data)
+        try:
+            [done] = await here.link.do((*head, MARGIN_SECONDS, *frames), patience=0.0)
+        except StoreUnavailable:
+            # The run's worker could not renew its lease either. It gets the time to do so, from the
+            # moment on when Redis can be written again.
+            await here.unsettle(self._patience)
+            done = 0
+        if not done:
             raise Taken
-        await here.link.do(
-            # So that its worker, should it wake, can write nothing after that.
-            ("XSETID", log, "18446744073709551615-0"),
-            # All of it lives as long as it had to.
-            ("SET", keys.run(run_id), packed_record(record), "KEEPTTL"),
-            ("PUBLISH", keys.frames(run_id), packed(first, frames, True)),
-            patience=self._patience,
-        )
 
     async def read(self, run_id: str, after: int) -> Page | None:
-        log = self._keys.log(run_id)
-        entries, record, alive = await self._look_at(
-            run_id, ("XRANGE", log, after + 1, "+", "COUNT", PAGE_FRAMES), self._patience
-        )
+        log = self._keys.of_run(run_id)[0]
+        read = ("XRANGE", log, after + 1, "+", "COUNT", PAGE_FRAMES)
+        entries, record, server, alive = await self._look_at(run_id, read, self._patience)
         if entries:
-            frames = [fields[b"f"] for _, fields in entries]
-            ended = b"e" in entries[-1][1]
-            more = len(entries) == PAGE_FRAMES and not ended
-            return Page(_position(entries[0]), frames, ended, more, alive)
+            first, count = number_of(entries[0]), _contiguous(entries)
+            ended = count == len(entries) and b"e" in entries[-1][1]
+            more = not ended and (count < len(entries) or count == PAGE_FRAMES)
+            final = None if alive or ended or more else self._final(first + count, server)
+            frames = [fields[b"f"] for _, fields in entries[:count]]
+            return Page(first, frames, ended, more, final)
         if record is None:
-            # A Redis that has just come back without its data is told of the run again.
-            back = self._here().has_been_away
-            return Page(after + 1, (), False, False, True) if back else None
+            back = self._here().has_been_away or await self._here().is_unsettled(self._patience)
+            return Page(after + 1, (), False, False) if back else None
         ended = record.ended is not None
-        return Page(max(after, record.frames if ended else 0) + 1, (), ended, False, alive)
+        first = record.frames + 1 if ended else after + 1
+        return Page(first, (), ended, False, None if alive else self._final(after + 1, server))
 
     async def find(self, run_id: str) -> RunRecord | None:
-        log = self._keys.log(run_id)
-        entries, record, alive = await self._look_at(
-            run_id, ("XREVRANGE", log, "+", "-", "COUNT", 1), PATIENCE_OF_REQUESTS
-        )
-        if record is None:
-            return None
-        if entries:
-            record = replace(record, frames=max(record.frames, _position(entries[0])))
-        if not alive:
-            return replace(record, state="failed", code=WorkerLost.code)
-        return record
+        here, loop = self._here(), asyncio.get_running_loop()
+        found = await self._find(run_id)
+        until = loop.time() + 2 * self._lease
+        while found is None and loop.time() < until:
+            if not await here.is_unsettled(PATIENCE_OF_REQUESTS) and not here.has_been_away:
+                return await self._find(run_id)
+            await asyncio.sleep(POLL_SECONDS)
+            found = await self._find(run_id)
+        return found
 
     async def named(self, name: str) -> str | None:
-        key = self._keys.name(name)
-        [found] = await self._here().link.do(("GET", key), patience=PATIENCE_OF_REQUESTS)
-        return None if found is None else str(found.decode())
+        link, key = self._here().link, self._keys.name(name)
+        while True:
+            [holder] = await link.do(("GET", key), patience=PATIENCE_OF_REQUESTS)
+            if holder is None or not holder.startswith(b"?"):
+                return None if holder is None else str(holder.decode())
+            await asyncio.sleep(POLL_SECONDS)  # a claim is confirmed, or runs out
 
     async def owned(self, owner: str) -> list[RunRecord]:
-        link, key = self._here().link, self._keys.owner(owner)
-        [members] = await link.do(("ZREVRANGE", key, 0, -1), patience=PATIENCE_OF_REQUESTS)
-        ids = [member.decode() for member in members]
-        records = await asyncio.gather(*map(self.find, ids))
-        gone = [run_id for run_id, record in zip(ids, records, strict=True) if record is None]
-        if gone:
-            await link.do(("ZREM", key, *gone), patience=PATIENCE_OF_REQUESTS)
-        return [record for record in records if record is not None]
+        key = self._keys.owner(owner)
+        members = ("ZRANGE", key, 0, -1)
+        [ids] = await self._here().link.do(members, patience=PATIENCE_OF_REQUESTS)
+        records = await asyncio.gather(*(self._find(each.decode()) for each in ids))
+        known = [record for record in records if record is not None]
+        return sorted(known, key=lambda record: record.created, reverse=True)
 
     async def stop(self, run_id: str) -> None:
-        here, keys = self._here(), self._keys
+        here = self._here()
         if run_id in here.made:
             return here.made[run_id].producer.stop()
+        *_, lease, stop = self._keys.of_run(run_id)
         # The key is for a worker that does not hear the message.
         _, maker = await here.link.do(
-            ("SET", keys.stop(run_id), 1, "EX", MARGIN_SECONDS),
-            ("GET", keys.lease(run_id)),
+            ("SET", stop, 1, "EX", MARGIN_SECONDS),
+            ("GET", lease),
             patience=PATIENCE_OF_REQUESTS,
         )
         if maker is not None:
@@ -253,51 +239,203 @@ class RedisStore:
         loop = asyncio.get_running_loop()
         here = self._workers.get(loop)
         if here is None:
-            here = self._workers[loop] = Worker(self._client(), self._keys, self._lease)
+            here = self._workers[loop] = Worker(
+                self._client(),
+                self._keys,
+                lease=self._lease,
+                patience=self._patience,
+                backlog=self._backlog,
+            )
         return here
 
     def _client(self) -> Redis:
         client: Redis = Redis.from_url(self._url, **self._options)
         return client
 
+    async def _claim(self, made: Made, key: str) -> str | None:
+        """Claim a key for a run; or the id of the run that has it."""
+        link, name = self._here().link, self._keys.name(key)
+        own = made.run_id.encode()
+        claim = ("EVALSHA", CLAIM.digest, 1, name, own, int(self._lease * 1000))
+        while True:
+            [holder] = await link.do(claim, patience=PATIENCE_OF_REQUESTS, at_once=True)
+            if holder == b"?" + own:
+                return None
+            if other := await self.named(key):
+                return other
+
+    async def _begin(self, here: Worker, made: Made, place: str | None) -> None:
+        record = here.packed(made.producer.record)
+        commands = [made.own(record, overwrite=False, extend=False), *made.list(made.keep_now)]
+        if place is not None:
+            name = self._keys.name(place)
+            commands.append(("SET", name, made.run_id, "EX", made.keep_now))
+        patience = PATIENCE_OF_REQUESTS
+        owned, *_ = await here.link.do(*commands, patience=patience, at_once=True)
+        if not owned:
+            raise Taken
+
+    def _undo(self, here: Worker, made: Made) -> None:
+        """Remove what a run that did not begin has left, if Redis can be reached."""
+        commands: list[Command] = [("DEL", made.run, made.lease)]
+        if made.owner is not None:
+            commands.append(("ZREM", made.owner, made.run_id))
+        if made.quota is not None:
+            commands.append(("ZREM", made.quota, made.run_id))
+        here.link.ask(commands, _ignored, patience=self._patience)
+
     async def _look_at(
         self, run_id: str, command: Command, patience: float
-    ) -> tuple[list[Any], RunRecord | None, bool]:
-        """Entries of a run's stream, its record, and whether its worker lives or it has ended."""
-        here, keys = self._here(), self._keys
-        entries, data, leased = await here.link.do(
-            command, ("GET", keys.run(run_id)), ("EXISTS", keys.lease(run_id)), patience=patience
+    ) -> tuple[list[Any], RunRecord | None, str, bool]:
+        """Entries of a run's log; its record, with its server; if it may go on or has ended."""
+        here, (_, run, lease, _) = self._here(), self._keys.of_run(run_id)
+        # The entries last: what the record says of the run's end is among them.
+        data, leased, unsettled, entries = await here.link.do(
+            ("GET", run),
+            ("EXISTS", lease),
+            ("EXISTS", self._keys.unsettled),
+            command,
+            patience=patience,
         )
-        record = None if data is None else unpacked_record(data)
+        record, server = (None, "") if data is None else unpacked_record(data)
         ended = record is not None and record.ended is not None
-        return entries or [], record, bool(leased) or ended or here.has_been_away
+        alive = bool(leased or unsettled) or ended or here.has_been_away
+        return entries or [], record, server, alive
 
-    async def _check_written(
+    async def _find(self, run_id: str) -> RunRecord | None:
+        log = self._keys.of_run(run_id)[0]
+        newest = ("XREVRANGE", log, "+", "-", "COUNT", 1)
+        entries, record, server, alive = await self._look_at(run_id, newest, PATIENCE_OF_REQUESTS)
+        if record is None:
+            return None
+        if entries:
+            record = replace(record, frames=max(record.frames, number_of(entries[0])))
+        if record.ended is None:
+            certain = server == self._here().link.server
+            record = replace(record, certain=certain)
+        if not alive:
+            return replace(record, state="failed", code=WorkerLost.code)
+        return record
+
+    def _final(self, number: int, server: str) -> int:
+        """The id of the last frame of a run that nobody makes any more."""
+        known = server == self._here().link.server
+        return number if known else number + SKIPPED
+
+
+class _Append:
+    """Frames of a run on their way to its log.
+
+    Args:
+        here: The worker that makes the run.
+        patience: Seconds for which a Redis that does not answer or refuses is tried.
+        made: The run.
+        first: The id of the first of `frames`.
+        frames: The frames.
+        keep_from: Frames before this id may be dropped.
+        record: What is known of the run now, if that has changed.
+    """
+
+    __slots__ = ("_first", "_frames", "_here", "_keep_from", "_made", "_patience", "_record")
+
+    def __init__(
         self,
         here: Worker,
-        run_id: str,
-        number: int,
-        frame: bytes,
-        over: Callable[[Exception | None], None],
+        patience: float,
+        made: Made,
+        first: int,
+        frames: Sequence[bytes],
+        keep_from: int,
+        record: RunRecord | None,
     ) -> None:
-        """Whether a frame that Redis has refused is there because it was written before."""
-        log = self._keys.log(run_id)
-        try:
-            [entries] = await here.link.do(("XRANGE", log, number, number), patience=self._patience)
-        except StoreUnavailable as error:
-            return over(error)
-        written = bool(entries) and entries[0][1][b"f"] == frame
-        return over(None if written else Taken())
+        self._here, self._patience, self._made = here, patience, made
+        self._first, self._frames = first, frames
+        self._keep_from, self._record = keep_from, record
+        if record is None:
+            command = made.write(first, frames, keep_from)
+            here.link.ask((command,), self._answered, patience=patience)
+        else:
+            self._ask(first - 1)
+
+    @property
+    def _ends(self) -> bool:
+        return self._record is not None and self._record.ended is not None
+
+    def _ask(self, after: int, before: Sequence[Command] = ()) -> None:
+        """Append across a gap or with a record, `before` which other commands have to run."""
+        made, record, ends = self._made, self._record, self._ends
+        commands = list(before)
+        if record is not None:
+            commands += made.entries(made.keep_after_end if ends else made.keep_now)
+        if ends and made.quota is not None:
+            commands.append(("ZREM", made.quota, made.run_id))
+        data = b"" if record is None else self._here.packed(record)
+        first, frames, keep_from = self._first, self._frames, self._keep_from
+        commands.append(made.change(first, frames, keep_from, after=after, record=data, ends=ends))
+        # What is at once may overtake a beat, which must not write an older record over this one.
+        at_once = first == 1 and not ends
+        self._here.link.ask(commands, self._answered, patience=self._patience, at_once=at_once)
+
+    def _answered(self, replies: list[Any] | Exception) -> None:
+        if isinstance(replies, Exception):
+            return self._over(replies)
+        written = replies[-1]
+        if written >= 0:
+            return self._over(None if written else Taken())
+        # Redis has older data than this worker: write again what is held, and then these frames.
+        newest = -1 - written
+        self._here.changed()
+        again = self._here.restoring(self._made, newest)
+        return self._ask(self._first - 1 if self._made.held else newest, again)
+
+    def _over(self, error: Exception | None) -> None:
+        here, made, frames = self._here, self._made, self._frames
+        producer = made.producer
+        if error is None:
+            here.written(made, frames, self._keep_from)
+            here.feed(made.run_id, self._first, frames, self._ends)
+        if self._record is not None and self._ends and error is None:
+            made.record = self._record
+        if self._ends or error is not None:
+            here.over(made)
+        if isinstance(error, Taken):
+            here.look(made.run_id)
+        elif error is not None:
+            for follower in here.followers(made.run_id):
+                follower.lost(error)
+        producer.written(error)
 
 
-def _entries(log: str, first: int, frames: Sequence[bytes], ended: bool) -> list[Command]:
-    commands: list[Command] = [
-        ("XADD", log, f"{number}-0", "f", frame) for number, frame in enumerate(frames, first)
-    ]
-    if ended:
-        commands[-1] = (*commands[-1], "e", 1)
-    return commands
+class _Probe:
+    """Stands for a run, to see if one could be written."""
+
+    record = RunRecord(run_id="ready", route="", owner="ready", fingerprint="", created=0.0)
+
+    def stop(self) -> None: ...
+
+    def written(self, error: Exception | None = None) -> None: ...
+
+    def read_by(self, readers: int) -> None: ...
 
 
-def _position(entry: Any) -> int:
-    return int(entry[0].partition(b"-")[0])
+def _ignored(replies: list[Any] | Exception) -> None:
+    """What to do with replies that nothing depends on."""
+
+
+def _contiguous(entries: Sequence[Any]) -> int:
+    """How many of the first entries have numbers without a hole."""
+    first = number_of(entries[0])
+    if number_of(entries[-1]) == first + len(entries) - 1:
+        return len(entries)
+    return next(n for n, entry in enumerate(entries) if number_of(entry) != first + n)
+
+
+def _without_prefix(url: str) -> tuple[str, str]:
+    """An address without the ``prefix`` in its query, which redis-py does not know, and that."""
+    base, mark, query = url.partition("?")
+    if not mark:
+        return url, ""
+    options = parse_qsl(query, keep_blank_values=True)
+    prefix = dict(options).get("prefix", "")
+    rest = urlencode([each for each in options if each[0] != "prefix"])
+    return f"{base}?{rest}" if rest else base, prefix

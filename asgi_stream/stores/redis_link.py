@@ -1,4 +1,8 @@
-"""One process's way to Redis: commands in batches on one connection, messages on another."""
+"""One process's way to Redis: commands in batches on one connection, messages on another.
+
+No task here ends by an exception. What fails is tried again, or fails the request that it belongs
+to, and is logged.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,12 @@ import asyncio
 import logging
 from asyncio import Future, Task, TimerHandle
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import Any, cast
 
 try:
-    from redis import exceptions
     from redis.asyncio import Redis
     from redis.asyncio.client import PubSub
     from redis.backoff import ExponentialBackoff, NoBackoff
-    from redis.exceptions import ResponseError
     from redis.retry import Retry
 except ImportError as error:  # pragma: no cover - installed wherever tests run
     raise ImportError(
@@ -22,8 +23,18 @@ except ImportError as error:  # pragma: no cover - installed wherever tests run
     ) from error
 
 from ..errors import StoreUnavailable
+from .redis_errors import (
+    GONE,
+    UNSENDABLE,
+    NotSupported,
+    RedisError,
+    in_words,
+    is_missing_script,
+    passes,
+)
+from .redis_scripts import SCRIPTS
 
-__all__ = ["Command", "Link", "NoBackoff", "Redis", "ResponseError", "Retry"]
+__all__ = ["Command", "Link", "NoBackoff", "Redis", "Retry"]
 
 logger = logging.getLogger("asgi_stream")
 
@@ -42,25 +53,17 @@ CROWD = 100
 BATCH = 1000
 """Commands in one batch, about."""
 
-GONE = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
-"""The connection is lost, so nobody knows what was done of a batch."""
+PARALLEL = 8
+"""Batches at once besides the one that all others wait for, each on a connection of its own."""
 
 TRIES = 2
 """At least: the first finds out what Redis has closed meanwhile."""
 
-NOT_NOW = (
-    exceptions.BusyLoadingError,
-    exceptions.ClusterDownError,
-    exceptions.MasterDownError,
-    exceptions.OutOfMemoryError,
-    exceptions.ReadOnlyError,
-    exceptions.TryAgainError,
-)
-"""Redis has refused a command that it may take later."""
 
+class _Request:
+    """Commands that go together, and who waits for their replies."""
 
-class _Asked:
-    """Commands that go together, and who waits for their answers."""
+    __slots__ = ("answered", "commands", "tries", "until")
 
     def __init__(self, commands: Sequence[Command], until: float, answered: Answered) -> None:
         self.commands = commands
@@ -69,37 +72,45 @@ class _Asked:
         self.answered = answered
 
 
-Failed = tuple[_Asked, BaseException]
-
-
 class Link:
     """The connections of one event loop to one Redis. They are made at the first use.
 
     Args:
-        client: A client of redis-py that returns bytes.
+        client: A client of redis-py that returns bytes and does not retry by itself.
         hear: Called with the channel and the data of each message.
         back: Called when messages may have been missed.
+        changed: Called when another Redis process answers than before, whose data may be older.
     """
 
     def __init__(
-        self, client: Redis, hear: Callable[[str, bytes], None], back: Callable[[], None]
+        self,
+        client: Redis,
+        hear: Callable[[bytes, bytes], None],
+        back: Callable[[], None],
+        changed: Callable[[], None],
     ) -> None:
         self._client = client
         self._hear = hear
         self._back = back
+        self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._backoff = ExponentialBackoff(cap=0.5, base=0.01)
-        self._queue: list[_Asked] = []
+        self._queue: list[_Request] = []
         self._sender: Task[None] | None = None
         self._timer: TimerHandle | None = None
         self._due = 0.0
         self._sent = 0.0
         self._outage = 0.0
+        self._parallel = 0
         self._failures = 0
+        self.server = ""
+        """Which Redis process answers, by its ``run_id``; "" if it does not say."""
+        self._prepared = False
+        self._logged: set[str] = set()
         self.failed = -1e9
-        """When a batch has failed the last time, by the loop's clock."""
+        """When a batch has failed or was refused the last time, by the loop's clock."""
         self._tasks: set[Task[None]] = set()
-        self._channels: dict[str, Future[None]] = {}
+        self._channels: dict[bytes, Future[None]] = {}
         self._messages: PubSub | None = None
         self._listener: Task[None] | None = None
 
@@ -111,22 +122,22 @@ class Link:
         patience: float,
         at_once: bool = False,
     ) -> None:
-        """Have `commands` run one after the other. After a lost connection they are run again.
+        """Have `commands` run one after the other, again if their replies are lost or refusals.
 
         Args:
             commands: Of Redis, each with its arguments.
-            answered: Called with a list of their answers, errors as values; or with
+            answered: Called with a list of their replies, none of which is an error; or with
                 `StoreUnavailable`, if Redis could not be reached or would not.
             patience: Seconds for which they are tried again, from the beginning of an outage.
             at_once: Wait for no others, neither to go with them nor to come back before.
         """
         now = self._loop.time()
         until = self._outage + patience if self._failures else now + patience
-        asked = _Asked(commands, until, answered)
-        if at_once and not self._failures:
-            self.spawn(self._send_batch([asked]))
+        request = _Request(commands, until, answered)
+        if at_once and not self._failures and self._parallel < PARALLEL:
+            self.spawn(self._send_beside(request))
         else:
-            self._queue.append(asked)
+            self._queue.append(request)
             self._schedule(self._sent + INTERVAL_SECONDS)
 
     async def do(self, *commands: Command, patience: float, at_once: bool = False) -> list[Any]:
@@ -148,8 +159,32 @@ class Link:
         self.ask(commands, answered, patience=patience, at_once=at_once)
         return await waiting
 
-    async def subscribe(self, channel: str) -> None:
-        """Hear `channel`. Returns when nothing that is said there is missed, or Redis is away."""
+    async def meet(self, patience: float) -> None:
+        """See to it that it is known which Redis answers.
+
+        Raises:
+            StoreUnavailable: None does.
+        """
+        if not self._prepared:
+            await self.do(("PING",), patience=patience, at_once=True)
+
+    def answers_from(self, server: Any) -> None:
+        """Take note of the reply to ``INFO server``.
+
+        Raises:
+            NotSupported: It is a node of a cluster or a Sentinel.
+        """
+        mode = server.get("redis_mode", "standalone")
+        if mode != "standalone":
+            raise NotSupported(mode)
+        run_id = str(server.get("run_id", ""))
+        before, self.server = self.server, run_id
+        if before and before != run_id:
+            logger.warning("another Redis process answers; what it lacks is written to it again")
+            self._changed()
+
+    async def subscribe(self, channel: bytes) -> None:
+        """Hear `channel`. Returns when no message there is missed, or Redis is away."""
         if channel not in self._channels:
             self._channels[channel] = self._loop.create_future()
             if self._listener is None:
@@ -158,7 +193,7 @@ class Link:
                 await self._tell(self._messages.subscribe(channel))
         await asyncio.wait({self._channels[channel]}, timeout=1.0)
 
-    async def unsubscribe(self, channel: str) -> None:
+    async def unsubscribe(self, channel: bytes) -> None:
         if self._channels.pop(channel, None) is not None and self._messages is not None:
             await self._tell(self._messages.unsubscribe(channel))
 
@@ -166,11 +201,26 @@ class Link:
         """Run what is asked for already, and close the connections."""
         while self._queue or self._sender is not None or self._tasks:
             self._schedule(0.0)
-            await asyncio.wait({cast("Task[None]", self._sender), *self._tasks})
+            running = {self._sender, *self._tasks} - {None}
+            await asyncio.wait(cast("set[Task[None]]", running))
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.wait({self._listener})
         await self._client.aclose()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run something beside, which `aclose` waits for."""
+        task = self._loop.create_task(self._watched(coroutine))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watched(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        try:
+            await coroutine
+        except Exception:
+            logger.exception("the store has failed at something that nobody waits for")
+
+    # Sending.
 
     def _schedule(self, at: float) -> None:
         """Send what is asked for, at this time or before; when the present batch is through."""
@@ -203,26 +253,14 @@ class Link:
         if self._queue:
             self._schedule(self._sent + INTERVAL_SECONDS)
 
-    async def _send_batch(self, batch: list[_Asked]) -> None:
-        again: list[Failed] = []
+    async def _send_beside(self, request: _Request) -> None:
+        self._parallel += 1
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                answers = await self._run(batch)
-        except GONE as error:
-            again = [(asked, error) for asked in batch]
-        except exceptions.RedisError as error:
-            # Whoever waits must not wait for ever. (A database that there is not, for example.)
-            logger.error("the store refuses to serve: %s", error)
-            for asked in batch:
-                asked.answered(_lost(error))
-        else:
-            again = self._answered(batch, answers)
-        if again:
-            self._try_again(again)
-        else:
-            self._failures = 0
+            await self._send_batch([request])
+        finally:
+            self._parallel -= 1
 
-    def _batch(self) -> list[_Asked]:
+    def _batch(self) -> list[_Request]:
         size = count = 0
         while count < len(self._queue) and size < BATCH:
             size += len(self._queue[count].commands)
@@ -230,58 +268,136 @@ class Link:
         batch, self._queue = self._queue[:count], self._queue[count:]
         return batch
 
-    async def _run(self, batch: list[_Asked]) -> list[Any]:
-        pipeline = self._client.pipeline(transaction=False)
-        for asked in batch:
-            for command in asked.commands:
-                pipeline.execute_command(*command)
-        answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        return answers
-
-    def _answered(self, batch: list[_Asked], answers: list[Any]) -> list[Failed]:
-        """Give the answers to who waits for them; what has to be tried again is returned."""
-        again: list[Failed] = []
-        begin = 0
-        for asked in batch:
-            own = answers[begin : begin + len(asked.commands)]
-            begin += len(own)
-            refused = next((each for each in own if isinstance(each, NOT_NOW)), None)
-            if refused is None:
-                asked.answered(own)
+    async def _send_batch(self, batch: list[_Request]) -> None:
+        """Run a batch and answer it, or see to it that it is tried again. Never raises."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                replies = await self._run(batch)
+        except GONE as error:
+            self._connection_lost(batch, error)
+        except UNSENDABLE as error:
+            if len(batch) == 1:
+                self._fail(batch, error)
             else:
-                again.append((asked, refused))
-        return again
+                for request in batch:
+                    await self._send_batch([request])
+        except RedisError as error:
+            # Before any of it was run: a database that there is not, scripts that are not allowed.
+            for request in batch:
+                self._take(request, [error])
+        except Exception as error:
+            # A reply that cannot be read, in whichever way redis-py stumbles over it.
+            self._connection_lost(batch, error)
+        else:
+            self._failures = 0
+            begin = 0
+            for request in batch:
+                end = begin + len(request.commands)
+                self._take(request, replies[begin:end])
+                begin = end
 
-    def _try_again(self, failed: list[Failed]) -> None:
+    async def _run(self, batch: list[_Request]) -> list[Any]:
+        if not self._prepared:
+            await self._prepare()
+        pipeline = self._client.pipeline(transaction=False)
+        for request in batch:
+            for command in request.commands:
+                pipeline.execute_command(*command)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    async def _prepare(self) -> None:
+        """Learn which Redis it is, and give it the scripts."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.execute_command("INFO", "server")
+        for script in SCRIPTS:
+            pipeline.execute_command("SCRIPT LOAD", script.source)
+        server, *loaded = await pipeline.execute(raise_on_error=False)
+        if not isinstance(server, Exception):  # a user may not be allowed to ask
+            self.answers_from(server)
+        for reply in loaded:
+            if isinstance(reply, Exception):
+                raise reply
+        self._prepared = True
+
+    def _take(self, request: _Request, replies: list[Any]) -> None:
+        """Pass on the replies to a request, unless one of them is an error."""
+        error = next((each for each in replies if isinstance(each, Exception)), None)
+        if error is None:
+            if request.tries and self._logged:
+                self._logged.clear()
+                logger.info("the store answers again")
+            self._answer(request, replies)
+        elif is_missing_script(error) and request.tries < TRIES:
+            self._prepared = False
+            request.tries += 1
+            self._queue.insert(0, request)
+            self._schedule(0.0)
+        elif passes(error):
+            self._refused(request, error)
+        else:
+            self._fail([request], error)
+
+    def _answer(self, request: _Request, answer: list[Any] | Exception) -> None:
+        try:
+            request.answered(answer)
+        except Exception:
+            logger.exception("a reply of the store could not be used")
+
+    def _fail(self, batch: list[_Request], error: BaseException) -> None:
+        self._log("the store refuses to serve", error)
+        for request in batch:
+            self._answer(request, _unavailable(error))
+
+    def _connection_lost(self, batch: list[_Request], error: BaseException) -> None:
+        """Nobody knows what was done of the batch."""
+        self._prepared = False
         self._failures += 1
         now = self.failed = self._loop.time()
         if self._failures == 1:
             self._outage = now
-            logger.warning("the store does not answer, and is tried again: %s", failed[0][1])
-        waiting = []
-        for asked, error in failed:
-            asked.tries += 1
-            if asked.until <= now and asked.tries >= TRIES:
-                logger.error("the store has not answered for too long: %s", error)
-                asked.answered(_lost(error))
-            else:
-                waiting.append(asked)
+        else:
+            # The first only finds out what Redis has closed meanwhile.
+            self._log("the store does not answer, and is tried again", error)
+        waiting = [request for request in batch if not self._gives_up(request, error)]
         self._queue = waiting + self._queue
         if waiting:
             self._schedule(now + self._backoff.compute(self._failures))
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run something beside, which `aclose` waits for."""
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _refused(self, request: _Request, error: BaseException) -> None:
+        """Redis has refused what it may take later: nobody else has to wait for that."""
+        self.failed = self._loop.time()
+        self._log("the store refuses, and is tried again", error)
+        if not self._gives_up(request, error):
+            self.spawn(self._ask_again(request, self._backoff.compute(request.tries)))
+
+    async def _ask_again(self, request: _Request, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._queue.append(request)
+        self._schedule(0.0)
+
+    def _gives_up(self, request: _Request, error: BaseException) -> bool:
+        request.tries += 1
+        if self._loop.time() < request.until or request.tries < TRIES:
+            return False
+        self._answer(request, _unavailable(error))
+        return True
+
+    def _log(self, what: str, error: BaseException) -> None:
+        """Warn of a kind of trouble once, until it is over."""
+        kind = f"{what} {type(error).__name__} {str(error)[:20]}"
+        if kind not in self._logged:
+            self._logged.add(kind)
+            logger.warning("%s: %s", what, in_words(error))
+
+    # Listening.
 
     async def _listen(self) -> None:
         failures = 0
         while True:
             try:
                 async with self._client.pubsub() as messages:
-                    known: set[str] = set()
+                    known: set[bytes] = set()
                     while missing := self._channels.keys() - known:
                         await messages.subscribe(*missing)
                         known |= missing
@@ -291,30 +407,35 @@ class Link:
                     failures = 0
                     async for message in messages.listen():
                         self._heard(message)
-            except (*GONE, exceptions.RedisError) as error:
+            except Exception as error:
                 failures += 1
                 self.failed = self._loop.time()
-                if failures == 1:
-                    logger.warning("the store's messages are cut off: %s", error)
+                self._log("the store's messages are cut off", error)
             finally:
                 self._messages = None
             await asyncio.sleep(self._backoff.compute(failures))
 
     def _heard(self, message: dict[str, Any]) -> None:
-        channel = message["channel"].decode()
-        if message["type"] == "message":
-            self._hear(channel, message["data"])
-        elif message["type"] == "subscribe" and channel in self._channels:
-            confirmed = self._channels[channel]
-            if not confirmed.done():
-                confirmed.set_result(None)
+        try:
+            channel = message["channel"]
+            if message["type"] == "message":
+                self._hear(channel, message["data"])
+            elif message["type"] == "subscribe" and channel in self._channels:
+                confirmed = self._channels[channel]
+                if not confirmed.done():
+                    confirmed.set_result(None)
+        except Exception as error:
+            self._log("the store has sent a message that cannot be read", error)
 
     async def _tell(self, telling: Any) -> None:
-        with suppress(*GONE):  # the listener finds that out too, and begins again with all channels
+        try:
             await telling
+        except Exception as error:
+            # The listener finds that out too, and begins again with all channels.
+            self._log("the store's messages are cut off", error)
 
 
-def _lost(error: BaseException) -> StoreUnavailable:
-    lost = StoreUnavailable()
-    lost.__cause__ = error
-    return lost
+def _unavailable(error: BaseException) -> StoreUnavailable:
+    unavailable = StoreUnavailable()
+    unavailable.__cause__ = error
+    return unavailable

@@ -3,81 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import struct
+import logging
 from asyncio import Task
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
 from ..errors import StoreUnavailable
-from . import Follower, Producer, RunRecord, Taken
+from . import Follower, Producer, Quota, RunRecord, Taken
+from .redis_commands import Keys, Made, packed_record, unpacked
 from .redis_link import Command, Link, Redis
+
+logger = logging.getLogger("asgi_stream")
 
 BEAT_SECONDS = 1.0
 
-MARGIN_SECONDS = 60
-"""How much longer than it is kept all of an unfinished run lives, should its worker die."""
-
 BEATS_PER_EXTENSION = 10
 
-
-class Keys:
-    """The names of keys and channels. In braces is what a cluster puts in one place."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-
-    def log(self, run_id: str) -> str:
-        """A stream: each entry has a frame as ``f``, the last of a run an ``e`` too."""
-        return f"{self._prefix}:{{{run_id}}}:log"
-
-    def run(self, run_id: str) -> str:
-        """The run's record, as JSON."""
-        return f"{self._prefix}:{{{run_id}}}:run"
-
-    def lease(self, run_id: str) -> str:
-        """The worker that makes the run, for as long as it lives."""
-        return f"{self._prefix}:{{{run_id}}}:lease"
-
-    def stop(self, run_id: str) -> str:
-        """There if someone has asked for the run's end."""
-        return f"{self._prefix}:{{{run_id}}}:stop"
-
-    def name(self, name: str) -> str:
-        return f"{self._prefix}:name:{name}"
-
-    def owner(self, owner: str) -> str:
-        """A sorted set of runs by the time of their beginning."""
-        return f"{self._prefix}:owner:{owner}"
-
-    def frames(self, run_id: str) -> str:
-        """The channel of a run's new frames."""
-        return f"{self._prefix}:frames:{run_id}"
-
-    def worker(self, worker: str) -> str:
-        """The channel of what one worker is told by the others."""
-        return f"{self._prefix}:worker:{worker}"
-
-
-class Made:
-    """A run that is made here.
-
-    Args:
-        producer: What makes it.
-        keep: Seconds that it is kept after its end.
-        named: Keys besides its own that have to live as long.
-    """
-
-    def __init__(self, producer: Producer, keep: float, named: Sequence[str]) -> None:
-        self.producer = producer
-        self.keep_after_end = max(1, int(keep))
-        self.keep_now = int(keep) + MARGIN_SECONDS
-        self.named = named
-        self.read_at: dict[str, float] = {}
-        """Other workers that have readers of it, and when they have last said so."""
+GROUP = 100
+"""Runs that are written again at once."""
 
 
 class Worker:
@@ -87,30 +31,53 @@ class Worker:
         client: A client of redis-py.
         keys: The names of keys and channels.
         lease: Seconds for which others believe that this worker lives.
+        patience: Seconds for which runs are written again, should Redis lose them and refuse.
+        backlog: Bytes of frames that are held in case Redis loses them.
     """
 
-    def __init__(self, client: Redis, keys: Keys, lease: float) -> None:
+    def __init__(
+        self, client: Redis, keys: Keys, *, lease: float, patience: float, backlog: int
+    ) -> None:
         self.id = uuid4().hex
-        self.link = Link(client, self._hear, self._back)
+        self.link = Link(client, self._hear, self._back, self.changed)
         self.made: dict[str, Made] = {}
+        self.finished: dict[str, tuple[float, Made]] = {}
+        """Runs that have ended here and when, by the loop's clock, Redis drops them."""
+        self._held = 0
+        self._backlog = backlog
         self._keys = keys
         self._lease = lease
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._followers: dict[str, set[Follower]] = {}
         self._makers: dict[str, str] = {}
         """The workers that make the runs that are read here."""
+        self._changed_at = self._restored_at = -1e9
+        self._restoring = False
         self._beats = 1
         self._beating: Task[None] | None = None
 
     @property
-    def lease_command(self) -> Command:
-        """The end of a command that sets a lease to this worker's."""
-        return (self.id, "PX", int(self._lease * 1000))
-
-    @property
     def has_been_away(self) -> bool:
-        """Whether Redis was out of reach so lately that leases may have run out for that."""
-        return self._loop.time() - self.link.failed < self._lease
+        """Whether Redis has failed, refused or changed so lately that leases may have run out."""
+        since = max(self.link.failed, self._changed_at)
+        return self._loop.time() - since < self._lease
+
+    def make(
+        self,
+        producer: Producer,
+        *,
+        keep: float,
+        key: str | None,
+        place: str | None,
+        quota: Quota | None,
+    ) -> Made:
+        """A run that is about to be made here."""
+        names: dict[str, Any] = {"key": key, "place": place, "quota": quota}
+        return Made(producer, self._keys, worker=self.id, lease=self._lease, keep=keep, **names)
+
+    def packed(self, record: RunRecord) -> bytes:
+        return packed_record(record, self.link.server)
 
     def beat(self) -> None:
         """See to it that what is made and read here is looked after each second."""
@@ -128,7 +95,8 @@ class Worker:
         try:
             await self.listen()
             await self.link.subscribe(self._keys.frames(run_id))
-            [maker] = await self.link.do(("GET", self._keys.lease(run_id)), patience=patience)
+            lease = self._keys.of_run(run_id)[2]
+            [maker] = await self.link.do(("GET", lease), patience=patience)
             if maker is not None and run_id in self._followers:
                 self._makers[run_id] = maker.decode()
                 await self.link.do(self._reads(run_id, "read"), patience=patience)
@@ -150,14 +118,18 @@ class Worker:
         elif not followers:
             self.link.spawn(self._left(run_id))
 
+    def followers(self, run_id: str) -> tuple[Follower, ...]:
+        """Those who read a run here."""
+        return tuple(self._followers.get(run_id, ()))
+
     def feed(self, run_id: str, first: int, frames: Sequence[bytes], ended: bool) -> None:
-        """Tell those who read a run here of new frames."""
-        for follower in tuple(self._followers.get(run_id, ())):
+        """Show new frames to those who read a run here."""
+        for follower in self.followers(run_id):
             follower.feed(first, frames, ended)
 
     def look(self, run_id: str) -> None:
-        """Tell those who read a run here that there may be something new."""
-        for follower in tuple(self._followers.get(run_id, ())):
+        """Let those who read a run here read what may be new."""
+        for follower in self.followers(run_id):
             follower.look()
 
     def told(self, worker: str, *words: str) -> Command:
@@ -168,6 +140,199 @@ class Worker:
         if self._beating is not None:
             self._beating.cancel()
         await self.link.aclose()
+
+    # What is held in case Redis loses it.
+
+    def written(self, made: Made, frames: Sequence[bytes], keep_from: int) -> None:
+        """Hold frames that Redis has now."""
+        self._held += made.hold(frames, keep_from)
+        if self._held > self._backlog:
+            self._make_room(made)
+
+    def over(self, made: Made) -> None:
+        """Nothing more is written of a run. If it has ended, it may have to be written again."""
+        self.made.pop(made.run_id, None)
+        if made.ended:
+            del made.producer  # which holds all that the run has held
+            self.finished[made.run_id] = (self._loop.time() + made.keep_after_end, made)
+        else:
+            self._held -= made.size
+
+    def _make_room(self, growing: Made) -> None:
+        while self._held > self._backlog and self.finished:
+            self._forget(next(iter(self.finished)))
+        if self._held > self._backlog:
+            self._held -= growing.drop(self._held - self._backlog)
+
+    def _forget(self, run_id: str) -> None:
+        _, made = self.finished.pop(run_id)
+        self._held -= made.size
+
+    def restoring(self, made: Made, newest: int) -> tuple[Command, ...]:
+        """The commands that write again what is missing of a run, whose log ends at `newest`."""
+        if made.ended:
+            until, _ = self.finished[made.run_id]
+            lives = max(1, int(until - self._loop.time()))
+            return tuple(made.again(newest, self.packed(made.record), lives))
+        record = self.packed(made.producer.record)
+        owned = made.own(record, overwrite=True, extend=False)
+        return (owned, *made.again(newest, record, made.keep_now))
+
+    def changed(self, *, announce: bool = True) -> None:
+        """Redis may have lost something: find out what, and write it again.
+
+        Args:
+            announce: Let the other workers do so too.
+        """
+        self._changed_at = self._loop.time()
+        if not self._restoring:
+            self._restoring = True
+            self.link.spawn(self._restore(announce))
+
+    async def _restore(self, announce: bool) -> None:
+        try:
+            if announce:
+                await self.unsettle(self._patience)
+            await self._renew_all()
+            finished = tuple(self.finished)
+            for n in range(0, len(finished), GROUP):
+                await asyncio.gather(*map(self._restore_finished, finished[n : n + GROUP]))
+        except StoreUnavailable:
+            pass  # a next beat begins again
+        else:
+            self._restored_at = self._loop.time()
+        finally:
+            self._restoring = False
+
+    async def _restore_finished(self, run_id: str) -> None:
+        _, made = self.finished.get(run_id, (0.0, None))
+        if made is None:
+            return
+        read = ("XREVRANGE", made.log, "+", "-", "COUNT", 1)
+        [entries] = await self.link.do(read, patience=self._patience)
+        newest = number_of(entries[0]) if entries else 0
+        if newest < made.last and run_id in self.finished:
+            await self.link.do(*self.restoring(made, newest), patience=self._patience)
+
+    async def unsettle(self, patience: float) -> None:
+        """Let all workers know that what Redis lacks may be written again, for a lease's time.
+
+        Raises:
+            StoreUnavailable: Redis does not take it.
+        """
+        await self.link.do(
+            ("SET", self._keys.server, self.link.server),
+            ("SET", self._keys.unsettled, 1, "PX", int(self._lease * 1000)),
+            patience=patience,
+        )
+
+    async def is_unsettled(self, patience: float) -> bool:
+        """Whether what Redis lacks may be written again by those who made it.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        server, unsettled = await self.link.do(
+            ("GET", self._keys.server), ("EXISTS", self._keys.unsettled), patience=patience
+        )
+        if server is None or server.decode() != self.link.server:
+            self.changed()
+            return True
+        return bool(unsettled)
+
+    # Each second.
+
+    async def _beat(self) -> None:
+        while self.made or self._followers or self.finished:
+            begun = self._loop.time()
+            try:
+                await self._beat_once()
+            except Exception:
+                logger.exception("the store has failed at what it does each second")
+            await asyncio.sleep(max(0.0, begun + BEAT_SECONDS - self._loop.time()))
+
+    async def _beat_once(self) -> None:
+        now = self._loop.time()
+        for run_id in [each for each, (until, _) in self.finished.items() if until < now]:
+            self._forget(run_id)
+        await self._look_at_server()
+        await self._renew_all()
+        await self._register()
+        for run_id in tuple(self._followers):
+            if run_id not in self.made:
+                self.look(run_id)
+        self._beats += 1
+
+    async def _look_at_server(self) -> None:
+        """Find out whether Redis has lost data, by itself or from the other workers."""
+        commands: list[Command] = [("GET", self._keys.server), ("EXISTS", self._keys.unsettled)]
+        if self.link.server:
+            commands.append(("INFO", "server"))
+        replies = await self._if_it_can(*commands)
+        if not replies:
+            return
+        known, unsettled, *info = replies
+        if info:
+            self.link.answers_from(info[0])
+        if known is None or known.decode() != self.link.server:
+            self.changed()
+        elif unsettled and self._loop.time() - self._restored_at > self._lease:
+            self.changed(announce=False)
+
+    async def _renew_all(self) -> None:
+        results = await asyncio.gather(*map(self._renew, tuple(self.made)), return_exceptions=True)
+        for error in results:
+            if isinstance(error, Exception):
+                logger.error("the store has failed to renew the lease of a run", exc_info=error)
+
+    async def _renew(self, run_id: str) -> None:
+        """Keep a run that is made here alive in the eyes of the others."""
+        made = self.made[run_id]
+        record, last = made.producer.record, made.last
+        if record.ended is not None:
+            return  # its end is on its way
+        extend = self._beats % BEATS_PER_EXTENSION == 0
+        begun = record.state != "pending"
+        commands = [made.own(self.packed(record), overwrite=begun, extend=extend)]
+        if made.quota is not None:
+            commands.append(made.count())
+        if extend:
+            commands += made.entries(made.keep_now)
+        owned, *_ = await self._if_it_can(*commands) or (None,)
+        if owned is None or run_id not in self.made:
+            return
+        if not owned:
+            self.over(made)
+            made.producer.written(Taken())
+            self.look(run_id)
+            return
+        newest, stopped = owned
+        if newest < last:
+            self.changed()
+            await self._if_it_can(*self.restoring(made, newest))
+        if stopped:
+            made.producer.stop()
+        self._count_those_that_speak(made)
+
+    def _count_those_that_speak(self, made: Made) -> None:
+        now = self._loop.time()
+        silent = [each for each, at in made.read_at.items() if now - at > self._lease]
+        for each in silent:
+            del made.read_at[each]
+        if silent:
+            self._count(made.run_id)
+
+    async def _register(self) -> None:
+        """Say which runs are read here to those who make them."""
+        unknown = self._followers.keys() - self._makers.keys() - self.made.keys()
+        if unknown:
+            leases = [("GET", self._keys.of_run(run_id)[2]) for run_id in unknown]
+            makers = await self._if_it_can(*leases)
+            for run_id, maker in zip(unknown, makers, strict=False):
+                if maker is not None and run_id in self._followers:
+                    self._makers[run_id] = maker.decode()
+        if self._makers:
+            await self._if_it_can(*(self._reads(run_id, "read") for run_id in self._makers))
 
     def _reads(self, run_id: str, word: str) -> Command:
         return self.told(self._makers[run_id], word, run_id, self.id)
@@ -180,7 +345,7 @@ class Worker:
             await self._if_it_can(message)
 
     async def _if_it_can(self, *commands: Command) -> list[Any]:
-        """The answers to commands that the next beat makes up for; none if Redis is away."""
+        """The replies to commands that the next beat makes up for; none if Redis is away."""
         try:
             return await self.link.do(*commands, patience=0.0)
         except StoreUnavailable:
@@ -190,59 +355,11 @@ class Worker:
         made = self.made[run_id]
         made.producer.read_by(len(self._followers.get(run_id, ())) + len(made.read_at))
 
-    async def _beat(self) -> None:
-        while self.made or self._followers:
-            begun = self._loop.time()
-            await asyncio.gather(*map(self._renew, tuple(self.made)), return_exceptions=True)
-            reads = [self._reads(run_id, "read") for run_id in self._makers]
-            if reads:
-                await self._if_it_can(*reads)
-            for run_id in tuple(self._followers):
-                if run_id not in self.made:
-                    self.look(run_id)
-            self._beats += 1
-            await asyncio.sleep(max(0.0, begun + BEAT_SECONDS - self._loop.time()))
+    # What other workers say.
 
-    async def _renew(self, run_id: str) -> None:
-        """Keep a run that is made here alive in the eyes of the others."""
-        made, keys = self.made[run_id], self._keys
-        record = made.producer.record
-        if record.ended is not None:
-            return  # its end is on its way
-        commands: list[Command] = [
-            ("SET", keys.lease(run_id), *self.lease_command, "XX"),
-            ("EXISTS", keys.stop(run_id)),
-            ("GET", keys.run(run_id)),
-        ]
-        if record.state != "pending":
-            commands.append(("SET", keys.run(run_id), packed_record(record), "EX", made.keep_now))
-        if self._beats % BEATS_PER_EXTENSION == 0:
-            lasting = (keys.log(run_id), *made.named)
-            commands += [("EXPIRE", key, made.keep_now) for key in lasting]
-        answers = await self._if_it_can(*commands)
-        if not answers or run_id not in self.made:
-            return
-        leased, stopped, known, *_ = answers
-        if not leased:
-            # It ran out, or Redis has lost it. Unless the run was ended for that, it goes on.
-            if known is not None and unpacked_record(known).ended is not None:
-                await self._if_it_can(("SET", keys.run(run_id), known, "EX", made.keep_after_end))
-                del self.made[run_id]
-                made.producer.written(Taken())
-                return
-            await self._if_it_can(("SET", keys.lease(run_id), *self.lease_command, "NX"))
-        if stopped:
-            made.producer.stop()
-        now = self._loop.time()
-        silent = [each for each, at in made.read_at.items() if now - at > self._lease]
-        for each in silent:
-            del made.read_at[each]
-        if silent:
-            self._count(run_id)
-
-    def _hear(self, channel: str, data: bytes) -> None:
+    def _hear(self, channel: bytes, data: bytes) -> None:
         if channel != self._keys.worker(self.id):
-            run_id = channel.rpartition(":")[2]
+            run_id = channel.rpartition(b":")[2].decode()
             if not data:
                 self.look(run_id)
             else:
@@ -257,12 +374,12 @@ class Worker:
         elif word == "left":
             made.read_at.pop(who[0], None)
             self._count(run_id)
-        else:
+        elif word == "read":
             is_new = who[0] not in made.read_at
             made.read_at[who[0]] = self._loop.time()
             if is_new:
                 self._count(run_id)
-                # What was said before this is in the stream, and was not published.
+                # What was written before this is in the log, and was not published.
                 self.link.spawn(self._publish_nothing(run_id))
 
     async def _publish_nothing(self, run_id: str) -> None:
@@ -273,26 +390,6 @@ class Worker:
             self.look(run_id)
 
 
-def packed_record(record: RunRecord) -> bytes:
-    return orjson.dumps(asdict(record))
-
-
-def unpacked_record(data: bytes) -> RunRecord:
-    return RunRecord(**orjson.loads(data))
-
-
-def packed(first: int, frames: Sequence[bytes], ended: bool) -> bytes:
-    """Frames as one message."""
-    head = struct.pack(f"!QI?{len(frames)}I", first, len(frames), ended, *map(len, frames))
-    return b"".join((head, *frames))
-
-
-def unpacked(data: bytes) -> tuple[int, list[bytes], bool]:
-    first, count, ended = struct.unpack_from("!QI?", data)
-    sizes = struct.unpack_from(f"!{count}I", data, struct.calcsize("!QI?"))
-    begin = struct.calcsize(f"!QI?{count}I")
-    frames = []
-    for size in sizes:
-        frames.append(data[begin : begin + size])
-        begin += size
-    return first, frames, ended
+def number_of(entry: Any) -> int:
+    """The number of a log's entry."""
+    return int(entry[0].partition(b"-")[0])

@@ -14,49 +14,58 @@ import pytest
 from redis.exceptions import RedisError
 
 from asgi_stream import Resume, StreamApp
-from asgi_stream.errors import StoreUnavailable
-from asgi_stream.stores import Taken
-from asgi_stream.stores.redis import RedisStore
-from asgi_stream.stores.redis_worker import packed, unpacked
+from asgi_stream.errors import StoreUnavailable, TooManyOwned
+from asgi_stream.stores import Quota, Taken
+from asgi_stream.stores.redis import SKIPPED, RedisStore
+from asgi_stream.stores.redis_commands import unpacked
+from asgi_stream.stores.redis_errors import NotSupported
 
 from ..asgi import JSON, Exchange, frames, get, post
 from ..redis_server import RedisServer, redis_server
+from ..servers import free_port
 from ..test_resume import Speaker, app_of, error_code
-from .test_contract import Maker, Reader, until, whole
+from .test_contract import Maker, Reader, settled, until, whole
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def pair(redis: RedisServer) -> AsyncIterator[tuple[RedisStore, RedisStore]]:
-    prefix = uuid4().hex
+    prefix = settled(redis)
     found = [RedisStore(redis.url, prefix=prefix, lease=2, patience=2) for _ in range(2)]
     yield found[0], found[1]
     for each in found:
+        wake(each)
         await each.aclose()
 
 
 def die(store: RedisStore) -> None:
     """As a worker that is held: it says nothing more to Redis, until `wake`."""
-    here = store._here()
-    here.link._schedule = lambda at: None  # type: ignore[method-assign]
-    here.link._send_batch = nothing  # type: ignore[method-assign]
+    link: Any = store._here().link
+    link.woken = asyncio.Event()
 
+    async def hold(batch: list[Any]) -> None:
+        link._queue = batch + link._queue
+        await link.woken.wait()
 
-async def nothing(batch: Any) -> None:
-    await asyncio.sleep(3600)
+    link._schedule = lambda at: None
+    link._send_batch = hold
 
 
 def wake(store: RedisStore) -> None:
-    here = store._here()
-    del here.link._schedule, here.link._send_batch
-    here.link._schedule(0.0)
+    link: Any = store._here().link
+    if hasattr(link, "woken"):
+        link.woken.set()
+        del link._schedule, link._send_batch, link.woken
+        link._schedule(0.0)
 
 
-def test_frames_are_packed_into_one_message() -> None:
-    for ended in (False, True):
-        message = packed(7, [b"", b"a\x00", b"\n\n" * 70000], ended)
-        assert unpacked(message) == (7, [b"", b"a\x00", b"\n\n" * 70000], ended)
+def test_the_frames_of_a_message_add_up() -> None:
+    assert unpacked(b"7 0 0 2 4\na\n\n\n\x00b") == (7, [b"", b"a\n", b"\n\n\x00b"], False)
+    assert unpacked(b"7 1 1\na") == (7, [b"a"], True)
+    for message in (b"7 1 1\n", b"7 1 1\nab", b"7", b"seven 1 1\na", b"\xff"):
+        with pytest.raises(ValueError, match=r"add up|unpack|int"):
+            unpacked(message)
 
 
 async def test_the_same_start_twice_is_refused(pair: tuple[RedisStore, RedisStore]) -> None:
@@ -78,19 +87,21 @@ async def test_a_run_is_held_for_dead_and_its_worker_gives_way(
     die(one)
     page = await other.read(maker.run_id, 1)
     assert page is not None
-    assert page.alive
+    assert page.final is None
     async with asyncio.timeout(4):
-        while page is not None and page.alive:
+        while page is not None and page.final is None:
             await asyncio.sleep(0.05)
             page = await other.read(maker.run_id, 1)
     found = await other.find(maker.run_id)
+    assert page is not None
+    assert page.final == 2
     assert found is not None
     assert (found.state, found.code, found.ended) == ("failed", "worker_lost", None)
     assert reader.looks
     end = replace(found, ended=5.0)
-    await other.bury(maker.run_id, 2, [b"lost"], end)
+    await other.bury(maker.run_id, 1, 2, [b"lost"], end)
     with pytest.raises(Taken):
-        await other.bury(maker.run_id, 2, [b"lost again"], end)
+        await other.bury(maker.run_id, 1, 2, [b"lost again"], end)
     assert await other.find(maker.run_id) == replace(end, frames=2)
     wake(one)
     await until(lambda: isinstance(maker.errors[-1], Taken))
@@ -99,7 +110,7 @@ async def test_a_run_is_held_for_dead_and_its_worker_gives_way(
 
 
 async def test_what_is_said_meanwhile_is_not_written_after_the_end(
-    pair: tuple[RedisStore, RedisStore],
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
     one, other = pair
     maker = Maker(one)
@@ -107,9 +118,16 @@ async def test_what_is_said_meanwhile_is_not_written_after_the_end(
     await maker.append(b"a")
     found = await other.find(maker.run_id)
     assert found is not None
-    await other.bury(maker.run_id, 2, [b"lost"], replace(found, ended=5.0))
+    die(one)
+    redis.client().delete(one._keys.of_run(maker.run_id)[2])  # the lease
+    await other.bury(maker.run_id, 1, 2, [b"lost"], replace(found, ended=5.0))
+    reader = Reader()
+    await one.follow(maker.run_id, reader)
+    wake(one)
     await maker.append(b"b", b"c")
     assert isinstance(maker.errors[-1], Taken)
+    assert reader.looks
+    assert not reader.errors
     assert await whole(other, maker.run_id) == [b"a", b"lost"]
 
 
@@ -118,7 +136,7 @@ async def test_a_request_to_stop_is_found_without_its_message(
 ) -> None:
     maker = Maker(pair[0])
     await maker.create()
-    redis.client().set(pair[0]._keys.stop(maker.run_id), 1)
+    redis.client().set(pair[0]._keys.of_run(maker.run_id)[3], 1)
     await until(lambda: maker.stopped)
     await maker.append(b"", end=True)
 
@@ -130,7 +148,7 @@ async def test_a_reader_elsewhere_that_is_silent_is_no_reader(
     await maker.create()
     await maker.append(b"a")
     await pair[1].follow(maker.run_id, Reader())
-    await until(lambda: maker.readers[-1] == 1)
+    await until(lambda: maker.readers[-1:] == [1])
     die(pair[1])
     await until(lambda: maker.readers[-1] == 0)
     wake(pair[1])
@@ -140,18 +158,41 @@ async def test_a_reader_elsewhere_that_is_silent_is_no_reader(
 
 async def test_all_of_a_long_run_lives_on(redis: RedisServer, monkeypatch: Any) -> None:
     monkeypatch.setattr("asgi_stream.stores.redis_worker.BEATS_PER_EXTENSION", 1)
-    store = RedisStore(redis.url, prefix=uuid4().hex)
+    store = RedisStore(redis.url, prefix=settled(redis))
     maker = Maker(store, owner="ann", keep=60)
     await maker.create(key="k", place="p")
     await maker.append(b"a")
     keys, client = store._keys, redis.client()
-    owner, log = keys.owner("ann"), keys.log(maker.run_id)
-    names = [log, owner, keys.name("k"), keys.name("p"), keys.run(maker.run_id)]
+    log, run, *_ = keys.of_run(maker.run_id)
+    names = [log, run, keys.owner("ann"), keys.name("k"), keys.name("p")]
     for name in names:
         client.expire(name, 20)
     await until(lambda: all(client.ttl(name) > 100 for name in names))
     await maker.append(b"", end=True)
-    assert all(50 < client.ttl(name) <= 60 for name in names)
+    own = [name for name in names if name != keys.owner("ann")]
+    assert all(50 < client.ttl(name) <= 60 for name in own)
+    await store.aclose()
+
+
+async def test_the_end_of_a_short_run_shortens_no_other_s_life(redis: RedisServer) -> None:
+    store = RedisStore(redis.url, prefix=settled(redis))
+    short, long = Maker(store, owner="ann", keep=1), Maker(store, owner="ann", keep=60)
+    await short.create(place="chat")
+    await short.append(b"a")
+    await long.create(place="chat")
+    await long.append(b"a")
+    await short.append(b"b", end=True)
+    client, keys = redis.client(), store._keys
+    for name in (keys.name("chat"), keys.owner("ann"), keys.of_run(long.run_id)[0]):
+        assert client.ttl(name) > 100
+    assert await store.named("chat") == long.run_id
+    async with asyncio.timeout(5):
+        while await store.find(short.run_id) is not None:
+            await asyncio.sleep(0.05)
+    # Nobody has listed the owner's runs, and the next one's beginning forgets those that are gone.
+    await Maker(store, owner="ann", keep=60).create()
+    assert short.run_id.encode() not in client.zrange(keys.owner("ann"), 0, -1)
+    await long.append(b"b", end=True)
     await store.aclose()
 
 
@@ -165,6 +206,7 @@ async def test_redis_is_away_for_good(tmp_path: Path, caplog: pytest.LogCaptureF
         server.kill()
         await maker.append(b"b")
         assert isinstance(maker.errors[-1], StoreUnavailable)
+        assert not reader.errors
         for asked in (
             one.named("x"),
             one.find(maker.run_id),
@@ -187,77 +229,270 @@ async def test_redis_is_away_for_good(tmp_path: Path, caplog: pytest.LogCaptureF
         for each in (one, other):
             await each.aclose()
     assert "the store does not answer, and is tried again" in caplog.text
-    assert "the store has not answered for too long" in caplog.text
     assert "the store's messages are cut off" in caplog.text
 
 
 async def test_redis_comes_back_without_what_it_had(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         one, other = (RedisStore(server.url, lease=2) for _ in range(2))
-        maker, reader = Maker(one), Reader()
-        await maker.create()
+        maker, reader = Maker(one, owner="ann"), Reader()
+        await maker.create(key="key", place="place", quota=Quota("ann", 1))
         await maker.append(b"a")
+        await maker.append(b"b", b"c")
+        over = Maker(one, owner="ann")
+        await over.create()
+        await over.append(b"x")
+        await over.append(b"y", end=True)
         await other.follow(maker.run_id, reader)
         server.kill()
-        writing = asyncio.ensure_future(maker.append(b"b"))
-        reading = asyncio.ensure_future(other.read(maker.run_id, 1))
+        writing = asyncio.ensure_future(maker.append(b"d"))
+        reading = asyncio.ensure_future(other.read(maker.run_id, 3))
         await asyncio.sleep(0.2)
         server.start()
+        # Whoever asks meanwhile waits until it is there again.
+        found = await other.find(maker.run_id)
+        assert found is not None
+        assert found.frames >= 3
         await writing
         page = await reading
         assert page is not None
-        assert page.alive
-        # Its record and its lease are there again with the next beat.
+        assert page.final is None
+        assert await whole(other, maker.run_id) == maker.said
+        found = await other.find(over.run_id)
+        assert found is not None
+        assert found.state == "done"
         async with asyncio.timeout(5):
-            while (found := await other.find(maker.run_id)) is None or found.state != "running":
-                await asyncio.sleep(0.05)
-        page = await other.read(maker.run_id, 0)
-        assert page is not None
-        assert (page.first, list(page.frames)) == (2, [b"b"])
+            while (page := await other.read(over.run_id, 0)) is None or not page.ended:
+                await asyncio.sleep(0.02)
+        assert list(page.frames) == [b"x", b"y"]
+        assert [each.run_id for each in await other.owned("ann")] == [over.run_id, maker.run_id]
+        assert await other.named("key") == await other.named("place") == maker.run_id
+        with pytest.raises(TooManyOwned):
+            await Maker(other).create(quota=Quota("ann", 1))
         await until(lambda: reader.looks)
-        await maker.append(b"c", end=True)
-        assert maker.errors == [None, None, None]
+        await maker.append(b"e", end=True)
+        await Maker(other).create(quota=Quota("ann", 1))
+        assert set(maker.errors) == {None}
         other.unfollow(maker.run_id, reader)
         for each in (one, other):
             await each.aclose()
 
 
-async def test_the_answer_whether_it_was_written_is_missing(
-    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+async def test_redis_loses_everything_under_its_workers(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
+    """As ``FLUSHALL`` or an eviction does: no connection is lost."""
     one, other = pair
+    maker, over = Maker(one), Maker(one)
+    for each in (maker, over):
+        await each.create()
+        await each.append(b"a")
+        await each.append(b"b", end=each is over)
+    client = redis.client()
+    prefix = one._keys.server.rpartition(b":")[0]
+    client.delete(*client.scan_iter(prefix + b":*"))
+    for each in (over, maker):
+        found = await other.find(each.run_id)
+        assert found is not None
+        assert found.frames == 2
+    await until_whole(other, over)
+    await maker.append(b"c", end=True)
+    await until_whole(other, maker)
+    assert await other.find(str(uuid4())) is None
+
+
+async def until_whole(store: RedisStore, maker: Maker) -> None:
+    async with asyncio.timeout(5):
+        while (page := await store.read(maker.run_id, 0)) is None or not page.ended:
+            await asyncio.sleep(0.02)
+    assert list(page.frames) == maker.said
+
+
+@pytest.mark.parametrize("backlog", [4, 67_108_864], ids=["lost", "held"])
+async def test_an_older_log_is_made_whole_or_has_a_gap(redis: RedisServer, backlog: int) -> None:
+    prefix = settled(redis)
+    store = RedisStore(redis.url, prefix=prefix, backlog=backlog)
+    maker = Maker(store)
+    await maker.create()
+    for n in range(1, 9):
+        await maker.append(b"%d" % n)
+    client, log = redis.client(), store._keys.of_run(maker.run_id)[0]
+    snapshot = client.dump(log)
+    for n in range(9, 17):
+        await maker.append(b"%d" % n)
+    client.restore(log, 0, snapshot, replace=True)
+    await maker.append(b"17", b"18")
+    if backlog > 4:
+        assert await whole(store, maker.run_id) == maker.said
+    else:
+        page = await store.read(maker.run_id, 0)
+        assert page is not None
+        assert (list(page.frames), page.more) == (maker.said[:8], True)
+        page = await store.read(maker.run_id, 8)
+        assert page is not None
+        assert page.first > 9
+        assert list(page.frames) == maker.said[page.first - 1 :]
+    assert set(maker.errors) == {None}
+    await maker.append(b"end", end=True)
+    # What was finished is dropped first.
+    again = Maker(store)
+    await again.create()
+    await again.append(b"12345")
+    assert len(store._here().finished) == (1 if backlog > 4 else 0)
+    await again.append(b"end", end=True)
+    await store.aclose()
+
+
+async def test_a_run_is_finished_beyond_what_may_have_been_shown(redis: RedisServer) -> None:
+    prefix = settled(redis)
+    one, other = (RedisStore(redis.url, prefix=prefix, lease=2) for _ in range(2))
     maker = Maker(one)
     await maker.create()
     await maker.append(b"a")
+    # Another Redis than the one that the record was written to: what has followed may be lost.
+    other._here().link.answers_from({"run_id": "another"})
+    other._here().link._prepared = True
+    die(one)
+    async with asyncio.timeout(6):
+        while (page := await other.read(maker.run_id, 1)) is None or page.final is None:
+            await asyncio.sleep(0.05)
     found = await other.find(maker.run_id)
     assert found is not None
-    await other.bury(maker.run_id, 2, [b"lost"], replace(found, ended=5.0))
+    assert not found.certain
+    assert page.final == 2 + SKIPPED
+    # Also for a reader that has been shown more than is there.
+    ahead = await other.read(maker.run_id, 7)
+    assert ahead is not None
+    assert ahead.final == 8 + SKIPPED
+    await other.bury(maker.run_id, 7, 8 + SKIPPED, [b"lost"], replace(found, ended=5.0))
+    page = await other.read(maker.run_id, 1)
+    assert page is not None
+    assert (page.first, list(page.frames), page.ended) == (8 + SKIPPED, [b"lost"], True)
+    wake(one)
+    for each in (one, other):
+        await each.aclose()
 
-    async def unreachable(*_: Any, **__: Any) -> None:
+
+REFUSALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "full": (("CONFIG SET", "maxmemory", "1"), ("CONFIG SET", "maxmemory", "0")),
+    "read-only": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "no replicas": (
+        ("CONFIG SET", "min-replicas-to-write", "1"),
+        ("CONFIG SET", "min-replicas-to-write", "0"),
+    ),
+    "not allowed": (("ACL SETUSER", "default", "-xadd"), ("ACL SETUSER", "default", "+xadd")),
+    "no scripts": (
+        ("ACL SETUSER", "default", "-@scripting"),
+        ("ACL SETUSER", "default", "+@scripting"),
+    ),
+}
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+async def test_redis_refuses_what_it_may_take_later(tmp_path: Path, how: str) -> None:
+    refuse, accept = REFUSALS[how]
+    with redis_server(tmp_path) as server:
+        one, other = (RedisStore(server.url, lease=2) for _ in range(2))
+        maker, reader = Maker(one), Reader()
+        await maker.create()
+        await maker.append(b"a")
+        await other.follow(maker.run_id, reader)
+        await one.check()
+        run: Any = server.client().execute_command
+        run(*refuse)
+        writing = asyncio.ensure_future(maker.append(b"b"))
+        # For longer than its lease, so others must not take the run for dead.
+        await asyncio.sleep(2.5)
+        assert not writing.done()
+        assert not reader.fed
+        with pytest.raises(StoreUnavailable):
+            await one.check()
+        if how != "not allowed":
+            with pytest.raises(StoreUnavailable):
+                await Maker(one).create()
+        found = await other.find(maker.run_id)
+        assert found is not None
+        burying = asyncio.ensure_future(
+            other.bury(maker.run_id, 1, 2, [b"lost"], replace(found, ended=1.0))
+        )
+        await asyncio.sleep(0.2)
+        run(*accept)
+        with pytest.raises(Taken):
+            await burying
+        await writing
+        await maker.append(b"c", end=True)
+        assert maker.errors == [None, None, None]
+        assert await whole(other, maker.run_id) == [b"a", b"b", b"c"]
+        for each in (one, other):
+            await each.aclose()
+
+
+async def test_a_refusal_for_too_long_ends_the_run_and_nothing_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis_server(tmp_path) as server:
+        store = RedisStore(server.url, patience=0.5)
+        maker, reader = Maker(store), Reader()
+        await maker.create()
+        await store.follow(maker.run_id, reader)
+        server.client().config_set("min-replicas-to-write", 1)
+        await maker.append(b"a")
+        assert isinstance(maker.errors[-1], StoreUnavailable)
+        assert reader.errors == [maker.errors[-1]]
+        assert not reader.fed
+        assert await store.named("x") is None
+        server.client().config_set("min-replicas-to-write", 0)
+        again = Maker(store)
+        await again.create()
+        await again.append(b"a", end=True)
+        assert await whole(store, again.run_id) == [b"a"]
+        await store.aclose()
+    assert caplog.text.count("the store refuses, and is tried again") == 1
+
+
+async def test_the_scripts_are_there_again_after_a_flush(redis: RedisServer) -> None:
+    store = RedisStore(redis.url, prefix=settled(redis))
+    maker = Maker(store)
+    await maker.create()
+    redis.client().script_flush()
+    await maker.append(b"a")
+    await maker.append(b"b", end=True)
+    assert await whole(store, maker.run_id) == [b"a", b"b"]
+    await store.aclose()
+
+
+async def test_a_cluster_and_a_sentinel_are_refused_in_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+    with redis_server(tmp_path, options=options) as server:
+        store = RedisStore(server.url)
+        with pytest.raises(StoreUnavailable):
+            await Maker(store).create()
+        with pytest.raises(StoreUnavailable):
+            await store.check()
+        await store.aclose()
+    assert caplog.text.count("a node of a Redis Cluster, which RedisStore does not support") == 1
+    assert "give RedisStore the address of the Redis server itself" in str(NotSupported("sentinel"))
+
+
+async def test_a_claim_that_is_not_confirmed_runs_out(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+
+    async def unreachable(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(one._here().link, "do", unreachable)
-    await maker.append(b"b")
-    assert isinstance(maker.errors[-1], StoreUnavailable)
+    monkeypatch.setattr(one, "_begin", unreachable)
+    with pytest.raises(StoreUnavailable):
+        await Maker(one).create(key="key")
     monkeypatch.undo()
-
-
-async def test_redis_refuses_what_it_may_take_later(tmp_path: Path) -> None:
-    with redis_server(tmp_path) as server:
-        store = RedisStore(server.url)
-        maker = Maker(store)
-        await maker.create()
-        client = server.client()
-        client.config_set("maxmemory", 1)
-        writing = asyncio.ensure_future(maker.append(b"a"))
-        await asyncio.sleep(0.3)
-        assert not writing.done()
-        client.config_set("maxmemory", 0)
-        await writing
-        assert maker.errors == [None]
-        await maker.append(b"b", end=True)
-        assert await whole(store, maker.run_id) == [b"a", b"b"]
-        await store.aclose()
+    retry, joining = Maker(other), Maker(one)
+    assert await retry.create(key="key") == retry.run_id
+    # Who comes while a run is being created waits for that.
+    assert await joining.create(key="key") == retry.run_id
+    assert await one.named("key") == retry.run_id
 
 
 async def test_two_follow_at_once_and_one_leaves_that_never_came(
@@ -284,8 +519,8 @@ async def test_two_follow_at_once_and_one_leaves_that_never_came(
 async def test_redis_is_told_the_wrong_thing(
     redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = RedisStore(redis.url, prefix=uuid4().hex, patience=0.5)
-    redis.client().set(store._keys.log("r"), "not a stream")
+    store = RedisStore(redis.url, prefix=settled(redis), patience=0.5)
+    redis.client().set(store._keys.of_run("r")[0], "not a stream")
     maker = Maker(store)
     await maker.create()
     link = store._here().link
@@ -296,7 +531,7 @@ async def test_redis_is_told_the_wrong_thing(
     link._run = broken  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable):
         await store.named("x")
-    assert "the store refuses to serve: odd" in caplog.text
+    assert "the store refuses to serve: RedisError: odd" in caplog.text
     del link._run
     await maker.append(b"a", end=True)
     await store.aclose()
@@ -318,7 +553,7 @@ async def test_a_password_that_is_wrong_is_an_outage(redis: RedisServer) -> None
 
 
 async def test_who_does_not_wait_for_the_answer_harms_nobody(redis: RedisServer) -> None:
-    store = RedisStore(redis.url, prefix=uuid4().hex)
+    store = RedisStore(redis.url, prefix=settled(redis))
     for _ in range(20):
         asking = asyncio.ensure_future(store.named("x"))
         await asyncio.sleep(0)
