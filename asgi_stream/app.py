@@ -39,7 +39,7 @@ from .route_file import read_table
 from .routes import StreamRoute
 from .shutdown import SignalHook
 from .stream import Stream
-from .table import Table
+from .table import TITLE, Table
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -55,7 +55,8 @@ class StreamApp:
 
     Args:
         routes: The table. Of two routes that fit a request's path, the first serves it.
-        title: What the OpenAPI document and the playground call the app.
+        title: What the OpenAPI document and the playground call the app, and what its keys on a
+            Redis are named after, unless a store's address or `RedisStore` says a ``prefix``.
         openapi: Serve an OpenAPI document of the table at ``/openapi.json``.
         health: Serve ``/health`` and ``/ready``: 200, or 503 from the moment on when no new run is
             begun; ``/ready`` also while a store of the runs does not answer.
@@ -76,7 +77,7 @@ class StreamApp:
         self,
         routes: Iterable[StreamRoute],
         *,
-        title: str = "asgi_stream",
+        title: str = TITLE,
         openapi: bool = True,
         health: bool = True,
         playground: bool = False,
@@ -84,7 +85,7 @@ class StreamApp:
         signals: bool = True,
         **defaults: Any,
     ) -> None:
-        self._table = Table(routes, defaults)
+        self._table = Table(routes, defaults, title)
         self.table = tuple(self._table.routes)
         """The routes, with the app's defaults."""
         if playground:

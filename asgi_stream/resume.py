@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from .stores import EventStore, open_store
@@ -52,6 +52,20 @@ class Resume:
             except (ImportError, ValueError):
                 return  # `problems` tells of it
         object.__setattr__(self, "opened", store)
+
+    def within(self, prefix: str, opened: dict[str, EventStore]) -> Resume:
+        """This with a Redis that the app's other routes use too, under a prefix of the app's own.
+
+        Args:
+            prefix: Used if the address of the store says none.
+            opened: The stores of the app by their addresses.
+        """
+        url = self.store
+        if not isinstance(url, str) or url == "memory":
+            return self
+        if url not in opened:
+            opened[url] = open_store(url, prefix=prefix)
+        return replace(self, store=opened[url])
 
     @property
     def patience(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields
 from inspect import isawaitable
 from types import MappingProxyType
@@ -142,6 +143,12 @@ class StreamRoute:
             return self
         own = {name: getattr(self, name) for name in self._asked_for}
         return StreamRoute(self.path, self.runnable, **{**defaults, **own})
+
+    def keeping(self, kept: Resume) -> StreamRoute:
+        """This route, whose runs are kept like that."""
+        route = copy(self)
+        object.__setattr__(route, "kept", kept)
+        return route
 
     def gives(self, option: str) -> bool:
         """Whether the route itself gives this option."""

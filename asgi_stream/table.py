@@ -15,23 +15,37 @@ from .stores import EventStore
 
 Found = tuple[StreamRoute, str]
 
+TITLE = "asgi_stream"
+"""What an app is called that says nothing else."""
+
 
 class Table:
     """Routes by path and method, the first that fits.
+
+    Args:
+        routes: The routes.
+        defaults: Options for those that do not give them themselves.
+        title: The app's, which its keys on a Redis are named after.
 
     Raises:
         TableError: Two routes claim one path and method, or something else is not a route.
     """
 
-    def __init__(self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any], title: str = TITLE
+    ) -> None:
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Found]]] = []
         self._by_pattern: dict[str, dict[str, Found]] = {}
         self.routes: list[StreamRoute] = []
         self.stores: list[EventStore] = []
+        prefix, opened = TITLE if title == TITLE else f"{TITLE}:{title}", dict[str, EventStore]()
         for given in routes:
             if not isinstance(given, StreamRoute):
                 raise TableError(f"expected a StreamRoute in the table, not {given!r}")
-            self.routes.append(given.with_defaults(defaults))
+            route = given.with_defaults(defaults)
+            if route.kept is not None:
+                route = route.keeping(route.kept.within(prefix, opened))
+            self.routes.append(route)
         self.add(self.routes)
 
     def add(self, routes: Iterable[StreamRoute], *, first: bool = False) -> None:

@@ -36,6 +36,7 @@ LAYERS = [
     {"__main__"},
 ]
 OPTIONAL = {
+    "redis_errors.py": {"redis"},
     "redis_link.py": {"redis"},
     "telemetry.py": {"opentelemetry"},
     "wire.py": {"anyio", "httpx", "httpx_sse"},

@@ -31,7 +31,7 @@ class Away(MemoryStore):
 
     hangs = False
 
-    async def named(self, name: str) -> str | None:
+    async def check(self) -> None:
         if self.hangs:
             await asyncio.sleep(60)
         raise StoreUnavailable
@@ -187,7 +187,7 @@ async def test_a_route_of_everything_leaves_the_traces_alone() -> None:
 
 async def test_a_store_that_breaks_is_not_ready() -> None:
     class Breaks(MemoryStore):
-        async def named(self, name: str) -> str | None:
+        async def check(self) -> None:
             raise RuntimeError("a bug")
 
     app = StreamApp([StreamRoute("/x", chain_of("a"), resume=Resume(store=Breaks()))])

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from starlette.types import Scope
 
-from asgi_stream import StreamRoute
+from asgi_stream import Resume, StreamApp, StreamRoute
 from asgi_stream.errors import MethodNotAllowed, NotFound
+from asgi_stream.stores.redis import RedisStore
 from asgi_stream.table import Table
 
 from .models import chain_of
@@ -72,3 +73,32 @@ def test_another_method_is_told_which_are_allowed(method: str, path: str, allow:
 
 def test_head_goes_where_get_goes() -> None:
     assert TABLE.find(scope("HEAD", "/both"))[0].path == BOTH.path
+
+
+def test_apps_that_share_a_redis_have_keys_of_their_own() -> None:
+    def keys(title: str | None, url: str) -> list[bytes]:
+        resume = Resume(store=url)
+        options: Any = {} if title is None else {"title": title}
+        app = StreamApp(
+            [
+                StreamRoute("/a", chain_of("a"), resume=resume),
+                StreamRoute("/b", chain_of("b"), resume=resume),
+            ],
+            **options,
+        )
+        [store] = app._table.stores  # one for both routes
+        assert isinstance(store, RedisStore)
+        return [store._keys.name("x")]
+
+    assert keys(None, "redis://h/0") == [b"asgi_stream:name:x"]
+    assert keys("shop", "redis://h/0") == [b"asgi_stream:shop:name:x"]
+    assert keys("shop", "redis://h/0?prefix=mine&socket_timeout=3") == [b"mine:name:x"]
+    assert keys("shop", "redis://h/0?prefix=") == [b"asgi_stream:shop:name:x"]
+
+
+def test_a_route_in_two_apps_is_kept_by_each() -> None:
+    route = StreamRoute("/a", chain_of("a"), resume=Resume(store="redis://h/0"))
+    one, other = StreamApp([route], title="one"), StreamApp([route], title="other")
+    assert one.table[0].kept != other.table[0].kept
+    own = Resume(store=RedisStore("redis://h/0", prefix="own"))
+    assert StreamApp([StreamRoute("/a", chain_of("a"), resume=own)]).table[0].kept == own

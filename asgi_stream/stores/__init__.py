@@ -248,10 +248,14 @@ class EventStore(Protocol):
         """Give back what is held on this event loop. The store may be used again."""
 
 
-def open_store(url: str) -> EventStore:
+def open_store(url: str, *, prefix: str = "asgi_stream") -> EventStore:
     """A store by its address: ``"memory"``, or ``redis://``, ``rediss://`` or ``unix://``.
 
     Nothing connects before the first use.
+
+    Args:
+        url: The address. That of a Redis may say its prefix: ``redis://host/0?prefix=shop``.
+        prefix: What the names of all that is kept on a Redis begin with, if the address has none.
 
     Raises:
         ValueError: There is no such kind of store, or the address cannot be read.
@@ -264,5 +268,5 @@ def open_store(url: str) -> EventStore:
     if url.startswith(("redis://", "rediss://", "unix://")):
         from .redis import RedisStore
 
-        return RedisStore(url)
+        return RedisStore(url, prefix=prefix)
     raise ValueError(f'expected "memory" or an address like redis://host:6379/0, not {url!r}')

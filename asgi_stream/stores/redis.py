@@ -20,10 +20,19 @@ from weakref import WeakKeyDictionary
 
 from ..errors import StoreUnavailable, TooManyOwned, WorkerLost
 from . import Follower, Page, Producer, Quota, RunRecord, Taken
-from .redis_commands import MARGIN_SECONDS, Keys, Made, unpacked_record
+from .redis_append import Append
+from .redis_commands import (
+    MARGIN_SECONDS,
+    Keys,
+    Made,
+    Probe,
+    contiguous,
+    number_of,
+    unpacked_record,
+)
 from .redis_link import Command, NoBackoff, Redis, Retry
 from .redis_scripts import CLAIM, FINISH
-from .redis_worker import Worker, number_of
+from .redis_worker import Worker
 
 __all__ = ["RedisStore"]
 
@@ -46,7 +55,8 @@ class RedisStore:
     Args:
         url: ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix://``. A
             ``prefix`` may be in its query: ``redis://host/0?prefix=shop``.
-        prefix: In front of all keys and channels: apps that share a Redis have one each.
+        prefix: In front of all keys and channels, unless the address has one: apps that share a
+            Redis need one each.
         lease: Seconds after which a run whose worker gives no sign of life is held to be dead; at
             least 2, for it gives one each second.
         patience: Seconds for which what a run says is held for a Redis that does not answer, or
@@ -67,7 +77,7 @@ class RedisStore:
         self,
         url: str,
         *,
-        prefix: str | None = None,
+        prefix: str = "asgi_stream",
         lease: float = 3.0,
         patience: float = 10.0,
         backlog: int = 67_108_864,
@@ -79,7 +89,7 @@ class RedisStore:
         # A connection that is made again may lead to another Redis, which the link has to know.
         retry = Retry(NoBackoff(), 0)
         self._options = {"retry": retry, "socket_timeout": None, **options}
-        self._keys = Keys(prefix or named or "asgi_stream")
+        self._keys = Keys(named or prefix)
         self._lease = lease
         self._patience = patience
         self._backlog = backlog
@@ -91,7 +101,7 @@ class RedisStore:
 
     async def check(self) -> None:
         here = self._here()
-        made = here.make(_Probe(), keep=1, key="ready", place=None, quota=None)
+        made = here.make(Probe(), keep=1, key="ready", place=None, quota=None)
         await here.link.do(
             ("DEL", made.log),
             made.change(1, [b"ready"], 1, after=0),
@@ -144,7 +154,7 @@ class RedisStore:
         record: RunRecord | None = None,
     ) -> bool:
         here = self._here()
-        _Append(here, self._patience, here.made[run_id], first, frames, keep_from, record)
+        Append(here, self._patience, here.made[run_id], first, frames, keep_from, record)
         return False
 
     async def bury(
@@ -168,7 +178,7 @@ class RedisStore:
         read = ("XRANGE", log, after + 1, "+", "COUNT", PAGE_FRAMES)
         entries, record, server, alive = await self._look_at(run_id, read, self._patience)
         if entries:
-            first, count = number_of(entries[0]), _contiguous(entries)
+            first, count = number_of(entries[0]), contiguous(entries)
             ended = count == len(entries) and b"e" in entries[-1][1]
             more = not ended and (count < len(entries) or count == PAGE_FRAMES)
             final = None if alive or ended or more else self._final(first + count, server)
@@ -323,111 +333,8 @@ class RedisStore:
         return number if known else number + SKIPPED
 
 
-class _Append:
-    """Frames of a run on their way to its log.
-
-    Args:
-        here: The worker that makes the run.
-        patience: Seconds for which a Redis that does not answer or refuses is tried.
-        made: The run.
-        first: The id of the first of `frames`.
-        frames: The frames.
-        keep_from: Frames before this id may be dropped.
-        record: What is known of the run now, if that has changed.
-    """
-
-    __slots__ = ("_first", "_frames", "_here", "_keep_from", "_made", "_patience", "_record")
-
-    def __init__(
-        self,
-        here: Worker,
-        patience: float,
-        made: Made,
-        first: int,
-        frames: Sequence[bytes],
-        keep_from: int,
-        record: RunRecord | None,
-    ) -> None:
-        self._here, self._patience, self._made = here, patience, made
-        self._first, self._frames = first, frames
-        self._keep_from, self._record = keep_from, record
-        if record is None:
-            command = made.write(first, frames, keep_from)
-            here.link.ask((command,), self._answered, patience=patience)
-        else:
-            self._ask(first - 1)
-
-    @property
-    def _ends(self) -> bool:
-        return self._record is not None and self._record.ended is not None
-
-    def _ask(self, after: int, before: Sequence[Command] = ()) -> None:
-        """Append across a gap or with a record, `before` which other commands have to run."""
-        made, record, ends = self._made, self._record, self._ends
-        commands = list(before)
-        if record is not None:
-            commands += made.entries(made.keep_after_end if ends else made.keep_now)
-        if ends and made.quota is not None:
-            commands.append(("ZREM", made.quota, made.run_id))
-        data = b"" if record is None else self._here.packed(record)
-        first, frames, keep_from = self._first, self._frames, self._keep_from
-        commands.append(made.change(first, frames, keep_from, after=after, record=data, ends=ends))
-        # What is at once may overtake a beat, which must not write an older record over this one.
-        at_once = first == 1 and not ends
-        self._here.link.ask(commands, self._answered, patience=self._patience, at_once=at_once)
-
-    def _answered(self, replies: list[Any] | Exception) -> None:
-        if isinstance(replies, Exception):
-            return self._over(replies)
-        written = replies[-1]
-        if written >= 0:
-            return self._over(None if written else Taken())
-        # Redis has older data than this worker: write again what is held, and then these frames.
-        newest = -1 - written
-        self._here.changed()
-        again = self._here.restoring(self._made, newest)
-        return self._ask(self._first - 1 if self._made.held else newest, again)
-
-    def _over(self, error: Exception | None) -> None:
-        here, made, frames = self._here, self._made, self._frames
-        producer = made.producer
-        if error is None:
-            here.written(made, frames, self._keep_from)
-            here.feed(made.run_id, self._first, frames, self._ends)
-        if self._record is not None and self._ends and error is None:
-            made.record = self._record
-        if self._ends or error is not None:
-            here.over(made)
-        if isinstance(error, Taken):
-            here.look(made.run_id)
-        elif error is not None:
-            for follower in here.followers(made.run_id):
-                follower.lost(error)
-        producer.written(error)
-
-
-class _Probe:
-    """Stands for a run, to see if one could be written."""
-
-    record = RunRecord(run_id="ready", route="", owner="ready", fingerprint="", created=0.0)
-
-    def stop(self) -> None: ...
-
-    def written(self, error: Exception | None = None) -> None: ...
-
-    def read_by(self, readers: int) -> None: ...
-
-
 def _ignored(replies: list[Any] | Exception) -> None:
     """What to do with replies that nothing depends on."""
-
-
-def _contiguous(entries: Sequence[Any]) -> int:
-    """How many of the first entries have numbers without a hole."""
-    first = number_of(entries[0])
-    if number_of(entries[-1]) == first + len(entries) - 1:
-        return len(entries)
-    return next(n for n, entry in enumerate(entries) if number_of(entry) != first + n)
 
 
 def _without_prefix(url: str) -> tuple[str, str]:

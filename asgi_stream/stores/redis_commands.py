@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from itertools import islice
 from typing import Any
+
+import orjson
 
 from . import Producer, Quota, RunRecord
 from .redis_link import Command
@@ -20,6 +22,8 @@ FRAMES_PER_COMMAND = 500
 """When frames are written again."""
 
 YES, NO = b"1", b""
+
+FIELDS = [field.name for field in fields(RunRecord) if field.name != "certain"]
 
 
 class Keys:
@@ -211,16 +215,23 @@ class Made:
 
 def packed_record(record: RunRecord, server: str) -> bytes:
     """A record as JSON, with the Redis process that it was written to."""
-    fields = {**asdict(record), "server": server}
-    del fields["certain"]
-    return json.dumps(fields).encode()  # orjson refuses half of a surrogate pair
+    written = {name: getattr(record, name) for name in FIELDS}
+    written["server"] = server
+    try:
+        return orjson.dumps(written)
+    except TypeError:  # half of a surrogate pair
+        return json.dumps(written).encode()
 
 
 def unpacked_record(data: bytes) -> tuple[RunRecord, str]:
     """A record, and the Redis process that it was written to."""
-    fields: dict[str, Any] = json.loads(data)
-    server = str(fields.pop("server", ""))
-    return RunRecord(**fields), server
+    written: dict[str, Any]
+    try:
+        written = orjson.loads(data)
+    except ValueError:
+        written = json.loads(data)
+    server = str(written.pop("server", ""))
+    return RunRecord(**written), server
 
 
 def unpacked(message: bytes) -> tuple[int, list[bytes], bool]:
@@ -238,3 +249,28 @@ def unpacked(message: bytes) -> tuple[int, list[bytes], bool]:
     if begin != len(body):
         raise ValueError("the frames of a message do not add up")
     return first, frames, bool(ends)
+
+
+def number_of(entry: Any) -> int:
+    """The number of a log's entry."""
+    return int(entry[0].partition(b"-")[0])
+
+
+def contiguous(entries: Sequence[Any]) -> int:
+    """How many of the first entries have numbers without a hole."""
+    first = number_of(entries[0])
+    if number_of(entries[-1]) == first + len(entries) - 1:
+        return len(entries)
+    return next(n for n, entry in enumerate(entries) if number_of(entry) != first + n)
+
+
+class Probe:
+    """Stands for a run, to see if one could be written."""
+
+    record = RunRecord(run_id="ready", route="", owner="ready", fingerprint="", created=0.0)
+
+    def stop(self) -> None: ...
+
+    def written(self, error: Exception | None = None) -> None: ...
+
+    def read_by(self, readers: int) -> None: ...

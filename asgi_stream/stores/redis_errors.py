@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from redis import exceptions
 from redis.exceptions import RedisError
+
+from ..errors import StoreUnavailable
 
 __all__ = [
     "GONE",
     "UNSENDABLE",
     "NotSupported",
     "RedisError",
-    "in_words",
+    "Trouble",
     "is_missing_script",
     "passes",
+    "unavailable",
 ]
+
+logger = logging.getLogger("asgi_stream")
 
 GONE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.InvalidResponse, OSError)
 """The connection is lost, so nobody knows what was done of a batch."""
@@ -70,8 +76,28 @@ def is_missing_script(error: BaseException) -> bool:
     return isinstance(error, exceptions.NoScriptError)
 
 
-def in_words(error: BaseException) -> str:
-    """What to log of an error."""
-    if isinstance(error, ELSEWHERE):
-        return str(NotSupported("cluster"))
-    return f"{type(error).__name__}: {error}"
+def unavailable(error: BaseException) -> StoreUnavailable:
+    """The error for who waits for Redis, in vain because of another."""
+    found = StoreUnavailable()
+    found.__cause__ = error
+    return found
+
+
+class Trouble:
+    """Warns of each kind of trouble once, until it is over."""
+
+    def __init__(self) -> None:
+        self._logged: set[str] = set()
+
+    def log(self, what: str, error: BaseException) -> None:
+        if isinstance(error, ELSEWHERE):
+            error = NotSupported("cluster")
+        kind = f"{what} {type(error).__name__} {str(error)[:20]}"
+        if kind not in self._logged:
+            self._logged.add(kind)
+            logger.warning("%s: %s: %s", what, type(error).__name__, error)
+
+    def over(self) -> None:
+        if self._logged:
+            self._logged.clear()
+            logger.info("the store answers again")

@@ -10,11 +10,10 @@ import asyncio
 import logging
 from asyncio import Future, Task, TimerHandle
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, cast
+from typing import Any
 
 try:
     from redis.asyncio import Redis
-    from redis.asyncio.client import PubSub
     from redis.backoff import ExponentialBackoff, NoBackoff
     from redis.retry import Retry
 except ImportError as error:  # pragma: no cover - installed wherever tests run
@@ -22,24 +21,24 @@ except ImportError as error:  # pragma: no cover - installed wherever tests run
         'a store on Redis needs the redis package: pip install "asgi_stream[redis]"'
     ) from error
 
-from ..errors import StoreUnavailable
 from .redis_errors import (
     GONE,
     UNSENDABLE,
     NotSupported,
     RedisError,
-    in_words,
+    Trouble,
     is_missing_script,
     passes,
+    unavailable,
 )
+from .redis_messages import Messages
+from .redis_request import TRIES, Answered, Command, Request
 from .redis_scripts import SCRIPTS
+from .redis_tasks import Tasks
 
 __all__ = ["Command", "Link", "NoBackoff", "Redis", "Retry"]
 
 logger = logging.getLogger("asgi_stream")
-
-Command = tuple[Any, ...]
-Answered = Callable[[list[Any] | Exception], None]
 
 INTERVAL_SECONDS = 0.004
 """Between two batches. The first after a pause goes at once; under load they grow instead."""
@@ -55,21 +54,6 @@ BATCH = 1000
 
 PARALLEL = 8
 """Batches at once besides the one that all others wait for, each on a connection of its own."""
-
-TRIES = 2
-"""At least: the first finds out what Redis has closed meanwhile."""
-
-
-class _Request:
-    """Commands that go together, and who waits for their replies."""
-
-    __slots__ = ("answered", "commands", "tries", "until")
-
-    def __init__(self, commands: Sequence[Command], until: float, answered: Answered) -> None:
-        self.commands = commands
-        self.until = until
-        self.tries = 0
-        self.answered = answered
 
 
 class Link:
@@ -90,12 +74,10 @@ class Link:
         changed: Callable[[], None],
     ) -> None:
         self._client = client
-        self._hear = hear
-        self._back = back
         self._changed = changed
         self._loop = asyncio.get_running_loop()
         self._backoff = ExponentialBackoff(cap=0.5, base=0.01)
-        self._queue: list[_Request] = []
+        self._queue: list[Request] = []
         self._sender: Task[None] | None = None
         self._timer: TimerHandle | None = None
         self._due = 0.0
@@ -106,13 +88,11 @@ class Link:
         self.server = ""
         """Which Redis process answers, by its ``run_id``; "" if it does not say."""
         self._prepared = False
-        self._logged: set[str] = set()
+        self._trouble = Trouble()
         self.failed = -1e9
         """When a batch has failed or was refused the last time, by the loop's clock."""
-        self._tasks: set[Task[None]] = set()
-        self._channels: dict[bytes, Future[None]] = {}
-        self._messages: PubSub | None = None
-        self._listener: Task[None] | None = None
+        self._tasks = Tasks()
+        self.messages = Messages(client, hear, back, self._messages_lost, self._backoff)
 
     def ask(
         self,
@@ -133,7 +113,7 @@ class Link:
         """
         now = self._loop.time()
         until = self._outage + patience if self._failures else now + patience
-        request = _Request(commands, until, answered)
+        request = Request(commands, until, answered)
         if at_once and not self._failures and self._parallel < PARALLEL:
             self.spawn(self._send_beside(request))
         else:
@@ -183,42 +163,17 @@ class Link:
             logger.warning("another Redis process answers; what it lacks is written to it again")
             self._changed()
 
-    async def subscribe(self, channel: bytes) -> None:
-        """Hear `channel`. Returns when no message there is missed, or Redis is away."""
-        if channel not in self._channels:
-            self._channels[channel] = self._loop.create_future()
-            if self._listener is None:
-                self._listener = self._loop.create_task(self._listen())
-            elif self._messages is not None:
-                await self._tell(self._messages.subscribe(channel))
-        await asyncio.wait({self._channels[channel]}, timeout=1.0)
-
-    async def unsubscribe(self, channel: bytes) -> None:
-        if self._channels.pop(channel, None) is not None and self._messages is not None:
-            await self._tell(self._messages.unsubscribe(channel))
-
     async def aclose(self) -> None:
         """Run what is asked for already, and close the connections."""
-        while self._queue or self._sender is not None or self._tasks:
+        while self._queue or self._sender is not None or self._tasks.running:
             self._schedule(0.0)
-            running = {self._sender, *self._tasks} - {None}
-            await asyncio.wait(cast("set[Task[None]]", running))
-        if self._listener is not None:
-            self._listener.cancel()
-            await asyncio.wait({self._listener})
+            await asyncio.wait(self._tasks.running)
+        await self.messages.aclose()
         await self._client.aclose()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run something beside, which `aclose` waits for."""
-        task = self._loop.create_task(self._watched(coroutine))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _watched(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        try:
-            await coroutine
-        except Exception:
-            logger.exception("the store has failed at something that nobody waits for")
+        self._tasks.spawn(coroutine)
 
     # Sending.
 
@@ -239,7 +194,7 @@ class Link:
 
     def _start(self) -> None:
         self._timer = None
-        self._sender = self._loop.create_task(self._send())
+        self._sender = self._tasks.spawn(self._send())
 
     async def _send(self) -> None:
         while self._queue:
@@ -253,14 +208,14 @@ class Link:
         if self._queue:
             self._schedule(self._sent + INTERVAL_SECONDS)
 
-    async def _send_beside(self, request: _Request) -> None:
+    async def _send_beside(self, request: Request) -> None:
         self._parallel += 1
         try:
             await self._send_batch([request])
         finally:
             self._parallel -= 1
 
-    def _batch(self) -> list[_Request]:
+    def _batch(self) -> list[Request]:
         size = count = 0
         while count < len(self._queue) and size < BATCH:
             size += len(self._queue[count].commands)
@@ -268,7 +223,7 @@ class Link:
         batch, self._queue = self._queue[:count], self._queue[count:]
         return batch
 
-    async def _send_batch(self, batch: list[_Request]) -> None:
+    async def _send_batch(self, batch: list[Request]) -> None:
         """Run a batch and answer it, or see to it that it is tried again. Never raises."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -296,7 +251,7 @@ class Link:
                 self._take(request, replies[begin:end])
                 begin = end
 
-    async def _run(self, batch: list[_Request]) -> list[Any]:
+    async def _run(self, batch: list[Request]) -> list[Any]:
         if not self._prepared:
             await self._prepare()
         pipeline = self._client.pipeline(transaction=False)
@@ -320,14 +275,13 @@ class Link:
                 raise reply
         self._prepared = True
 
-    def _take(self, request: _Request, replies: list[Any]) -> None:
+    def _take(self, request: Request, replies: list[Any]) -> None:
         """Pass on the replies to a request, unless one of them is an error."""
         error = next((each for each in replies if isinstance(each, Exception)), None)
         if error is None:
-            if request.tries and self._logged:
-                self._logged.clear()
-                logger.info("the store answers again")
-            self._answer(request, replies)
+            if request.tries:
+                self._trouble.over()
+            request.answer(replies)
         elif is_missing_script(error) and request.tries < TRIES:
             self._prepared = False
             request.tries += 1
@@ -338,18 +292,12 @@ class Link:
         else:
             self._fail([request], error)
 
-    def _answer(self, request: _Request, answer: list[Any] | Exception) -> None:
-        try:
-            request.answered(answer)
-        except Exception:
-            logger.exception("a reply of the store could not be used")
-
-    def _fail(self, batch: list[_Request], error: BaseException) -> None:
-        self._log("the store refuses to serve", error)
+    def _fail(self, batch: list[Request], error: BaseException) -> None:
+        self._trouble.log("the store refuses to serve", error)
         for request in batch:
-            self._answer(request, _unavailable(error))
+            request.answer(unavailable(error))
 
-    def _connection_lost(self, batch: list[_Request], error: BaseException) -> None:
+    def _connection_lost(self, batch: list[Request], error: BaseException) -> None:
         """Nobody knows what was done of the batch."""
         self._prepared = False
         self._failures += 1
@@ -358,84 +306,24 @@ class Link:
             self._outage = now
         else:
             # The first only finds out what Redis has closed meanwhile.
-            self._log("the store does not answer, and is tried again", error)
-        waiting = [request for request in batch if not self._gives_up(request, error)]
+            self._trouble.log("the store does not answer, and is tried again", error)
+        waiting = [request for request in batch if not request.gives_up(self._loop.time(), error)]
         self._queue = waiting + self._queue
         if waiting:
             self._schedule(now + self._backoff.compute(self._failures))
 
-    def _refused(self, request: _Request, error: BaseException) -> None:
+    def _refused(self, request: Request, error: BaseException) -> None:
         """Redis has refused what it may take later: nobody else has to wait for that."""
         self.failed = self._loop.time()
-        self._log("the store refuses, and is tried again", error)
-        if not self._gives_up(request, error):
+        self._trouble.log("the store refuses, and is tried again", error)
+        if not request.gives_up(self._loop.time(), error):
             self.spawn(self._ask_again(request, self._backoff.compute(request.tries)))
 
-    async def _ask_again(self, request: _Request, seconds: float) -> None:
+    async def _ask_again(self, request: Request, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._queue.append(request)
         self._schedule(0.0)
 
-    def _gives_up(self, request: _Request, error: BaseException) -> bool:
-        request.tries += 1
-        if self._loop.time() < request.until or request.tries < TRIES:
-            return False
-        self._answer(request, _unavailable(error))
-        return True
-
-    def _log(self, what: str, error: BaseException) -> None:
-        """Warn of a kind of trouble once, until it is over."""
-        kind = f"{what} {type(error).__name__} {str(error)[:20]}"
-        if kind not in self._logged:
-            self._logged.add(kind)
-            logger.warning("%s: %s", what, in_words(error))
-
-    # Listening.
-
-    async def _listen(self) -> None:
-        failures = 0
-        while True:
-            try:
-                async with self._client.pubsub() as messages:
-                    known: set[bytes] = set()
-                    while missing := self._channels.keys() - known:
-                        await messages.subscribe(*missing)
-                        known |= missing
-                    self._messages = messages
-                    if failures:
-                        self._back()
-                    failures = 0
-                    async for message in messages.listen():
-                        self._heard(message)
-            except Exception as error:
-                failures += 1
-                self.failed = self._loop.time()
-                self._log("the store's messages are cut off", error)
-            finally:
-                self._messages = None
-            await asyncio.sleep(self._backoff.compute(failures))
-
-    def _heard(self, message: dict[str, Any]) -> None:
-        try:
-            channel = message["channel"]
-            if message["type"] == "message":
-                self._hear(channel, message["data"])
-            elif message["type"] == "subscribe" and channel in self._channels:
-                confirmed = self._channels[channel]
-                if not confirmed.done():
-                    confirmed.set_result(None)
-        except Exception as error:
-            self._log("the store has sent a message that cannot be read", error)
-
-    async def _tell(self, telling: Any) -> None:
-        try:
-            await telling
-        except Exception as error:
-            # The listener finds that out too, and begins again with all channels.
-            self._log("the store's messages are cut off", error)
-
-
-def _unavailable(error: BaseException) -> StoreUnavailable:
-    unavailable = StoreUnavailable()
-    unavailable.__cause__ = error
-    return unavailable
+    def _messages_lost(self, what: str, error: BaseException) -> None:
+        self.failed = self._loop.time()
+        self._trouble.log(what, error)

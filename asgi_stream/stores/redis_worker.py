@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Task
-from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 from ..errors import StoreUnavailable
 from . import Follower, Producer, Quota, RunRecord, Taken
-from .redis_commands import Keys, Made, packed_record, unpacked
+from .redis_backlog import Backlog
+from .redis_commands import Keys, Made, number_of, packed_record, unpacked
 from .redis_link import Command, Link, Redis
+from .redis_readers import Readers
 
 logger = logging.getLogger("asgi_stream")
 
@@ -41,15 +42,12 @@ class Worker:
         self.id = uuid4().hex
         self.link = Link(client, self._hear, self._back, self.changed)
         self.made: dict[str, Made] = {}
-        self.finished: dict[str, tuple[float, Made]] = {}
-        """Runs that have ended here and when, by the loop's clock, Redis drops them."""
-        self._held = 0
-        self._backlog = backlog
+        self.backlog = Backlog(backlog)
         self._keys = keys
         self._lease = lease
         self._patience = patience
         self._loop = asyncio.get_running_loop()
-        self._followers: dict[str, set[Follower]] = {}
+        self.readers = Readers()
         self._makers: dict[str, str] = {}
         """The workers that make the runs that are read here."""
         self._changed_at = self._restored_at = -1e9
@@ -86,18 +84,18 @@ class Worker:
 
     async def listen(self) -> None:
         """Hear what other workers have to say to this one."""
-        await self.link.subscribe(self._keys.worker(self.id))
+        await self.link.messages.subscribe(self._keys.worker(self.id))
 
     async def follow(self, run_id: str, follower: Follower, patience: float) -> None:
-        self._followers.setdefault(run_id, set()).add(follower)
+        self.readers.add(run_id, follower)
         if run_id in self.made:
             return self._count(run_id)
         try:
             await self.listen()
-            await self.link.subscribe(self._keys.frames(run_id))
+            await self.link.messages.subscribe(self._keys.frames(run_id))
             lease = self._keys.of_run(run_id)[2]
             [maker] = await self.link.do(("GET", lease), patience=patience)
-            if maker is not None and run_id in self._followers:
+            if maker is not None and run_id in self.readers:
                 self._makers[run_id] = maker.decode()
                 await self.link.do(self._reads(run_id, "read"), patience=patience)
         except BaseException:
@@ -107,30 +105,12 @@ class Worker:
         return None
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
-        followers = self._followers.get(run_id)
-        if followers is None or follower not in followers:
+        if not self.readers.remove(run_id, follower):
             return
-        followers.remove(follower)
-        if not followers:
-            del self._followers[run_id]
         if run_id in self.made:
             self._count(run_id)
-        elif not followers:
+        elif run_id not in self.readers:
             self.link.spawn(self._left(run_id))
-
-    def followers(self, run_id: str) -> tuple[Follower, ...]:
-        """Those who read a run here."""
-        return tuple(self._followers.get(run_id, ()))
-
-    def feed(self, run_id: str, first: int, frames: Sequence[bytes], ended: bool) -> None:
-        """Show new frames to those who read a run here."""
-        for follower in self.followers(run_id):
-            follower.feed(first, frames, ended)
-
-    def look(self, run_id: str) -> None:
-        """Let those who read a run here read what may be new."""
-        for follower in self.followers(run_id):
-            follower.look()
 
     def told(self, worker: str, *words: str) -> Command:
         """A command that tells another worker something."""
@@ -141,38 +121,23 @@ class Worker:
             self._beating.cancel()
         await self.link.aclose()
 
-    # What is held in case Redis loses it.
-
-    def written(self, made: Made, frames: Sequence[bytes], keep_from: int) -> None:
-        """Hold frames that Redis has now."""
-        self._held += made.hold(frames, keep_from)
-        if self._held > self._backlog:
-            self._make_room(made)
-
-    def over(self, made: Made) -> None:
-        """Nothing more is written of a run. If it has ended, it may have to be written again."""
+    def give_up(self, made: Made) -> None:
+        """Nothing more is written of a run that has not ended."""
         self.made.pop(made.run_id, None)
-        if made.ended:
-            del made.producer  # which holds all that the run has held
-            self.finished[made.run_id] = (self._loop.time() + made.keep_after_end, made)
-        else:
-            self._held -= made.size
+        self.backlog.forget(made)
 
-    def _make_room(self, growing: Made) -> None:
-        while self._held > self._backlog and self.finished:
-            self._forget(next(iter(self.finished)))
-        if self._held > self._backlog:
-            self._held -= growing.drop(self._held - self._backlog)
+    def finish(self, made: Made, record: RunRecord) -> None:
+        """A run has ended, and its last frame is written."""
+        self.made.pop(made.run_id, None)
+        made.record = record
+        self.backlog.keep(made)
 
-    def _forget(self, run_id: str) -> None:
-        _, made = self.finished.pop(run_id)
-        self._held -= made.size
+    # What Redis has lost.
 
     def restoring(self, made: Made, newest: int) -> tuple[Command, ...]:
         """The commands that write again what is missing of a run, whose log ends at `newest`."""
         if made.ended:
-            until, _ = self.finished[made.run_id]
-            lives = max(1, int(until - self._loop.time()))
+            lives = self.backlog.life_of(made)
             return tuple(made.again(newest, self.packed(made.record), lives))
         record = self.packed(made.producer.record)
         owned = made.own(record, overwrite=True, extend=False)
@@ -194,7 +159,7 @@ class Worker:
             if announce:
                 await self.unsettle(self._patience)
             await self._renew_all()
-            finished = tuple(self.finished)
+            finished = self.backlog.finished()
             for n in range(0, len(finished), GROUP):
                 await asyncio.gather(*map(self._restore_finished, finished[n : n + GROUP]))
         except StoreUnavailable:
@@ -204,14 +169,11 @@ class Worker:
         finally:
             self._restoring = False
 
-    async def _restore_finished(self, run_id: str) -> None:
-        _, made = self.finished.get(run_id, (0.0, None))
-        if made is None:
-            return
+    async def _restore_finished(self, made: Made) -> None:
         read = ("XREVRANGE", made.log, "+", "-", "COUNT", 1)
         [entries] = await self.link.do(read, patience=self._patience)
         newest = number_of(entries[0]) if entries else 0
-        if newest < made.last and run_id in self.finished:
+        if newest < made.last:
             await self.link.do(*self.restoring(made, newest), patience=self._patience)
 
     async def unsettle(self, patience: float) -> None:
@@ -243,7 +205,7 @@ class Worker:
     # Each second.
 
     async def _beat(self) -> None:
-        while self.made or self._followers or self.finished:
+        while self.made or self.readers or self.backlog:
             begun = self._loop.time()
             try:
                 await self._beat_once()
@@ -252,15 +214,10 @@ class Worker:
             await asyncio.sleep(max(0.0, begun + BEAT_SECONDS - self._loop.time()))
 
     async def _beat_once(self) -> None:
-        now = self._loop.time()
-        for run_id in [each for each, (until, _) in self.finished.items() if until < now]:
-            self._forget(run_id)
-        await self._look_at_server()
-        await self._renew_all()
-        await self._register()
-        for run_id in tuple(self._followers):
-            if run_id not in self.made:
-                self.look(run_id)
+        self.backlog.expire()
+        await asyncio.gather(self._look_at_server(), self._renew_all(), self._register())
+        for run_id in self.readers.runs() - self.made.keys():
+            self.readers.look(run_id)
         self._beats += 1
 
     async def _look_at_server(self) -> None:
@@ -287,10 +244,10 @@ class Worker:
 
     async def _renew(self, run_id: str) -> None:
         """Keep a run that is made here alive in the eyes of the others."""
-        made = self.made[run_id]
-        record, last = made.producer.record, made.last
-        if record.ended is not None:
+        made = self.made.get(run_id)
+        if made is None or made.producer.record.ended is not None:
             return  # its end is on its way
+        record, last = made.producer.record, made.last
         extend = self._beats % BEATS_PER_EXTENSION == 0
         begun = record.state != "pending"
         commands = [made.own(self.packed(record), overwrite=begun, extend=extend)]
@@ -302,9 +259,9 @@ class Worker:
         if owned is None or run_id not in self.made:
             return
         if not owned:
-            self.over(made)
+            self.give_up(made)
             made.producer.written(Taken())
-            self.look(run_id)
+            self.readers.look(run_id)
             return
         newest, stopped = owned
         if newest < last:
@@ -324,12 +281,12 @@ class Worker:
 
     async def _register(self) -> None:
         """Say which runs are read here to those who make them."""
-        unknown = self._followers.keys() - self._makers.keys() - self.made.keys()
+        unknown = self.readers.runs() - self._makers.keys() - self.made.keys()
         if unknown:
             leases = [("GET", self._keys.of_run(run_id)[2]) for run_id in unknown]
             makers = await self._if_it_can(*leases)
             for run_id, maker in zip(unknown, makers, strict=False):
-                if maker is not None and run_id in self._followers:
+                if maker is not None and run_id in self.readers:
                     self._makers[run_id] = maker.decode()
         if self._makers:
             await self._if_it_can(*(self._reads(run_id, "read") for run_id in self._makers))
@@ -338,8 +295,8 @@ class Worker:
         return self.told(self._makers[run_id], word, run_id, self.id)
 
     async def _left(self, run_id: str) -> None:
-        await self.link.unsubscribe(self._keys.frames(run_id))
-        if run_id in self._makers and run_id not in self._followers:
+        await self.link.messages.unsubscribe(self._keys.frames(run_id))
+        if run_id in self._makers and run_id not in self.readers:
             message = self._reads(run_id, "left")
             del self._makers[run_id]
             await self._if_it_can(message)
@@ -353,7 +310,7 @@ class Worker:
 
     def _count(self, run_id: str) -> None:
         made = self.made[run_id]
-        made.producer.read_by(len(self._followers.get(run_id, ())) + len(made.read_at))
+        made.producer.read_by(self.readers.count(run_id) + len(made.read_at))
 
     # What other workers say.
 
@@ -361,9 +318,9 @@ class Worker:
         if channel != self._keys.worker(self.id):
             run_id = channel.rpartition(b":")[2].decode()
             if not data:
-                self.look(run_id)
+                self.readers.look(run_id)
             else:
-                self.feed(run_id, *unpacked(data))
+                self.readers.feed(run_id, *unpacked(data))
             return
         word, run_id, *who = data.decode().split(" ")
         made = self.made.get(run_id)
@@ -386,10 +343,5 @@ class Worker:
         await self._if_it_can(("PUBLISH", self._keys.frames(run_id), b""))
 
     def _back(self) -> None:
-        for run_id in tuple(self._followers):
-            self.look(run_id)
-
-
-def number_of(entry: Any) -> int:
-    """The number of a log's entry."""
-    return int(entry[0].partition(b"-")[0])
+        for run_id in self.readers.runs():
+            self.readers.look(run_id)

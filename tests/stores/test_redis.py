@@ -11,14 +11,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from redis.exceptions import RedisError
+from redis.exceptions import MovedError, RedisError
 
 from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
-from asgi_stream.stores import Quota, Taken
+from asgi_stream.stores import Quota, RunRecord, Taken
 from asgi_stream.stores.redis import SKIPPED, RedisStore
 from asgi_stream.stores.redis_commands import unpacked
-from asgi_stream.stores.redis_errors import NotSupported
+from asgi_stream.stores.redis_errors import NotSupported, Trouble
 
 from ..asgi import JSON, Exchange, frames, get, post
 from ..redis_server import RedisServer, redis_server
@@ -317,7 +317,7 @@ async def test_an_older_log_is_made_whole_or_has_a_gap(redis: RedisServer, backl
     for n in range(1, 9):
         await maker.append(b"%d" % n)
     client, log = redis.client(), store._keys.of_run(maker.run_id)[0]
-    snapshot = client.dump(log)
+    snapshot = client.dump(log) or b""
     for n in range(9, 17):
         await maker.append(b"%d" % n)
     client.restore(log, 0, snapshot, replace=True)
@@ -338,7 +338,7 @@ async def test_an_older_log_is_made_whole_or_has_a_gap(redis: RedisServer, backl
     again = Maker(store)
     await again.create()
     await again.append(b"12345")
-    assert len(store._here().finished) == (1 if backlog > 4 else 0)
+    assert len(store._here().backlog.finished()) == (1 if backlog > 4 else 0)
     await again.append(b"end", end=True)
     await store.aclose()
 
@@ -653,3 +653,175 @@ def test_a_resume_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "asgi_stream.stores.redis", None)
     [problem] = Resume(store="redis://h").problems()
     assert problem.startswith("resume.store: ")
+
+
+def _breaks(replies: Any) -> None:
+    raise RuntimeError("a bug")
+
+
+async def test_no_reply_and_no_message_ends_the_store(
+    pair: tuple[RedisStore, RedisStore],
+    redis: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, other = pair
+    maker, reader = Maker(store), Reader()
+    await maker.create()
+    await maker.append(b"a")
+    await other.follow(maker.run_id, reader)
+    here, client = other._here(), redis.client()
+    # Messages that nobody of this package sends.
+    for channel in (here._keys.worker(here.id), here._keys.frames(maker.run_id)):
+        for message in (b"\xff", b"stop", b"nonsense of all kinds", b"1 0 9\nx"):
+            client.publish(channel, message)
+    client.publish(store._here()._keys.worker(store._here().id), f"odd {maker.run_id} x")
+    # Replies that cannot be read, or used.
+    run, link = here.link._run, here.link
+    broken = [ValueError("not a reply"), KeyError("x")]
+
+    async def odd(batch: list[Any]) -> list[Any]:
+        if broken:
+            raise broken.pop()
+        return await run(batch)
+
+    monkeypatch.setattr(link, "_run", odd)
+    assert await other.named("x") is None
+    link.ask([("GET", "x")], _breaks, patience=1)
+    # Arguments that cannot be sent harm nobody that is in the same batch.
+    unsendable = asyncio.gather(
+        link.do(("GET", "\ud800"), patience=1),
+        link.do(("GET", object()), patience=1),
+        other.named("y"),
+        return_exceptions=True,
+    )
+    results = await unsendable
+    assert [type(result) for result in results] == [StoreUnavailable, StoreUnavailable, type(None)]
+    with pytest.raises(StoreUnavailable):
+        await link.do(("GET", "\ud800"), patience=1)
+
+    async def fails() -> None:
+        raise RuntimeError("a bug beside")
+
+    link.spawn(fails())
+    monkeypatch.setattr(here, "_register", fails)
+    await until(lambda: "has failed at what it does each second" in caplog.text)
+    monkeypatch.undo()
+    await maker.append(b"b")
+    await until(lambda: reader.fed == [b"b"])
+    await maker.append(b"c", end=True)
+    await until(lambda: reader.ended)
+    assert "the store has sent a message that cannot be read" in caplog.text
+    assert "a reply of the store could not be used" in caplog.text
+    assert "a bug beside" in caplog.text
+
+
+async def test_a_lease_that_cannot_be_renewed_is_one_run_s_trouble(
+    pair: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Maker):
+        broken = False
+
+        @property
+        def record(self) -> RunRecord:
+            if self.broken:
+                raise RuntimeError("no record")
+            return self._record
+
+        @record.setter
+        def record(self, record: RunRecord) -> None:
+            self._record = record
+
+    store = pair[0]
+    broken, other = Broken(store), Maker(store)
+    await broken.create()
+    await other.create()
+    await broken.append(b"a")
+    broken.broken = True
+    await until(lambda: "the store has failed to renew the lease of a run" in caplog.text)
+    broken.broken = False
+    await other.append(b"a", end=True)
+    await broken.append(b"b", end=True)
+
+
+async def test_a_run_that_fails_to_begin_leaves_nothing(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = pair
+    begin = store._begin
+
+    async def cut(here: Any, made: Any, place: str | None) -> None:
+        await begin(here, made, place)
+        raise StoreUnavailable
+
+    monkeypatch.setattr(store, "_begin", cut)
+    failed, quota = Maker(store, owner="ann"), Quota("ann", 1)
+    with pytest.raises(StoreUnavailable):
+        await failed.create(quota=quota)
+    monkeypatch.undo()
+    async with asyncio.timeout(5):
+        while await other.find(failed.run_id) is not None:
+            await asyncio.sleep(0.01)
+    assert await other.owned("ann") == []
+    assert await Maker(other).create(quota=quota)
+
+
+async def test_a_user_need_not_be_allowed_everything(redis: RedisServer) -> None:
+    run: Any = redis.client().execute_command
+    run("ACL", "SETUSER", "quiet", "on", ">x", "~*", "&*", "+@all", "-info")
+    run("ACL", "SETUSER", "mute", "on", ">x", "~*", "&*", "+@all", "-@scripting")
+    url = redis.url.replace("redis://", "redis://{}:x@")
+    prefix = uuid4().hex
+    one, other = (RedisStore(url.format("quiet"), prefix=prefix, lease=2) for _ in range(2))
+    maker, reader = Maker(one), Reader()
+    await maker.create()
+    await maker.append(b"a")
+    await other.follow(maker.run_id, reader)
+    await until(lambda: maker.readers[-1:] == [1])
+    client = redis.client()
+    client.delete(*client.scan_iter(f"{prefix}:*"))
+    await maker.append(b"b", end=True)
+    assert await whole(other, maker.run_id) == [b"a", b"b"]
+    await until(lambda: reader.ended)
+    store = RedisStore(url.format("mute"), prefix=prefix)
+    with pytest.raises(StoreUnavailable):
+        await store.check()
+    for each in (one, other, store):
+        await each.aclose()
+
+
+def test_a_cluster_s_own_errors_are_put_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    trouble = Trouble()
+    for _ in range(2):
+        trouble.log("the store refuses to serve", MovedError("1 127.0.0.1:7000"))
+    assert caplog.text.count("a node of a Redis Cluster") == 1
+    trouble.over()
+    trouble.over()
+
+
+async def test_a_channel_is_heard_even_if_its_connection_breaks_meanwhile(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker, other = Maker(pair[0]), Maker(pair[0])
+    await maker.create()
+    await other.create()
+    await pair[1].follow(maker.run_id, Reader())
+    messages: Any = pair[1]._here().link.messages
+
+    async def broken(*_: Any) -> None:
+        await messages._connection.connection.disconnect()
+        raise ConnectionError("cut")
+
+    monkeypatch.setattr(messages._connection, "subscribe", broken)
+    reader = Reader()
+    await pair[1].follow(other.run_id, reader)
+    await other.append(b"a", end=True)
+    await until(lambda: reader.ended or reader.looks)
+
+
+async def test_a_crowd_does_not_wait_for_the_next_batch(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_stream.stores.redis_link.BATCH", 10)
+    names = await asyncio.gather(*(pair[0].named(f"{n}") for n in range(150)))
+    assert names == [None] * 150

@@ -1,0 +1,50 @@
+"""Commands that go to Redis together, and who waits for their replies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .redis_errors import unavailable
+
+logger = logging.getLogger("asgi_stream")
+
+Command = tuple[Any, ...]
+Answered = Callable[[list[Any] | Exception], None]
+
+TRIES = 2
+"""At least: the first finds out what Redis has closed meanwhile."""
+
+
+class Request:
+    """Commands that go together.
+
+    Args:
+        commands: Of Redis, each with its arguments.
+        until: When it is given up, by the loop's clock.
+        answered: Called with the replies, or with why there are none.
+    """
+
+    __slots__ = ("_answered", "commands", "tries", "until")
+
+    def __init__(self, commands: Sequence[Command], until: float, answered: Answered) -> None:
+        self.commands = commands
+        self.until = until
+        self.tries = 0
+        self._answered = answered
+
+    def answer(self, answer: list[Any] | Exception) -> None:
+        """Answer who waits. What goes wrong there is logged and harms no other request."""
+        try:
+            self._answered(answer)
+        except Exception:
+            logger.exception("a reply of the store could not be used")
+
+    def gives_up(self, now: float, error: BaseException) -> bool:
+        """Count a try that has failed. Whether it was the last, of which who waits is told."""
+        self.tries += 1
+        if now < self.until or self.tries < TRIES:
+            return False
+        self.answer(unavailable(error))
+        return True
