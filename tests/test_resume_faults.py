@@ -313,27 +313,44 @@ async def test_a_worker_that_dies_or_is_held(
                 await reading
 
 
-@pytest.mark.parametrize("persistent", [True, False])
-async def test_redis_is_killed_and_comes_back(tmp_path: Path, persistent: bool) -> None:
+PERSISTENCE: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "snapshots": ("--save", "1", "1"),
+    "log-everysec": ("--appendonly", "yes", "--appendfsync", "everysec"),
+    "log-always": ("--appendonly", "yes", "--appendfsync", "always"),
+}
+
+
+@pytest.mark.parametrize("persistence", PERSISTENCE)
+async def test_redis_is_killed_and_comes_back(tmp_path: Path, persistence: str) -> None:
     with (
-        redis_server(tmp_path / "redis", persistent=persistent) as redis,
+        redis_server(tmp_path / "redis", options=PERSISTENCE[persistence]) as redis,
         servers(2, redis.url, tmp_path) as [one, other],
     ):
-        first, second, late = Seen(), Seen(), Seen()
+        first, second, late, back = Seen(), Seen(), Seen(), Seen()
         url = f"{one.url}/stream/count"
+        ended = Seen()
+        await read(ended, url, asks(20))
         reading = asyncio.ensure_future(read(first, url, asks(400, 50)))
         await until(lambda: len(first.words) > 50)
         following = asyncio.ensure_future(read(second, place_on(other, first)))
+        await read(back, place_on(other, first), until=has(55))
         await until(lambda: len(second.words) > 60)
         redis.kill()
         await asyncio.sleep(1)
         redis.start()
+        returning = asyncio.ensure_future(
+            read(back, place_on(other, first), last_event_id=back.last_id)
+        )
         await until(lambda: len(second.words) > 150)
         joining = asyncio.ensure_future(read(late, place_on(other, first)))
-        await asyncio.gather(reading, following, joining)
+        await asyncio.gather(reading, following, joining, returning)
         # What Redis has lost is written to it again by the worker that makes the run.
-        for seen in (first, second, late):
+        for seen in (first, second, late, back):
             seen.check(400)
+        again = Seen()
+        await read(again, place_on(other, ended))
+        again.check(20)
         # And a run can be stopped across it.
         third = Seen()
         reading = asyncio.ensure_future(read(third, url, asks(1000, 50)))
@@ -341,6 +358,83 @@ async def test_redis_is_killed_and_comes_back(tmp_path: Path, persistent: bool) 
         assert httpx.delete(place_on(other, third)).status_code == 202
         await asyncio.wait_for(reading, 2)
         assert third.codes == ["cancelled"]
+
+
+async def test_a_replica_that_lags_takes_over(tmp_path: Path) -> None:
+    with (
+        redis_server(tmp_path / "primary") as primary,
+        redis_server(tmp_path / "replica") as replica,
+        Front(primary.port) as link,
+        Front(primary.port) as front,
+        servers(2, f"redis://127.0.0.1:{front.port}/0", tmp_path) as [one, other],
+    ):
+        run: Any = replica.client().execute_command
+        run("REPLICAOF", "127.0.0.1", str(link.port))
+        await until(lambda: replica.client().info("replication")["master_link_status"] == "up")
+        first, second, back, late = Seen(), Seen(), Seen(), Seen()
+        url = f"{one.url}/stream/count"
+        reading = asyncio.ensure_future(read(first, url, asks(300, 50)))
+        await until(lambda: len(first.words) > 20)
+        following = asyncio.ensure_future(read(second, place_on(other, first)))
+        await until(lambda: len(second.words) > 30)
+        link.stalled.set()
+        await read(back, place_on(other, first), until=has(80))
+        await until(lambda: len(second.words) > 80)
+        run("REPLICAOF", "NO", "ONE")
+        front.switch(replica.port)
+        assert await read(back, place_on(other, first), last_event_id=back.last_id) == 200
+        await asyncio.gather(reading, following)
+        await read(late, place_on(other, first))
+        for seen in (first, second, back, late):
+            seen.check(300)
+
+
+class Front:
+    """One address in front of a Redis, which another may take over."""
+
+    def __init__(self, port: int) -> None:
+        self.stalled = threading.Event()
+        self._behind = port
+        self._open: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+
+    def __enter__(self) -> Front:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._cut()
+
+    def switch(self, port: int) -> None:
+        self._behind = port
+        self._cut()
+
+    def _cut(self) -> None:
+        for each in self._open:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(("127.0.0.1", self._behind))
+                self._open += [near, far]
+                for a, b in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(a, b), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not self.stalled.is_set():
+                    sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 async def test_redis_stays_away(tmp_path: Path) -> None:
@@ -384,8 +478,17 @@ async def test_redis_stays_away(tmp_path: Path) -> None:
         (("CLIENT KILL", "TYPE", "normal"), None),
         (("CLIENT KILL", "TYPE", "pubsub"), None),
         (("SCRIPT FLUSH",), None),
+        (("FLUSHALL",), None),
+        (
+            ("CONFIG SET", "min-replicas-to-write", "1"),
+            ("CONFIG SET", "min-replicas-to-write", "0"),
+        ),
+        (("ACL SETUSER", "default", "-xadd"), ("ACL SETUSER", "default", "+xadd")),
     ],
-    ids=["paused", "out-of-memory", "read-only", "cut", "messages-cut", "scripts"],
+    ids=[
+        *("paused", "out-of-memory", "read-only", "cut", "messages-cut", "scripts", "emptied"),
+        *("replicas", "not-allowed"),
+    ],
 )
 async def test_redis_refuses_for_a_while(tmp_path: Path, how: Any, back: Any) -> None:
     with (

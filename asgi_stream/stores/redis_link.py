@@ -73,6 +73,7 @@ class Link:
         back: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
+        client.connection_pool.connection_kwargs["redis_connect_func"] = self._connected
         self._client = client
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -115,6 +116,7 @@ class Link:
         until = self._outage + patience if self._failures else now + patience
         request = Request(commands, until, answered)
         if at_once and not self._failures and self._parallel < PARALLEL:
+            self._parallel += 1
             self.spawn(self._send_beside(request))
         else:
             self._queue.append(request)
@@ -209,11 +211,8 @@ class Link:
             self._schedule(self._sent + INTERVAL_SECONDS)
 
     async def _send_beside(self, request: Request) -> None:
-        self._parallel += 1
-        try:
-            await self._send_batch([request])
-        finally:
-            self._parallel -= 1
+        await self._send_batch([request])
+        self._parallel -= 1
 
     def _batch(self) -> list[Request]:
         size = count = 0
@@ -259,7 +258,14 @@ class Link:
             for command in request.commands:
                 pipeline.execute_command(*command)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        if not self._prepared:
+            await self._prepare()  # the replies may be another Redis'
         return replies
+
+    async def _connected(self, connection: Any) -> None:
+        """A connection is new, which redis-py may have made in the place of one that was closed."""
+        self._prepared = False
+        await connection.on_connect()
 
     async def _prepare(self) -> None:
         """Learn which Redis it is, and give it the scripts."""
