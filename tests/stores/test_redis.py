@@ -18,6 +18,7 @@ from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
 from asgi_stream.stores import Quota, RunRecord, Taken
 from asgi_stream.stores.redis import SKIPPED, RedisStore
+from asgi_stream.stores.redis_backlog import Backlog
 from asgi_stream.stores.redis_commands import unpacked
 from asgi_stream.stores.redis_errors import NotSupported, Trouble
 
@@ -827,3 +828,49 @@ async def test_a_crowd_does_not_wait_for_the_next_batch(
     monkeypatch.setattr("asgi_stream.stores.redis_link.BATCH", 10)
     names = await asyncio.gather(*(pair[0].named(f"{n}") for n in range(150)))
     assert names == [None] * 150
+
+
+async def test_what_a_worker_has_finished_is_written_again_when_another_notices(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer
+) -> None:
+    one, other = pair
+    over = Maker(one, keep=3)
+    await over.create()
+    await over.append(b"a")
+    await over.append(b"b", end=True)
+    client, here = redis.client(), one._here()
+    # Its own beat sees nothing wrong: the other worker has taken note of the loss first.
+    client.delete(*one._keys.of_run(over.run_id))
+    await other._here().unsettle(1)
+    found = await other.find(over.run_id)
+    assert found is not None
+    assert found.state == "done"
+    await until_whole(other, over)
+    assert here.backlog
+    await until(lambda: not here.backlog)
+    await until(lambda: here._beating is not None and here._beating.done())
+
+
+def test_a_backlog_has_a_bound() -> None:
+    async def check() -> None:
+        store = RedisStore("redis://h")
+        here = store._here()
+        producers = [Maker(store) for _ in range(3)]
+        names: Any = {"keep": 60, "key": None, "place": None, "quota": None}
+        ended, grows, other = (here.make(each, **names) for each in producers)
+        backlog = Backlog(10)
+        backlog.add(ended, [b"1234"], 1)
+        backlog.keep(ended)
+        backlog.add(other, [b"1234"], 1)
+        backlog.add(grows, [b"12"], 1)
+        assert (ended.size, other.size, grows.size) == (4, 4, 2)
+        backlog.add(grows, [b"34"], 1)
+        assert (backlog.finished(), grows.size) == ((), 4)
+        backlog.add(grows, [b"567", b"8"], 1)
+        assert (other.size, grows.size, grows.first, grows.last) == (4, 6, 2, 4)
+        backlog.add(grows, [b"9"], 4)
+        assert (list(grows.held), grows.first) == ([b"8", b"9"], 4)
+        backlog.forget(other)
+        assert other.size == 0
+
+    asyncio.run(check())
