@@ -26,21 +26,42 @@ TableError(ValueError)        a route table that cannot work, raised while it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 RETRY_AFTER_SECONDS = 5
 
 
+_passwords = re.compile(
+    r"(?P<user>//[^\s:/@]*:).+(?=@)"
+    # Mistyped addresses too: "redis:/user:password@host", "user:password@host".
+    r"|(?P<start>(?:\w[\w+.-]*:)?/*[^\s:/@]*:)(?!//)\S+(?=@)"
+    r"|(?P<key>passw(?:or)?d=)[^\s&]+?(?=['\"]?(?:[\s&]|$))",
+    re.IGNORECASE,
+)
+
+
+def mask_passwords(text: str) -> str:
+    """Return `text` with ``***`` for the passwords of the URLs in it.
+
+    It masks too much rather than too little, because a password in a wrong URL may hold any
+    character: ``redis://user:***@host:6379/0``.
+    """
+    return _passwords.sub(lambda match: f"{match[match.lastgroup or 0]}***", text)
+
+
 class TableError(ValueError):
     """A wrong route table. The message names each route and what was expected, a line each.
+
+    Passwords in URLs are masked.
 
     Attributes:
         problems: The lines of the message.
     """
 
     def __init__(self, *problems: str) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
+        self.problems = tuple(map(mask_passwords, problems))
+        super().__init__("\n".join(self.problems))
 
 
 class StreamError(Exception):

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from .errors import mask_passwords
+from .importer import kind_of
 from .stores import EventStore, open_store
 
 __all__ = ["Resume"]
@@ -16,7 +18,7 @@ WHOLE = ("frames", "size", "per_owner")
 METHODS = tuple(name for name in vars(EventStore) if not name.startswith("_"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Resume:
     """How the runs of a route are kept, in seconds, bytes and counts. ``None`` is no limit.
 
@@ -67,6 +69,12 @@ class Resume:
             opened[url] = open_store(url, prefix=prefix)
         return replace(self, store=opened[url])
 
+    def __repr__(self) -> str:
+        options = (
+            f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.init
+        )
+        return mask_passwords(f"Resume({', '.join(options)})")
+
     @property
     def patience(self) -> float | None:
         """Seconds without any reader after which a run is cancelled."""
@@ -82,7 +90,7 @@ class Resume:
         else:
             missing = [name for name in METHODS if not hasattr(self.store, name)]
             if missing:
-                yield f"resume.store: {self.store!r} is not a store (it has no {missing[0]})"
+                yield f"resume.store: {kind_of(self.store)} is not a store (it has no {missing[0]})"
         if self.on_disconnect not in ON_DISCONNECT:
             yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
         elif self.on_disconnect == "cancel" and self.grace is not None:

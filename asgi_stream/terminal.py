@@ -11,7 +11,7 @@ import click
 
 from .client.shown import Shown, shown
 from .client.wire import Frame, httpx
-from .errors import StreamError
+from .errors import StreamError, mask_passwords
 
 STYLES: dict[str, dict[str, Any]] = {
     "reasoning": {"fg": "cyan"},
@@ -44,7 +44,7 @@ class Printing:
     """
 
     def __init__(self, url: str, raw: bool) -> None:
-        self._url, self._raw = url, raw
+        self._url, self._raw = mask_passwords(url), raw
         self._began = time.monotonic()
         self._first: float | None = None
         self._streamed: set[str] = set()

@@ -814,7 +814,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"resume": True, "format": "agui"}, "the clients of the agui format cannot come back"),
     ({"resume": True, "format": "text"}, "the clients of the text format cannot come back"),
     ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or an address like'),
-    ({"resume": Resume(store=1)}, "resume.store: 1 is not a store (it has no create)"),  # type: ignore[arg-type]
+    ({"resume": Resume(store=1)}, "resume.store: a int is not a store (it has no create)"),  # type: ignore[arg-type]
     ({"resume": Resume(on_disconnect="stop")}, "resume.on_disconnect must be one of"),  # type: ignore[arg-type]
     ({"resume": Resume(on_disconnect="cancel", grace=1)}, "resume.grace goes with"),
     ({"resume": Resume(keep=0)}, "resume.keep must be more than 0 and finite, not 0"),

@@ -13,6 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import Input, Output
 
+from ..errors import mask_passwords
 from ..messages import added
 from .joined import Joined
 from .plain import sendable
@@ -83,7 +84,7 @@ class RemoteRunnable(Runnable[Input, Output]):
         if format not in (None, *READABLE):
             raise ValueError(f"format: expected one of {', '.join(READABLE)}, not {format!r}")
         self.url = url.rstrip("/")
-        self.name = name or self.url.rpartition("/")[2]
+        self.name = name or mask_passwords(self.url).rpartition("/")[2]
         self._format = format
         self._headers, self._params = dict(headers or {}), dict(params or {})
         self._configurable = tuple(configurable)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ..errors import mask_passwords
+
 __all__ = [
     "EventStore",
     "Follower",
@@ -269,4 +271,5 @@ def open_store(url: str, *, prefix: str = "asgi_stream") -> EventStore:
         from .redis import RedisStore
 
         return RedisStore(url, prefix=prefix)
-    raise ValueError(f'expected "memory" or an address like redis://host:6379/0, not {url!r}')
+    expected = 'expected "memory" or an address like redis://host:6379/0'
+    raise ValueError(f"{expected}, not {mask_passwords(repr(url))}")

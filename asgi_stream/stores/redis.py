@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
-from ..errors import StoreUnavailable, TooManyOwned, WorkerLost
+from ..errors import StoreUnavailable, TooManyOwned, WorkerLost, mask_passwords
 from . import Follower, Page, Producer, Quota, RunRecord, Taken
 from .redis_append import Append
 from .redis_commands import (
@@ -94,10 +94,17 @@ class RedisStore:
         self._patience = patience
         self._backlog = backlog
         self._workers: WeakKeyDictionary[AbstractEventLoop, Worker] = WeakKeyDictionary()
-        self._client()  # so that a wrong address is found out now
+        try:
+            self._client()  # so that a wrong address is found out now
+        except ValueError:
+            # The reason repeats parts of the URL, of its password too if that is not encoded.
+            raise ValueError(
+                "expected an address like redis://host:6379/0, with a percent-encoded password"
+                f" if there is one, not {mask_passwords(repr(url))}"
+            ) from None
 
     def __repr__(self) -> str:
-        return "RedisStore(...)"  # an address may hold a password
+        return f"RedisStore({mask_passwords(repr(self._url))})"
 
     async def check(self) -> None:
         here = self._here()
