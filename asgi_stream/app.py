@@ -6,7 +6,7 @@ import asyncio
 import os
 from asyncio import AbstractEventLoop, Task
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakMethod
@@ -26,6 +26,7 @@ from .errors import (
     TooManyRuns,
 )
 from .formats import Document
+from .hosts import ForeignHost
 from .loops import OnLoop
 from .outbox import Outbox
 from .pages import Pages
@@ -33,7 +34,7 @@ from .playground import traces
 from .prepare import Prepared, prepare
 from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
-from .requests import ClientDisconnect
+from .requests import ClientDisconnect, check_origin
 from .respond import respond
 from .route_file import read_table
 from .routes import StreamRoute
@@ -62,6 +63,8 @@ class StreamApp:
             begun; ``/ready`` also while a store of the runs does not answer.
         playground: Serve a page at ``/playground`` on which the routes can be tried. It tells all
             who see it what the routes take, and of each step of what it runs.
+        allowed_hosts: The host names in a request's ``Host`` header for which the playground is
+            served, such as ``"localhost"`` or ``"*.example.com"``. ``None`` is any host.
         telemetry: Tell OpenTelemetry of each run, as `asgi_stream.telemetry` says: a span under the
             request's, and metrics. Needs the extra ``otel``.
         signals: When the process gets SIGTERM or SIGINT, end every stream with a terminal frame
@@ -81,6 +84,7 @@ class StreamApp:
         openapi: bool = True,
         health: bool = True,
         playground: bool = False,
+        allowed_hosts: Collection[str] | None = None,
         telemetry: bool = False,
         signals: bool = True,
         **defaults: Any,
@@ -97,6 +101,7 @@ class StreamApp:
             openapi=openapi,
             health=health,
             playground=playground,
+            allowed_hosts=allowed_hosts,
             draining=lambda: self._draining or self._here().closing,
         )
         self._draining = False
@@ -193,6 +198,9 @@ class StreamApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._pages.allow_host(scope):
+            await refuse(ForeignHost(), scope, receive, send)
+            return None
         try:
             route, endpoint = self._table.find(scope)
         except (MethodNotAllowed, NotFound) as error:
@@ -246,6 +254,7 @@ class StreamApp:
         """What a request is answered with; for an outbox, what it holds is held until it ends."""
         if here.closing:
             raise ShuttingDown
+        check_origin(request)
         owner = await route.owner(request)
         path = path_of(request.scope["path"], endpoint)
         runs = Runs(route, route.kept, owner, path) if route.kept else None

@@ -22,12 +22,16 @@ from .app import StreamApp
 from .client.shown import format_of
 from .client.wire import Asking, Reading
 from .errors import TableError
+from .hosts import LOOPBACK
 from .route_file import RouteFile, find_file, read_table
 from .stores.memory import MemoryStore
 from .terminal import Printing
 
 TABLE = "ASGI_STREAM_TABLE"
 """Tells the workers which table they serve."""
+
+HOSTS = "ASGI_STREAM_HOSTS"
+"""Tells them for which hosts the playground is served, unless the table says so."""
 
 HERE = Path(__file__).parent
 SCHEMA = HERE / "asgi_stream.schema.json"
@@ -53,7 +57,12 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes.")
-@click.option("--reload", is_flag=True, help="Start anew when a file changes; for development.")
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Start anew when a file changes; for development. The playground is then served for"
+    " loopback names and --host only, unless the table has allowed_hosts.",
+)
 @click.option("--root-path", default="", help="What a proxy in front takes off the path.")
 @click.option(
     "--forwarded-allow-ips",
@@ -80,6 +89,7 @@ def serve(
     found = _read(path)
     _prepare_supervisor(found, workers, reload)
     os.environ[TABLE] = str(path)
+    os.environ[HOSTS] = " ".join((*LOOPBACK, host)) if reload else "*"
     grace = max(route.limits.grace for route in found.routes)
     with _listen(host, port) as listening:
         host, port = listening.getsockname()[:2]
@@ -182,7 +192,9 @@ def served() -> StreamApp:
     """The app of the table that the environment names, for `serve`."""
     path = Path(os.environ[TABLE])
     _make_importable(path)
-    app = StreamApp.from_toml(path)
+    found = read_table(path)
+    hosts = os.environ.get(HOSTS, "*").split()
+    app = StreamApp(found.routes, **{"allowed_hosts": hosts, **found.app})
     if hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none
         signal.signal(signal.SIGUSR1, lambda *_: app.drain())
     # With thousands of streams the collector pauses them all; what is here now stays for good.

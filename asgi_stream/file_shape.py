@@ -165,6 +165,7 @@ class App(BaseModel):
     openapi: bool = True
     health: bool = True
     playground: bool = False
+    allowed_hosts: list[str] = Field(default=None)
     telemetry: bool = False
     signals: bool = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from .answers import NOT_STORED, json_response
 from .errors import MethodNotAllowed, StreamError, TableError
+from .hosts import AllowedHosts
 from .openapi import document
 from .playground import ROOT, described
 from .routes import StreamRoute
@@ -54,10 +55,11 @@ class Pages:
         health: Serve ``/health`` and ``/ready``.
         openapi: Serve ``/openapi.json``.
         playground: Serve ``/playground``.
+        allowed_hosts: The hosts for which that is served; None is any.
         draining: Whether no new run is begun.
 
     Raises:
-        TableError: A route is where the playground should be.
+        TableError: A route is where the playground should be, or a host is not a name.
     """
 
     def __init__(
@@ -69,10 +71,13 @@ class Pages:
         health: bool,
         openapi: bool,
         playground: bool,
+        allowed_hosts: Collection[str] | None,
         draining: Callable[[], bool],
     ) -> None:
         self._table, self._routes, self._title = table, routes, title
         self._draining = draining
+        hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
+        self._hosts = hosts if playground else None
         self._pages: dict[str, Page] = {}
         if health:
             self._pages |= {"/health": self._health, "/ready": self._ready}
@@ -91,6 +96,12 @@ class Pages:
         if found is not None and scope["method"] not in ("GET", "HEAD"):
             raise MethodNotAllowed(headers={"Allow": "GET, HEAD, OPTIONS"})
         return found
+
+    def allow_host(self, scope: Scope) -> bool:
+        """Whether the scope's path may be served for its host: a restriction of the playground."""
+        if self._hosts is None or not f"{own_path(scope)}/".startswith(f"{ROOT}/"):
+            return True
+        return self._hosts.allow(scope)
 
     def has(self, scope: Scope) -> bool:
         """Whether anything is served to this scope's path and method."""

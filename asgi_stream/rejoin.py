@@ -73,7 +73,7 @@ class Runs:
             StoreUnavailable: The store cannot be reached.
             StreamError: What `hold` raises.
         """
-        key = request.headers.get("idempotency-key")
+        key = request.headers.get("idempotency-key", "").strip() or None
         if key is not None and len(key) > MAX_KEY:
             raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
         record = RunRecord(

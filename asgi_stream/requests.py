@@ -22,7 +22,15 @@ from .errors import (
 from .filters import WORDS, EventFilter
 from .limits import Limits
 
-__all__ = ["ClientDisconnect", "Query", "RunRequest", "read_body", "read_query", "wants_json"]
+__all__ = [
+    "ClientDisconnect",
+    "Query",
+    "RunRequest",
+    "check_origin",
+    "read_body",
+    "read_query",
+    "wants_json",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,32 @@ async def read_body(request: Request, limits: Limits) -> Any:
     except TimeoutError:
         raise BodyTimeout(headers={"Connection": "close"}) from None
     return parse_json(bytes(body), limits.depth)
+
+
+def check_origin(request: Request) -> None:
+    """Refuse what a page of another origin can send without asking the server first.
+
+    A POST with any other media type than JSON's, or none, is sent without a CORS preflight, with
+    the user's cookies (https://fetch.spec.whatwg.org/#simple-request). Programs send neither
+    ``Sec-Fetch-Site`` nor ``Origin``.
+
+    Raises:
+        UnsupportedMediaType: It is such a request.
+    """
+    if request.method != "POST" or _is_json(request.headers.get("content-type", "")):
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is None:
+        # Only sent over HTTPS and to localhost.
+        origin = request.headers.get("origin")
+        own = origin is None or origin.partition("://")[2] == request.headers.get("host", "")
+    else:
+        own = site in ("same-origin", "none")
+    if not own:
+        raise UnsupportedMediaType(
+            "From a page of another origin, send this with the header"
+            " Content-Type: application/json."
+        )
 
 
 def parse_json(text: bytes, depth: int | None) -> Any:
@@ -152,13 +186,16 @@ def _only(key: str, values: list[str]) -> str:
 
 def _check_media_type(content_type: str) -> None:
     # A missing type is refused too: a page of another site can send that without being asked.
-    kind, _, parameters = content_type.lower().partition(";")
-    kind = kind.strip()
-    if kind != "application/json" and not re.fullmatch(r"application/[\w.-]+\+json", kind):
+    if not _is_json(content_type):
         raise UnsupportedMediaType
-    charset = re.search(r'charset="?([^\s;"]+)', parameters)
+    charset = re.search(r'charset="?([^\s;"]+)', content_type.lower().partition(";")[2])
     if charset and charset[1] not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType("Send the JSON in UTF-8.")
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.lower().partition(";")[0].strip()
+    return kind == "application/json" or bool(re.fullmatch(r"application/[\w.-]+\+json", kind))
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -164,7 +164,7 @@ class StreamRoute:
         """Who has sent `request`, to whom the runs belong that it starts.
 
         Raises:
-            TypeError: `authorize` returned something else.
+            TypeError: `authorize` returned something else, or an empty name.
         """
         owner: Any = self.authorize(request) if self.authorize else None
         if isawaitable(owner):
@@ -173,7 +173,11 @@ class StreamRoute:
             raise TypeError(
                 f"authorize of route {self.path!r} returned {kind_of(owner)}, not a name or None"
             )
-        return owner or None
+        if owner == "":
+            raise TypeError(
+                f"authorize of route {self.path!r} returned an empty name; return None for nobody"
+            )
+        return owner
 
     async def resolve(self, request: Request, name: str | None = None) -> AnyRunnable:
         """The Runnable of that name, or the only one, for this request.

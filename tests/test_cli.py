@@ -22,11 +22,12 @@ import pytest
 from click.testing import CliRunner, Result
 from openapi_spec_validator import validate
 
-from asgi_stream import __main__, cli
+from asgi_stream import StreamApp, __main__, cli
 from asgi_stream.client.shown import Shown, format_of, shown
 from asgi_stream.client.wire import Frame
 from asgi_stream.terminal import _harmless
 
+from .asgi import get
 from .client.conftest import notes, served, server
 from .clients import Notes, new_key
 from .servers import Server, free_port, stop
@@ -131,6 +132,8 @@ def test_serve_starts_uvicorn_as_streams_need_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, Any] = {}
+    for name in (cli.TABLE, cli.HOSTS):  # what the command sets is gone after the test
+        monkeypatch.setenv(name, "")
 
     def run(app: str, **options: Any) -> None:
         given.update(options, app=app)
@@ -151,12 +154,12 @@ def test_serve_starts_uvicorn_as_streams_need_it(
     assert given["timeout_graceful_shutdown"] > 2
     assert (given["workers"], given["root_path"], given["factory"]) == (2, "/ai", True)
     assert os.environ[cli.TABLE] == str(project / "asgi_stream.toml")
-    monkeypatch.delenv(cli.TABLE)
+    assert os.environ[cli.HOSTS] == "*"
     done = invoke("serve", "--port", "0", "--reload", "--host", "::1")
     assert "http://[::1]:" in done.stderr
     assert given["reload_dirs"] == [str(project)]
+    assert os.environ[cli.HOSTS] == "localhost 127.0.0.1 [::1] ::1"
     assert invoke("serve", "--reload", "--workers", "2").exit_code == 2
-    monkeypatch.delenv(cli.TABLE)
 
 
 def test_serve_says_that_a_port_is_taken(project: Path) -> None:
@@ -168,19 +171,52 @@ def test_serve_says_that_a_port_is_taken(project: Path) -> None:
     assert "cannot listen on 127.0.0.1:" in done.stderr
 
 
-def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cli.TABLE, str(project / "asgi_stream.toml"))
+HOST_LISTS: list[tuple[str | None, str, list[bool]]] = [
+    (None, "", [True, True, True]),
+    ("localhost [::1] box.example", "", [True, True, False]),
+    ("localhost", "allowed_hosts=['dev.example']", [False, False, True]),
+    ("localhost", "allowed_hosts=['*']", [True, True, True]),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("given", "listed", "served"), HOST_LISTS)
+async def test_the_table_s_own_hosts_go_before_those_of_the_command(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    listed: str,
+    served: list[bool],
+) -> None:
+    table = project / "asgi_stream.toml"
+    table.write_text(table.read_text().replace("playground = true", f"playground = true\n{listed}"))
+    monkeypatch.setenv(cli.TABLE, str(table))
+    if given is not None:
+        monkeypatch.setenv(cli.HOSTS, given)
+    with app_served() as app:
+        hosts = ("localhost:1", "[::1]:1", "dev.example")
+        answers = [await get(app, "/playground", headers={"host": host}) for host in hosts]
+    assert [answer.status == 200 for answer in answers] == served
+
+
+@contextmanager
+def app_served() -> Iterator[StreamApp]:
     before, threshold = signal.getsignal(signal.SIGUSR1), gc.get_threshold()
     try:
-        app = cli.served()
-        assert gc.get_threshold()[0] == 50_000
-        os.kill(os.getpid(), signal.SIGUSR1)
-        assert app.serves({"type": "http", "method": "GET", "path": "/ready"})
-        assert app._draining
+        yield cli.served()
     finally:
         signal.signal(signal.SIGUSR1, before)
         gc.unfreeze()
         gc.set_threshold(*threshold)
+
+
+def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cli.TABLE, str(project / "asgi_stream.toml"))
+    with app_served() as app:
+        assert gc.get_threshold()[0] == 50_000
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert app.serves({"type": "http", "method": "GET", "path": "/ready"})
+        assert app._draining
 
 
 def test_a_supervisor_passes_the_signal_on() -> None:
@@ -263,6 +299,9 @@ def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None
         server.process.send_signal(signal.SIGUSR1)  # which is for the child
         ask = {"question": "Hi"}
         assert httpx.post(f"{server.url}/chat", json=ask, timeout=30).status_code == 200
+        assert httpx.get(f"{server.url}/playground").status_code == 200
+        rebound = {"host": f"evil.example:{server.port}"}
+        assert httpx.get(f"{server.url}/playground", headers=rebound).status_code == 403
         text = (project / "bot.py").read_text().replace("Hello!", "Changed!")
         (project / "bot.py").write_text(text)
         deadline = time.monotonic() + 30

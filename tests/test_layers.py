@@ -11,7 +11,7 @@ PACKAGE = Path(asgi_stream.__file__).parent
 
 LAYERS = [
     {"errors", "limits", "lzstring", "serialize", "importer", "shutdown", "telemetry"},
-    {"events", "stores"},
+    {"events", "hosts", "stores"},
     {"content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "tool_calls", "usage"},

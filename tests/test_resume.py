@@ -480,12 +480,33 @@ async def test_a_run_that_is_stopped_while_it_is_created_holds_nothing() -> None
     assert speaker.begun == 0
 
 
-async def test_a_nameless_owner_is_nobody() -> None:
+async def test_a_caller_without_a_name_owns_no_runs() -> None:
     speaker = Speaker()
-    app = app_of(MemoryStore(), speaker, authorize=lambda _: "")
+    app = app_of(MemoryStore(), speaker, authorize=lambda _: None)
     speaker.say("a", None)
     await post(app, "/chat", "hi")
     assert json.loads((await get(app, "/chat/runs")).body) == {"runs": []}
+
+
+async def test_an_empty_owner_s_name_is_a_mistake(caplog: pytest.LogCaptureFixture) -> None:
+    speaker = Speaker()
+    app = app_of(MemoryStore(), speaker, authorize=lambda _: "")
+    for answer in (await post(app, "/chat", "hi"), await get(app, "/chat/runs")):
+        assert (answer.status, error_code(answer)) == (500, "run_failed")
+    assert speaker.begun == 0
+    said = "authorize of route '/chat' returned an empty name; return None for nobody"
+    assert caplog.text.count(said) == 2
+
+
+@pytest.mark.parametrize("key", ["", " ", "\t "])
+async def test_an_empty_idempotency_key_is_none(store: EventStore, key: str) -> None:
+    speaker = Speaker()
+    app = app_of(store, speaker)
+    for n in (1, 2):
+        speaker.say(f"{n}", None)
+        answer = await post(app, "/chat", f"question {n}", headers={"idempotency-key": key})
+        assert frames(answer.body) == [{"token": f"{n}"}, "[DONE]"]
+    assert speaker.begun == 2
 
 
 async def test_the_runs_that_ended_first_make_room_first() -> None:

@@ -1,0 +1,71 @@
+"""Which ``Host`` headers the playground answers for.
+
+A page of another site can have its own name resolved to 127.0.0.1 (DNS rebinding), and then reads
+whatever listens there as its own. Its requests still carry its name as ``Host``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from ipaddress import IPv6Address
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from .errors import StreamError, TableError
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class ForeignHost(StreamError):
+    code, status = "refused", 403
+    message = "The playground is not served for this host; the app's allowed_hosts lists those."
+
+
+class AllowedHosts:
+    """Host names, compared without their port.
+
+    Args:
+        hosts: ``"localhost"``, ``"*.example.com"`` for all its subdomains, ``"[::1]"``, or ``"*"``.
+
+    Raises:
+        TableError: They are not host names.
+    """
+
+    def __init__(self, hosts: Collection[str]) -> None:
+        problems = tuple(_problems(hosts))
+        if problems:
+            raise TableError(*problems)
+        self._hosts = tuple(_bracketed(host.lower()) for host in hosts)
+
+    def allow(self, scope: Scope) -> bool:
+        """Whether the request's ``Host`` is one of them."""
+        header = Headers(scope=scope).get("host", "").lower()
+        host = header.partition("]")[0] + "]" if header[:1] == "[" else header.partition(":")[0]
+        return any(
+            pattern in ("*", host) or (pattern[0] == "*" and host.endswith(pattern[1:]))
+            for pattern in self._hosts
+        )
+
+
+def _problems(hosts: Any) -> Iterator[str]:
+    if isinstance(hosts, str) or not isinstance(hosts, Collection):
+        yield f"allowed_hosts must be a sequence of host names, not {hosts!r}"
+        return
+    for host in hosts:
+        if not isinstance(host, str) or not _pattern.fullmatch(_bracketed(host)):
+            example = '"localhost" or "*.example.com"'
+            yield f"allowed_hosts: expected a name without a port, like {example}, not {host!r}"
+
+
+_pattern = re.compile(r"\*|(\*\.)?[^\s:/*@\[\]]+|\[[^\s\]]+\]")
+
+
+def _bracketed(host: str) -> str:
+    """The host as the ``Host`` header has it: an IPv6 address in brackets."""
+    try:
+        return f"[{IPv6Address(host.removeprefix('[').removesuffix(']'))}]"
+    except ValueError:
+        return host
