@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -165,7 +165,7 @@ class App(BaseModel):
     openapi: bool = True
     health: bool = True
     playground: bool = False
-    allowed_hosts: list[str] = Field(default=None)
+    allowed_hosts: list[str] = cast(Any, None)  # TOML has no null
     telemetry: bool = False
     signals: bool = True
 

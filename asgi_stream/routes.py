@@ -67,7 +67,8 @@ class StreamRoute:
         filter: Which events reach the client.
         answer: Whose text is the answer when several models speak: names of models, tags or
             names of graph nodes.
-        config: A ``RunnableConfig`` for every run: callbacks, tags, metadata...
+        config: A ``RunnableConfig`` for every run: callbacks, tags, metadata... Each run gets a
+            copy of the metadata's dicts, lists and sets.
         configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
             that is merged into `config`; awaited if it is async. It may refuse the request by
             raising a `StreamError` or a Starlette ``HTTPException``.
@@ -197,11 +198,15 @@ class StreamRoute:
         return found  # type: ignore[no-any-return]  # checked above
 
     async def config_for(self, request: Request, configurable: Mapping[str, Any]) -> RunnableConfig:
-        """The config of one run: what the client may set, under what the server sets."""
+        """The config of one run: what the client may set, under what the server sets.
+
+        Its metadata is the run's own, so that nothing that a run writes there is seen by another.
+        """
         configured: Any = self.configure(request) if self.configure else None
         if isawaitable(configured):
             configured = await configured
-        return merge_configs({"configurable": dict(configurable)}, self.config, configured)
+        config = merge_configs({"configurable": dict(configurable)}, self.config, configured)
+        return {**config, "metadata": _copied(config["metadata"])}
 
     def input_schema(self, runnable: AnyRunnable) -> InputSchema:
         """What `runnable` takes. Kept for as long as it is the same Runnable that is asked for."""
@@ -236,6 +241,15 @@ class StreamRoute:
             raise TableError(*problems) from found.cause
         for name in checks.SETTLED:
             object.__setattr__(self, name, getattr(found, name))
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of plain containers. What is not one, a client or a lock perhaps, is shared."""
+    if type(value) is dict:
+        return {key: _copied(each) for key, each in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(map(_copied, value))
+    return value
 
 
 OPTIONS = tuple(

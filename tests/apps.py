@@ -147,11 +147,20 @@ source.onerror = () => {
 };
 </script>"""
 
+STOPPING = """<!doctype html><title>…</title><script>
+const url = `http://127.0.0.1:${location.port}/stream/chat/mine/stream?from=${location.hostname}`;
+fetch(url, {method: "POST", mode: "no-cors", body: "as text/plain"});
+</script>"""
+
 reports: list[str] = []
 
 
 async def page(request: Request) -> HTMLResponse:
     return HTMLResponse(PAGE)
+
+
+async def stopping(request: Request) -> HTMLResponse:
+    return HTMLResponse(STOPPING)
 
 
 async def report(request: Request) -> PlainTextResponse:
@@ -189,6 +198,7 @@ streams = StreamApp(
         StreamRoute("/text/whole", chain_of("Hel", "lo"), format="text"),
         StreamRoute("/text/fails", after_a_word(fails), format="text"),
         StreamRoute("/odd", RunnableGenerator(odd_chunks), format="chunks"),
+        StreamRoute("/chat", chain_of("a"), format="vercel", resume=True),
         StreamRoute("/browser", chain_of("Hel", "lo"), methods=("GET",)),
         StreamRoute("/small", chain_of("x"), limits=Limits(body=1000, receive=1)),
         StreamRoute("/few", RunnableGenerator(words), limits=Limits(concurrent=2)),
@@ -202,6 +212,7 @@ streams = StreamApp(
 app = Starlette(
     routes=[
         Route("/", page),
+        Route("/stopping", stopping),
         Route("/report", report, methods=["GET", "POST"]),
         Route("/health", health),
         Route("/pid", pid),

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from .servers import serving, stop
 
@@ -34,6 +35,19 @@ def browsing(url: str, folder: Path, *options: str) -> Iterator[subprocess.Popen
         yield process
     finally:
         stop(process)
+
+
+@pytest.mark.parametrize(("host", "status"), [("localhost", 415), ("127.0.0.1", 404)])
+def test_a_page_of_another_origin_stops_no_run(tmp_path: Path, host: str, status: int) -> None:
+    with serving("tests.apps:app", tmp_path, env={"PROBE_LOG": "unused"}) as server:
+        asked = f"POST /stream/chat/mine/stream?from={host} "
+        with browsing(f"http://{host}:{server.port}/stopping", tmp_path):
+            deadline = time.monotonic() + 30
+            while asked not in server.log():
+                assert time.monotonic() < deadline, (tmp_path / "chromium.log").read_text()
+                time.sleep(0.1)
+        [line] = [line for line in server.log().splitlines() if asked in line]
+        assert f" {status} " in line
 
 
 def test_an_event_source_reads_the_answer_once_and_comes_to_rest(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import functools
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamError, StreamRoute, TableError
 
+from .asgi import post
 from .models import chain_of
 
 chain = chain_of("Hi")
@@ -155,3 +157,39 @@ def test_a_default_that_does_not_fit_a_route_names_that_route() -> None:
 
 def test_a_partial_is_a_function_of_the_request_too() -> None:
     StreamRoute("/x", functools.partial(make))
+
+
+@pytest.mark.anyio
+async def test_what_a_run_writes_into_its_config_is_seen_by_no_other() -> None:
+    shared = object()
+    metadata = {
+        "plan": {"name": "free", "seats": [{"n": 1}], "pair": ({"a": 1},), "set": {1}},
+        "client": shared,
+    }
+    config = {"metadata": metadata, "tags": ["web"], "configurable": {"tone": "calm"}}
+    of_this_request = {"metadata": {"user": {"name": "ann"}}}
+    before = copy.deepcopy({**config, "metadata": {**metadata, "client": None}})
+    seen = []
+
+    def writes(value: str, config: Any) -> str:
+        plan, user = config["metadata"]["plan"], config["metadata"]["user"]
+        seen.append((copy.deepcopy([plan, user]), config["metadata"]["client"], config["tags"][:]))
+        plan["name"] = user["name"] = plan["seats"][0]["n"] = plan["pair"][0]["a"] = "written"
+        plan["set"].add("written")
+        config["metadata"]["more"] = config["configurable"]["tone"] = "written"
+        config["tags"].append("written")
+        return str(config["configurable"].get("more"))
+
+    route = StreamRoute(
+        "/x",
+        RunnableLambda(writes),
+        config=config,  # type: ignore[arg-type]
+        configure=lambda _: of_this_request,  # type: ignore[arg-type,return-value]
+    )
+    app = StreamApp([route])
+    for _ in range(2):
+        assert (await post(app, "/x", "a")).status == 200
+    assert seen[0] == seen[1]
+    assert seen[0][1] is shared
+    assert {**config, "metadata": {**metadata, "client": None}} == before
+    assert of_this_request == {"metadata": {"user": {"name": "ann"}}}
