@@ -33,7 +33,9 @@ class Scripted(BaseChatModel):
             await asyncio.sleep(0)
             if isinstance(said, BaseException):
                 raise said
-            message = said if isinstance(said, AIMessageChunk) else AIMessageChunk(content=said)
+            whole = isinstance(said, AIMessageChunk)
+            # Some versions of LangChain change the chunks that they add up.
+            message = said.model_copy(deep=True) if whole else AIMessageChunk(content=said)
             yield ChatGenerationChunk(message=message)
 
 
