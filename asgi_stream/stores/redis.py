@@ -15,7 +15,6 @@ from asyncio import AbstractEventLoop
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
 from ..errors import StoreUnavailable, TooManyOwned, WorkerLost, mask_passwords
@@ -29,6 +28,7 @@ from .redis_commands import (
     contiguous,
     number_of,
     unpacked_record,
+    without_prefix,
 )
 from .redis_link import Command, NoBackoff, Redis, Retry
 from .redis_scripts import CLAIM, FINISH
@@ -85,7 +85,7 @@ class RedisStore:
     ) -> None:
         if lease < 2:
             raise ValueError(f"a lease has at least 2 seconds, not {lease!r}")
-        self._url, named = _without_prefix(url)
+        self._url, named = without_prefix(url)
         # A connection that is made again may lead to another Redis, which the link has to know.
         retry = Retry(NoBackoff(), 0)
         self._options = {"retry": retry, "socket_timeout": None, **options}
@@ -342,14 +342,3 @@ class RedisStore:
 
 def _ignored(replies: list[Any] | Exception) -> None:
     """What to do with replies that nothing depends on."""
-
-
-def _without_prefix(url: str) -> tuple[str, str]:
-    """An address without the ``prefix`` in its query, which redis-py does not know, and that."""
-    base, mark, query = url.partition("?")
-    if not mark:
-        return url, ""
-    options = parse_qsl(query, keep_blank_values=True)
-    prefix = dict(options).get("prefix", "")
-    rest = urlencode([each for each in options if each[0] != "prefix"])
-    return f"{base}?{rest}" if rest else base, prefix

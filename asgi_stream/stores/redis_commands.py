@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from itertools import islice
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
@@ -274,3 +275,14 @@ class Probe:
     def written(self, error: Exception | None = None) -> None: ...
 
     def read_by(self, readers: int) -> None: ...
+
+
+def without_prefix(url: str) -> tuple[str, str]:
+    """An address without the ``prefix`` in its query, which redis-py does not know, and that."""
+    base, mark, query = url.partition("?")
+    if not mark:
+        return url, ""
+    options = parse_qsl(query, keep_blank_values=True)
+    prefix = dict(options).get("prefix", "")
+    rest = urlencode([each for each in options if each[0] != "prefix"])
+    return f"{base}?{rest}" if rest else base, prefix

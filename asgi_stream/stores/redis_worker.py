@@ -140,8 +140,10 @@ class Worker:
             lives = self.backlog.life_of(made)
             return tuple(made.again(newest, self.packed(made.record), lives))
         record = self.packed(made.producer.record)
-        owned = made.own(record, overwrite=True, extend=False)
-        return (owned, *made.again(newest, record, made.keep_now))
+        own = [made.own(record, overwrite=True, extend=False)]
+        if made.quota is not None:
+            own.append(made.count())
+        return (*own, *made.again(newest, record, made.keep_now))
 
     def changed(self, *, announce: bool = True) -> None:
         """Redis may have lost something: find out what, and write it again.
