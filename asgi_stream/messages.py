@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.messages import (
@@ -107,12 +107,43 @@ def whole(output: Any) -> Any:
 
 
 def answer_of(output: Any, call_id: str) -> Any:
-    """A tool's answer; where it is a LangGraph ``Command``, the message in it for that call."""
-    update = getattr(output, "update", None)
-    if not isinstance(update, Mapping):
+    """Return what a tool has answered to a call.
+
+    A tool may return what only its graph is to see: a ``Command`` or ``Send`` of LangGraph, with
+    the graph's state in it, or a list of such and of messages. Of these the answer is the message
+    for the call, or None.
+    """
+    if not _is_for_the_graph(output):
         return output
-    messages = update.get("messages") or ()
-    return next((m for m in messages if getattr(m, "tool_call_id", None) == call_id), None)
+    return next(
+        (each for each in _messages_in(output) if getattr(each, "tool_call_id", None) == call_id),
+        None,
+    )
+
+
+def _is_for_the_graph(output: Any) -> bool:
+    if isinstance(output, (list, tuple)):
+        return any(isinstance(each, BaseMessage) or _is_for_the_graph(each) for each in output)
+    return type(output).__name__ in ("Command", "Send") and _is_langgraph_s(type(output))
+
+
+def _is_langgraph_s(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "langgraph"
+
+
+def _messages_in(output: Any) -> Iterator[BaseMessage]:
+    """The messages that a tool adds to its graph's state."""
+    if isinstance(output, BaseMessage):
+        yield output
+    elif isinstance(output, (list, tuple)):
+        for each in output:
+            yield from _messages_in(each)
+    elif isinstance(output, Mapping):
+        yield from _messages_in(output.get("messages"))
+    elif (update := getattr(output, "update", None)) is not None:
+        yield from _messages_in(update)
+    elif (messages := getattr(output, "messages", None)) is not None:
+        yield from _messages_in(messages)
 
 
 def is_no_failure(error: BaseException) -> bool:

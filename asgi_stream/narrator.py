@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -233,11 +233,17 @@ class Narrator(Listener):
             about = document.metadata
             place = str(about.get("url") or about.get("source") or "")
             url = place if place.startswith(("https://", "http://")) else None
-            # Of a path on the server the client sees no more than the file's name.
-            self._source(step, about.get("title") or PurePosixPath(place).name, url)
+            self._source(step, about.get("title") or _file_name(place), url)
 
     def _source(self, step: Step, title: Any, url: str | None) -> None:
         known = str(title or url or "Source"), url
         if known not in self._sources:
             self._sources.add(known)
             self._emit(SourceFound(step, f"source-{len(self._sources)}", *known))
+
+
+def _file_name(place: str) -> str:
+    """What a client sees of a path on the server, whose ever separators it has."""
+    if "://" in place:
+        place = re.split(r"[?#]", place, maxsplit=1)[0]  # a signed address holds a secret there
+    return re.split(r"[/\\]", place.rstrip("/\\"))[-1]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
 
 from asgi_stream.events import (
     NARRATED,
@@ -35,7 +38,7 @@ from asgi_stream.events import (
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
 
-from .corpus import RUNS, Recording, narrated
+from .corpus import RUNS, Recording, narrated, record
 
 pytestmark = pytest.mark.anyio
 
@@ -157,3 +160,28 @@ async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
     narrator = Narrator(uuid4(), sink, Pacer(sink))
     narrator._token("late", run_id=uuid4())
     assert sink.events == []
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("/etc/secret/f.pdf", "f.pdf"),
+        ("f.pdf", "f.pdf"),
+        (r"C:\srv\secret\report.pdf", "report.pdf"),
+        (r"\\fileserver\hr\pay.xlsx", "pay.xlsx"),
+        (r"mixed\of/both\a.txt", "a.txt"),
+        ("file:///etc/secret/g.pdf", "g.pdf"),
+        ("s3://bucket/secret/h.pdf?X-Amz-Signature=abc/def", "h.pdf"),
+        ("/srv/folder/", "folder"),
+        ("/srv/why?.txt", "why?.txt"),
+    ],
+)
+async def test_of_a_file_the_client_sees_the_name_only(place: str, shown: str) -> None:
+    class Finds(BaseRetriever):
+        def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+            return [Document("x", metadata={"source": place})]
+
+    [source] = [
+        event for event in await record(Finds(), "x", NARRATED) if isinstance(event, SourceFound)
+    ]
+    assert (source.title, source.url) == (shown, None)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.messages import ToolMessage
+from langgraph.types import Command, Send
+from pydantic import BaseModel
 
 from asgi_stream.events import Event, Step, ToolCalled, ToolCallStarted, ToolFinished
 from asgi_stream.tool_calls import Calls
@@ -56,3 +59,46 @@ def test_a_tool_without_arguments_is_called_with_none(arguments: Any) -> None:
     sink = Picky("")
     Calls(sink, sink.put).tool_started(TOOL, None, arguments)
     assert sink.events[-1] == ToolCalled(TOOL, "t", "add", {})
+
+
+class Update(BaseModel):
+    """A state update that is a class."""
+
+    messages: list[Any]
+    secret: str = "TOPSECRET"
+
+
+MESSAGE = ToolMessage("it is 3", tool_call_id="c", artifact="TOPSECRET")
+OTHER = ToolMessage("it is 4", tool_call_id="d")
+STATE = {"messages": [OTHER, MESSAGE], "secret": "TOPSECRET"}
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        (3, 3),
+        ([1, 2], [1, 2]),
+        ({"update": 1}, {"update": 1}),
+        (MESSAGE, "it is 3"),
+        ([OTHER, MESSAGE], "it is 3"),
+        ([OTHER], None),
+        (Command(update=STATE), "it is 3"),
+        (Command(update=list(STATE.items())), "it is 3"),
+        (Command(update=Update(messages=[MESSAGE])), "it is 3"),
+        (Command(update={"secret": "TOPSECRET"}), None),
+        ([Command(update=STATE), Command(goto="bob")], "it is 3"),
+        ((Command(goto="bob"), MESSAGE), "it is 3"),
+        (Command(goto=[Send("bob", STATE)], graph=Command.PARENT), None),
+        (Command(goto="bob", graph=Command.PARENT), None),
+        (Command(resume="TOPSECRET"), None),
+        ([Send("bob", STATE)], None),
+    ],
+)
+def test_of_what_a_tool_returns_the_client_sees_the_answer_only(output: Any, answer: Any) -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    calls.grow(MODEL, PIECE)
+    calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
+    calls.tool_started(TOOL, "c", {})
+    calls.tool_ended(TOOL, output)
+    assert sink.events[-1] == ToolFinished(TOOL, "c", "add", answer)

@@ -116,7 +116,9 @@ class Format(FormatProtocol):
             case ModelFinished():
                 self._count(event)
             case OutputChunk(mode="values", data=data) if isinstance(data, Mapping):
-                state = {key: value for key, value in data.items() if key != "messages"}
+                # Keys with two underscores are LangGraph's own: "__interrupt__" comes at the end.
+                hidden = {key for key in data if key == "messages" or str(key).startswith("__")}
+                state = {key: value for key, value in data.items() if key not in hidden}
                 yield {"type": "STATE_SNAPSHOT", "snapshot": state}
             case Custom(name=name, data=data):
                 yield {"type": "CUSTOM", "name": name, "value": data}

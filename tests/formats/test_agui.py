@@ -146,7 +146,7 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
             SourceFound(RUN, "s1", "A", "https://example.com/a"),
             SourceFound(RUN, "s2", "B"),
             FileMade(MODEL, "image/png", "data:,"),
-            OutputChunk(RUN, {"messages": [1], "plan": "x"}, "values"),
+            OutputChunk(RUN, {"messages": [1], "plan": "x", "__interrupt__": ()}, "values"),
             OutputChunk(RUN, {"node": {"plan": "x"}}, "updates"),
             WAITS,
         ],
