@@ -46,7 +46,10 @@ PATIENCE_SECONDS = 120
 GONE_SECONDS = 6
 """For which a run must be unknown (404), or a position in it (422), to be believed gone."""
 
-FAULTS = ("lost", "doubled", "out of order", "ids with two meanings", "disagreeing ends")
+FAULTS = (
+    *("lost", "doubled", "out of order", "ids with two meanings", "disagreeing ends"),
+    "unexpected answers",
+)
 GONE = "404"
 
 
@@ -122,14 +125,11 @@ class Run:
         state = await self._state(field)
         for reader in readers:
             reader.check()
-            if reader.end != state and GONE not in (reader.end, state):
+            if reader.end != state and state == GONE and field.kind != "always":
+                field.counts["ends whose record was lost later"] += 1
+            elif reader.end != state:
                 what = f"ended {reader.end!r} for a reader, and {state!r} in its record"
                 field.found("disagreeing ends", 1, self, what)
-            elif reader.end != state:
-                field.counts["ends without a record"] += 1
-                if field.kind == "always":
-                    what = f"ended {reader.end!r} for a reader, and has the record {state!r}"
-                    field.found("disagreeing ends", 1, self, what)
         field.counts[f"runs that ended: {readers[0].end}"] += 1
 
     async def _state(self, field: Field) -> str:
@@ -225,7 +225,8 @@ class Reader:
 
     def _refused(self, status: str) -> str:
         """Whether to believe it that there is nothing to read: the status, if so."""
-        if status == "503":
+        if status not in ("204", "404", "422"):
+            self.shared.found("unexpected answers", int(status != "503"), self.run, status)
             return ""
         since = self.refused.setdefault(status, time.monotonic())
         return status if time.monotonic() - since > GONE_SECONDS else ""
