@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage
 
 from .callbacks import Tracker
 from .events import Event, Step, TextDelta
-from .messages import NOT_STREAMED, text_of, text_of_chunk, text_of_content
+from .messages import NOT_STREAMED, messages_in, text_of, text_of_chunk, text_of_content
 from .pacing import Pacer
 from .serialize import to_json
 from .sink import Sink
@@ -17,6 +19,11 @@ from .sink import Sink
 Item = TypeVar("Item")
 
 MODELS = ("chat_model", "llm")
+
+
+def is_node(step: Step) -> bool:
+    """Whether a step is a node of a LangGraph graph, and not something in it."""
+    return step.node is not None and any(tag.startswith("graph:step:") for tag in step.tags)
 
 
 @dataclass(slots=True)
@@ -39,6 +46,8 @@ class Listener(Tracker):
         super().__init__(root_id, sink, pacer)
         self._speakers: dict[UUID, Any] = {}
         self._said = False
+        self._known: set[str | None] = set()
+        """The ids of messages that were there before the run, or that it has made."""
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Item]) -> AsyncIterator[Item]:
         return output
@@ -79,11 +88,41 @@ class Listener(Tracker):
     def _hears(self, step: Step) -> bool:
         return NOT_STREAMED.isdisjoint(step.tags) and self._sink.hears(step)
 
+    def _say_message(self, speaker: Any, message: AIMessage) -> None:
+        """Say what no model has, but the code of a node."""
+        self._say_whole(speaker, message)
+
     def _say_whole(self, speaker: Any, output: Any) -> None:
         """Say what a model has answered in one piece."""
         if text := text_of(output):
             self.model_spoke = True
             self._emit(TextDelta(speaker.step, text))
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        super().on_chain_start(serialized, inputs, run_id=run_id, **kwargs)
+        step = self.steps.get(run_id)
+        if step is not None and is_node(step):
+            self._node_started(inputs)
+
+    def _node_started(self, inputs: Any) -> None:
+        """A node begins with a state, or a part of it."""
+        for message in messages_in(inputs):
+            self._known.add(message.id)
+
+    def _made(self, step: Step, message: BaseMessage) -> None:
+        """A node ends with a message, as a model has streamed it or as the node's code wants it.
+
+        LangGraph's own stream of messages has those of the second kind too.
+        """
+        if not isinstance(message, AIMessage):
+            return
+        if message.id is None:
+            message.id = str(uuid4())  # as LangGraph will, when it takes the message
+        if message.id not in self._known:
+            self._known.add(message.id)
+            author = Step(message.id, step.name, "chat_model", step.tags, step.node)
+            if speaker := self._speaker(author):
+                self._say_message(speaker, message)
 
     def _started(
         self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
@@ -108,6 +147,12 @@ class Listener(Tracker):
 
     def _ended(self, run_id: UUID, output: Any) -> None:
         speaker = self._speakers.pop(run_id, None)
+        step = self.steps.get(run_id)
+        if step is not None and step.type in MODELS:
+            self._known.add(getattr(output, "id", None))
+        elif step is not None and is_node(step):
+            for message in messages_in(output):
+                self._made(step, message)
         # A model that streams without telling of it has been heard in what the run yields.
         if speaker is not None and not speaker.heard and not self._said:
             self._say_whole(speaker, output)

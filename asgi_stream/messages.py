@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from langchain_core.messages import (
@@ -12,6 +13,7 @@ from langchain_core.messages import (
     BaseMessageChunk,
     message_chunk_to_message,
 )
+from pydantic import BaseModel
 
 from .events import ModelFinished, Step
 
@@ -116,7 +118,7 @@ def answer_of(output: Any, call_id: str) -> Any:
     if not _is_for_the_graph(output):
         return output
     return next(
-        (each for each in _messages_in(output) if getattr(each, "tool_call_id", None) == call_id),
+        (each for each in messages_in(output) if getattr(each, "tool_call_id", None) == call_id),
         None,
     )
 
@@ -131,19 +133,38 @@ def _is_langgraph_s(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == "langgraph"
 
 
-def _messages_in(output: Any) -> Iterator[BaseMessage]:
-    """The messages that a tool adds to its graph's state."""
-    if isinstance(output, BaseMessage):
-        yield output
-    elif isinstance(output, (list, tuple)):
-        for each in output:
-            yield from _messages_in(each)
-    elif isinstance(output, Mapping):
-        yield from _messages_in(output.get("messages"))
-    elif (update := getattr(output, "update", None)) is not None:
-        yield from _messages_in(update)
-    elif (messages := getattr(output, "messages", None)) is not None:
-        yield from _messages_in(messages)
+def messages_in(value: Any) -> Iterator[BaseMessage]:
+    """The messages in a graph's state, in what a node returns, or in an update of the state."""
+    if isinstance(value, BaseMessage):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from messages_in(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from messages_in(each)
+    elif _is_langgraph_s(type(value)):
+        yield from messages_in(getattr(value, "update", None))
+    elif is_dataclass(value) or isinstance(value, BaseModel):
+        for each in vars(value).values():
+            yield from messages_in(each)
+
+
+def resumes(value: Any) -> bool:
+    """Whether the input of a graph is the answer to what it has stopped to ask."""
+    return type(value).__name__ == "Command" and _is_langgraph_s(type(value))
+
+
+def calls_in(value: Any) -> Iterator[str]:
+    """The ids of the calls that a node is to run tools for."""
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from calls_in(each)
+    elif isinstance(value, Mapping):
+        if value.get("type") == "tool_call" and isinstance(value.get("id"), str):
+            yield value["id"]
+        elif "tool_call" in value:
+            yield from calls_in(value["tool_call"])
 
 
 def is_no_failure(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from .events import (
     BlockFinished,
@@ -27,8 +27,8 @@ from .events import (
     Step,
     TextDelta,
 )
-from .listener import MODELS, Listener, Speaker
-from .messages import MEDIA, model_finished, url_of
+from .listener import MODELS, Listener, Speaker, is_node
+from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
 from .tool_calls import Calls
 
 
@@ -55,6 +55,7 @@ class Narrator(Listener):
     """Emits blocks of text and reasoning, tool calls, tools, sources, files, nodes and usage."""
 
     _itself: _Voice | None = None
+    _resumed = False
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -66,6 +67,7 @@ class Narrator(Listener):
         super().concluded(step, output)
         for voice in tuple(self._speakers.values()):
             self._finish(voice)
+        self._calls.conclude()
         if self._itself is not None:
             self._close_block(self._itself)
         for node in tuple(self._nodes.values()):
@@ -89,7 +91,7 @@ class Narrator(Listener):
             self._emit(ModelStarted(step))
         elif type_ == "tool":
             self._calls.tool_started(step, about.get("tool_call_id"), about.get("inputs"))
-        elif step.node and any(tag.startswith("graph:step:") for tag in step.tags):
+        elif is_node(step):
             self._nodes[run_id] = step
             self._emit(NodeStarted(step))
         return step
@@ -105,7 +107,7 @@ class Narrator(Listener):
         elif step is not None and step.type == "retriever":
             self._found(step, output)
         elif node := self._nodes.pop(run_id, None):
-            self._emit(NodeFinished(node))
+            self._end_node(node)
 
     def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         step, voice = self.steps.get(run_id), self._speakers.get(run_id)
@@ -116,7 +118,33 @@ class Narrator(Listener):
         elif step is not None and step.type == "tool":
             self._calls.tool_ended(step, error)
         elif node := self._nodes.pop(run_id, None):
-            self._emit(NodeFinished(node))
+            self._end_node(node)
+
+    def _end_node(self, node: Step) -> None:
+        self._calls.settle(node.node)
+        self._emit(NodeFinished(node))
+
+    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._resumed = self._resumed or resumes(inputs)
+        super().on_chain_start(serialized, inputs, run_id=run_id, **kwargs)
+
+    def _node_started(self, inputs: Any) -> None:
+        super()._node_started(inputs)
+        for message in messages_in(inputs):
+            if isinstance(message, AIMessage):
+                self._calls.had(call["id"] for call in message.tool_calls)
+        if self._resumed:
+            self._calls.had(calls_in(inputs))
+
+    def _made(self, step: Step, message: BaseMessage) -> None:
+        if isinstance(message, ToolMessage):
+            self._calls.message(message)
+        else:
+            super()._made(step, message)
+
+    def _say_message(self, speaker: Any, message: AIMessage) -> None:
+        self._say_whole(speaker, message)
+        self._finish(speaker, message)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
 

@@ -1,4 +1,9 @@
-"""Tool calls: as a model makes them, a piece at a time, and as tools answer them."""
+"""Tool calls: as a model makes them, a piece at a time, and as tools answer them.
+
+What answers a call is the ``ToolMessage`` that a node of the graph returns for it, as in
+LangGraph's own streams: a tool may be tried again, replaced by a cached answer, or never be run at
+all. What a tool itself has returned counts where no graph is.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +27,39 @@ from .messages import NOT_STREAMED, ToolMessageError, answer_of, is_no_failure
 from .serialize import to_json
 from .sink import Sink
 
+NOTHING = object()
+"""A tool has returned nothing yet."""
+
 
 @dataclass(slots=True)
 class _Call:
-    """A tool call whose arguments grow.
+    """A tool call.
 
     Attributes:
         step: The tool to be.
+        call_id: Its id towards the client, which no other call of the run has.
+        given: Its id as the model gives it, if that is known.
         shown: Whether the client is told of it.
+        told: Whether anything of its arguments is.
         complete: Whether its arguments are all there.
+        whole: Whether the model's whole message has been found to have it.
+        tool: The step of the tool that was last run for it.
+        running: Whether that goes on.
+        answered: Whether the client has its answer, or never will.
+        result: What the tool has returned or raised, until a message answers the call.
     """
 
     step: Step
     call_id: str
+    given: str | None
     shown: bool
+    told: bool = False
     complete: bool = False
+    whole: bool = False
+    tool: Step | None = None
+    running: bool = False
+    answered: bool = False
+    result: Any = NOTHING
     pieces: list[str] = field(default_factory=list)
 
 
@@ -44,7 +67,7 @@ class Calls:
     """All tool calls of a run.
 
     Of each call, whoever makes it and however it comes, the events are the same and in the same
-    order: started, deltas, called, and finished or failed if the tool is run here.
+    order: started, deltas, called, and one finished or failed if the tool is run here.
 
     Args:
         sink: Asked whether a call is for the client.
@@ -54,42 +77,53 @@ class Calls:
     def __init__(self, sink: Sink, emit: Callable[[Event], None]) -> None:
         self._sink = sink
         self._emit = emit
-        self._shown: dict[str, Step | None] = {}
-        """The tools by the ids of their calls; None where the client is not told of the call."""
+        self._calls: dict[str, _Call] = {}
+        """All calls by their ids towards the client, in order."""
+        self._given: dict[str, list[_Call]] = {}
+        """The calls by the ids that models have given them, which may do so more than once."""
         self._growing: dict[str, dict[Any, _Call]] = {}
-        self._answering: dict[str, str] = {}
+        self._running: dict[str, _Call] = {}
+        self._earlier: set[str] = set()
+
+    def had(self, call_ids: Iterable[str | None]) -> None:
+        """These calls are in the thread's history: their client knows them."""
+        self._earlier.update(each for each in call_ids if each)
 
     def grow(self, model: Step, chunk: Mapping[str, Any]) -> None:
         """`model` has said a piece of a call: LangChain's ``ToolCallChunk``."""
         growing = self._growing.setdefault(model.run_id, {})
-        index, call_id, text = chunk.get("index"), chunk.get("id"), chunk.get("args") or ""
+        index, given, text = chunk.get("index"), chunk.get("id"), chunk.get("args") or ""
         if index is None:
             # A model that does not count its calls goes on with the last one.
-            index = call_id or next(reversed(growing), None)
+            index = given or next(reversed(growing), None)
         call = growing.get(index)
-        if call is None or (call_id and call_id != call.call_id):
+        if call is not None and given and call.given is None and not chunk.get("name"):
+            self._name(call, given)  # the id may come after the name
+        if call is None or (given and given != call.given):
             if call is not None:
                 # Kept, so that the whole call at the end is known for the same.
                 self._complete(call, "".join(call.pieces))
                 growing[call.call_id] = call
             hosted = chunk.get("type") == "server_tool_call_chunk"
-            call = growing[index] = self._begin(model, call_id, chunk.get("name") or "", hosted)
+            call = growing[index] = self._begin(model, given, chunk.get("name") or "", hosted)
         if text:
             call.pieces.append(text)
-            if call.shown:
-                self._emit(ToolCallDelta(call.step, call.call_id, text))
+            self._tell(call, text)
 
     def made(self, model: Step, whole: Mapping[str, Any]) -> None:
         """`model` has made a call, in pieces or in one: LangChain's ``ToolCall``."""
         growing = self._growing.setdefault(model.run_id, {})
-        call_id, name, arguments = whole.get("id"), whole["name"], whole["args"]
+        given, name, arguments = whole.get("id"), whole["name"], whole["args"]
         for call in growing.values():
-            if call.call_id == call_id or (call_id is None and call.step.name == name):
+            same = call.given == given if given else call.step.name == name
+            if same and not call.whole:
                 break
         else:
             hosted = whole.get("type") == "server_tool_call"
-            call = growing[call_id or name] = self._begin(model, call_id, name, hosted)
-            self._tell_arguments(call, arguments)
+            call = self._begin(model, given, name, hosted)
+            growing[call.call_id] = call
+            self._tell(call, to_json(arguments).decode())
+        call.whole = True
         # What the client has seen grow is what counts.
         self._complete(call, "".join(call.pieces) or arguments)
 
@@ -102,58 +136,133 @@ class Calls:
 
     def answered(self, model: Step, result: Mapping[str, Any]) -> None:
         """A tool of the model's provider has answered: LangChain's ``ServerToolResult``."""
-        call_id = result["tool_call_id"]
-        for call in self._growing.get(model.run_id, {}).values():
-            if call.call_id == call_id:
-                self._complete(call, "".join(call.pieces))
-        step = self._shown.get(call_id)
+        call = self._open(result["tool_call_id"])
+        if call is None:
+            return
+        self._complete(call, "".join(call.pieces))
         output = result.get("output")
         failed = result.get("status") == "error"
-        if step is not None:
-            self._end(step, call_id, ToolMessageError(str(output)) if failed else output)
+        self._end(call, ToolMessageError(str(output)) if failed else output)
 
-    def tool_started(self, step: Step, call_id: str | None, arguments: Any) -> None:
+    def tool_started(self, step: Step, given: str | None, arguments: Any) -> None:
         """A tool is run here."""
-        call_id = self._answering[step.run_id] = call_id or step.run_id
-        if call_id not in self._shown:
+        call = self._open(given, idle=True) or self._open(given)
+        if call is None and given in self._earlier:
+            # Its client has seen it in the run before, which has stopped to ask.
+            call = self._add(_Call(step, given, given, self._admits(step, given), complete=True))
+        if call is None:
             # No model has called it: the code has.
-            call = _Call(step, call_id, self._show(ToolCallStarted(step, call_id, step.name)))
-            self._tell_arguments(call, arguments or {})
+            call = self._begin_here(step, given)
             self._complete(call, arguments or {})
+        call.tool, call.running = step, True
+        self._running[step.run_id] = call
 
     def tool_ended(self, step: Step, output: Any) -> None:
-        """A tool that was run here has answered, or failed if `output` is an exception."""
-        call_id = self._answering.pop(step.run_id)
-        output = answer_of(output, call_id)
-        if isinstance(output, ToolMessage):
-            failed = output.status == "error"
-            output = ToolMessageError(str(output.content)) if failed else output.content
-        if self._shown[call_id] is not None:
-            self._end(step, call_id, output)
+        """A tool that was run here has answered, or failed if `output` is an exception.
 
-    def _end(self, step: Step, call_id: str, output: Any) -> None:
-        if not isinstance(output, BaseException):
-            self._emit(ToolFinished(step, call_id, step.name, output))
-        elif not is_no_failure(output):
-            self._emit(ToolFailed(step, call_id, step.name, self._sink.told_of(output)))
+        Where the tool is a part of a graph its answer waits for the graph's message, see
+        `message`; `settle` is called if there is none.
+        """
+        call = self._running.pop(step.run_id)
+        call.running = False
+        output = answer_of(output, call.given or "")
+        by_code = call.step is step and call.given not in self._earlier
+        if step.node is None or by_code:
+            self._end(call, _content_of(output))
+        else:
+            call.result = output
 
-    def _begin(self, model: Step, call_id: str | None, name: str, hosted: bool) -> _Call:
-        call_id = call_id or f"{model.run_id}-call-{len(self._shown) + 1}"
+    def message(self, message: ToolMessage) -> None:
+        """A node of the graph has returned the answer to a call."""
+        call = self._open(message.tool_call_id)
+        if call is not None:
+            self._end(call, _content_of(message))
+
+    def settle(self, node: str | None) -> None:
+        """A node has ended: what its tools have returned and no message says is their answer.
+
+        Args:
+            node: Its name.
+        """
+        for call in self._unanswered():
+            if call.result is not NOTHING and call.tool is not None and call.tool.node == node:
+                self._end(call, _content_of(call.result))
+
+    def conclude(self) -> None:
+        """The run has ended, and not to ask: of a graph's calls none goes on."""
+        for call in self._unanswered():
+            if call.result is not NOTHING:
+                self._end(call, _content_of(call.result))
+            elif call.step.node is not None and call.complete:
+                self._end(call, ToolMessageError("The tool was not run."))
+
+    def _unanswered(self) -> list[_Call]:
+        return [call for call in self._calls.values() if not call.answered]
+
+    def _open(self, given: str | None, *, idle: bool = False) -> _Call | None:
+        """The first call with an id that has no answer; `idle`: and no tool that runs for it."""
+        for call in self._given.get(given or "", ()):
+            if not call.answered and not (idle and (call.running or call.result is not NOTHING)):
+                return call
+        return None
+
+    def _end(self, call: _Call, output: Any) -> None:
+        if call.answered or (isinstance(output, BaseException) and is_no_failure(output)):
+            call.result = NOTHING
+            return
+        call.answered = True
+        if not call.shown:
+            return
+        step, call_id, name = call.tool or call.step, call.call_id, call.step.name
+        if isinstance(output, BaseException):
+            self._emit(ToolFailed(step, call_id, name, self._sink.told_of(output)))
+        else:
+            self._emit(ToolFinished(step, call_id, name, output))
+
+    def _begin(self, model: Step, given: str | None, name: str, hosted: bool) -> _Call:
+        call_id = self._free_id(given or f"{model.run_id}-call-{len(self._calls) + 1}")
         step = Step(model.run_id, name, "tool", model.tags, model.node)
-        started = ToolCallStarted(step, call_id, name, model.run_id, hosted)
-        return _Call(step, call_id, self._show(started))
+        return self._show(given, ToolCallStarted(step, call_id, name, model.run_id, hosted))
 
-    def _show(self, started: ToolCallStarted) -> bool:
+    def _begin_here(self, step: Step, given: str | None) -> _Call:
+        return self._show(
+            given, ToolCallStarted(step, self._free_id(given or step.run_id), step.name)
+        )
+
+    def _show(self, given: str | None, started: ToolCallStarted) -> _Call:
         step = started.step
         shown = NOT_STREAMED.isdisjoint(step.tags) and self._sink.admits(started)
-        self._shown[started.call_id] = step if shown else None
+        call = self._add(_Call(step, started.call_id, given, shown))
         if shown:
             self._emit(started)
-        return shown
+        return call
 
-    def _tell_arguments(self, call: _Call, arguments: Any) -> None:
+    def _add(self, call: _Call) -> _Call:
+        self._calls[call.call_id] = call
+        if call.given:
+            self._given.setdefault(call.given, []).append(call)
+        return call
+
+    def _admits(self, step: Step, call_id: str) -> bool:
+        started = ToolCallStarted(step, call_id, step.name)
+        return NOT_STREAMED.isdisjoint(step.tags) and self._sink.admits(started)
+
+    def _name(self, call: _Call, given: str) -> None:
+        call.given = given
+        self._given.setdefault(given, []).append(call)
+
+    def _free_id(self, wanted: str) -> str:
+        """An id towards the client: models may give one twice."""
+        number, free = 1, wanted
+        while free in self._calls or (number > 1 and free in self._given):
+            number += 1
+            free = f"{wanted}-{number}"
+        return free
+
+    def _tell(self, call: _Call, text: str) -> None:
+        call.told = True
         if call.shown:
-            self._emit(ToolCallDelta(call.step, call.call_id, to_json(arguments).decode()))
+            self._emit(ToolCallDelta(call.step, call.call_id, text))
 
     def _complete(self, call: _Call, arguments: Any) -> None:
         if call.complete:
@@ -164,5 +273,14 @@ class Calls:
                 arguments = orjson.loads(arguments or "{}")
             except orjson.JSONDecodeError:
                 valid = False
+        if not call.told:
+            self._tell(call, to_json(arguments).decode())
         if call.shown:
             self._emit(ToolCalled(call.step, call.call_id, call.step.name, arguments, valid))
+
+
+def _content_of(output: Any) -> Any:
+    """What a client sees of a tool's answer: of a message its content."""
+    if not isinstance(output, ToolMessage):
+        return output
+    return ToolMessageError(str(output.content)) if output.status == "error" else output.content

@@ -45,7 +45,16 @@ OPTIONAL = {
     "terminal.py": {"click"},
 }
 LANGCHAIN = {
-    *("callbacks", "client", "conversations", "inputs", "messages", "narrator", "parsers"),
+    *(
+        "callbacks",
+        "client",
+        "conversations",
+        "inputs",
+        "listener",
+        "messages",
+        "narrator",
+        "parsers",
+    ),
     *("runs", "serialize", "tool_calls", "usage"),
 }
 

@@ -9,7 +9,15 @@ from langchain_core.messages import ToolMessage
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from asgi_stream.events import Event, Step, ToolCalled, ToolCallStarted, ToolFinished
+from asgi_stream.events import (
+    Event,
+    Step,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+from asgi_stream.messages import calls_in
 from asgi_stream.tool_calls import Calls
 
 from .corpus import Recording
@@ -102,3 +110,36 @@ def test_of_what_a_tool_returns_the_client_sees_the_answer_only(output: Any, ans
     calls.tool_started(TOOL, "c", {})
     calls.tool_ended(TOOL, output)
     assert sink.events[-1] == ToolFinished(TOOL, "c", "add", answer)
+
+
+def test_the_calls_that_a_node_is_given() -> None:
+    call = {"type": "tool_call", "id": "c", "name": "add", "args": {}}
+    assert list(calls_in([call, {"type": "tool_call", "id": None}, "x", {"type": "x"}])) == ["c"]
+    assert list(calls_in({"__type": "tool_call_with_context", "tool_call": call})) == ["c"]
+
+
+def test_a_hosted_tool_may_fail() -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    calls.made(MODEL, {"id": "s", "name": "add", "args": {}, "type": "server_tool_call"})
+    calls.answered(MODEL, {"tool_call_id": "s", "output": "no", "status": "error"})
+    calls.answered(MODEL, {"tool_call_id": "unknown", "output": "no"})
+    assert isinstance(sink.events[-1], ToolFailed)
+
+
+def test_what_a_tool_in_a_graph_has_returned_waits_for_its_message_or_the_end() -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    calls.grow(MODEL, PIECE)
+    calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
+    tool = Step("t", "add", "tool", (), "tools")
+    calls.tool_started(tool, "c", {})
+    calls.tool_ended(tool, 3)
+    calls.message(ToolMessage("of another call", tool_call_id="x"))
+    calls.settle("another")
+    assert isinstance(sink.events[-1], ToolCalled)
+    calls.conclude()
+    assert sink.events[-1] == ToolFinished(tool, "c", "add", 3)
+    calls.message(ToolMessage("too late", tool_call_id="c"))
+    calls.conclude()
+    assert sink.events[-1] == ToolFinished(tool, "c", "add", 3)

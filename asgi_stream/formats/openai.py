@@ -303,18 +303,24 @@ def _block(path: str, part: Any) -> Block:
 
 
 def tool_calls(path: str, calls: Any) -> list[dict[str, Any]]:
-    """OpenAI's tool calls as neutral ones."""
+    """OpenAI's tool calls as neutral ones.
+
+    A model may have made one with arguments that are no object as JSON. It has been sent as it was
+    made, so it is taken back, without arguments.
+    """
     found = []
     for n, call in enumerate(calls if isinstance(calls, list) else [calls]):
         match call:
             case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
-                try:
-                    known = orjson.loads(arguments or "{}")
-                except orjson.JSONDecodeError:
-                    known = None
-                if not isinstance(known, dict):
-                    raise refused(f"{path}.{n}.function.arguments", "expected an object as JSON")
-                found.append({"id": id_, "name": name, "args": known})
+                found.append({"id": id_, "name": name, "args": _arguments(arguments)})
             case _:
                 raise refused(f"{path}.{n}", "expected a tool call with its id and function")
     return found
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    try:
+        known = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return known if isinstance(known, dict) else {}

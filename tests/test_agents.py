@@ -1,0 +1,334 @@
+"""What a client is shown of agents whose code takes part: in tool calls, in text, in answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Annotated, Any, TypedDict
+from uuid import uuid4
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    ModelCallLimitMiddleware,
+    ToolCallLimitMiddleware,
+    ToolRetryMiddleware,
+    wrap_tool_call,
+)
+from langchain.agents.structured_output import ToolStrategy
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, ToolMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import Command, interrupt
+from pydantic import BaseModel
+
+from asgi_stream.events import (
+    NARRATED,
+    BlockFinished,
+    BlockStarted,
+    Event,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+
+from .corpus import record
+
+pytestmark = pytest.mark.anyio
+
+HI = {"messages": [("human", "hi")]}
+TEXT_ONLY = frozenset({TextDelta})
+
+
+class Turns(BaseChatModel):
+    """Says the next turn for each answer of its own or of a tool's that it is given."""
+
+    turns: Sequence[Sequence[AIMessageChunk]]
+
+    @property
+    def _llm_type(self) -> str:
+        return "turns"
+
+    def bind_tools(self, tools: Any, **_: Any) -> Any:
+        return self
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        raise NotImplementedError
+
+    async def _astream(self, messages: Any, *_: Any, **__: Any) -> AsyncIterator[Any]:
+        said = [message.type for message in messages]
+        turn = said.count("ai")
+        for chunk in self.turns[min(turn, len(self.turns) - 1)]:
+            yield ChatGenerationChunk(message=chunk.model_copy(deep=True))
+
+
+def piece(
+    id: str | None, name: str | None, args: str, index: int | None = 0, content: str = ""
+) -> AIMessageChunk:
+    chunk = {"name": name, "args": args, "id": id, "index": index, "type": "tool_call_chunk"}
+    return AIMessageChunk(content=content, tool_call_chunks=[chunk])  # type: ignore[list-item]
+
+
+def words(text: str) -> list[AIMessageChunk]:
+    return [AIMessageChunk(content=text)]
+
+
+@tool
+async def weather(city: str = "Oslo") -> str:
+    """The weather."""
+    return f"sunny in {city}"
+
+
+def results(events: Sequence[Event]) -> list[tuple[str, Any]]:
+    """The answers to calls, in order, with what the client sees of each."""
+    return [
+        (event.call_id, event.output if isinstance(event, ToolFinished) else "failed")
+        for event in events
+        if isinstance(event, ToolFinished | ToolFailed)
+    ]
+
+
+def called(events: Sequence[Event]) -> list[str]:
+    return [event.call_id for event in events if isinstance(event, ToolCalled)]
+
+
+def text(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+@wrap_tool_call
+async def cached(request: Any, handler: Any) -> ToolMessage:
+    """Answers without the tool."""
+    return ToolMessage("from cache", tool_call_id=request.tool_call["id"])
+
+
+@wrap_tool_call
+async def twice(request: Any, handler: Any) -> Any:
+    """Runs the tool twice, and takes the second answer."""
+    await handler(request)
+    return await handler(request)
+
+
+class Contact(BaseModel):
+    """A contact."""
+
+    name: str
+
+
+async def test_each_call_has_one_answer_whoever_gives_it() -> None:
+    one = [[piece("c1", "weather", '{"city": "Rome"}')], words("Done.")]
+    two = [
+        [piece("c1", "weather", "{}"), piece("c2", "weather", "{}", 1)],
+        words("Done."),
+    ]
+    limit = ToolCallLimitMiddleware(run_limit=1, exit_behavior="continue")
+    unknown = [[piece("c1", "wether", "{}")], words("Done.")]
+    structured = [[piece("c1", "Contact", '{"name": "Ada"}')]]
+    agents: Mapping[str, tuple[Any, list[tuple[str, Any]]]] = {
+        "the tool": (
+            create_agent(Turns(turns=one), [weather]),
+            [("c1", "sunny in Rome")],
+        ),
+        "a cache": (
+            create_agent(Turns(turns=one), [weather], middleware=[cached]),
+            [("c1", "from cache")],
+        ),
+        "the second try": (
+            create_agent(Turns(turns=one), [weather], middleware=[twice]),
+            [("c1", "sunny in Rome")],
+        ),
+        "a limit": (
+            create_agent(Turns(turns=two), [weather], middleware=[limit]),
+            [("c2", "failed"), ("c1", "sunny in Oslo")],
+        ),
+        "no such tool": (create_agent(Turns(turns=unknown), [weather]), [("c1", "failed")]),
+        "a structured response": (
+            create_agent(Turns(turns=structured), [], response_format=ToolStrategy(Contact)),
+            [("c1", "Returning structured response: name='Ada'")],
+        ),
+    }
+    for name, (agent, expected) in agents.items():
+        events = await record(agent, HI, NARRATED)
+        assert sorted(results(events)) == sorted(expected), name
+        assert sorted(called(events)) == sorted(id_ for id_, _ in expected), name
+
+
+async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
+    tries = 0
+
+    @tool
+    async def flaky() -> str:
+        """Fails twice of three times."""
+        nonlocal tries
+        tries += 1
+        if tries % 3:
+            raise ConnectionError("no")
+        return "got it"
+
+    retry = ToolRetryMiddleware(max_retries=3, initial_delay=0.001, jitter=False)
+    turns = [[piece("c", "flaky", "")], words("ok")]
+    events = await record(
+        create_agent(Turns(turns=turns), [flaky], middleware=[retry]), HI, NARRATED
+    )
+    assert results(events) == [("c", "got it")]
+    # A call without arguments has an object of none, which its client can send back.
+    [delta] = [event for event in events if isinstance(event, ToolCallDelta)]
+    assert delta.text == "{}"
+
+    tries = 0
+    gives_up = ToolRetryMiddleware(max_retries=1, initial_delay=0.001, jitter=False)
+    agent = create_agent(Turns(turns=turns), [flaky], middleware=[gives_up])
+    assert results(await record(agent, HI, NARRATED)) == [("c", "failed")]
+
+
+async def test_a_tool_that_ends_the_run_has_failed() -> None:
+    @tool
+    async def breaks() -> str:
+        """Breaks."""
+        raise ConnectionError("no")
+
+    agent = create_agent(Turns(turns=[[piece("c", "breaks", "{}")]]), [breaks])
+    events = await record(agent, HI, NARRATED)
+    assert results(events) == [("c", "failed")]
+
+
+async def test_a_call_that_nobody_answers_is_settled_at_the_end() -> None:
+    graph = StateGraph(MessagesState)
+    model = Turns(turns=[[piece("c", "weather", "{}")]])
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    async def run(state: MessagesState) -> Any:
+        """Runs the tool, and keeps its answer to itself."""
+        await weather.ainvoke({"type": "tool_call", "id": "d", "name": "weather", "args": {}})
+
+    graph.add_node("ask", ask)
+    graph.add_node("run", run)
+    graph.add_edge(START, "ask")
+    graph.add_edge("ask", "run")
+    events = await record(graph.compile(), HI, NARRATED)
+    assert results(events) == [("d", "sunny in Oslo"), ("c", "failed")]
+
+
+async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> None:
+    again = [
+        [piece("call_0", "weather", '{"city": "A"}')],
+        [piece("call_0", "weather", '{"city": "B"}')],
+        words("Done."),
+    ]
+    events = await record(create_agent(Turns(turns=again), [weather]), HI, NARRATED)
+    assert results(events) == [("call_0", "sunny in A"), ("call_0-2", "sunny in B")]
+
+    graph = StateGraph(MessagesState)
+    same = Turns(
+        turns=[
+            [piece("c", "weather", '{"city": "A"}'), piece("c", "weather", '{"city": "B"}', 1)],
+            words("Done."),
+        ]
+    )
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await same.ainvoke(state["messages"])]}
+
+    graph.add_node("ask", ask)
+    graph.add_node("tools", ToolNode([weather]))
+    graph.add_edge(START, "ask")
+    graph.add_conditional_edges("ask", tools_condition)
+    graph.add_edge("tools", "ask")
+    events = await record(graph.compile(), HI, NARRATED)
+    assert called(events) == ["c", "c-2"]
+    assert sorted(id_ for id_, _ in results(events)) == ["c", "c-2"]
+
+    late = [[piece(None, "weather", ""), piece("late", None, '{"city": "A"}')], words("Done.")]
+    events = await record(create_agent(Turns(turns=late), [weather]), HI, NARRATED)
+    [started] = [event for event in events if isinstance(event, ToolCallStarted)]
+    assert results(events) == [(started.call_id, "sunny in A")]
+
+
+async def test_a_call_that_an_answer_goes_on_with_is_not_announced_again() -> None:
+    @tool
+    async def pay(amount: int) -> str:
+        """Pays."""
+        return f"paid {amount}: {interrupt('ok?')}"
+
+    turns = [[piece("p", "pay", '{"amount": 5}')], words("Done.")]
+    agent = create_agent(Turns(turns=turns), [pay], checkpointer=InMemorySaver())
+    configured = agent.with_config(configurable={"thread_id": uuid4().hex})
+    first = await record(configured, HI, NARRATED)
+    assert (called(first), results(first)) == (["p"], [])
+    wrapped: Any = RunnableLambda(lambda _: Command(resume="yes"))
+    answer = wrapped | configured
+    second = await record(answer, "yes", NARRATED)
+    assert (called(second), results(second)) == ([], [("p", "paid 5: yes")])
+    assert text(second) == "Done."
+
+
+async def test_text_that_no_model_says_is_said_once() -> None:
+    class Guard(AgentMiddleware):
+        async def aafter_agent(self, state: Any, runtime: Any) -> Any:
+            return {"messages": [AIMessage("Blocked.")]}
+
+    guarded = create_agent(Turns(turns=[words("Secret. ")]), [], middleware=[Guard()])
+    looping = Turns(turns=[[piece("c", "weather", "{}", content="Let me look. ")]])
+    limit = ModelCallLimitMiddleware(run_limit=2, exit_behavior="end")
+    limited = create_agent(looping, [weather], middleware=[limit])
+    for wants in (TEXT_ONLY, NARRATED):
+        events = await record(guarded, HI, wants)
+        assert text(events) == "Secret. Blocked."
+        said = text(await record(limited, HI, wants))
+        assert said.startswith("Let me look. Let me look. Model call limits exceeded")
+    opened = [event.block for event in events if isinstance(event, BlockStarted)]
+    closed = [event.block for event in events if isinstance(event, BlockFinished)]
+    assert opened == closed
+    assert len(set(opened)) == 2
+
+
+class Nested(TypedDict):
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+async def test_messages_that_a_graph_has_already_are_not_said_again() -> None:
+    inner = StateGraph(Nested)
+    inner.add_node("two", lambda _: {"messages": [AIMessage("one "), AIMessage("two ")]})
+    inner.add_node("call", lambda _: Command(update={"messages": AIMessage("three ", id="3")}))
+    inner.add_edge(START, "two")
+    inner.add_edge("two", "call")
+    outer = StateGraph(Nested)
+    outer.add_node("inner", inner.compile())
+    outer.add_node("again", lambda state: {"messages": state["messages"]})
+    outer.add_edge(START, "inner")
+    outer.add_edge("inner", "again")
+    history = {"messages": [("human", "hi"), ("ai", "old"), ("human", "ho")]}
+    for wants in (TEXT_ONLY, NARRATED):
+        assert text(await record(outer.compile(), history, wants)) == "one two three "
+
+
+async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> None:
+    quiet = Turns(turns=[words("a note")]).with_config(tags=["nostream"])
+    loud = Turns(turns=[words("the answer")])
+
+    async def note(state: MessagesState) -> Any:
+        return {"messages": [await quiet.ainvoke(state["messages"])]}
+
+    async def answer(state: MessagesState) -> Any:
+        await asyncio.sleep(0)
+        return {"messages": [await loud.ainvoke("x")]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("note", note)
+    graph.add_node("answer", answer)
+    graph.add_edge(START, "note")
+    graph.add_edge("note", "answer")
+    for wants in (TEXT_ONLY, NARRATED):
+        assert text(await record(graph.compile(), HI, wants)) == "the answer"
