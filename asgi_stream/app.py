@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from asyncio import AbstractEventLoop, Task
+from asyncio import AbstractEventLoop
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
@@ -41,6 +41,7 @@ from .routes import StreamRoute
 from .shutdown import SignalHook
 from .stream import Stream
 from .table import TITLE, Table
+from .tasks import RunTasks
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -160,14 +161,15 @@ class StreamApp:
 
         A run that ignores its cancellation is waited for a little longer than ``limits.grace``.
         """
-        here, loop = self._here(), asyncio.get_running_loop()
+        here = self._here()
         here.close()
-        grace = max((route.limits.grace for route in self._table.routes), default=0.0)
-        until = loop.time() + grace + CLEAN_UP_SECONDS
-        while here.tasks and (left := until - loop.time()) > 0:
-            await asyncio.wait(here.tasks, timeout=left)
+        await here.ended(self._clean_up_seconds())
         for store in self._table.stores:
             await store.aclose()
+
+    def _clean_up_seconds(self) -> float:
+        grace = max((route.limits.grace for route in self._table.routes), default=0.0)
+        return grace + CLEAN_UP_SECONDS
 
     def serves(self, scope: Scope) -> bool:
         """Whether a route of the table, or a page, has this HTTP scope's path and method."""
@@ -229,6 +231,10 @@ class StreamApp:
         finally:
             here.streams.discard(found)
             found.leave()
+        if here.closing:
+            # Without a lifespan it is for its requests only that a server waits.
+            await here.ended_for_all(self._clean_up_seconds())
+        return None
 
     async def _elsewhere(
         self, error: StreamError, scope: Scope, receive: Receive, send: Send
@@ -319,9 +325,7 @@ def _telemetry() -> Telemetry:
     return Telemetry()
 
 
-def _made(
-    route: StreamRoute, prepared: Prepared, request: Request, tasks: set[Task[None]]
-) -> Stream:
+def _made(route: StreamRoute, prepared: Prepared, request: Request, tasks: RunTasks) -> Stream:
     # A browser's EventSource comes back with the id of the last frame that had one.
     returns = request.method == "GET" and not prepared.gathered
     first_line = f"id: {prepared.request.run_id}\n".encode() if returns else b""

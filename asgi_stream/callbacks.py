@@ -8,30 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import sys
 from asyncio import AbstractEventLoop, CancelledError, Task
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as NotYet
-from contextvars import Context, ContextVar
 from pathlib import Path
 from threading import get_ident
 from typing import Any
 from uuid import UUID
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import langchain_core
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables.config import var_child_runnable_config
 
 from .events import Event, Step
 from .pacing import Pacer
 from .sink import Sink
+from .tasks import context_of, in_context_of, made_in, start_run
 
 AHEAD = 64
 """How many tokens a thread may say before it waits for the loop to have heard them."""
 
 _LANGCHAIN = str(Path(langchain_core.__file__).parent)
-_tracker: ContextVar[Tracker] = ContextVar("asgi_stream_tracker")
+_CALLBACKS = str(Path(langchain_core.__file__).parent / "callbacks")
 
 
 class Tracker(BaseCallbackHandler):
@@ -50,18 +49,24 @@ class Tracker(BaseCallbackHandler):
         self.finished = False
         self.output: Any = None
         self.refusing = False
-        """Once set, no step starts and no token is taken: a thread is stopped at its next one."""
+        """Once set, no step starts and no token is taken, but in the clean-up of a cancelled task.
+
+        A thread is stopped at its next one.
+        """
         self._sink = sink
         self._pacer = pacer
-        self._tasks: WeakSet[Task[Any]] = WeakSet()
-        self._started_in: dict[UUID, Task[Any] | None] = {}
+        self._tasks: WeakKeyDictionary[Task[Any], int] = WeakKeyDictionary()
+        self._cancelled: WeakSet[Task[Any]] = WeakSet()
+        self._started_in: dict[UUID, tuple[Task[Any] | None, int]] = {}
+        self._clean_up: set[UUID] = set()
+        self._swallowed = False
         self._said_in_threads = 0
         self._loop: AbstractEventLoop = asyncio.get_running_loop()
         self._thread = get_ident()
 
     def follow(self) -> None:
         """Take the current task as the run's, and all tasks started from it as its children."""
-        _tracker.set(self)
+        start_run(self)
 
     def tasks(self) -> set[Task[Any]]:
         """The tasks that steps of the run were started in and that are not done."""
@@ -70,24 +75,55 @@ class Tracker(BaseCallbackHandler):
     def in_threads(self) -> list[str]:
         """The names of open steps that threads have started."""
         started = tuple(self._started_in.items())  # threads start and end steps meanwhile
-        steps = (self.steps.get(run_id) for run_id, task in started if task is None)
+        steps = (self.steps.get(run_id) for run_id, (task, _) in started if task is None)
         return [step.name for step in steps if step is not None]
 
     def has_moved_on(self) -> bool:
         """Whether an open step goes on in another task than the one that it was started in."""
-        return any(task is not None and task.done() for task in tuple(self._started_in.values()))
+        started = tuple(self._started_in.values())
+        return any(task is not None and task.done() for task, _ in started)
 
-    def orphans(self) -> set[Task[Any]]:
-        """Tasks of this run that LangChain itself made and that are not done.
+    def orphans(self, tasks: Iterable[Task[Any]]) -> set[Task[Any]]:
+        """Those of the run's `tasks` to be cancelled next; each is returned once.
 
-        `RunnableParallel` makes a task for each chunk of each branch and cancels none of them; no
-        callback tells of those. A task that the user's code made is left alone here.
+        They are the outermost that steps were started in, or that LangChain itself made, and that
+        nobody has cancelled yet. `RunnableParallel` makes a task for each chunk of each branch and
+        cancels none of them; no callback tells of those. Another task that the user's code made is
+        left alone here, and so is what a clean-up has started.
         """
-        return {
-            task
-            for task in asyncio.all_tasks()
-            if _made_by_langchain(task) and _context(task).get(_tracker) is self
+        depths: dict[Task[Any], int] = {}
+        for task in tasks:
+            if not (task.done() or task.cancelling() or task in self._cancelled):
+                depth = self._tasks.get(task)
+                if depth is None:
+                    depth = self._depth_by_context(task)
+                if depth is not None:
+                    depths[task] = depth
+        orphans = {task for task, depth in depths.items() if depth == min(depths.values())}
+        self._cancelled.update(orphans)
+        return orphans
+
+    def _depth_by_context(self, task: Task[Any]) -> int | None:
+        """How deep in the run LangChain has made `task`; None if it has not."""
+        if not made_in(task, _LANGCHAIN) or made_in(task, _CALLBACKS):
+            return None  # LangChain shields callbacks on purpose
+        config: Any = context_of(task).get(var_child_runnable_config) or {}
+        parent = getattr(config.get("callbacks"), "parent_run_id", None)
+        if parent in self._clean_up:
+            return None
+        return 1 + self._started_in[parent][1] if parent in self._started_in else 0
+
+    def names(self, tasks: set[Task[Any]]) -> set[str]:
+        """What `tasks` are at: their innermost steps, or else the user's coroutine functions."""
+        names = {
+            task: step.name
+            for run_id, (task, _) in self._started_in.items()
+            if task in tasks and (step := self.steps.get(run_id))
         }
+        for task in tasks - names.keys():
+            if not made_in(task, _LANGCHAIN):
+                names[task] = getattr(task.get_coro(), "__qualname__", task.get_name())
+        return set(names.values())
 
     # For a Tracker that tells what it has heard; this one tells nothing.
 
@@ -126,7 +162,7 @@ class Tracker(BaseCallbackHandler):
         return self._token_and_pause if self._pacer.due() else self._token
 
     def _token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
-        if self.refusing:
+        if self.refusing and run_id not in self._clean_up:
             raise CancelledError
         if said := self._heard(run_id, token, chunk):
             self._sink.put(said)
@@ -168,23 +204,42 @@ class Tracker(BaseCallbackHandler):
     def _started(
         self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
     ) -> Step:
-        if self.refusing:
-            raise CancelledError
         task = asyncio.current_task() if get_ident() == self._thread else None
+        parent: Any = about.get("parent_run_id")
+        within, depth = self._started_in.get(parent, (None, 0))
+        if self.refusing:
+            self._refuse(run_id, task, parent, within)
         # A worker that serves several runs takes steps of this one too; it is not ours.
-        if task is not None and _tracker.get(None) is self:
-            self._tasks.add(task)
+        elif task is not None and in_context_of(self):
+            self._tasks.setdefault(task, depth + 1)
         known = serialized or {}
         name = about.get("name") or known.get("name") or (known.get("id") or ["Unnamed"])[-1]
         node = (about.get("metadata") or {}).get("langgraph_node")
         step = Step(str(run_id), name, type_, about.get("tags") or (), node)
         self.steps[run_id] = step
-        self._started_in[run_id] = task
+        self._started_in[run_id] = task, depth + 1
         if run_id == self.root_id:
             self.root = step
         return step
 
+    def _refuse(
+        self, run_id: UUID, task: Task[Any] | None, parent: UUID | None, within: Task[Any] | None
+    ) -> None:
+        """Let a step start if the clean-up of a cancelled task needs it.
+
+        Raises:
+            CancelledError: It does not. What goes on in a task that has swallowed its cancellation
+                is no clean-up.
+        """
+        cancelled = any(each is not None and each.cancelling() for each in (task, within))
+        if task is None or self._swallowed or not (cancelled or parent in self._clean_up):
+            raise CancelledError
+        self._clean_up.add(run_id)
+
     def _ended(self, run_id: UUID, output: Any) -> None:
+        if self.refusing and run_id not in self._clean_up:
+            task, _ = self._started_in.get(run_id, (None, 0))
+            self._swallowed |= task is not None and task.cancelling() > 0
         self._close(run_id)
         if run_id == self.root_id:
             self.finished, self.output = True, output
@@ -233,15 +288,3 @@ class Tracker(BaseCallbackHandler):
         self._close(run_id)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
-
-
-def _made_by_langchain(task: Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and code.co_filename.startswith(_LANGCHAIN)
-
-
-def _context(task: Task[Any]) -> Context:
-    if sys.version_info >= (3, 12):  # pragma: no cover - coverage is taken on Python 3.11
-        return task.get_context()
-    # Python 3.11 keeps a task's context to itself, but shows it to the garbage collector.
-    return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from asyncio import Task, TimerHandle
+from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +21,7 @@ from .routes import StreamRoute
 from .stores import RunRecord, State, Taken
 from .stores.memory import MemoryStore
 from .stream import Stream
+from .tasks import RunTasks
 
 logger = logging.getLogger("asgi_stream")
 
@@ -39,7 +40,7 @@ class Detached(Stream):
         route: The route's options.
         resume: How the run is kept.
         record: What is known of the run before it begins.
-        tasks: A set that keeps the run's tasks alive.
+        tasks: Keeps the run's tasks alive.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Detached(Stream):
         resume: Resume,
         record: RunRecord,
         *,
-        tasks: set[Task[None]],
+        tasks: RunTasks,
     ) -> None:
         # Readers have deadlines and pings of their own.
         limits = replace(route.limits, send=None, ping=0)

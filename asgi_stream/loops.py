@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Task
 from collections.abc import Callable
 
 from .detached import Detached
 from .outbox import Outbox
+from .tasks import RunTasks
 
 
 class OnLoop:
@@ -16,8 +18,9 @@ class OnLoop:
         self.streams: set[Outbox] = set()
         self.runs: set[Detached] = set()
         """Those that outlive their readers."""
-        self.tasks: set[Task[None]] = set()
+        self.tasks = RunTasks()
         self.closing = False
+        self._ending: Task[None] | None = None
 
     def close(self) -> None:
         self.closing = True
@@ -40,3 +43,16 @@ class OnLoop:
         run.on_end = ended
         if self.closing:
             run.shut_down()
+
+    async def ended(self, seconds: float) -> None:
+        """Wait until no run goes on and each has cleaned up, for at most `seconds`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self.tasks and (left := until - loop.time()) > 0:
+            await asyncio.wait(self.tasks, timeout=left)
+
+    async def ended_for_all(self, seconds: float) -> None:
+        """The same for each of many requests, whose waiting is done once."""
+        if self._ending is None or self._ending.done():
+            self._ending = asyncio.get_running_loop().create_task(self.ended(seconds))
+        await asyncio.shield(self._ending)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import CancelledError, Task
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -14,6 +14,7 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, 
 from langchain_core.runnables.config import merge_configs
 
 from .callbacks import Tracker
+from .cleanup import clean_up
 from .errors import InvalidRequest, RunIncomplete
 from .events import (
     BlockStarted,
@@ -32,13 +33,11 @@ from .narrator import Narrator
 from .pacing import Pacer
 from .requests import RunRequest
 from .sink import Sink
+from .tasks import RunTasks
 
 __all__ = ["Run", "is_runnable", "many", "merge_configs", "schema_of", "with_tools"]
 
 logger = logging.getLogger("asgi_stream")
-
-PROMPT_SECONDS = 0.2
-"""How long a cancelled run may take before its children are cancelled under it."""
 
 
 def is_runnable(value: object) -> bool:
@@ -94,7 +93,7 @@ class Run:
         request: With what.
         sink: Where the events go.
         grace: Seconds to clean up after a cancel before it is reported.
-        tasks: A set that keeps this run's tasks alive; they leave it when they are done.
+        tasks: Keeps this run's tasks alive; they leave it when they are done.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class Run:
         *,
         sink: Sink,
         grace: float,
-        tasks: set[Task[None]],
+        tasks: RunTasks,
     ) -> None:
         self._runnable = runnable
         self._request = request
@@ -229,23 +228,13 @@ class Run:
         Args:
             moved_on: Whether steps go on in tasks that no callback has told of.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._grace
-        await _done({self._task}, min(PROMPT_SECONDS, self._grace))
-        orphans = self._tracker.tasks()
-        if moved_on:
-            orphans |= self._tracker.orphans()
-        orphans.discard(self._task)
-        for task in orphans:
-            task.cancel()
-        running = await _done({self._task, *orphans}, deadline - loop.time())
-        if self._tracker.in_threads():
-            await asyncio.sleep(max(0.0, deadline - loop.time()))
-        names = self._tracker.in_threads()
-        if running or names:
+        names = await clean_up(
+            self._task, self._tracker, self._tasks, grace=self._grace, moved_on=moved_on
+        )
+        if names is not None:
             logger.warning(
                 "run %s of %s goes on %g s after it was cancelled%s: it ignores the cancellation,"
-                " or is a sync step, which cannot be stopped",
+                " is shielded from it, or is a sync step, which cannot be stopped",
                 self._request.run_id,
                 self._name,
                 self._grace,
@@ -283,12 +272,6 @@ def _close_with(stack: AsyncExitStack, chunks: Any) -> None:
     close = getattr(chunks, "aclose", None)
     if close is not None:
         stack.push_async_callback(close)
-
-
-async def _done(tasks: Iterable[Task[None]], seconds: float) -> set[Task[None]]:
-    """Wait for `tasks`, for at most `seconds`; those that are not done."""
-    _, pending = await asyncio.wait(set(tasks), timeout=max(0.0, seconds))
-    return pending
 
 
 def _langchain_event(event: Any, *, inputs: bool) -> LangChainEvent:

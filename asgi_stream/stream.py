@@ -6,7 +6,7 @@ All deadlines of a run live here, and all failures become a `RunError` here, onc
 from __future__ import annotations
 
 import asyncio
-from asyncio import Future, Task
+from asyncio import Future
 from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Any, cast
@@ -24,6 +24,7 @@ from .routes import StreamRoute
 from .runs import Run, merge_configs
 from .serialize import to_json
 from .sink import opens
+from .tasks import RunTasks
 
 
 class Stream(Outbox):
@@ -37,7 +38,7 @@ class Stream(Outbox):
         route: The route's options.
         limits: Instead of the route's.
         first_line: Bytes in front of the first frame (a browser's event id).
-        tasks: A set that keeps the run's tasks alive.
+        tasks: Keeps the run's tasks alive.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Stream(Outbox):
         *,
         limits: Limits | None = None,
         first_line: bytes = b"",
-        tasks: set[Task[None]],
+        tasks: RunTasks,
     ) -> None:
         run_id = str(prepared.request.run_id)
         limits = limits or route.limits

@@ -30,6 +30,7 @@ from langgraph.types import Command, interrupt
 from asgi_stream.events import NARRATED, Event, LangChainEvent, OutputChunk, RunError, Step
 from asgi_stream.requests import RunRequest
 from asgi_stream.runs import Run
+from asgi_stream.tasks import RunTasks
 
 from .models import AtOnce, Plain, Scripted, chain_of
 
@@ -447,7 +448,7 @@ async def record(
     runnable: Any, input: Any, wants: Set[type[Event]], stream: Any = None
 ) -> list[Event]:
     sink = Recording(wants)
-    tasks: set[Task[None]] = set()
+    tasks = RunTasks()
     request = RunRequest(input=input, stream=stream or {})
     Run(runnable, request, sink=sink, grace=1, tasks=tasks)
     async with asyncio.timeout(10):

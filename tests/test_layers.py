@@ -10,12 +10,12 @@ import asgi_stream
 PACKAGE = Path(asgi_stream.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "lzstring", "serialize", "importer", "shutdown", "telemetry"},
+    {"errors", "limits", "lzstring", "serialize", "importer", "shutdown", "tasks", "telemetry"},
     {"events", "hosts", "stores"},
     {"content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "tool_calls", "usage"},
-    {"listener"},
+    {"cleanup", "listener"},
     {"narrator"},
     {"runs"},
     {"checks"},

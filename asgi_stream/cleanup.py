@@ -1,0 +1,61 @@
+"""The end of a run that was cancelled or has failed: its tasks finish, or are cancelled once."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Task
+from collections.abc import Iterable
+from typing import Any
+
+from .callbacks import Tracker
+from .tasks import RunTasks
+
+PROMPT_SECONDS = 0.2
+"""How long a cancelled task has to cancel those that it waits for, before they count as orphans."""
+
+
+async def clean_up(
+    root: Task[None], tracker: Tracker, tasks: RunTasks, *, grace: float, moved_on: bool
+) -> set[str] | None:
+    """Wait until nothing of a run goes on, for at most `grace` seconds.
+
+    No task is cancelled that is being cancelled already, by whomever: a second cancellation would
+    cut its clean-up off. Orphans, which nobody cancels, are cancelled from the outside in, because
+    one of them may be about to cancel those below it.
+
+    Args:
+        root: The run's own task, which has been cancelled or is about to end.
+        tracker: The run's callback handler.
+        tasks: The tasks of the event loop's runs.
+        grace: Seconds. What goes on after that is left alone.
+        moved_on: Steps go on in tasks that no callback has told of.
+
+    Returns:
+        Names of what goes on after `grace` seconds, as far as it has any; None if nothing does.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + grace
+    await _wait({root}, PROMPT_SECONDS)
+    if not moved_on:
+        await _cancel_orphans(tracker, tracker.tasks())
+    while live := {task for task in (root, *await tasks.started_by(tracker)) if not task.done()}:
+        await _cancel_orphans(tracker, live)
+        if (left := deadline - loop.time()) <= 0:
+            break
+        await _wait(live, left)
+    if tracker.in_threads():
+        await asyncio.sleep(max(0.0, deadline - loop.time()))
+    live = {task for task in live if not task.done()}
+    in_threads = tracker.in_threads()
+    return {*in_threads, *tracker.names(live)} if live or in_threads else None
+
+
+async def _cancel_orphans(tracker: Tracker, tasks: Iterable[Task[Any]]) -> None:
+    while orphans := tracker.orphans(tasks):
+        for task in orphans:
+            task.cancel()
+        await _wait(orphans, PROMPT_SECONDS)
+
+
+async def _wait(tasks: Iterable[Task[Any]], seconds: float) -> None:
+    await asyncio.wait(set(tasks), timeout=seconds)
