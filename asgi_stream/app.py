@@ -269,6 +269,7 @@ class StreamApp:
             return await answer_about(runs, asked, request)
         if "last-event-id" in request.headers:
             return await come_back(runs, request)
+        await here.gate.pass_()
         prepared = await prepare(route, endpoint, request, self._telemetry)
         if isinstance(prepared, Document):
             return json_response(prepared.body)

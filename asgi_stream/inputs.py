@@ -12,6 +12,7 @@ import typing
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any, NotRequired, Required
 
 from langchain_core.messages import BaseMessage, convert_to_messages
@@ -217,18 +218,19 @@ def _as_mapping(valid: Any) -> Any:
 
 def _with_messages(value: Any, wanted: Any, path: str) -> Any:
     """`value` with message-likes made messages wherever `wanted` says messages."""
-    wanted = _plain_type(wanted)
-    members = arms(wanted)
-    for arm in members:
-        if is_list_of_messages(arm):
+    try:
+        members, hints = _members_and_fields(wanted)
+    except TypeError:  # what is annotated with cannot be hashed
+        members, hints = _members_and_fields.__wrapped__(wanted)
+    for is_list, is_message in members:
+        if is_list:
             if isinstance(value, list):
                 return [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
             # LangGraph takes one message for a list of one.
-            if isinstance(value, (str, dict)) and members == [arm]:
+            if isinstance(value, (str, dict)) and len(members) == 1:
                 return [_message(value, path)]
-        if isinstance(value, (list, dict)) and _is_message(arm):
+        if is_message and isinstance(value, (list, dict)):
             return _message(value, path)
-    hints = fields_of(wanted)
     if not hints or not isinstance(value, dict):
         return value
     return {
@@ -237,6 +239,14 @@ def _with_messages(value: Any, wanted: Any, path: str) -> Any:
         else inner
         for name, inner in value.items()
     }
+
+
+@lru_cache(maxsize=256)
+def _members_and_fields(wanted: Any) -> tuple[list[tuple[bool, bool]], dict[str, Any]]:
+    """For each member of a type whether it is a list of messages and a message; and its fields."""
+    wanted = _plain_type(wanted)
+    members = [(is_list_of_messages(arm), _is_message(arm)) for arm in arms(wanted)]
+    return members, fields_of(wanted)
 
 
 def _message(value: Any, path: str) -> Any:

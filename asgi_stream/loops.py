@@ -7,6 +7,7 @@ from asyncio import Task
 from collections.abc import Callable
 
 from .detached import Detached
+from .gate import Gate
 from .outbox import Outbox
 from .tasks import RunTasks
 
@@ -19,6 +20,7 @@ class OnLoop:
         self.runs: set[Detached] = set()
         """Those that outlive their readers."""
         self.tasks = RunTasks()
+        self.gate = Gate()
         self.closing = False
         self._ending: Task[None] | None = None
 

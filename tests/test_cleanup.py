@@ -259,16 +259,29 @@ async def test_closing_waits_for_a_clean_up() -> None:
 async def test_a_request_lasts_as_long_as_a_clean_up_when_the_server_stops() -> None:
     """A server waits for its requests, and without a lifespan for nothing else."""
     held = Held()
-    app = StreamApp([StreamRoute("/", RunnableLambda(held.step()))])
-    async with Exchange(app, "POST", "/", 1, headers=JSON) as exchange:
-        await held.until_held("a")
+    app = StreamApp([StreamRoute(f"/{name}", RunnableLambda(held.step(name))) for name in "ab"])
+    async with (
+        Exchange(app, "POST", "/a", 1, headers=JSON) as one,
+        Exchange(app, "POST", "/b", 1, headers=JSON) as other,
+    ):
+        await held.until_held("a", "b")
         app._close_all()
-        await exchange.finished()
-        assert b'"shutdown"' in exchange.body
-        assert held.released == {"a": 1}
+        for exchange in (one, other):
+            await exchange.finished()
+            assert b'"shutdown"' in exchange.body
+            assert held.released == {"a": 1, "b": 1}
 
 
-@pytest.mark.parametrize("release", [Scripted(script=["x", "y"]), RunnableLambda(first)])
+async def slowly(values: AsyncIterator[Any]) -> AsyncIterator[str]:
+    async for _ in values:
+        yield "x"
+        await asyncio.sleep(CLEAN_UP_SECONDS)
+        yield "y"
+
+
+@pytest.mark.parametrize(
+    "release", [Scripted(script=["x", "y"]), RunnableLambda(first), RunnableGenerator(slowly)]
+)
 async def test_a_clean_up_may_run_a_runnable(release: Runnable[Any, Any]) -> None:
     held, done = Held(), list[Any]()
     chain = RunnableLambda(lambda x: x) | RunnableParallel(a=release)

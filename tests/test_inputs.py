@@ -225,3 +225,9 @@ def test_a_list_reducer_is_seen_through_its_annotation() -> None:
     assert InputSchema(graph).check({"messages": [["human", "hi"]]}) == {
         "messages": [HumanMessage("hi")]
     }
+
+
+def test_messages_are_made_where_a_type_cannot_be_hashed() -> None:
+    declared = Annotated[list[AnyMessage], {"not": "hashable"}]
+    schema = InputSchema(RunnableLambda(lambda x: x), declared)
+    assert schema.check([["human", "hi"]]) == [HumanMessage("hi")]

@@ -10,7 +10,17 @@ import asgi_stream
 PACKAGE = Path(asgi_stream.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "lzstring", "serialize", "importer", "shutdown", "tasks", "telemetry"},
+    {
+        "errors",
+        "gate",
+        "limits",
+        "lzstring",
+        "serialize",
+        "importer",
+        "shutdown",
+        "tasks",
+        "telemetry",
+    },
     {"events", "hosts", "stores"},
     {"content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
