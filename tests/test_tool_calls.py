@@ -137,9 +137,9 @@ def test_what_a_tool_in_a_graph_has_returned_waits_for_its_message_or_the_end() 
     calls.tool_ended(tool, 3)
     calls.message(ToolMessage("of another call", tool_call_id="x"))
     calls.settle("another")
-    assert isinstance(sink.events[-1], ToolCalled)
+    assert not any(isinstance(event, ToolFinished) for event in sink.events)
     calls.conclude()
-    assert sink.events[-1] == ToolFinished(tool, "c", "add", 3)
     calls.message(ToolMessage("too late", tool_call_id="c"))
     calls.conclude()
-    assert sink.events[-1] == ToolFinished(tool, "c", "add", 3)
+    finished = [event for event in sink.events if isinstance(event, ToolFinished)]
+    assert finished == [ToolFinished(tool, "c", "add", 3)]
