@@ -121,6 +121,8 @@ class Replay(Outbox):
                 return self.fail(FramesGone())
             self.add(gap)
             self._next = page.first
+            if page.ended and not page.frames:
+                return self.fail(FramesGone())  # the last one too
         self._add(page.first, page.frames, page.ended)
         self._behind = self._behind or page.more
         if page.final is not None:

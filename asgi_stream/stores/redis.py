@@ -13,11 +13,10 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ..errors import StoreUnavailable, TooManyOwned, WorkerLost, mask_passwords
+from ..errors import StoreUnavailable, TooManyOwned, mask_passwords
 from . import Follower, Page, Producer, Quota, RunRecord, Taken
 from .redis_append import Append
 from .redis_commands import (
@@ -27,26 +26,20 @@ from .redis_commands import (
     Probe,
     contiguous,
     number_of,
-    unpacked_record,
     without_prefix,
 )
 from .redis_link import Command, NoBackoff, Redis, Retry
+from .redis_lookup import PATIENCE_OF_REQUESTS, Lookup
 from .redis_scripts import CLAIM, FINISH
 from .redis_worker import Worker
 
 __all__ = ["RedisStore"]
-
-PATIENCE_OF_REQUESTS = 1.0
-"""Seconds that a new request waits for a Redis that does not answer."""
 
 PAGE_FRAMES = 500
 
 SKIPPED = 1_000_000
 """Ids that are left out when a run is finished whose newest frames Redis may have lost: others may
 have been shown under them."""
-
-POLL_SECONDS = 0.05
-"""Between two looks for what another worker is about to write."""
 
 
 class RedisStore:
@@ -107,12 +100,19 @@ class RedisStore:
         return f"RedisStore({mask_passwords(repr(self._url))})"
 
     async def check(self) -> None:
+        # All that a run with an owner, a key and a quota needs, for a run that nobody sees.
         here = self._here()
-        made = here.make(Probe(), keep=1, key="ready", place=None, quota=None)
+        await here.link.meet(0.0)
+        probe, quota = Probe(), Quota("ready", 1_000_000)
+        made = here.make(probe, keep=1, key="ready", place=None, quota=quota)
         await here.link.do(
-            ("DEL", made.log),
+            ("DEL", *made.keys),
+            made.own(here.packed(probe.record), overwrite=True, extend=True),
+            made.count(quota.limit),
             made.change(1, [b"ready"], 1, after=0),
             *made.entries(MARGIN_SECONDS),
+            ("XRANGE", made.log, 1, "+", "COUNT", 1),
+            ("ZREM", made.quota, made.run_id),
             ("PUBLISH", made.channel, b""),
             patience=0.0,
         )
@@ -144,6 +144,7 @@ class RedisStore:
         except BaseException:
             self._undo(here, made)
             raise
+        made.server = here.link.server
         here.made[run_id] = made
         here.beat()
         if key is not None:
@@ -175,7 +176,7 @@ class RedisStore:
         except StoreUnavailable:
             # The run's worker could not renew its lease either. It gets the time to do so, from the
             # moment on when Redis can be written again.
-            await here.unsettle(self._patience)
+            await here.health.unsettle(self._patience)
             done = 0
         if not done:
             raise Taken
@@ -183,46 +184,44 @@ class RedisStore:
     async def read(self, run_id: str, after: int) -> Page | None:
         log = self._keys.of_run(run_id)[0]
         read = ("XRANGE", log, after + 1, "+", "COUNT", PAGE_FRAMES)
-        entries, record, server, alive = await self._look_at(run_id, read, self._patience)
-        if entries:
-            first, count = number_of(entries[0]), contiguous(entries)
-            ended = count == len(entries) and b"e" in entries[-1][1]
-            more = not ended and (count < len(entries) or count == PAGE_FRAMES)
-            final = None if alive or ended or more else self._final(first + count, server)
-            frames = [fields[b"f"] for _, fields in entries[:count]]
-            return Page(first, frames, ended, more, final)
-        if record is None:
-            back = self._here().has_been_away or await self._here().is_unsettled(self._patience)
-            return Page(after + 1, (), False, False) if back else None
-        ended = record.ended is not None
-        first = record.frames + 1 if ended else after + 1
-        return Page(first, (), ended, False, None if alive else self._final(after + 1, server))
+        seen = await self._lookup.see(run_id, read, self._patience)
+        newest, frames, record = after, list[bytes](), seen.record
+        first, closed, more = after + 1, False, False
+        if seen.entries:
+            first, count = number_of(seen.entries[0]), contiguous(seen.entries)
+            newest = first + count - 1
+            closed = count == len(seen.entries) and b"e" in seen.entries[-1][1]
+            more = not closed and (count < len(seen.entries) or count == PAGE_FRAMES)
+            frames = [fields[b"f"] for _, fields in seen.entries[:count]]
+        elif record is None and not seen.leased:
+            return Page(first, (), False, False) if await self._lookup.may_come() else None
+        if closed or more:
+            return Page(first, frames, closed, more)
+        lost = record is not None and record.frames > newest
+        if record is not None and record.ended is not None:
+            if lost and self._here().misses(run_id):
+                return Page(first, frames, False, False)  # who has made it may write it again
+            return Page(first if frames else record.frames + 1, frames, not frames, bool(frames))
+        if seen.alive:
+            return Page(first, frames, False, False)
+        known = not lost and seen.is_certain
+        end = max(newest, record.frames if record else 0) + 1
+        return Page(first, frames, False, False, final=end if known else end + SKIPPED)
 
     async def find(self, run_id: str) -> RunRecord | None:
-        here, loop = self._here(), asyncio.get_running_loop()
-        found = await self._find(run_id)
-        until = loop.time() + 2 * self._lease
-        while found is None and loop.time() < until:
-            if not await here.is_unsettled(PATIENCE_OF_REQUESTS) and not here.has_been_away:
-                return await self._find(run_id)
-            await asyncio.sleep(POLL_SECONDS)
-            found = await self._find(run_id)
-        return found
+        return await self._lookup.find(run_id)
 
     async def named(self, name: str) -> str | None:
-        link, key = self._here().link, self._keys.name(name)
-        while True:
-            [holder] = await link.do(("GET", key), patience=PATIENCE_OF_REQUESTS)
-            if holder is None or not holder.startswith(b"?"):
-                return None if holder is None else str(holder.decode())
-            await asyncio.sleep(POLL_SECONDS)  # a claim is confirmed, or runs out
+        return await self._lookup.named(name)
 
     async def owned(self, owner: str) -> list[RunRecord]:
         key = self._keys.owner(owner)
         members = ("ZRANGE", key, 0, -1)
         [ids] = await self._here().link.do(members, patience=PATIENCE_OF_REQUESTS)
-        records = await asyncio.gather(*(self._find(each.decode()) for each in ids))
-        known = [record for record in records if record is not None]
+        finding = (self._lookup.find_now(each.decode()) for each in ids)
+        found = await asyncio.gather(*finding, return_exceptions=True)
+        # A key that something else has taken hides one run, not all of them.
+        known = [each[0] for each in found if isinstance(each, tuple) and each[0] is not None]
         return sorted(known, key=lambda record: record.created, reverse=True)
 
     async def stop(self, run_id: str) -> None:
@@ -265,6 +264,10 @@ class RedisStore:
             )
         return here
 
+    @property
+    def _lookup(self) -> Lookup:
+        return Lookup(self._here(), self._keys, self._lease)
+
     def _client(self) -> Redis:
         client: Redis = Redis.from_url(self._url, **self._options)
         return client
@@ -272,14 +275,16 @@ class RedisStore:
     async def _claim(self, made: Made, key: str) -> str | None:
         """Claim a key for a run; or the id of the run that has it."""
         link, name = self._here().link, self._keys.name(key)
-        own = made.run_id.encode()
-        claim = ("EVALSHA", CLAIM.digest, 1, name, own, int(self._lease * 1000))
+        own, gone = made.run_id.encode(), b""
+        lives = int((self._patience + 2 * self._lease) * 1000)
         while True:
+            claim = ("EVALSHA", CLAIM.digest, 1, name, own, lives, gone)
             [holder] = await link.do(claim, patience=PATIENCE_OF_REQUESTS, at_once=True)
             if holder == b"?" + own:
                 return None
             if other := await self.named(key):
                 return other
+            gone = holder
 
     async def _begin(self, here: Worker, made: Made, place: str | None) -> None:
         record = here.packed(made.producer.record)
@@ -295,49 +300,12 @@ class RedisStore:
     def _undo(self, here: Worker, made: Made) -> None:
         """Remove what a run that did not begin has left, if Redis can be reached."""
         commands: list[Command] = [("DEL", made.run, made.lease)]
+        commands += [made.release(name) for name in made.names]
         if made.owner is not None:
             commands.append(("ZREM", made.owner, made.run_id))
         if made.quota is not None:
             commands.append(("ZREM", made.quota, made.run_id))
         here.link.ask(commands, _ignored, patience=self._patience)
-
-    async def _look_at(
-        self, run_id: str, command: Command, patience: float
-    ) -> tuple[list[Any], RunRecord | None, str, bool]:
-        """Entries of a run's log; its record, with its server; if it may go on or has ended."""
-        here, (_, run, lease, _) = self._here(), self._keys.of_run(run_id)
-        # The entries last: what the record says of the run's end is among them.
-        data, leased, unsettled, entries = await here.link.do(
-            ("GET", run),
-            ("EXISTS", lease),
-            ("EXISTS", self._keys.unsettled),
-            command,
-            patience=patience,
-        )
-        record, server = (None, "") if data is None else unpacked_record(data)
-        ended = record is not None and record.ended is not None
-        alive = bool(leased or unsettled) or ended or here.has_been_away
-        return entries or [], record, server, alive
-
-    async def _find(self, run_id: str) -> RunRecord | None:
-        log = self._keys.of_run(run_id)[0]
-        newest = ("XREVRANGE", log, "+", "-", "COUNT", 1)
-        entries, record, server, alive = await self._look_at(run_id, newest, PATIENCE_OF_REQUESTS)
-        if record is None:
-            return None
-        if entries:
-            record = replace(record, frames=max(record.frames, number_of(entries[0])))
-        if record.ended is None:
-            certain = server == self._here().link.server
-            record = replace(record, certain=certain)
-        if not alive:
-            return replace(record, state="failed", code=WorkerLost.code)
-        return record
-
-    def _final(self, number: int, server: str) -> int:
-        """The id of the last frame of a run that nobody makes any more."""
-        known = server == self._here().link.server
-        return number if known else number + SKIPPED
 
 
 def _ignored(replies: list[Any] | Exception) -> None:

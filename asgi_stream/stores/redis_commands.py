@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -14,7 +15,9 @@ import orjson
 
 from . import Producer, Quota, RunRecord
 from .redis_link import Command
-from .redis_scripts import CHANGE, COUNT, LIST, NAME, OWN, WRITE
+from .redis_scripts import CHANGE, COUNT, LIST, NAME, OWN, RELEASE, WRITE
+
+logger = logging.getLogger("asgi_stream")
 
 MARGIN_SECONDS = 60
 """How much longer than it is kept all of an unfinished run lives, should its worker die."""
@@ -119,6 +122,8 @@ class Made:
         self.held: deque[bytes] = deque()
         """The newest frames that are written, to write them again if Redis loses them."""
         self.size = 0
+        self.server = ""
+        """The Redis that is known to have all of it."""
         self._id = self.run_id.encode()
         self._worker, self._milliseconds = worker.encode(), int(lease * 1000)
 
@@ -185,6 +190,10 @@ class Made:
     def name(self, name: bytes, lives: int) -> Command:
         return ("EVALSHA", NAME.digest, 1, name, self._id, lives)
 
+    def release(self, name: bytes) -> Command:
+        """Take back what is only a claim."""
+        return ("EVALSHA", RELEASE.digest, 1, name, self._id)
+
     def count(self, limit: int | None = None) -> Command:
         """Count the run against its quota, for as long as the lease lives."""
         most = NO if limit is None else limit
@@ -202,15 +211,21 @@ class Made:
         yield from self.list(lives)
 
     def again(self, newest: int, record: bytes, lives: int) -> Iterator[Command]:
-        """Write again what is held of the run, when its log ends at `newest`."""
+        """Write again what is held of the run, when its log ends at `newest`.
+
+        The record comes last: it says that all of it is there.
+        """
         yield from self.entries(lives)
         number, after = max(newest + 1, self.first), newest
         while frames := list(
             islice(self.held, number - self.first, number - self.first + FRAMES_PER_COMMAND)
         ):
             last = number + len(frames) - 1
+            written = record if last == self.last else b""
             ends = self.ended and last == self.last
-            yield self.change(number, frames, 1, after=after, record=record, ends=ends, lives=lives)
+            yield self.change(
+                number, frames, 1, after=after, record=written, ends=ends, lives=lives
+            )
             number, after = last + 1, last
 
 
@@ -224,15 +239,21 @@ def packed_record(record: RunRecord, server: str) -> bytes:
         return json.dumps(written).encode()
 
 
-def unpacked_record(data: bytes) -> tuple[RunRecord, str]:
-    """A record, and the Redis process that it was written to."""
-    written: dict[str, Any]
+def unpacked_record(data: bytes) -> tuple[RunRecord | None, str]:
+    """A record, and the Redis that it was written to; None for what is no record.
+
+    Fields that a newer version of this package has written are left out.
+    """
+    written: Any
     try:
-        written = orjson.loads(data)
-    except ValueError:
-        written = json.loads(data)
-    server = str(written.pop("server", ""))
-    return RunRecord(**written), server
+        try:
+            written = orjson.loads(data)
+        except ValueError:
+            written = json.loads(data)
+        return RunRecord(**{name: written[name] for name in FIELDS}), str(written["server"])
+    except (KeyError, TypeError, ValueError):
+        logger.warning("the store has something else where the record of a run should be")
+        return None, ""
 
 
 def unpacked(message: bytes) -> tuple[int, list[bytes], bool]:

@@ -87,13 +87,13 @@ class Link:
         self._parallel = 0
         self._failures = 0
         self.server = ""
-        """Which Redis process answers, by its ``run_id``; "" if it does not say."""
+        """Which Redis answers, and which history of data it has; "" if it does not say."""
         self._prepared = False
         self._trouble = Trouble()
         self.failed = -1e9
-        """When a batch has failed or was refused the last time, by the loop's clock."""
+        """When a connection was lost the last time, by the loop's clock."""
         self._tasks = Tasks()
-        self.messages = Messages(client, hear, back, self._messages_lost, self._backoff)
+        self.messages = Messages(client, hear, back, self._trouble.log, self._backoff)
 
     def ask(
         self,
@@ -150,8 +150,8 @@ class Link:
         if not self._prepared:
             await self.do(("PING",), patience=patience, at_once=True)
 
-    def answers_from(self, server: Any) -> None:
-        """Take note of the reply to ``INFO server``.
+    def answers_from(self, server: Any, replication: Any) -> None:
+        """Take note of the replies to ``INFO server`` and ``INFO replication``.
 
         Raises:
             NotSupported: It is a node of a cluster or a Sentinel.
@@ -159,10 +159,11 @@ class Link:
         mode = server.get("redis_mode", "standalone")
         if mode != "standalone":
             raise NotSupported(mode)
-        run_id = str(server.get("run_id", ""))
-        before, self.server = self.server, run_id
-        if before and before != run_id:
-            logger.warning("another Redis process answers; what it lacks is written to it again")
+        # Of a process that was a replica meanwhile only the second tells.
+        history = f"{server.get('run_id', '')}:{replication.get('master_replid', '')}"
+        before, self.server = self.server, history
+        if before and before != history:
+            logger.warning("another Redis answers; what it lacks is written to it again")
             self._changed()
 
     async def aclose(self) -> None:
@@ -235,10 +236,12 @@ class Link:
             else:
                 for request in batch:
                     await self._send_batch([request])
+        except NotSupported as error:
+            self._fail(batch, error)
         except RedisError as error:
             # Before any of it was run: a database that there is not, scripts that are not allowed.
             for request in batch:
-                self._take(request, [error])
+                self._refused(request, error)
         except Exception as error:
             # A reply that cannot be read, in whichever way redis-py stumbles over it.
             self._connection_lost(batch, error)
@@ -271,11 +274,14 @@ class Link:
         """Learn which Redis it is, and give it the scripts."""
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command("INFO", "server")
+        pipeline.execute_command("INFO", "replication")
         for script in SCRIPTS:
             pipeline.execute_command("SCRIPT LOAD", script.source)
-        server, *loaded = await pipeline.execute(raise_on_error=False)
-        if not isinstance(server, Exception):  # a user may not be allowed to ask
-            self.answers_from(server)
+        server, replication, *loaded = await pipeline.execute(raise_on_error=False)
+        if isinstance(server, Exception) or isinstance(replication, Exception):
+            self.server = ""  # the user may not ask
+        else:
+            self.answers_from(server, replication)
         for reply in loaded:
             if isinstance(reply, Exception):
                 raise reply
@@ -287,7 +293,9 @@ class Link:
         if error is None:
             if request.tries:
                 self._trouble.over()
-            request.answer(replies)
+            if not request.answer(replies):
+                self._connection_lost([request], ValueError("a reply of another command"))
+                self.spawn(self._client.connection_pool.disconnect())
         elif is_missing_script(error) and request.tries < TRIES:
             self._prepared = False
             request.tries += 1
@@ -320,7 +328,6 @@ class Link:
 
     def _refused(self, request: Request, error: BaseException) -> None:
         """Redis has refused what it may take later: nobody else has to wait for that."""
-        self.failed = self._loop.time()
         self._trouble.log("the store refuses, and is tried again", error)
         if not request.gives_up(self._loop.time(), error):
             self.spawn(self._ask_again(request, self._backoff.compute(request.tries)))
@@ -329,7 +336,3 @@ class Link:
         await asyncio.sleep(seconds)
         self._queue.append(request)
         self._schedule(0.0)
-
-    def _messages_lost(self, what: str, error: BaseException) -> None:
-        self.failed = self._loop.time()
-        self._trouble.log(what, error)

@@ -34,12 +34,18 @@ class Request:
         self.tries = 0
         self._answered = answered
 
-    def answer(self, answer: list[Any] | Exception) -> None:
-        """Answer who waits. What goes wrong there is logged and harms no other request."""
+    def answer(self, answer: list[Any] | Exception) -> bool:
+        """Answer who waits. What goes wrong there is logged and harms no other request.
+
+        Returns:
+            Whether it could be used.
+        """
         try:
             self._answered(answer)
         except Exception:
             logger.exception("a reply of the store could not be used")
+            return False
+        return True
 
     def gives_up(self, now: float, error: BaseException) -> bool:
         """Count a try that has failed. Whether it was the last, of which who waits is told."""

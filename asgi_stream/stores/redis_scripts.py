@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = ["CHANGE", "CLAIM", "COUNT", "FINISH", "LIST", "NAME", "OWN", "SCRIPTS", "WRITE"]
+__all__ = [
+    *("CHANGE", "CLAIM", "COUNT", "FINISH", "LIST", "NAME", "OWN", "RELEASE", "SCRIPTS", "WRITE"),
+]
 
 
 class Script:
@@ -171,15 +173,15 @@ CLAIM = Script(
     """
 local claim = '?' .. ARGV[1]
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= claim then return holder end
+if holder and holder ~= claim and holder ~= ARGV[3] then return holder end
 redis.call('SET', KEYS[1], claim, 'PX', ARGV[2])
 return claim
 """
 )
 """Claim a name for a run that is about to begin. Unless `NAME` confirms it, the claim runs out.
 
-KEYS: name. ARGV: run, milliseconds. Returns the run that has the name, behind a '?' if that is a
-claim.
+KEYS: name. ARGV: run, milliseconds, a holder that is gone, or ''. Returns the run that has the
+name, behind a '?' if that is a claim.
 """
 
 NAME = Script(
@@ -191,6 +193,14 @@ return 1
 """
 )
 """Give a name to a run, unless another has it. KEYS: name. ARGV: run, seconds to live."""
+
+RELEASE = Script(
+    """
+if redis.call('GET', KEYS[1]) == '?' .. ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+"""
+)
+"""Take back a claim. KEYS: name. ARGV: run."""
 
 LIST = Script(
     """
@@ -227,4 +237,4 @@ KEYS: set. ARGV: run, milliseconds of the lease, how many there may be, or ''. R
 are as many already.
 """
 
-SCRIPTS = (WRITE, CHANGE, FINISH, OWN, CLAIM, NAME, LIST, COUNT)
+SCRIPTS = (WRITE, CHANGE, FINISH, OWN, CLAIM, NAME, RELEASE, LIST, COUNT)

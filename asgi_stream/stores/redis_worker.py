@@ -12,12 +12,14 @@ from ..errors import StoreUnavailable
 from . import Follower, Producer, Quota, RunRecord, Taken
 from .redis_backlog import Backlog
 from .redis_commands import Keys, Made, number_of, packed_record, unpacked
+from .redis_health import BEAT_SECONDS, Health, Loss
 from .redis_link import Command, Link, Redis
 from .redis_readers import Readers
 
 logger = logging.getLogger("asgi_stream")
 
-BEAT_SECONDS = 1.0
+USED_SECONDS = 60.0
+"""For which Redis is looked at after the last request that concerns it."""
 
 BEATS_PER_EXTENSION = 10
 
@@ -51,13 +53,16 @@ class Worker:
         self._makers: dict[str, str] = {}
         """The workers that make the runs that are read here."""
         self._changed_at = self._restored_at = -1e9
-        self._restoring = False
+        self._restoring = self._again = False
+        self.health = Health(self.link, keys, worker=self.id, lease=lease)
+        self._used_at = self._loop.time()
+        self._missed: dict[str, float] = {}
         self._beats = 1
         self._beating: Task[None] | None = None
 
     @property
     def has_been_away(self) -> bool:
-        """Whether Redis has failed, refused or changed so lately that leases may have run out."""
+        """Whether Redis has failed or changed so lately that what it lacks may come back."""
         since = max(self.link.failed, self._changed_at)
         return self._loop.time() - since < self._lease
 
@@ -78,7 +83,8 @@ class Worker:
         return packed_record(record, self.link.server)
 
     def beat(self) -> None:
-        """See to it that what is made and read here is looked after each second."""
+        """See to it that what is made and read here is looked after each second, for some time."""
+        self._used_at = self._loop.time()
         if self._beating is None or self._beating.done():
             self._beating = self._loop.create_task(self._beat())
 
@@ -139,11 +145,11 @@ class Worker:
         if made.ended:
             lives = self.backlog.life_of(made)
             return tuple(made.again(newest, self.packed(made.record), lives))
-        record = self.packed(made.producer.record)
-        own = [made.own(record, overwrite=True, extend=False)]
+        record = made.producer.record
+        own = [made.own(packed_record(record, made.server), overwrite=True, extend=False)]
         if made.quota is not None:
             own.append(made.count())
-        return (*own, *made.again(newest, record, made.keep_now))
+        return (*own, *made.again(newest, self.packed(record), made.keep_now))
 
     def changed(self, *, announce: bool = True) -> None:
         """Redis may have lost something: find out what, and write it again.
@@ -152,22 +158,36 @@ class Worker:
             announce: Let the other workers do so too.
         """
         self._changed_at = self._loop.time()
+        self.health.disturbed()
         if not self._restoring:
-            self._restoring = True
+            self._restoring = self._again = True
             self.link.spawn(self._restore(announce))
+
+    def misses(self, run_id: str) -> bool:
+        """Take note that Redis has lost frames of a run, of which it has the end.
+
+        Returns:
+            Whether they may still be written again.
+        """
+        now = self._loop.time()
+        self._missed = {each: at for each, at in self._missed.items() if now - at < USED_SECONDS}
+        if run_id not in self._missed:
+            self._missed[run_id] = now
+            self.changed()
+        return now - self._missed[run_id] < self._lease
 
     async def _restore(self, announce: bool) -> None:
         try:
             if announce:
-                await self.unsettle(self._patience)
-            await self._renew_all()
+                await self.health.unsettle(self._patience)
+            await self._renew_all(again=True)
             finished = self.backlog.finished()
             for n in range(0, len(finished), GROUP):
                 await asyncio.gather(*map(self._restore_finished, finished[n : n + GROUP]))
         except StoreUnavailable:
             pass  # a next beat begins again
         else:
-            self._restored_at = self._loop.time()
+            self._restored_at, self._again = self._loop.time(), False
         finally:
             self._restoring = False
 
@@ -178,36 +198,15 @@ class Worker:
         if newest < made.last:
             await self.link.do(*self.restoring(made, newest), patience=self._patience)
 
-    async def unsettle(self, patience: float) -> None:
-        """Let all workers know that what Redis lacks may be written again, for a lease's time.
-
-        Raises:
-            StoreUnavailable: Redis does not take it.
-        """
-        await self.link.do(
-            ("SET", self._keys.server, self.link.server),
-            ("SET", self._keys.unsettled, 1, "PX", int(self._lease * 1000)),
-            patience=patience,
-        )
-
-    async def is_unsettled(self, patience: float) -> bool:
-        """Whether what Redis lacks may be written again by those who made it.
-
-        Raises:
-            StoreUnavailable: Redis does not answer.
-        """
-        server, unsettled = await self.link.do(
-            ("GET", self._keys.server), ("EXISTS", self._keys.unsettled), patience=patience
-        )
-        if server is None or server.decode() != self.link.server:
-            self.changed()
-            return True
-        return bool(unsettled)
-
     # Each second.
 
     async def _beat(self) -> None:
-        while self.made or self.readers or self.backlog:
+        while (
+            self.made
+            or self.readers
+            or self.backlog
+            or self._loop.time() - self._used_at < USED_SECONDS
+        ):
             begun = self._loop.time()
             try:
                 await self._beat_once()
@@ -217,42 +216,38 @@ class Worker:
 
     async def _beat_once(self) -> None:
         self.backlog.expire()
-        await asyncio.gather(self._look_at_server(), self._renew_all(), self._register())
+        await asyncio.gather(self._look_at_redis(), self._renew_all(), self._register())
         for run_id in self.readers.runs() - self.made.keys():
             self.readers.look(run_id)
         self._beats += 1
 
-    async def _look_at_server(self) -> None:
-        """Find out whether Redis has lost data, by itself or from the other workers."""
-        commands: list[Command] = [("GET", self._keys.server), ("EXISTS", self._keys.unsettled)]
-        if self.link.server:
-            commands.append(("INFO", "server"))
-        replies = await self._if_it_can(*commands)
-        if not replies:
-            return
-        known, unsettled, *info = replies
-        if info:
-            self.link.answers_from(info[0])
-        if known is None or known.decode() != self.link.server:
-            self.changed()
-        elif unsettled and self._loop.time() - self._restored_at > self._lease:
-            self.changed(announce=False)
+    async def _look_at_redis(self) -> None:
+        loss = await self.health.look(restored_at=self._restored_at)
+        if loss is not Loss.NONE or self._again:
+            self.changed(announce=loss is Loss.NEWS)
 
-    async def _renew_all(self) -> None:
-        results = await asyncio.gather(*map(self._renew, tuple(self.made)), return_exceptions=True)
+    async def _renew_all(self, *, again: bool = False) -> None:
+        renewing = (self._renew(run_id, again=again) for run_id in tuple(self.made))
+        results = await asyncio.gather(*renewing, return_exceptions=True)
         for error in results:
             if isinstance(error, Exception):
                 logger.error("the store has failed to renew the lease of a run", exc_info=error)
 
-    async def _renew(self, run_id: str) -> None:
-        """Keep a run that is made here alive in the eyes of the others."""
+    async def _renew(self, run_id: str, *, again: bool = False) -> None:
+        """Keep a run that is made here alive in the eyes of the others.
+
+        Args:
+            run_id: The run.
+            again: Redis may have lost what leads to it.
+        """
         made = self.made.get(run_id)
         if made is None or made.producer.record.ended is not None:
             return  # its end is on its way
-        record, last = made.producer.record, made.last
-        extend = self._beats % BEATS_PER_EXTENSION == 0
+        record, last, server = made.producer.record, made.last, self.link.server
+        extend = again or self._beats % BEATS_PER_EXTENSION == 0
         begun = record.state != "pending"
-        commands = [made.own(self.packed(record), overwrite=begun, extend=extend)]
+        known = packed_record(record, made.server)
+        commands = [made.own(known, overwrite=begun, extend=extend)]
         if made.quota is not None:
             commands.append(made.count())
         if extend:
@@ -269,6 +264,8 @@ class Worker:
         if newest < last:
             self.changed()
             await self._if_it_can(*self.restoring(made, newest))
+        elif server == self.link.server:
+            made.server = server
         if stopped:
             made.producer.stop()
         self._count_those_that_speak(made)

@@ -108,7 +108,8 @@ def settled(server: RedisServer) -> str:
     """A prefix of its own on a Redis that is known to have lost nothing."""
     prefix = uuid4().hex
     client: Any = server.client()
-    client.set(f"{prefix}:server", client.info("server")["run_id"])
+    process, history = client.info("server")["run_id"], client.info("replication")["master_replid"]
+    client.set(f"{prefix}:server", f"{process}:{history}")
     return prefix
 
 
