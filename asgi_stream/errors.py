@@ -28,6 +28,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
+
+MESSAGE_CHARACTERS = 2000
+PATH_CHARACTERS = 200
+
+_unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 RETRY_AFTER_SECONDS = 5
 
@@ -48,6 +54,18 @@ def mask_passwords(text: str) -> str:
     character: ``redis://user:***@host:6379/0``.
     """
     return _passwords.sub(lambda match: f"{match[match.lastgroup or 0]}***", text)
+
+
+def one_line(text: str, most: int = MESSAGE_CHARACTERS) -> str:
+    """Return `text` as one line of at most `most` characters, for a log or an error's message.
+
+    Control characters, line separators, directional overrides and halves of surrogate pairs are
+    escaped as in Python's literals. Of a longer text the middle is left out.
+    """
+    if len(text) > most:
+        tail = most // 3
+        text = f"{text[: most - tail - 3]}...{text[-tail:]}"
+    return _unprintable.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 class TableError(ValueError):
@@ -104,7 +122,16 @@ class StreamError(Exception):
 
 
 class InvalidRequest(StreamError):
+    """Its message and fields may repeat what the client has sent: escaped, and cut."""
+
     code, status, message = "invalid_request", 400, "The request is not valid."
+
+    def __init__(self, message: str | None = None, **about: Any) -> None:
+        fields = about.pop("fields", None) or {}
+        about["fields"] = {
+            one_line(path, PATH_CHARACTERS): one_line(what) for path, what in fields.items()
+        }
+        super().__init__(None if message is None else one_line(message), **about)
 
 
 class InvalidInput(InvalidRequest):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
-from .errors import RunFailed, public_error
+from .errors import RunFailed, one_line, public_error
 from .events import RunError
 from .routes import StreamRoute
 
@@ -40,8 +40,8 @@ def log_error(
         "run %s of %s: %s, %s (error id %s)",
         run_id,
         route.path if route else "no route",
-        error.code,
-        error.message,
+        one_line(error.code),
+        one_line(error.message),
         error.id,
         exc_info=exception if foreign else None,
         extra={"run_id": run_id, "error_id": error.id, "code": error.code},

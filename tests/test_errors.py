@@ -2,9 +2,24 @@ from __future__ import annotations
 
 import inspect
 import re
+from typing import Any
+from urllib.parse import quote
 
-from asgi_stream import StreamError, errors
-from asgi_stream.errors import RunFailed, RunTimeout, public_error
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from asgi_stream import StreamApp, StreamError, StreamRoute, errors
+from asgi_stream.errors import RunFailed, RunTimeout, one_line, public_error
+
+from .asgi import post
+from .models import chain_of
+
+pytestmark = pytest.mark.anyio
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    question: str
 
 
 class Limited(Exception):
@@ -51,3 +66,58 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         if inspect.isclass(kind) and issubclass(kind, StreamError) and kind is not StreamError
     }
     assert drawn == built
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain, with 'quotes' and ü", "plain, with 'quotes' and ü"),
+        ("a\r\nFAKE", "a\\r\\nFAKE"),
+        ("\x00\x1b[31m\x7f\x85", "\\x00\\x1b[31m\\x7f\\x85"),
+        ("a\u2028b\u2029c", "a\\u2028b\\u2029c"),
+        ("\u202egnp\u2066", "\\u202egnp\\u2066"),
+        ("cut \ud83d", "cut \\ud83d"),
+    ],
+)
+def test_a_client_s_text_is_one_line(text: str, line: str) -> None:
+    assert one_line(text) == line
+
+
+def test_of_a_long_text_the_middle_is_left_out() -> None:
+    assert one_line("x" * 2000) == "x" * 2000
+    short = one_line("key" + "x" * 900_000 + ": this route does not take it", 60)
+    assert len(short) == 60
+    assert short.startswith("keyxx")
+    assert short.endswith("does not take it")
+
+
+FORGED = "a\r\nFAKE ERROR root: admin logged in"
+
+
+@pytest.mark.parametrize(
+    ("format", "path", "body"),
+    [
+        ("tokens", "", {"question": "q", FORGED: 1}),
+        ("tokens", f"?{quote(FORGED)}=1", {"question": "q"}),
+        ("langserve", "/invoke", {"input": "x", "config": {"configurable": {FORGED: 1}}}),
+        ("langserve", "/invoke", {"input": "x", "kwargs": {FORGED: 1}}),
+        ("openai", "/chat/completions", {"model": FORGED, "messages": []}),
+        ("openai", "/chat/completions", {"model": "m" * 900_000, "messages": []}),
+        ("vercel", "", {"messages": [{"role": FORGED, "parts": []}]}),
+    ],
+)
+async def test_no_client_writes_a_line_of_the_log(
+    format: str, path: str, body: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "asgi_stream")
+    own = {"input": Strict} if format == "tokens" else {"conversation": str}
+    options: Any = {} if format == "langserve" else own
+    app = StreamApp([StreamRoute("/x", chain_of("a"), format=format, **options)])
+    answer = await post(app, f"/x{path}", body)
+    assert 400 <= answer.status < 500
+    assert len(answer.body) < 10_000
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages
+    for message in messages:
+        assert len(message.splitlines()) == 1
+        assert len(message) < 3000
