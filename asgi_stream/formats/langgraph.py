@@ -234,7 +234,7 @@ def _named(name: Any, asked: Asked) -> str | None:
     for known in asked.models:
         if name in (known, _assistant(known)["assistant_id"]):
             return known
-    raise NotFound(f"There is no assistant {one_line(str(name), 200)!r} here.")
+    raise NotFound(f"There is no assistant {one_line(repr(name), 200)} here.")
 
 
 def _chosen(asked: Asked, name: str, given: Any) -> dict[str, Any]:
