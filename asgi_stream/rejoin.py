@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from .answers import json_response, nothing_left
 from .detached import Detached
-from .errors import InvalidInput, InvalidRequest, RunNotFound
+from .errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
 from .loops import OnLoop
 from .outbox import nothing
 from .prepare import Prepared
@@ -23,7 +23,7 @@ from .requests import wants_json
 from .resume import Resume
 from .routes import StreamRoute
 from .serialize import to_json
-from .stores import Quota, RunRecord
+from .stores import Quota, RunRecord, Taken
 
 Hold = Callable[[], None]
 
@@ -100,6 +100,8 @@ class Runs:
                     release = nothing
                     run.begin()
                     return replay
+            except Taken as error:
+                raise StoreUnavailable from error
             finally:
                 release()
         same = await self.find(known)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -22,7 +23,7 @@ from asgi_stream import Limits, Resume, StreamApp, StreamRoute, TableError
 from asgi_stream.events import Event, TextDelta
 from asgi_stream.formats import RUNS, Format
 from asgi_stream.rejoin import place_of, read_position
-from asgi_stream.stores import EventStore
+from asgi_stream.stores import EventStore, Page, RunRecord, Taken
 from asgi_stream.stores.memory import MemoryStore
 from asgi_stream.stores.redis import RedisStore
 
@@ -940,3 +941,52 @@ async def test_a_store_that_breaks_ends_the_run(caplog: pytest.LogCaptureFixture
     await until(lambda: not app._here().runs)
     assert "ended, for its store does not take what it says" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+class Odd(MemoryStore):
+    """Says what a store says that has lost frames."""
+
+    page: Page | None = None
+
+    async def read(self, run_id: str, after: int) -> Page | None:
+        return self.page or await super().read(run_id, after)
+
+    async def find(self, run_id: str) -> RunRecord | None:
+        record = await super().find(run_id)
+        return record and replace(record, certain=False)
+
+
+@pytest.mark.parametrize(
+    ("position", "page", "codes"),
+    [
+        (0, Page(4, [], ended=True, more=False), ["gap"]),
+        (9, Page(4, [], ended=True, more=False), ["invalid_request"]),
+    ],
+)
+async def test_an_answer_whose_end_is_gone_ends_with_an_error(
+    position: int, page: Page, codes: list[str]
+) -> None:
+    store, speaker = Odd(), Speaker()
+    app = app_of(store, speaker)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        path = f"/chat/runs/{first.headers['x-run-id']}"
+        store.page = page
+        headers = {"last-event-id": str(position)} if position else {}
+        answer = await get(app, path, headers=headers)
+        store.page = None
+        speaker.say(None)
+        await first.finished()
+    said = frames(answer.body)
+    assert said[-1] == "[DONE]"
+    assert [each["error"]["code"] for each in said if "error" in each] == codes
+
+
+async def test_an_id_that_another_run_has_is_no_fault_of_the_client_s() -> None:
+    class Full(MemoryStore):
+        async def create(self, *_: Any, **__: Any) -> str:
+            raise Taken
+
+    refused = await post(app_of(Full(), Speaker()), "/chat", "hi")
+    assert (refused.status, error_code(refused)) == (503, "store_unavailable")

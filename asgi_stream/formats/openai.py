@@ -207,7 +207,9 @@ def _model(name: str) -> dict[str, Any]:
 
 def _known(name: Any, models: Any) -> str:
     if name not in models:
-        raise NotFound(f"There is no model {one_line(repr(name), 200)} here.", code="model_not_found")
+        raise NotFound(
+            f"There is no model {one_line(repr(name), 200)} here.", code="model_not_found"
+        )
     return str(name)
 
 

@@ -16,7 +16,7 @@ from redis.exceptions import MovedError, RedisError
 
 from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
-from asgi_stream.stores import Quota, RunRecord, Taken
+from asgi_stream.stores import Page, Quota, RunRecord, Taken
 from asgi_stream.stores.redis import SKIPPED, RedisStore
 from asgi_stream.stores.redis_backlog import Backlog
 from asgi_stream.stores.redis_commands import unpacked
@@ -873,3 +873,100 @@ def test_a_backlog_has_a_bound() -> None:
         assert other.size == 0
 
     asyncio.run(check())
+
+
+async def test_what_is_no_record_hides_one_run_only(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = pair
+    makers = [Maker(one, owner="ann") for _ in range(4)]
+    for maker in makers:
+        await maker.create()
+        await maker.append(b"a", end=True)
+    client = redis.client()
+    runs = [one._keys.of_run(maker.run_id)[1] for maker in makers]
+    client.set(runs[0], "no record")
+    client.set(runs[1], json.dumps({**json.loads(client.get(runs[1]) or b""), "newer": 1}))
+    client.delete(runs[2])
+    client.rpush(runs[2], "a list")
+    found = await other.owned("ann")
+    assert [each.run_id for each in found] == [makers[3].run_id, makers[1].run_id]
+    assert await other.find(makers[0].run_id) is None
+    assert "something else where the record of a run should be" in caplog.text
+
+
+async def test_a_claim_is_worth_nothing_without_a_worker(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = pair
+    maker = Maker(one)
+    # As if the worker had died between the claim and the run's beginning.
+    monkeypatch.setattr(one, "_undo", lambda *_: None)
+
+    async def cut(*_: Any) -> None:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(one, "_begin", cut)
+    with pytest.raises(StoreUnavailable):
+        await maker.create(key="key")
+    retry = Maker(other)
+    async with asyncio.timeout(10):
+        assert await retry.create(key="key") == retry.run_id
+    # A claim whose run has a worker is waited for.
+    client = redis.client()
+    client.set(other._keys.name("slow"), f"?{retry.run_id}")
+    naming = asyncio.ensure_future(other.named("slow"))
+    await asyncio.sleep(0.2)
+    assert not naming.done()
+    client.set(other._keys.name("slow"), retry.run_id)
+    assert await naming == retry.run_id
+    # And a key whose run is gone is free.
+    client.set(other._keys.name("gone"), str(uuid4()))
+    again = Maker(one)
+    monkeypatch.undo()
+    assert await again.create(key="gone") == again.run_id
+
+
+async def test_an_end_without_its_frames_is_given_back_or_an_error(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer
+) -> None:
+    one, other = pair
+    held, lost = Maker(one), Maker(one)
+    for maker in (held, lost):
+        await maker.create()
+        await maker.append(b"a", b"b")
+        await maker.append(b"c", b"d", end=True)
+    [kept] = [made for made in one._here().backlog.finished() if made.run_id == lost.run_id]
+    one._here().backlog.forget(kept)
+    for maker in (held, lost):
+        redis.client().delete(one._keys.of_run(maker.run_id)[0])
+    page = await other.read(held.run_id, 0)
+    assert page == Page(1, [], ended=False, more=False)
+    await until_whole(other, held)
+    async with asyncio.timeout(8):
+        while not (page := await other.read(lost.run_id, 0)) or not page.ended:
+            await asyncio.sleep(0.05)
+    assert (page.first, list(page.frames)) == (5, [])
+
+
+async def test_what_is_never_seen_again_is_forgotten(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_stream.stores.redis_health.FORGET_SECONDS", 0.0)
+    maker = Maker(pair[0])
+    await maker.create()
+    health = pair[1]._here().health
+    assert not health.is_dead("x")
+    pair[1]._here().beat()
+    await until(lambda: not health._unleased)
+
+
+async def test_a_command_that_is_wrong_fails_at_once(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer
+) -> None:
+    store = pair[0]
+    redis.client().set(store._keys.owner("ann"), "not a set")
+    with pytest.raises(StoreUnavailable):
+        await store.owned("ann")
+    with pytest.raises(StoreUnavailable):
+        await Maker(store, owner="ann").create()
