@@ -7,7 +7,7 @@ https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 
 from .errors import BodyTooLarge, InvalidInput
@@ -20,6 +20,16 @@ _data_url = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]+)*?;base64,(?P<data>.*)"
 def refused(path: str, expected: str) -> InvalidInput:
     """The error for what a client has sent at `path`."""
     return InvalidInput(f"{path}: {expected}", fields={path: expected})
+
+
+def check_count(path: str, values: Sized, name: str, limit: int | None) -> None:
+    """Check that a list of a request has at most `limit` values, the limit of that name.
+
+    Raises:
+        InvalidInput: It has more.
+    """
+    if limit is not None and len(values) > limit:
+        raise refused(path, f"expected at most {limit} (limits.{name}), not {len(values)}")
 
 
 def text_of(path: str, value: Any) -> str:

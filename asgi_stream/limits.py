@@ -9,7 +9,15 @@ from dataclasses import dataclass, fields
 __all__ = ["Limits"]
 
 MAY_BE_ZERO = ("ping", "hold", "grace")
-WHOLE = ("body", "inline", "depth", "buffer", "concurrent")
+WHOLE = (
+    "body",
+    "inline",
+    "depth",
+    "buffer",
+    "concurrent",
+    "batch",
+    "batch_concurrency",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +39,10 @@ class Limits:
         depth: How deep a request's JSON may be nested.
         buffer: Bytes that may wait for a slow reader. The run is paused at half of them, and a
             run that cannot be paused is ended when they are full.
-        concurrent: Runs of one route at once, in one process.
+        concurrent: Runs of one route at once, in one process; a batch is one run.
+        batch: Inputs of one batch.
+        batch_concurrency: Inputs of one batch that run at once. A ``max_concurrency`` of the
+            route's config or of the client applies where it is lower.
     """
 
     run: float | None = 600.0
@@ -47,6 +58,8 @@ class Limits:
     depth: int | None = 64
     buffer: int | None = 262_144
     concurrent: int | None = None
+    batch: int | None = 100
+    batch_concurrency: int | None = 10
 
     def problems(self) -> Iterator[str]:
         """What is wrong with these limits, a sentence each; nothing when they can work."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from .content import check_inline
+from .content import check_count, check_inline
 from .conversations import Ambiguous
 from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
@@ -88,7 +88,7 @@ async def prepare(
     except TimeoutError:
         raise RunTimeout from None
     asked = RunRequest(
-        input=_input(route, runnable, call),
+        input=await _input(route, runnable, call),
         config=config,
         stream={**route.stream, **call.stream},
         filter=route.filter or EventFilter(),
@@ -97,7 +97,7 @@ async def prepare(
         runnable = with_tools(runnable, call.tools, call.tool_choice)
     gathered = call.gathered
     return Prepared(
-        many(runnable) if call.many else runnable,
+        many(runnable, limits.batch_concurrency, call.max_concurrency) if call.many else runnable,
         asked,
         format,
         tuple(each for each in (route.filter, query.filter, call.filter) if each is not None),
@@ -108,7 +108,7 @@ async def prepare(
     )
 
 
-def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
+async def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
     schema = route.input_schema(runnable)
     given = call.input
     if call.messages is not None:
@@ -117,7 +117,14 @@ def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
             given = route.conversation_of(runnable).input_for(call.messages, call.state)
         except Ambiguous:
             raise InvalidInput("This route takes no conversation.") from None
-    return [schema.check(each) for each in given] if call.many else schema.check(given)
+    if not call.many:
+        return schema.check(given)
+    check_count("inputs", given, "batch", route.limits.batch)
+    checked = []
+    for each in given:
+        checked.append(schema.check(each))
+        await asyncio.sleep(0)
+    return checked
 
 
 def _allowed(route: StreamRoute, given: Mapping[str, Any]) -> dict[str, Any]:

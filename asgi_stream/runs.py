@@ -39,16 +39,31 @@ __all__ = ["Run", "is_runnable", "many", "merge_configs", "schema_of", "with_too
 
 logger = logging.getLogger("asgi_stream")
 
+BATCH_SLICE = 100
+"""How many inputs of a batch are handed to LangChain together."""
+
 
 def is_runnable(value: object) -> bool:
     return isinstance(value, Runnable)
 
 
-def many(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """What takes a list of inputs and runs `runnable` with each, side by side."""
+def many(runnable: Runnable[Any, Any], *concurrency: int | None) -> Runnable[Any, Any]:
+    """What takes a list of inputs and runs `runnable` with each, side by side.
+
+    Args:
+        runnable: What to run.
+        concurrency: How many inputs may run at once; the lowest of these, and of the config's
+            ``max_concurrency``, applies.
+    """
 
     async def each(inputs: list[Any], config: RunnableConfig) -> list[Any]:
-        return await runnable.abatch(inputs, config)
+        bounds = [bound for bound in (*concurrency, config.get("max_concurrency")) if bound]
+        config = {**config, "max_concurrency": min(bounds, default=None)}
+        outputs: list[Any] = []
+        # abatch() makes a config, a coroutine and a task of every input before the first one runs.
+        for start in range(0, len(inputs), BATCH_SLICE):
+            outputs += await runnable.abatch(inputs[start : start + BATCH_SLICE], config)
+        return outputs
 
     return RunnableLambda(each).with_config(run_name=runnable.get_name())
 

@@ -94,6 +94,9 @@ class Exchange:
     def body(self) -> bytes:
         return b"".join(m.get("body", b"") for m in self.messages[1:])
 
+    def json(self) -> Any:
+        return json.loads(self.body)
+
     async def until(self, wanted: bytes) -> bytes:
         """Wait until the body has `wanted` in it."""
         async with asyncio.timeout(5):

@@ -250,6 +250,7 @@ def probe_routes() -> list[StreamRoute]:
             routes.append(route)
     after = RunnableLambda(sync_step) | RunnableLambda(ticking("after"))
     routes.append(StreamRoute("/tokens/sync_step", after, limits=Limits(grace=0.5)))
+    routes.append(StreamRoute("/batches", CHAIN, format="langserve"))
     return routes
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from h2.connection import H2Connection
 
@@ -105,6 +106,19 @@ async def test_after_a_sync_step_nothing_further_is_started(server: Server, log:
         await until(lambda: notes.of(key, "end"))
     await asyncio.sleep(0.3)
     assert {note["who"] for note in notes.of(key)} == {"sync"}
+
+
+async def test_a_batch_stops_with_all_of_its_inputs(server: Server, log: Path) -> None:
+    notes, key = Notes(log), new_key("batch")
+    inputs = {"inputs": [{"key": key}] * 100}
+    async with await Connection.post(server.port, "/batches/batch", inputs) as client:
+        await until(lambda: len(notes.of(key, "start")) == 10, 20)
+        left = now()
+        client.leave()
+        await until(lambda: len(notes.of(key, "end")) == 10, 2)
+    assert notes.of(key)[-1]["at"] - left < STOPS_WITHIN_SECONDS
+    health = httpx.get(f"{server.url}/health")  # whatever would still begin has had its turn
+    assert (health.status_code, len(notes.of(key, "start"))) == (200, 10)
 
 
 @pytest.mark.parametrize("how", ["reset", "close"])

@@ -68,6 +68,7 @@ class Call:
         stream: Keyword arguments for ``astream``, over the route's.
         filter: What the client narrows the route's filter to.
         many: Whether `input` is a list of inputs, to be run side by side.
+        max_concurrency: How many of them may run at once, at most; the route's limit may be lower.
         gathered: Whether the answer is one JSON document; None: as the ``Accept`` header says.
         place: What the client calls the place of the run, where it looks for it again: its chat.
         attended: Whether the run is to end when its readers leave, though the route says otherwise.
@@ -83,6 +84,7 @@ class Call:
     stream: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter | None = None
     many: bool = False
+    max_concurrency: int | None = None
     gathered: bool | None = None
     place: str | None = None
     attended: bool = False

@@ -46,8 +46,8 @@ class Format(FormatProtocol):
     """``/invoke``, ``/batch``, ``/stream``, ``/stream_events`` and the schemas, also below
     ``/c/{config_hash}``.
 
-    Of a client's config the ``configurable`` keys that the route lists are taken; tags, metadata
-    and the like are the server's to set.
+    Of a client's config the ``configurable`` keys that the route lists are taken, and for a batch a
+    ``max_concurrency`` below the route's limit; tags, metadata and the like are the server's.
     """
 
     endpoints = _endpoints()
@@ -79,6 +79,7 @@ class Format(FormatProtocol):
         return Call(
             input=[_input(each) for each in given] if self._batch else _input(given),
             many=self._batch,
+            max_concurrency=_concurrency(body.get("config")) if self._batch else None,
             configurable=configurable,
             filter=_filter(body) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
@@ -146,6 +147,18 @@ def _configurable(path: str, config: Any) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("configurable") or {}, dict):
         raise refused(path, "expected a RunnableConfig")
     return dict(config.get("configurable") or {})
+
+
+def _concurrency(given: Any) -> int | None:
+    """The lowest ``max_concurrency`` of a config, or of a list of them, which has been checked."""
+    configs = given if isinstance(given, list) else [given]
+    found = [
+        config["max_concurrency"] for config in configs if config and "max_concurrency" in config
+    ]
+    asked = [each for each in found if each is not None]
+    if any(type(each) is not int or each < 1 for each in asked):
+        raise refused("config.max_concurrency", "expected a positive whole number")
+    return min(asked, default=None)
 
 
 def _unhashed(text: Any) -> Any:
