@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import translate
 from typing import Any
 
+from .errors import InvalidInput
 from .events import Step
 
-__all__ = ["EventFilter", "speaks"]
+__all__ = ["EventFilter", "asked_filter", "speaks"]
+
+MOST_WORDS = 100
+MOST_CHARACTERS = 1_000
+"""Bounds of all that a client narrows a filter by: each event is compared with all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,34 @@ class EventFilter:
 
 WORDS = tuple(f.name for f in fields(EventFilter) if f.init and f.name != "inputs")
 """The options that a client may give to narrow a route's filter."""
+
+
+def asked_filter(given: Mapping[str, Any], options: Mapping[str, str]) -> EventFilter | None:
+    """The filter that a client asks for; None if it asks for none.
+
+    Args:
+        given: What the client has sent.
+        options: Its keys, each with the option of `EventFilter` that it stands for.
+
+    Raises:
+        InvalidInput: A key has no list of strings, or there is too much of it.
+    """
+    words: dict[str, Any] = {}
+    left, room = MOST_WORDS, MOST_CHARACTERS
+    for key, option in options.items():
+        listed = given.get(key)
+        if not listed:
+            continue
+        if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
+            raise InvalidInput(
+                f"{key}: expected a list of strings", fields={key: "expected a list of strings"}
+            )
+        left, room = left - len(listed), room - sum(map(len, listed))
+        if left < 0 or room < 0:
+            why = f"a filter has at most {MOST_WORDS} words of {MOST_CHARACTERS} characters in all"
+            raise InvalidInput(f"{key}: {why}", fields={key: why})
+        words[option] = listed
+    return EventFilter(**words) if words else None
 
 
 def speaks(step: Step, answer: Sequence[str]) -> bool:

@@ -10,9 +10,10 @@ import sys
 import types
 import typing
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from json import JSONDecoder
 from typing import Any, NotRequired, Required
 
 from langchain_core.messages import BaseMessage, convert_to_messages
@@ -21,9 +22,16 @@ from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
+from .content import check_count, check_files
 from .errors import InvalidInput
+from .limits import Limits
 
 MOST_TOLD = 5
+MOST_READ = 1_000
+"""Of so many errors of pydantic the first are looked at; with more the input is refused anyway."""
+
+
+UNBOUNDED = Limits(messages=None, files=None)
 
 
 class InputSchema:
@@ -54,20 +62,26 @@ class InputSchema:
         )
         self._made_up = _is_model(self.wanted) and self.wanted is not taken
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, limits: Limits | None = None) -> Any:
         """`value` as the Runnable takes it.
+
+        Args:
+            value: The input.
+            limits: Bounds of its messages.
 
         Raises:
             InvalidInput: It does not fit. The error names the field.
         """
         if self._adapter is None:
             return value
-        value = _with_messages(value, self.wanted, "")
+        value = _with_messages(value, self.wanted, "", limits or UNBOUNDED)
         try:
             valid = self._adapter.validate_python(value)
         except ValidationError as failure:
-            errors = failure.errors(include_url=False)
+            errors = list(first_errors(failure, MOST_READ))
             told = [error for error in errors if self._believed(error, value)]
+            if not told and failure.error_count() > MOST_READ:
+                told = errors
             if told:
                 raise invalid_input(told) from None
             return value
@@ -104,6 +118,19 @@ class InputSchema:
         if known is None or known.annotation is Any:
             return False
         return error["type"] == "missing" or is_list_of_messages(known.annotation)
+
+
+def first_errors(failure: ValidationError, most: int) -> Iterator[ErrorDetails]:
+    """The first errors of `failure`, without their input.
+
+    ``failure.errors()`` makes Python objects of all of them: a second for 250,000.
+    """
+    text = failure.json(include_url=False, include_context=False, include_input=False)
+    decode, at = JSONDecoder().raw_decode, 1
+    for _ in range(min(most, failure.error_count())):
+        error, at = decode(text, at)
+        at += 1  # the comma
+        yield error
 
 
 def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:
@@ -145,7 +172,7 @@ class ConfigurableSchema:
                 adapter = self._adapters.get(name)
                 checked[name] = value if adapter is None else adapter.validate_python(value)
             except ValidationError as error:
-                what = error.errors(include_url=False)[0]["msg"]
+                what = next(first_errors(error, 1))["msg"]
                 raise InvalidInput(f"{name}: {what}", fields={name: what}) from None
         return checked
 
@@ -216,7 +243,7 @@ def _as_mapping(valid: Any) -> Any:
     return valid
 
 
-def _with_messages(value: Any, wanted: Any, path: str) -> Any:
+def _with_messages(value: Any, wanted: Any, path: str, limits: Limits) -> Any:
     """`value` with message-likes made messages wherever `wanted` says messages."""
     try:
         members, hints = _members_and_fields(wanted)
@@ -225,16 +252,18 @@ def _with_messages(value: Any, wanted: Any, path: str) -> Any:
     for is_list, is_message in members:
         if is_list:
             if isinstance(value, list):
-                return [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
+                check_count(path or "input", value, "messages", limits.messages)
+                made = [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
+                return _with_few_files(made, path, limits)
             # LangGraph takes one message for a list of one.
             if isinstance(value, (str, dict)) and len(members) == 1:
-                return [_message(value, path)]
+                return _with_few_files([_message(value, path)], path, limits)
         if is_message and isinstance(value, (list, dict)):
-            return _message(value, path)
+            return _with_few_files([_message(value, path)], path, limits)[0]
     if not hints or not isinstance(value, dict):
         return value
     return {
-        name: _with_messages(inner, hints[name], f"{path}.{name}".lstrip("."))
+        name: _with_messages(inner, hints[name], f"{path}.{name}".lstrip("."), limits)
         if name in hints
         else inner
         for name, inner in value.items()
@@ -247,6 +276,11 @@ def _members_and_fields(wanted: Any) -> tuple[list[tuple[bool, bool]], dict[str,
     wanted = _plain_type(wanted)
     members = [(is_list_of_messages(arm), _is_message(arm)) for arm in arms(wanted)]
     return members, fields_of(wanted)
+
+
+def _with_few_files(messages: list[BaseMessage], path: str, limits: Limits) -> list[BaseMessage]:
+    check_files(path or "input", (each.content for each in messages), limits.files)
+    return messages
 
 
 def _message(value: Any, path: str) -> Any:

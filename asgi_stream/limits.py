@@ -17,6 +17,10 @@ WHOLE = (
     "concurrent",
     "batch",
     "batch_concurrency",
+    "items",
+    "messages",
+    "files",
+    "tools",
 )
 
 
@@ -34,9 +38,14 @@ class Limits:
             failure has its own HTTP status; 0 sends them at once.
         grace: Seconds that a cancelled run has to clean up before it is reported as abandoned.
         receive: Seconds for the whole of a request's body to arrive.
-        body: Bytes of a request's body (and of its query string).
+        body: Bytes of a request's body, and of its query string, which has at most 65,536.
         inline: Bytes of the files that come within a conversation's messages.
         depth: How deep a request's JSON may be nested.
+        items: Items of all lists and objects in a request's JSON (an empty one counts as one),
+            and keys of its query string.
+        messages: Messages of one list in a request: a conversation, a graph's state.
+        files: Images, audio and the like in the messages of one list.
+        tools: Tools of its own that a client brings.
         buffer: Bytes that may wait for a slow reader. The run is paused at half of them, and a
             run that cannot be paused is ended when they are full.
         concurrent: Runs of one route at once, in one process; a batch is one run.
@@ -56,6 +65,10 @@ class Limits:
     body: int | None = 1_048_576
     inline: int | None = None
     depth: int | None = 64
+    items: int | None = 20_000
+    messages: int | None = 1_000
+    files: int | None = 100
+    tools: int | None = 128
     buffer: int | None = 262_144
     concurrent: int | None = None
     batch: int | None = 100

@@ -5,9 +5,8 @@ https://github.com/pieroxy/lz-string, 1.5. What PyPI has of it decompresses with
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-$"
+SIX_BITS = {character: f"{value & 63:06b}" for value, character in enumerate(ALPHABET)}
 EIGHT_BITS, SIXTEEN_BITS, END = 0, 1, 2
 
 
@@ -17,18 +16,18 @@ def decompress(text: str, limit: int) -> str:
     Raises:
         ValueError: `text` is not such text, or stands for more.
     """
-    bits = _bits(text)
+    bits = _Bits(text)
     words: list[str | None] = [None, None, None]
     width, room = 2, 1
     before = ""
     said: list[str] = []
     size = 0
     while True:
-        code = _number(bits, width)
+        code = bits.number(width)
         if code == END:
             return "".join(said)
         if code in (EIGHT_BITS, SIXTEEN_BITS):
-            words.append(chr(_number(bits, 8 if code == EIGHT_BITS else 16)))
+            words.append(chr(bits.number(8 if code == EIGHT_BITS else 16)))
             code = len(words) - 1
             room -= 1
         # The word may be the one that is about to be made of it.
@@ -48,18 +47,20 @@ def decompress(text: str, limit: int) -> str:
             raise ValueError(f"this is more than {limit} characters")
 
 
-def _bits(text: str) -> Iterator[int]:
-    for character in text:
-        value = ALPHABET.find(character)
-        if value < 0:
+class _Bits:
+    """The bits of a text, read as numbers."""
+
+    def __init__(self, text: str) -> None:
+        try:
+            self._bits = "".join(map(SIX_BITS.__getitem__, text))
+        except KeyError:
+            raise ValueError("this is no compressed text") from None
+        self._at = 0
+
+    def number(self, width: int) -> int:
+        """The next number, whose lowest bit comes first."""
+        bits = self._bits[self._at : self._at + width]
+        if len(bits) < width:
             raise ValueError("this is no compressed text")
-        for place in (32, 16, 8, 4, 2, 1):
-            yield int(bool(value & place))
-
-
-def _number(bits: Iterator[int], width: int) -> int:
-    """The next number, whose lowest bit comes first."""
-    try:
-        return sum(next(bits) << place for place in range(width))
-    except (StopIteration, RuntimeError):
-        raise ValueError("this is no compressed text") from None
+        self._at += width
+        return int(bits[::-1], 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from .content import check_count, check_inline
+from .content import check_count, check_files, check_inline
 from .conversations import Ambiguous
 from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
@@ -94,6 +94,7 @@ async def prepare(
         filter=route.filter or EventFilter(),
     )
     if call.tools:
+        check_count("tools", call.tools, "tools", limits.tools)
         runnable = with_tools(runnable, call.tools, call.tool_choice)
     gathered = call.gathered
     return Prepared(
@@ -109,20 +110,22 @@ async def prepare(
 
 
 async def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
-    schema = route.input_schema(runnable)
+    schema, limits = route.input_schema(runnable), route.limits
     given = call.input
     if call.messages is not None:
-        check_inline(call.messages, route.limits.inline)
+        check_count("messages", call.messages, "messages", limits.messages)
+        check_files("messages", (each.get("content") for each in call.messages), limits.files)
+        check_inline(call.messages, limits.inline)
         try:
             given = route.conversation_of(runnable).input_for(call.messages, call.state)
         except Ambiguous:
             raise InvalidInput("This route takes no conversation.") from None
     if not call.many:
-        return schema.check(given)
-    check_count("inputs", given, "batch", route.limits.batch)
+        return schema.check(given, limits)
+    check_count("inputs", given, "batch", limits.batch)
     checked = []
     for each in given:
-        checked.append(schema.check(each))
+        checked.append(schema.check(each, limits))
         await asyncio.sleep(0)
     return checked
 

@@ -9,17 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from .errors import (
-    BodyTimeout,
-    BodyTooLarge,
-    InvalidInput,
-    InvalidRequest,
-    UnsupportedMediaType,
-)
-from .filters import WORDS, EventFilter
+from .bounded_json import parse_json
+from .errors import BodyTimeout, BodyTooLarge, InvalidInput, UnsupportedMediaType
+from .filters import WORDS, EventFilter, asked_filter
 from .limits import Limits
 
 __all__ = [
@@ -31,6 +25,13 @@ __all__ = [
     "read_query",
     "wants_json",
 ]
+
+
+LONGEST_QUERY = 65_536
+"""Bytes of a query string: as long as the lines that most servers take."""
+
+LONGEST_ACCEPT = 4_096
+"""Characters of an ``Accept`` header that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,12 @@ async def read_body(request: Request, limits: Limits) -> Any:
         BodyTooLarge: It has more than ``limits.body`` bytes, counted as they come.
         BodyTimeout: It took more than ``limits.receive`` seconds.
         InvalidRequest: It is not JSON.
-        InvalidInput: It is nested deeper than ``limits.depth``.
+        InvalidInput: It is deeper or has more items than the limits say.
         ClientDisconnect: The client left.
     """
     _check_media_type(request.headers.get("content-type", ""))
     announced = request.headers.get("content-length", "")
-    if limits.body is not None and announced.isdecimal() and int(announced) > limits.body:
+    if limits.body is not None and _number(announced) > limits.body:
         raise _too_large(limits.body)
     body = bytearray()
     try:
@@ -76,7 +77,7 @@ async def read_body(request: Request, limits: Limits) -> Any:
                     raise _too_large(limits.body)
     except TimeoutError:
         raise BodyTimeout(headers={"Connection": "close"}) from None
-    return parse_json(bytes(body), limits.depth)
+    return parse_json(bytes(body), limits)
 
 
 def check_origin(request: Request) -> None:
@@ -105,19 +106,9 @@ def check_origin(request: Request) -> None:
         )
 
 
-def parse_json(text: bytes, depth: int | None) -> Any:
-    """`text` as plain data: dicts, lists and scalars, nested at most `depth` deep."""
-    if depth is not None and _deeper_than(depth, text):
-        raise InvalidInput(f"The JSON is nested deeper than {depth}.")
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"This is not JSON: {error}.") from None
-
-
 def wants_json(accept: str) -> bool:
     """Whether a client asks for one JSON document, and not for a stream."""
-    kinds = {kind.partition(";")[0].strip().lower() for kind in accept.split(",")}
+    kinds = {kind.partition(";")[0].strip().lower() for kind in accept[:LONGEST_ACCEPT].split(",")}
     return "application/json" in kinds and "text/event-stream" not in kinds
 
 
@@ -145,12 +136,17 @@ def read_query(
     ``?include=on_tool_*&exclude_tags=a,b`` narrows the events.
 
     Raises:
-        BodyTooLarge: It has more than ``limits.body`` bytes.
+        BodyTooLarge: It has more than ``limits.body`` or `LONGEST_QUERY` bytes.
         InvalidRequest: ``input`` is not JSON.
-        InvalidInput: A key is not one that the route takes, or comes twice.
+        InvalidInput: A key is not one that the route takes, or comes twice; there are more than
+            ``limits.items``; a filter has too many patterns.
     """
-    if limits.body is not None and len(request.scope["query_string"]) > limits.body:
-        raise _too_large(limits.body)
+    text: bytes = request.scope["query_string"]
+    longest = min(LONGEST_QUERY, limits.body or LONGEST_QUERY)
+    if len(text) > longest:
+        raise BodyTooLarge(f"The request's query has more than {longest} bytes.")
+    if limits.items is not None and text.count(b"&") >= limits.items:
+        raise InvalidInput(f"The query has more than {limits.items} keys (limits.items).")
     given: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
         given.setdefault(key, []).append(value)
@@ -158,11 +154,8 @@ def read_query(
     for key in configurable:
         if key in given:
             chosen[key] = _only(key, given.pop(key))
-    words: dict[str, Any] = {}
-    for key in WORDS if narrows else ():
-        if key in given:
-            words[key] = [word for value in given.pop(key) for word in value.split(",")]
-    asked = EventFilter(**words) if words else None
+    words = {key: ",".join(given.pop(key)).split(",") for key in WORDS if narrows and key in given}
+    asked = asked_filter(words, dict(zip(WORDS, WORDS, strict=True)))
     if request.method != "GET" and given:
         key = sorted(given)[0]
         raise InvalidInput(
@@ -174,7 +167,7 @@ def read_query(
 
 def _input_in(given: dict[str, list[str]], limits: Limits) -> Any:
     if "input" in given and len(given) == 1:
-        return parse_json(_only("input", given["input"]).encode(), limits.depth)
+        return parse_json(_only("input", given["input"]).encode(), limits)
     return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
 
 
@@ -198,25 +191,12 @@ def _is_json(content_type: str) -> bool:
     return kind == "application/json" or bool(re.fullmatch(r"application/[\w.-]+\+json", kind))
 
 
+def _number(text: str) -> int:
+    """The ``Content-Length`` that a request announces; 0 if that is no number."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
+
+
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(
         f"The request's body has more than {limit} bytes.", headers={"Connection": "close"}
     )
-
-
-_strings = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-_squared = bytes.maketrans(b"{}", b"[]")
-_no_brackets = bytes(set(range(256)) - set(b"[]{}"))
-
-
-def _deeper_than(depth: int, text: bytes) -> bool:
-    """Whether brackets are nested deeper than `depth`, told without parsing."""
-    if text.count(b"[") + text.count(b"{") <= depth:
-        return False
-    brackets = _strings.sub(b"", text).translate(_squared, _no_brackets)
-    for _ in range(depth):
-        inner = brackets.replace(b"[]", b"")
-        if len(inner) == len(brackets):
-            return bool(inner) and inner.count(b"[") > depth
-        brackets = inner
-    return bool(brackets)

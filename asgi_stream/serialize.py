@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 from collections import deque
 from collections.abc import Mapping, Set
 from dataclasses import fields, is_dataclass
@@ -17,6 +16,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from json.encoder import encode_basestring_ascii
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -30,8 +30,6 @@ __all__ = ["to_json"]
 
 OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 DEEPEST = 200
-
-_beyond_ascii = re.compile(r"[^\x00-\x7f]+")
 
 
 def to_json(value: Any) -> bytes:
@@ -49,15 +47,18 @@ def to_json(value: Any) -> bytes:
         return json.dumps(_plain(value, 0)).encode()
     if encoded.isascii():
         return encoded
-    return _beyond_ascii.sub(_escaped, encoded.decode()).encode()
+    return _in_ascii(encoded.decode()).encode()
 
 
 def unserializable(value: object) -> dict[str, str]:
     return {"__unserializable__": type(value).__name__}
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return json.dumps(match[0])[1:-1]
+def _in_ascii(text: str) -> str:
+    """JSON `text` with all that is not ASCII escaped, in three passes however it is mixed."""
+    # Taken as a string's content, each of its quotes and backslashes is escaped once more.
+    escaped = encode_basestring_ascii(text)[1:-1]
+    return escaped.replace('\\"', '"').replace("\\\\", "\\")
 
 
 @cache

@@ -14,6 +14,7 @@ from langchain_core.runnables import (
 )
 from langgraph.graph import START, StateGraph, add_messages
 
+from asgi_stream import Limits
 from asgi_stream.errors import InvalidInput
 from asgi_stream.inputs import ConfigurableSchema, InputSchema, _with_messages
 
@@ -178,7 +179,9 @@ def test_a_runnable_that_takes_the_class_gets_an_instance() -> None:
 
 
 def test_hints_that_cannot_be_read_are_no_hindrance() -> None:
-    assert _with_messages({"question": ["human", "x"]}, Hidden, "") == {"question": ["human", "x"]}
+    assert _with_messages({"question": ["human", "x"]}, Hidden, "", Limits()) == {
+        "question": ["human", "x"]
+    }
 
 
 def postponed(question: Question) -> str:

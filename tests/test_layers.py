@@ -22,7 +22,7 @@ LAYERS = [
         "telemetry",
     },
     {"events", "hosts", "stores"},
-    {"content", "filters", "graphs", "messages", "sink", "wire"},
+    {"bounded_json", "content", "filters", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "tool_calls", "usage"},
     {"cleanup", "listener"},

@@ -1,23 +1,19 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from starlette.requests import Request
 
 from asgi_stream import Limits
 from asgi_stream.errors import (
     BodyTimeout,
     BodyTooLarge,
-    InvalidInput,
     InvalidRequest,
     StreamError,
     UnsupportedMediaType,
 )
-from asgi_stream.requests import parse_json, read_body, read_query, wants_json
+from asgi_stream.requests import read_body, read_query, wants_json
 
 pytestmark = pytest.mark.anyio
 
@@ -98,55 +94,6 @@ async def test_what_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest) as told:
         await read_body(request(body), Limits())
     assert told.value.status == 400
-
-
-@pytest.mark.parametrize(
-    ("text", "depth", "fits"),
-    [
-        (b"[[1]]", 2, True),
-        (b"[[1]]", 1, False),
-        (b'{"a": {"b": [1, [2]]}}', 4, True),
-        (b'{"a": {"b": [1, [2]]}}', 3, False),
-        (b'["[[[[[[", "\\"[[[[", "{{{"]', 1, True),
-        (b"[" + b"[]," * 999 + b"[]]", 2, True),
-        (b"[" * 100_000 + b"]" * 100_000, 64, False),
-        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 64, False),
-        (b"[" * 100_000, 64, False),
-        (b"[" * 1000 + b"]" * 1000, None, True),
-    ],
-)
-def test_json_may_be_so_deep(text: bytes, depth: int | None, fits: bool) -> None:
-    if fits:
-        parse_json(text, depth)
-    else:
-        with pytest.raises(InvalidInput, match=f"nested deeper than {depth}"):
-            parse_json(text, depth)
-
-
-def depth_of(value: Any) -> int:
-    if isinstance(value, dict):
-        value = list(value.values())
-    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
-
-
-@given(
-    st.recursive(
-        st.text() | st.integers(-(2**53), 2**53) | st.none(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    ),
-    st.integers(1, 5),
-    st.booleans(),
-)
-def test_the_depth_is_the_depth(value: Any, limit: int, ascii_only: bool) -> None:
-    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-    try:
-        assert parse_json(text, limit) == value
-    except InvalidInput:
-        assert depth_of(value) > limit
-    except InvalidRequest:
-        assert not ascii_only  # a lone surrogate
-    else:
-        assert depth_of(value) <= limit
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ and of npm ``@langchain/core`` 0.3.80. Nothing that a client sends is made a cla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +13,7 @@ import orjson
 from ..content import refused
 from ..errors import InvalidRequest
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
-from ..filters import EventFilter
+from ..filters import asked_filter
 from ..lzstring import decompress
 from ..serialize import to_json
 from . import Asked, Call, Document
@@ -67,7 +66,10 @@ class Format(FormatProtocol):
             raise refused(key, "expected it in the body")
         _check_kwargs(body.get("kwargs"))
         hashed = asked.params.get("config_hash")
-        configurable = {**_configurable("config", _unhashed(hashed)), **_config(body.get("config"))}
+        configurable = {
+            **_configurable("config", _unhashed(hashed)),
+            **_config(body.get("config")),
+        }
         if operation == "/stream":
             self.wants = frozenset({OutputChunk})
         elif operation != "/stream_events":
@@ -81,7 +83,7 @@ class Format(FormatProtocol):
             many=self._batch,
             max_concurrency=_concurrency(body.get("config")) if self._batch else None,
             configurable=configurable,
-            filter=_filter(body) if operation == "/stream_events" else None,
+            filter=asked_filter(body, FILTERS) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
         )
 
@@ -175,11 +177,3 @@ def _check_kwargs(given: Any) -> None:
         odd = set(each) - {"version"} if isinstance(each, dict) else {"kwargs"}
         if odd:
             raise refused(f"kwargs.{sorted(odd)[0]}", "this server does not take it")
-
-
-def _filter(body: Mapping[str, Any]) -> EventFilter | None:
-    words = {ours: body[theirs] for theirs, ours in FILTERS.items() if body.get(theirs)}
-    try:
-        return EventFilter(**words) if words else None
-    except TypeError as error:
-        raise InvalidRequest(str(error)) from None

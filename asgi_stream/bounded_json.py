@@ -1,0 +1,77 @@
+"""JSON that a client has sent, as plain data, checked against a route's limits before it is parsed.
+
+What the parser makes, and all that comes after it, costs time by the value and not by the byte: a
+body of 1 MiB may be one text or 350,000 lists.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+from typing import Any
+
+import orjson
+
+from .errors import InvalidInput, InvalidRequest
+from .limits import Limits
+
+LONGEST_KEY = 1_000
+"""Characters of an object's key. pydantic repeats it in each error about a value below it."""
+
+_strings = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_steps = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_no_brackets = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def parse_json(text: bytes, limits: Limits) -> Any:
+    """`text` as plain data: dicts, lists and scalars.
+
+    Raises:
+        InvalidRequest: It is not JSON.
+        InvalidInput: It is nested deeper than ``limits.depth``, has more than ``limits.items``, or
+            a key that is too long.
+    """
+    left = _checked(text, limits, limits.items)
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"This is not JSON: {error}.") from None
+    if len(text) > LONGEST_KEY:
+        _check_objects(value, limits, left)
+    return value
+
+
+def _checked(text: bytes, limits: Limits, left: int | None) -> int | None:
+    """Check the shape of a JSON `text` of at most `left` items. How many are left after it."""
+    # An item has two strings at most, a key and a value, and two brackets.
+    most = 0 if left is None else 2 * left + 1
+    bare, strings = _strings.subn(b"", text, count=most)
+    opened = bare.count(b"[") + bare.count(b"{")
+    if limits.depth is not None and opened > limits.depth < _depth_of(bare, most or None):
+        raise InvalidInput(f"The JSON is nested deeper than {limits.depth}.")
+    if left is None:
+        return None
+    items = opened + bare.count(b",")
+    if items > left or strings == most:
+        raise InvalidInput(f"The JSON has more than {limits.items} items (limits.items).")
+    return left - items
+
+
+def _depth_of(text: bytes, most: int | None) -> int:
+    """How deep the first `most` brackets of `text`, which has no strings, are nested."""
+    steps = memoryview(text.translate(_steps, _no_brackets)[:most]).cast("b")
+    return max(accumulate(steps))
+
+
+def _check_objects(value: Any, limits: Limits, left: int | None) -> None:
+    """Check the keys of all objects, and the JSON that tool calls have as their arguments."""
+    waiting = [value]
+    for each in waiting:
+        if isinstance(each, dict):
+            if max(map(len, each), default=0) > LONGEST_KEY:
+                raise InvalidInput(f"The JSON has a key of more than {LONGEST_KEY} characters.")
+            if isinstance(arguments := each.get("arguments"), str):
+                left = _checked(arguments.encode(errors="replace"), limits, left)
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)

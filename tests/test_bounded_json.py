@@ -1,0 +1,106 @@
+"""JSON of clients: how deep it is, how much is in it, and what a look at it costs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asgi_stream import Limits
+from asgi_stream.bounded_json import parse_json
+from asgi_stream.errors import InvalidInput, InvalidRequest
+
+
+@pytest.mark.parametrize(
+    ("text", "depth", "fits"),
+    [
+        (b"[[1]]", 2, True),
+        (b"[[1]]", 1, False),
+        (b'{"a": {"b": [1, [2]]}}', 4, True),
+        (b'{"a": {"b": [1, [2]]}}', 3, False),
+        (b'["[[[[[[", "\\"[[[[", "{{{"]', 1, True),
+        (b"[" + b"[]," * 999 + b"[]]", 2, True),
+        (b"[" * 100_000 + b"]" * 100_000, 64, False),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 64, False),
+        (b"[" * 100_000, 64, False),
+        (b"[" * 1000 + b"]" * 1000, None, True),
+    ],
+)
+def test_json_may_be_so_deep(text: bytes, depth: int | None, fits: bool) -> None:
+    if fits:
+        parse_json(text, Limits(depth=depth))
+    else:
+        with pytest.raises(InvalidInput, match=f"nested deeper than {depth}"):
+            parse_json(text, Limits(depth=depth))
+
+
+def depth_of(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers(-(2**53), 2**53) | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_the_depth_is_the_depth(value: Any, limit: int, ascii_only: bool) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    try:
+        assert parse_json(text, Limits(depth=limit)) == value
+    except InvalidInput:
+        assert depth_of(value) > limit
+    except InvalidRequest:
+        assert not ascii_only  # a lone surrogate
+    else:
+        assert depth_of(value) <= limit
+
+
+@pytest.mark.parametrize(
+    ("text", "items", "fits"),
+    [
+        (b"[1,2,3]", 3, True),
+        (b"[1,2,3,4]", 3, False),
+        (b'{"a":1,"b":[2]}', 3, True),
+        (b'{"a":1,"b":[2,3]}', 3, False),
+        (b'["a,b,c,[,[,[","\\",,,,"]', 2, True),
+        (b"[" + b"[]," * 300_000 + b"[]]", 20_000, False),
+        (b'["a",' * 30_000 + b"1" + b"]" * 30_000, 20_000, False),
+        (b"[" + b'"",' * 300_000 + b'""]', 20_000, False),
+        (b"[" + b"1," * 300_000 + b"1]", None, True),
+    ],
+)
+def test_json_may_have_so_many_items(text: bytes, items: int | None, fits: bool) -> None:
+    limits = Limits(items=items, depth=None)
+    if fits:
+        parse_json(text, limits)
+    else:
+        with pytest.raises(InvalidInput, match=f"more than {items} items"):
+            parse_json(text, limits)
+
+
+def test_a_key_has_a_length() -> None:
+    parse_json(json.dumps({"k" * 1_000: "v" * 5_000}).encode(), Limits())
+    for value in ({"k" * 1_001: 1}, [{"a": {"k" * 1_001: 1}}]):
+        with pytest.raises(InvalidInput, match="a key of more than 1000 characters"):
+            parse_json(json.dumps(value).encode(), Limits())
+
+
+def test_the_arguments_of_calls_are_json_too() -> None:
+    def called(arguments: str) -> bytes:
+        call = {"function": {"name": "add", "arguments": arguments}}
+        return json.dumps({"messages": [{"tool_calls": [call]}], "pad": "x" * 1_000}).encode()
+
+    parse_json(called('{"a": 1}'), Limits())
+    parse_json(called("no JSON"), Limits())
+    with pytest.raises(InvalidInput, match="nested deeper than 64"):
+        parse_json(called("[" * 100 + "]" * 100), Limits())
+    with pytest.raises(InvalidInput, match="more than 20000 items"):
+        parse_json(called("[" + "1," * 20_000 + "1]"), Limits())
