@@ -8,6 +8,7 @@ from typing import Any
 from . import RunRecord, Taken
 from .redis_commands import Made
 from .redis_link import Command
+from .redis_request import WrongReply
 from .redis_worker import Worker
 
 
@@ -68,6 +69,8 @@ class Append:
         if isinstance(replies, Exception):
             return self._over(replies)
         written = replies[-1]
+        if not isinstance(written, int):
+            raise WrongReply
         if written >= 0:
             return self._over(None if written else Taken())
         # Redis has older data than this worker: write again what is held, and then these frames.

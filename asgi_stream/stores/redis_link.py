@@ -32,7 +32,7 @@ from .redis_errors import (
     unavailable,
 )
 from .redis_messages import Messages
-from .redis_request import TRIES, Answered, Command, Request
+from .redis_request import TRIES, Answered, Command, Request, WrongReply
 from .redis_scripts import SCRIPTS
 from .redis_tasks import Tasks
 
@@ -294,7 +294,7 @@ class Link:
             if request.tries:
                 self._trouble.over()
             if not request.answer(replies):
-                self._connection_lost([request], ValueError("a reply of another command"))
+                self._connection_lost([request], WrongReply("a reply to other commands"))
                 self.spawn(self._client.connection_pool.disconnect())
         elif is_missing_script(error) and request.tries < TRIES:
             self._prepared = False

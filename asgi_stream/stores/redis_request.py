@@ -17,6 +17,10 @@ TRIES = 2
 """At least: the first finds out what Redis has closed meanwhile."""
 
 
+class WrongReply(Exception):
+    """A reply is not one to the commands that were sent: it must be that of others."""
+
+
 class Request:
     """Commands that go together.
 
@@ -38,13 +42,14 @@ class Request:
         """Answer who waits. What goes wrong there is logged and harms no other request.
 
         Returns:
-            Whether it could be used.
+            Whether it is a reply to these commands.
         """
         try:
             self._answered(answer)
+        except WrongReply:
+            return False
         except Exception:
             logger.exception("a reply of the store could not be used")
-            return False
         return True
 
     def gives_up(self, now: float, error: BaseException) -> bool:

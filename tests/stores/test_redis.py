@@ -970,3 +970,30 @@ async def test_a_command_that_is_wrong_fails_at_once(
         await store.owned("ann")
     with pytest.raises(StoreUnavailable):
         await Maker(store, owner="ann").create()
+
+
+async def test_a_reply_to_other_commands_is_none(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = pair[0]
+    maker = Maker(store)
+    await maker.create()
+    await maker.append(b"a")
+    link = store._here().link
+    run = link._run
+    wrong: list[Any] = [b"OK", None, []]
+
+    async def shifted(batch: list[Any]) -> list[Any]:
+        replies = await run(batch)
+        commands = [command for each in batch for command in each.commands]
+        for n, command in enumerate(commands):
+            if wrong and b"b" in command:
+                replies[n] = wrong.pop()
+        return replies
+
+    monkeypatch.setattr(link, "_run", shifted)
+    await maker.append(b"b")
+    assert not wrong
+    await maker.append(b"c", end=True)
+    assert maker.errors == [None, None, None]
+    assert await whole(pair[1], maker.run_id) == [b"a", b"b", b"c"]
