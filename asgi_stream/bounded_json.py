@@ -71,7 +71,7 @@ def _check_objects(value: Any, limits: Limits, left: int | None) -> None:
             if max(map(len, each), default=0) > LONGEST_KEY:
                 raise InvalidInput(f"The JSON has a key of more than {LONGEST_KEY} characters.")
             if isinstance(arguments := each.get("arguments"), str):
-                left = _checked(arguments.encode(errors="replace"), limits, left)
+                left = _checked(arguments.encode(), limits, left)
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
