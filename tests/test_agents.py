@@ -41,8 +41,10 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
+from asgi_stream.listener import Listener
+from asgi_stream.pacing import Pacer
 
-from .corpus import record
+from .corpus import Recording, record
 
 pytestmark = pytest.mark.anyio
 
@@ -332,3 +334,13 @@ async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> 
     graph.add_edge("note", "answer")
     for wants in (TEXT_ONLY, NARRATED):
         assert text(await record(graph.compile(), HI, wants)) == "the answer"
+
+
+async def test_a_node_s_message_that_is_not_for_the_client_is_not_said() -> None:
+    sink = Recording(TEXT_ONLY)
+    listener = Listener(uuid4(), sink, Pacer(sink))
+    about = {"tags": ["graph:step:1", "nostream"], "metadata": {"langgraph_node": "n"}}
+    run_id = uuid4()
+    listener.on_chain_start({}, {}, run_id=run_id, name="n", **about)
+    listener.on_chain_end({"messages": [AIMessage("hidden")]}, run_id=run_id)
+    assert sink.events == []

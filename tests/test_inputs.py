@@ -13,6 +13,7 @@ from langchain_core.runnables import (
     RunnablePassthrough,
 )
 from langgraph.graph import START, StateGraph, add_messages
+from pydantic import BaseModel
 
 from asgi_stream import Limits
 from asgi_stream.errors import InvalidInput
@@ -234,3 +235,22 @@ def test_messages_are_made_where_a_type_cannot_be_hashed() -> None:
     declared = Annotated[list[AnyMessage], {"not": "hashable"}]
     schema = InputSchema(RunnableLambda(lambda x: x), declared)
     assert schema.check([["human", "hi"]]) == [HumanMessage("hi")]
+
+
+class Item(BaseModel):
+    a: int
+
+
+class Items(TypedDict):
+    xs: list[Item]
+
+
+def test_of_many_errors_that_would_not_count_the_first_do() -> None:
+    graph = StateGraph(Items)
+    graph.add_node("n", lambda _: {})
+    graph.add_edge(START, "n")
+    schema = InputSchema(graph.compile())
+    few: Any = {"xs": [{}] * 3}
+    assert schema.check(few) == few
+    with pytest.raises(InvalidInput, match="Field required"):
+        schema.check({"xs": [{}] * 1_001})

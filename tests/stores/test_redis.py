@@ -997,3 +997,13 @@ async def test_a_reply_to_other_commands_is_none(
     await maker.append(b"c", end=True)
     assert maker.errors == [None, None, None]
     assert await whole(pair[1], maker.run_id) == [b"a", b"b", b"c"]
+
+
+async def test_a_store_that_nobody_uses_comes_to_rest(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_stream.stores.redis_worker.USED_SECONDS", 0.0)
+    assert await pair[0].named("x") is None
+    beating = pair[0]._here()._beating
+    assert beating is not None
+    await until(beating.done)
