@@ -18,6 +18,9 @@ from .limits import Limits
 LONGEST_KEY = 1_000
 """Characters of an object's key. pydantic repeats it in each error about a value below it."""
 
+ARGUMENTS = ("arguments", "args")
+"""Keys whose text LangChain parses as JSON: of a tool call, and of a piece of one."""
+
 _strings = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _steps = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _no_brackets = bytes(set(range(256)) - set(b"[]{}"))
@@ -70,8 +73,9 @@ def _check_objects(value: Any, limits: Limits, left: int | None) -> None:
         if isinstance(each, dict):
             if max(map(len, each), default=0) > LONGEST_KEY:
                 raise InvalidInput(f"The JSON has a key of more than {LONGEST_KEY} characters.")
-            if isinstance(arguments := each.get("arguments"), str):
-                left = _checked(arguments.encode(), limits, left)
+            for name in ARGUMENTS:
+                if isinstance(arguments := each.get(name), str):
+                    left = _checked(arguments.encode(), limits, left)
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)

@@ -104,3 +104,6 @@ def test_the_arguments_of_calls_are_json_too() -> None:
         parse_json(called("[" * 100 + "]" * 100), Limits())
     with pytest.raises(InvalidInput, match="more than 20000 items"):
         parse_json(called("[" + "1," * 20_000 + "1]"), Limits())
+    piece = {"tool_call_chunks": [{"args": "[" * 100}], "pad": "x" * 1_000}
+    with pytest.raises(InvalidInput, match="nested deeper than 64"):
+        parse_json(json.dumps(piece).encode(), Limits())
