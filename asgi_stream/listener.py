@@ -107,7 +107,11 @@ class Listener(Tracker):
     def _node_started(self, inputs: Any) -> None:
         """A node begins with a state, or a part of it."""
         for message in messages_in(inputs):
-            self._known.add(message.id)
+            self._had(message)
+
+    def _had(self, message: BaseMessage) -> None:
+        """A message was there before the node."""
+        self._known.add(message.id)
 
     def _made(self, step: Step, message: BaseMessage) -> None:
         """A node ends with a message, as a model has streamed it or as the node's code wants it.

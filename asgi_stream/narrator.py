@@ -28,7 +28,7 @@ from .events import (
     TextDelta,
 )
 from .listener import MODELS, Listener, Speaker, is_node
-from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
+from .messages import MEDIA, calls_in, model_finished, resumes, url_of
 from .tool_calls import Calls
 
 
@@ -130,11 +130,13 @@ class Narrator(Listener):
 
     def _node_started(self, inputs: Any) -> None:
         super()._node_started(inputs)
-        for message in messages_in(inputs):
-            if isinstance(message, AIMessage):
-                self._calls.had(call["id"] for call in message.tool_calls)
         if self._resumed:
             self._calls.had(calls_in(inputs))
+
+    def _had(self, message: BaseMessage) -> None:
+        super()._had(message)
+        if isinstance(message, AIMessage):
+            self._calls.had(call["id"] for call in message.tool_calls)
 
     def _made(self, step: Step, message: BaseMessage) -> None:
         if isinstance(message, ToolMessage):

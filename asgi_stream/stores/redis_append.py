@@ -81,13 +81,11 @@ class Append:
 
     def _over(self, error: Exception | None) -> None:
         here, made, record = self._here, self._made, self._record
+        if error is not None:
+            return here.give_up(made, error)
         producer = made.producer
-        if error is None:
-            here.backlog.add(made, self._frames, self._keep_from)
-            here.readers.feed(made.run_id, self._first, self._frames, self._ends)
-            if record is not None and self._ends:
-                here.finish(made, record)
-        else:
-            here.give_up(made)
-            here.readers.lost(made.run_id, error)
-        producer.written(error)
+        here.backlog.add(made, self._frames, self._keep_from)
+        here.readers.feed(made.run_id, self._first, self._frames, self._ends)
+        if record is not None and self._ends:
+            here.finish(made, record)
+        return producer.written()

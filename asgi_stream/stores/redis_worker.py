@@ -127,10 +127,12 @@ class Worker:
             self._beating.cancel()
         await self.link.aclose()
 
-    def give_up(self, made: Made) -> None:
-        """Nothing more is written of a run that has not ended."""
+    def give_up(self, made: Made, error: Exception) -> None:
+        """Nothing more is written of a run that has not ended: its readers and it hear why."""
         self.made.pop(made.run_id, None)
         self.backlog.forget(made)
+        self.readers.lost(made.run_id, error)
+        made.producer.written(error)
 
     def finish(self, made: Made, record: RunRecord) -> None:
         """A run has ended, and its last frame is written."""
@@ -145,11 +147,16 @@ class Worker:
         if made.ended:
             lives = self.backlog.life_of(made)
             return tuple(made.again(newest, self.packed(made.record), lives))
-        record = made.producer.record
-        own = [made.own(packed_record(record, made.server), overwrite=True, extend=False)]
+        own = self._owning(made, overwrite=True, extend=False)
+        return (*own, *made.again(newest, self.packed(made.producer.record), made.keep_now))
+
+    def _owning(self, made: Made, *, overwrite: bool, extend: bool) -> list[Command]:
+        """The commands that keep a run alive; its record names the Redis that has all of it."""
+        record = packed_record(made.producer.record, made.server)
+        commands = [made.own(record, overwrite=overwrite, extend=extend)]
         if made.quota is not None:
-            own.append(made.count())
-        return (*own, *made.again(newest, self.packed(record), made.keep_now))
+            commands.append(made.count())
+        return commands
 
     def changed(self, *, announce: bool = True) -> None:
         """Redis may have lost something: find out what, and write it again.
@@ -242,24 +249,18 @@ class Worker:
         """
         made = self.made.get(run_id)
         if made is None or made.producer.record.ended is not None:
-            return  # its end is on its way
-        record, last, server = made.producer.record, made.last, self.link.server
+            return None  # its end is on its way
+        last, server = made.last, self.link.server
         extend = again or self._beats % BEATS_PER_EXTENSION == 0
-        begun = record.state != "pending"
-        known = packed_record(record, made.server)
-        commands = [made.own(known, overwrite=begun, extend=extend)]
-        if made.quota is not None:
-            commands.append(made.count())
+        begun = made.producer.record.state != "pending"
+        commands = self._owning(made, overwrite=begun, extend=extend)
         if extend:
             commands += made.entries(made.keep_now)
         owned, *_ = await self._if_it_can(*commands) or (None,)
         if owned is None or run_id not in self.made:
-            return
+            return None
         if not owned:
-            self.give_up(made)
-            made.producer.written(Taken())
-            self.readers.look(run_id)
-            return
+            return self.give_up(made, Taken())
         newest, stopped = owned
         if newest < last:
             self.changed()
@@ -268,7 +269,7 @@ class Worker:
             made.server = server
         if stopped:
             made.producer.stop()
-        self._count_those_that_speak(made)
+        return self._count_those_that_speak(made)
 
     def _count_those_that_speak(self, made: Made) -> None:
         now = self._loop.time()
