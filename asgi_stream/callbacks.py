@@ -134,7 +134,7 @@ class Tracker(BaseCallbackHandler):
         """The run has yielded `chunk`; whether that was text for the answer."""
         return False
 
-    def written(self, step: Step, data: Any) -> None:
+    def written(self, data: Any) -> None:
         """LangGraph's stream writer has been given `data`."""
 
     def concluded(self, step: Step, output: Any) -> None:
@@ -184,16 +184,31 @@ class Tracker(BaseCallbackHandler):
 
     def _token_in_thread(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
         self._pass_on(token, run_id=run_id, chunk=chunk)
+        self._hold_back()
+
+    def write(self, data: Any) -> None:
+        """LangGraph's stream writer, from whichever thread."""
+        in_thread = get_ident() != self._thread
+        if not self.refusing:
+            self.written(data)
+        elif in_thread:
+            raise CancelledError
+        if in_thread:
+            self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Let a thread that has said something wait for the loop, if it is far ahead of that."""
         # What a thread says waits in the loop's own queue, where nothing counts it.
         self._said_in_threads += 1
         if self._said_in_threads % AHEAD and not self._sink.full:
-            return None
+            return
         pause = self._pacer.pause()
         with contextlib.suppress(RuntimeError):  # the loop has been closed under this thread
             paused = asyncio.run_coroutine_threadsafe(pause, self._loop)
             while not self._loop.is_closed():
                 with contextlib.suppress(NotYet):
-                    return paused.result(1)
+                    paused.result(1)
+                    return
         pause.close()
         raise CancelledError
 

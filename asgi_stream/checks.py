@@ -12,7 +12,7 @@ from .conversations import Ambiguous, Conversation
 from .errors import StreamError
 from .events import OutputChunk, TextDelta
 from .filters import EventFilter
-from .graphs import default_mode
+from .graphs import graph_of
 from .importer import ImportFailed, import_from_string, kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
@@ -184,7 +184,7 @@ class Checked:
             self.cause = self.cause or error
             yield f"input: {kind_of(route.input)} cannot be validated: {error}"
             return
-        if kind.graphs and default_mode(runnable) is None:
+        if kind.graphs and graph_of(runnable) is None:
             yield (
                 f"the {route.format} format serves compiled LangGraph graphs,"
                 f" not {kind_of(runnable)}"

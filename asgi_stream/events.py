@@ -11,24 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a run: a model, a tool, a chain or the whole run itself.
-
-    Attributes:
-        run_id: LangChain's id of the step.
-        name: Its name, as in the events of ``astream_events``.
-        type: ``chat_model``, ``llm``, ``tool``, ``retriever``, ``prompt``, ``parser`` or ``chain``.
-        tags: Its tags, inherited ones too.
-        node: The LangGraph node that it runs in.
-    """
-
-    run_id: str
-    name: str
-    type: str
-    tags: Sequence[str] = ()
-    node: str | None = None
+from .ends import BREAKPOINT as BREAKPOINT
+from .ends import Interrupt as Interrupt
+from .ends import RunError as RunError
+from .ends import RunFinished as RunFinished
+from .steps import Step as Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +246,23 @@ class OutputChunk:
         data: The chunk.
         mode: LangGraph's stream mode, if the route asked for several.
         namespace: The subgraph that it comes from, if the route asked for subgraphs.
+        part: All of it, with LangGraph's own labels, if the route asked for its version 2.
     """
 
     step: Step
     data: Any
     mode: str | None = None
     namespace: tuple[str, ...] | None = None
+    part: Any = None
+
+    @property
+    def yielded(self) -> Any:
+        """The chunk as ``astream()`` yields it to who asks for what the route has asked for."""
+        if self.part is not None:
+            return self.part
+        labels = [label for label in (self.namespace, self.mode) if label is not None]
+        return (*labels, self.data) if labels else self.data
+
     event: ClassVar[str] = "on_chain_stream"
 
 
@@ -280,51 +278,6 @@ class LangChainEvent:
     data: Mapping[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parent_ids: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupt:
-    """A question on which a LangGraph graph has stopped."""
-
-    id: str
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class RunFinished:
-    """The end of a run that succeeded.
-
-    Attributes:
-        output: What ``ainvoke()`` would have returned.
-        interrupts: What the graph waits for, if it has stopped and not ended.
-    """
-
-    step: Step
-    output: Any
-    interrupts: Sequence[Interrupt] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunError:
-    """The end of a run that did not succeed.
-
-    Attributes:
-        code: One of the fixed codes, or one that the route gave.
-        message: Safe to show to anyone.
-        id: Found in the server's log too.
-        status: The HTTP status, if no frame was sent before.
-        detail: The text of the exception, with ``debug=True`` only.
-        fields: For bad input, each field with what is wrong with it.
-        headers: HTTP headers that go with the status.
-    """
-
-    code: str
-    message: str
-    id: str
-    status: int = 500
-    detail: str | None = None
-    fields: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Said = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished  # if `Sink.hears`

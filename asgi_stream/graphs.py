@@ -1,4 +1,4 @@
-"""What ``astream()`` of a LangGraph graph yields, in its several shapes.
+"""What ``astream()`` of a LangGraph graph yields, in its several shapes, and its stream writer.
 
 LangGraph is not imported: a graph is known by what it has, and what it yields by what was asked for
 (https://docs.langchain.com/oss/python/langgraph/streaming, langgraph 1.2).
@@ -6,65 +6,177 @@ LangGraph is not imported: a graph is known by what it has, and what it yields b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
-from .events import Interrupt, OutputChunk, Step
+from .events import BREAKPOINT, Interrupt, OutputChunk, Step
+
+COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
+"""Keys of ``configurable`` that say where in a thread a run is, and not what it runs with."""
 
 
 class Shape:
     """How a run is asked for its chunks, and where in a chunk its parts stand.
 
+    LangGraph tells of every interrupt in the stream mode ``updates`` only, so a graph is always
+    asked for that, and for no more of its state than its output schema has.
+
     Args:
         runnable: What is run.
         asked: The route's keyword arguments for ``astream``.
-        narrated: Whether all that happens in the run is told of. LangGraph tells of its stream
-            writer and of interrupts only in stream modes that a route need not ask for.
+        narrated: Whether all that happens in the run is told of. Then LangGraph's stream writer is
+            heard where it is used (see `stream_writer`), and not in the mode ``custom``.
+        configurable: What the run is configured with.
 
     Attributes:
         stream: Keyword arguments for ``astream``.
         plain: Whether a chunk is what it is, without its mode and its namespace.
+        interrupts: What the graph waits for, by id.
+        secret: Keys of metadata that come from what the run is configured with.
     """
 
-    def __init__(self, runnable: Any, asked: Mapping[str, Any], *, narrated: bool) -> None:
+    def __init__(
+        self,
+        runnable: Any,
+        asked: Mapping[str, Any],
+        *,
+        narrated: bool,
+        configurable: Mapping[str, Any],
+    ) -> None:
         self.stream = dict(asked)
+        self.interrupts: dict[str, Interrupt] = {}
+        self.secret = configurable.keys() - COORDINATES
+        self._metadata: tuple[Any, dict[str, Any]] = None, {}
         self._added: set[str] = set()
         modes = asked.get("stream_mode")
         several = isinstance(modes, (list, tuple))
-        labelled = asked.get("version") != "v2"
-        if narrated and labelled and (default := default_mode(runnable)):
-            wanted = list(modes) if isinstance(modes, (list, tuple)) else [modes or default]
-            needed = {"custom"} if {"updates", "values"} & {*wanted} else {"custom", "updates"}
-            self._added = needed - {*wanted}
-            self.stream["stream_mode"] = wanted + sorted(self._added)
-            several = True
-        self._mode_at = -2 if several and labelled else None
-        self._namespace_at = 0 if asked.get("subgraphs") and labelled else None
-        self.plain = self._mode_at is None and self._namespace_at is None
+        self._shown = narrated or several
+        graph = graph_of(runnable)
+        if graph is not None:
+            modes = modes or graph.stream_mode
+            wanted = [modes] if isinstance(modes, str) else list(modes)
+            if narrated:
+                wanted = [mode for mode in wanted if mode != "custom"]
+            self._added = {"updates"} - {*wanted}
+            if narrated or self._added:
+                self.stream["stream_mode"] = [*wanted, *self._added]
+                several = True
+            if graph.output_channels != graph.stream_channels:
+                self.stream.setdefault("output_keys", graph.output_channels)
+        self._parts = graph is not None and asked.get("version") == "v2"
+        self._mode_at = -2 if several and not self._parts else None
+        self._namespace_at = 0 if asked.get("subgraphs") and not self._parts else None
+        self.plain = not self._parts and self._mode_at is None and self._namespace_at is None
 
-    def read(self, step: Step, chunk: Any) -> OutputChunk:
-        """A chunk with its labels."""
+    def read(self, step: Step, given: Any) -> OutputChunk | None:
+        """A chunk with its labels; None if the route has not asked for it."""
         if self.plain:
-            return OutputChunk(step, chunk)
-        mode = None if self._mode_at is None else chunk[self._mode_at]
-        namespace = None if self._namespace_at is None else tuple(chunk[self._namespace_at])
-        return OutputChunk(step, chunk[-1], mode, namespace)
+            chunk = OutputChunk(step, given)
+        elif self._parts:
+            namespace = tuple(given["ns"]) if self.stream.get("subgraphs") else None
+            chunk = OutputChunk(step, given["data"], given["type"], namespace, given)
+            self._stops(given.get("interrupts"))
+        else:
+            mode = None if self._mode_at is None else given[self._mode_at]
+            namespace = None if self._namespace_at is None else tuple(given[self._namespace_at])
+            chunk = OutputChunk(step, given[-1], mode, namespace)
+        if isinstance(chunk.data, dict) and "__interrupt__" in chunk.data:
+            found = chunk.data["__interrupt__"]
+            self._stops([BREAKPOINT] if found == () else found)
+        if chunk.mode in self._added:
+            return None
+        return chunk if self.plain else self._public(chunk)
 
-    def asked_for(self, chunk: OutputChunk) -> bool:
-        """Whether the route has asked for this chunk."""
-        return chunk.mode not in self._added
+    def _stops(self, found: Any) -> None:
+        """Take note of what the graph says that it has stopped on."""
+        for each in found if isinstance(found, (list, tuple)) else ():
+            interrupt = Interrupt(str(getattr(each, "id", "")), getattr(each, "value", each))
+            self.interrupts[interrupt.id] = interrupt
+
+    def _public(self, chunk: OutputChunk) -> OutputChunk:
+        """`chunk` without what the run is configured with."""
+        data = chunk.data
+        match chunk.mode:
+            case "messages" if self.secret:
+                data = data[0], self._public_metadata(data[1])
+            case "checkpoints":
+                data = self._public_checkpoint(data)
+            case "debug" if data.get("type") == "checkpoint":
+                data = {**data, "payload": self._public_checkpoint(data["payload"])}
+        part = None if chunk.part is None else {**chunk.part, "data": data}
+        mode = chunk.mode if self._shown else None
+        return OutputChunk(chunk.step, data, mode, chunk.namespace, part)
+
+    def _public_metadata(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Of a message's metadata what the run is not configured with."""
+        known, public = self._metadata
+        if metadata is not known:  # each piece of a message has the same
+            public = without(metadata, self.secret)
+            self._metadata = metadata, public
+        return public
+
+    def _public_checkpoint(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        public = dict(checkpoint)
+        public["metadata"] = without(public.get("metadata") or {}, self.secret)
+        for key in ("config", "parent_config"):
+            if config := public.get(key):
+                configurable = without(config.get("configurable") or {}, self.secret)
+                public[key] = {"configurable": configurable}
+        return public
 
 
-def interrupts_in(data: Mapping[str, Any]) -> Iterator[Interrupt]:
-    """What a graph waits for, if this is the chunk that says that it has stopped."""
-    found = data.get("__interrupt__")
-    for each in found if isinstance(found, (list, tuple)) else ():
-        yield Interrupt(str(getattr(each, "id", "")), getattr(each, "value", each))
+def without(metadata: Mapping[str, Any], keys: Set[str]) -> dict[str, Any]:
+    """`metadata` without `keys`, and without those that LangGraph keeps for itself."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key not in keys and not key.startswith("__")
+    }
 
 
-def default_mode(runnable: Any) -> str | None:
-    """The stream mode of a graph; None for what is no graph."""
+def graph_of(runnable: Any) -> Any:
+    """The LangGraph graph that `runnable` is or wraps; None if there is none."""
     while hasattr(runnable, "bound"):
         runnable = runnable.bound
     mode = getattr(runnable, "stream_mode", None)
-    return mode if isinstance(mode, str) and hasattr(runnable, "stream_channels") else None
+    return runnable if isinstance(mode, str) and hasattr(runnable, "stream_channels") else None
+
+
+def holds_graph(runnable: Any, depth: int = 8) -> bool:
+    """Whether there is a graph among what a Runnable is made of."""
+    if graph_of(runnable) is not None:
+        return True
+    if not hasattr(runnable, "astream") or not depth:
+        return False
+    parts = [*getattr(runnable, "__dict__", {}).values(), getattr(runnable, "deps", ())]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Mapping):
+            parts += part.values()
+        elif isinstance(part, (list, tuple)):
+            parts += part
+        elif holds_graph(part, depth - 1):
+            return True
+    return False
+
+
+def stream_writer(runnable: Any, write: Callable[[Any], None]) -> dict[str, Any]:
+    """What in a run's ``configurable`` makes `write` the stream writer of the graphs in it.
+
+    A graph that is not asked for the mode ``custom`` takes its writer from the run that it is part
+    of, as a subgraph does; so what is written is heard at once, wherever it is written. A Runnable
+    without a graph is given nothing: it may send its config elsewhere.
+
+    Args:
+        runnable: What is run.
+        write: Called with the data, from whichever thread.
+    """
+    runtime = sys.modules.get("langgraph.runtime")
+    protocol = sys.modules.get("langgraph.pregel.protocol")
+    if runtime is None or protocol is None or not holds_graph(runnable):
+        return {}
+    return {
+        "__pregel_runtime": runtime.Runtime(stream_writer=write),
+        "__pregel_stream": protocol.StreamProtocol(lambda chunk: None, frozenset()),
+    }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import Any
 from uuid import UUID
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.runnables.config import var_child_runnable_config
 
 from .events import (
     BlockFinished,
@@ -73,10 +75,24 @@ class Narrator(Listener):
         for node in tuple(self._nodes.values()):
             self._emit(NodeFinished(node))
 
-    def written(self, step: Step, data: Any) -> None:
+    def written(self, data: Any) -> None:
+        config = var_child_runnable_config.get() or {}
+        node = (config.get("metadata") or {}).get("langgraph_node")
+        name = self.root.name if self.root else "Unnamed"
+        step = Step(str(self.root_id), name, "chain", (), node)
         self._emit(Custom(step, "custom", data))
 
-    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **about: Any) -> None:
+    @property
+    def on_custom_event(self) -> Any:  # as `on_llm_new_token`
+        paced = get_ident() == self._thread and self._pacer.due()
+        return self._custom_and_pause if paced else self._custom
+
+    async def _custom_and_pause(self, *args: Any, **about: Any) -> None:
+        self._custom(*args, **about)
+        if get_ident() == self._thread:  # else a sync call on the loop's thread stands until then
+            await self._pacer.pause()
+
+    def _custom(self, name: str, data: Any, *, run_id: UUID, **about: Any) -> None:
         node = (about.get("metadata") or {}).get("langgraph_node")
         step = Step(str(run_id), name, "custom", about.get("tags") or (), node)
         self._emit(Custom(step, name, data))

@@ -84,10 +84,12 @@ class Observed:
             reason: Why it was cancelled then.
         """
         error = end if isinstance(end, RunError) else None
-        state = "done" if isinstance(end, RunFinished) else "failed"
+        state = "failed"
+        if isinstance(end, RunFinished):
+            state = "interrupted" if end.interrupts else "done"
         if error is not None:
             reason = CANCELLED.get(error.code, "")
-        if end is None or (reason and state != "done"):
+        if end is None or (reason and error is not None):
             state = "cancelled"
         told = {
             "run_id": self._run_id,

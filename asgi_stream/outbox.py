@@ -60,6 +60,7 @@ class Outbox:
         self.full = False
         self._waiting: list[bytes] = []
         self._size = 0
+        self._unpaced = 0
         self._capacity = inf if limits.buffer is None else limits.buffer
         self._pause_at = self._capacity / 2
         self._reader: Future[None] | None = None
@@ -190,7 +191,7 @@ class Outbox:
     def _take(self) -> list[bytes]:
         waiting = self._waiting
         self._waiting = []
-        self._size = 0
+        self._size = self._unpaced = 0
         self.full = False
         self.waiting_since = None
         self.taken += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import CancelledError, Task
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -18,7 +18,6 @@ from .cleanup import clean_up
 from .errors import InvalidRequest, RunIncomplete
 from .events import (
     BlockStarted,
-    Interrupt,
     LangChainEvent,
     OutputChunk,
     RunFinished,
@@ -26,7 +25,7 @@ from .events import (
     Step,
     TextDelta,
 )
-from .graphs import Shape, interrupts_in
+from .graphs import Shape, stream_writer, without
 from .listener import Listener
 from .messages import added, whole
 from .narrator import Narrator
@@ -129,10 +128,15 @@ class Run:
         self._narrated = BlockStarted in sink.wants
         kind = Narrator if self._narrated else Listener if TextDelta in sink.wants else Tracker
         self._tracker = kind(request.run_id, sink, self._pacer)
-        self._interrupts: dict[str, Interrupt] = {}
         self._name = runnable.get_name()
         self._step = Step(str(request.run_id), self._name, "chain")
         self._left = False
+        self._shape = Shape(
+            runnable,
+            request.stream,
+            narrated=self._narrated,
+            configurable=request.config.get("configurable") or {},
+        )
         self._task = self._spawn(self._produce())
 
     def leave(self) -> None:
@@ -176,9 +180,10 @@ class Run:
             if self._tracker.finished:
                 output = self._tracker.output
             output = whole(output)
-            if not self._interrupts:
+            interrupts = tuple(self._shape.interrupts.values())
+            if not interrupts:
                 self._tracker.concluded(self._step, output)
-            self._sink.put(RunFinished(self._step, output, tuple(self._interrupts.values())))
+            self._sink.put(RunFinished(self._step, output, interrupts))
 
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
@@ -187,12 +192,14 @@ class Run:
 
     def _config(self) -> RunnableConfig:
         ours: RunnableConfig = {"callbacks": [self._tracker], "run_id": self._request.run_id}
+        if self._narrated:
+            ours["configurable"] = stream_writer(self._runnable, self._tracker.write)
         given: Any = self._request.config
         return merge_configs(given, ours)
 
     async def _chunks(self) -> Any:
         request, sink, pacer, tracker = self._request, self._sink, self._pacer, self._tracker
-        shape = Shape(self._runnable, request.stream, narrated=self._narrated)
+        shape = self._shape
         taken = OutputChunk in sink.wants
         output: Any = None
         async with AsyncExitStack() as stack:
@@ -202,37 +209,34 @@ class Run:
                 if tracker.root is None:
                     output = added(output, chunk)
                 if taken or not shape.plain or isinstance(chunk, dict):
-                    self._take(shape, chunk)
+                    self._take(chunk)
                 elif tracker.model_spoke or not tracker.yielded(self._step, chunk):
                     sink.alive()
                 if pacer.due():
                     await pacer.pause()
         return output
 
-    def _take(self, shape: Shape, given: Any) -> None:
+    def _take(self, given: Any) -> None:
         """Pass on what the Runnable has yielded, as far as anyone wants it."""
         sink = self._sink
         sink.alive()
-        if shape.plain:
-            self._tracker.yielded(self._step, given)
-        chunk = shape.read(self._step, given)
-        if isinstance(chunk.data, dict):
-            self._interrupts.update((each.id, each) for each in interrupts_in(chunk.data))
-        if chunk.mode == "custom":
-            self._tracker.written(self._step, chunk.data)
-        if OutputChunk in sink.wants and shape.asked_for(chunk):
+        chunk = self._shape.read(self._step, given)
+        if chunk is None:
+            return
+        if chunk.mode is None:
+            self._tracker.yielded(self._step, chunk.data)
+        if OutputChunk in sink.wants:
             sink.put(chunk)
 
     async def _events(self) -> Any:
         request, sink, pacer = self._request, self._sink, self._pacer
-        paced = _Paced(self._runnable, pacer)
+        shape, inputs = self._shape, request.filter.inputs
+        paced = _Paced(self._runnable, pacer, shape, self._step)
         pushed_down = request.filter.pushed_down()
-        events = paced.astream_events(
-            request.input, self._config(), version="v2", **pushed_down, **request.stream
-        )
+        events = paced.astream_events(request.input, self._config(), version="v2", **pushed_down)
         async with aclosing(events) as source:  # type: ignore[type-var]  # an async generator
             async for event in source:
-                sink.put(_langchain_event(event, inputs=request.filter.inputs))
+                sink.put(_langchain_event(event, None if inputs else shape.secret))
                 if pacer.due():
                     await pacer.pause()
         return None
@@ -261,11 +265,19 @@ class _Paced(Runnable[Any, Any]):
     """A Runnable that waits between its chunks when the run has to.
 
     ``astream_events`` pulls as fast as it can and queues without a limit. This is what it pulls.
+
+    Args:
+        bound: The Runnable.
+        pacer: Says when to wait.
+        shape: How it is asked for its chunks.
+        step: The run itself.
     """
 
-    def __init__(self, bound: Runnable[Any, Any], pacer: Pacer) -> None:
+    def __init__(self, bound: Runnable[Any, Any], pacer: Pacer, shape: Shape, step: Step) -> None:
         self._bound = bound
         self._pacer = pacer
+        self._shape = shape
+        self._step = step
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         raise NotImplementedError  # pragma: no cover - astream_events never calls it
@@ -274,10 +286,11 @@ class _Paced(Runnable[Any, Any]):
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
         async with AsyncExitStack() as stack:
-            chunks = self._bound.astream(input, config, **kwargs)
+            chunks = self._bound.astream(input, config, **kwargs, **self._shape.stream)
             _close_with(stack, chunks)
-            async for chunk in chunks:
-                yield chunk
+            async for given in chunks:
+                if (chunk := self._shape.read(self._step, given)) is not None:
+                    yield chunk.yielded
                 if self._pacer.due():
                     await self._pacer.pause()
 
@@ -289,13 +302,19 @@ def _close_with(stack: AsyncExitStack, chunks: Any) -> None:
         stack.push_async_callback(close)
 
 
-def _langchain_event(event: Any, *, inputs: bool) -> LangChainEvent:
+def _langchain_event(event: Any, secret: Set[str] | None) -> LangChainEvent:
+    """An event of ``astream_events``.
+
+    Args:
+        event: As LangChain has it.
+        secret: Keys of metadata that are not for the client. None if all is, inputs too.
+    """
     name: str = event["event"]
     type_ = name.removeprefix("on_").rpartition("_")[0]
     step = Step(event["run_id"], event["name"], type_, event["tags"])
     data, metadata = event["data"], event["metadata"]
-    if not inputs:
-        metadata = {key: value for key, value in metadata.items() if not key.startswith("__")}
+    if secret is not None:
+        metadata = without(metadata, secret)
         if type_ == "prompt":
             data = {}
         elif event["parent_ids"]:

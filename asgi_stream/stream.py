@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from .errors import ReaderTooSlow, RunTimeout
-from .events import Event, RunError, RunFinished, Step
+from .events import Custom, Event, RunError, RunFinished, Step
 from .filters import speaks
 from .limits import Limits
 from .observed import Observed
@@ -31,7 +31,8 @@ class Stream(Outbox):
     """One run on its way to one reader.
 
     The run puts events in, as they happen. At half of ``limits.buffer`` bytes it is told to wait;
-    one that cannot is ended when they are full.
+    one that cannot is ended when they are full. What a graph's stream writer is given does not
+    count: it comes from plain functions, which cannot wait.
 
     Args:
         prepared: What to run, and how to answer.
@@ -119,7 +120,7 @@ class Stream(Outbox):
             return
         if isinstance(event, (RunFinished, RunError)):
             self._finish(event)
-        elif self._size >= self._capacity:
+        elif self._size - self._unpaced >= self._capacity:
             self.fail(ReaderTooSlow())
         else:
             try:
@@ -128,6 +129,8 @@ class Stream(Outbox):
                 # Here, because LangChain swallows what its handlers raise.
                 self.fail(error)
             else:
+                if isinstance(event, Custom):
+                    self._unpaced += len(frame)  # a stream writer cannot wait for its reader
                 self._put(frame, opens=not self._shown and opens(event))
 
     def fail(self, exception: BaseException) -> None:

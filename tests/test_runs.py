@@ -23,8 +23,7 @@ from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 
-from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.graphs import default_mode
+from asgi_stream import StreamApp, StreamRoute, graphs
 
 from .asgi import frames, post, tokens
 from .corpus import RUNS
@@ -389,5 +388,5 @@ async def test_the_corpus_s_odd_models_have_tokens_too(name: str, said: list[str
 
 def test_a_graph_is_known_however_it_is_wrapped() -> None:
     graph = graph_of(asks)
-    assert default_mode(graph.with_retry()) == default_mode(graph) == "updates"
-    assert default_mode(MODEL) is None
+    assert graphs.graph_of(graph.with_retry()) is graphs.graph_of(graph) is graph
+    assert graphs.graph_of(MODEL) is None

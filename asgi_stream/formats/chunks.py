@@ -14,7 +14,8 @@ class Format(FormatProtocol):
     """The growing objects of a JSON parser, a graph's states and updates, whatever is yielded.
 
     Where the route asks a graph for several stream modes or for its subgraphs, a frame is
-    ``{"mode": ..., "namespace": [...], "data": ...}`` with the parts that it asked for.
+    ``{"mode": ..., "namespace": [...], "data": ...}`` with the parts that it asked for; in version
+    2 of LangGraph's stream it is LangGraph's own ``{"type": ..., "ns": [...], "data": ...}``.
     """
 
     runs = RUNS
@@ -27,6 +28,8 @@ class Format(FormatProtocol):
 
 
 def _labelled(chunk: OutputChunk) -> Any:
+    if chunk.part is not None:
+        return chunk.part
     labels: dict[str, Any] = {}
     if chunk.mode is not None:
         labels["mode"] = chunk.mode

@@ -70,6 +70,7 @@ class Format(FormatProtocol):
     def __init__(self) -> None:
         self._asked: tuple[str, ...] = ()
         self._wholes: dict[str, Any] = {}
+        self._stopped = False
         self._same: tuple[Any, bytes, bytes] = None, b"", b""
 
     def parse(self, asked: Asked) -> Call | Document:
@@ -140,21 +141,21 @@ class Format(FormatProtocol):
                 if self._asked == ("messages-tuple",):
                     return self._piece(place, message, about)
                 return b"".join(self._message(place, message, about))
-            case OutputChunk():
-                return _frame(f"{event.mode}{_place(event)}", event.data)
-            case RunFinished():
-                return _frame("end", None)
+            case OutputChunk(data=data):
+                self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
+                return _frame(f"{event.mode}{_place(event)}", data)
+            case RunFinished(interrupts=interrupts):
+                # As the LangGraph Server does where no mode that was asked for has told of it.
+                untold = interrupts and not self._stopped
+                asked = _frame("values", {"__interrupt__": event.asked}) if untold else b""
+                return asked + _frame("end", None)
             case RunError():
                 told = {"error": event.code, "message": event.message, "id": event.id}
                 return _frame("error", told)
         return b""
 
     def gather(self, event: Event) -> object:
-        if not isinstance(event, RunFinished):
-            return None
-        if not event.interrupts or not isinstance(event.output, Mapping):
-            return event.output
-        return {**event.output, "__interrupt__": event.interrupts}
+        return event.state if isinstance(event, RunFinished) else None
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         return gathered

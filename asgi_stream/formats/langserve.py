@@ -91,9 +91,9 @@ class Format(FormatProtocol):
         match event:
             case RunStarted(run_id=run_id) if LangChainEvent not in self.wants:
                 self._begun = _frame("metadata", {"run_id": run_id})
-            case OutputChunk(data=data):
+            case OutputChunk(data=data, part=part):
                 begun, self._begun = self._begun, b""
-                return begun + _frame("data", data)
+                return begun + _frame("data", data if part is None else part)
             case LangChainEvent():
                 return _frame("data", event_object(event))
             case RunFinished():
@@ -103,6 +103,9 @@ class Format(FormatProtocol):
                 told = {"status_code": event.status, "message": event.message}
                 return _frame("error", {**told, "code": event.code, "id": event.id})
         return b""
+
+    def gather(self, event: Event) -> object:
+        return event.state if isinstance(event, RunFinished) else None
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         if self._batch:

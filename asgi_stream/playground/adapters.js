@@ -5,6 +5,12 @@ const parsed = (frame) => {
   try { return JSON.parse(frame.data); } catch { return undefined; }
 };
 
+// What a run that has stopped waits for, in the frame of any format that says so.
+function interruptsOf(value) {
+  if (value?.type === "data-interrupt") return [value.data];
+  return value?.interrupted ?? value?.outcome?.interrupts ?? (value?.data?.chunk ?? value)?.__interrupt__;
+}
+
 // route: of a run whose steps are shown, whose answer is what that route's clients get.
 export function adapterOf(format, view, route) {
   const make = ADAPTERS[format] ?? unknown;
@@ -14,7 +20,8 @@ export function adapterOf(format, view, route) {
     if (!frame.data || frame.data === "[DONE]") return undefined;
     const value = parsed(frame);
     if (value?.error && typeof value.error === "object") return view.error(value.error);
-    if (value?.interrupted) return value.interrupted.forEach((each) => view.note("waits for an answer", each.value));
+    view.waits(interruptsOf(value));
+    if (value?.interrupted || value?.type === "data-interrupt") return undefined;
     if (value?.gap) return view.note("gap", value.gap);
     return take(value, frame.event);
   };

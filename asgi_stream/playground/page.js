@@ -227,6 +227,7 @@ async function follow(reading, record) {
       view.frame(frame);
       adapt(frame);
     }
+    if (view.interrupted) end = "interrupted";
     if (view.failed) end = view.failure.code === "cancelled" ? "stopped" : "failed";
   } catch (error) {
     const gone = state.left === reading || state.reading !== reading;

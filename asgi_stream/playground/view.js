@@ -46,6 +46,7 @@ export class View {
     this.usages = { input_tokens: 0, output_tokens: 0 };
     this.frames = 0;
     this.failed = false;
+    this.interrupted = false;
     this.replaced = false;
     this.timeline = el("ol", { class: "timeline", id: "timeline" });
     this.raw = el("ol", { class: "raw", id: "frames" });
@@ -145,6 +146,13 @@ export class View {
       step.details.open = true;
     }
     this.#finish(step);
+  }
+
+  // asked: what the run has stopped to ask, an empty list at a breakpoint.
+  waits(asked) {
+    if (!asked) return;
+    if (!this.interrupted) asked.forEach((each) => this.note("waits for an answer", each?.value ?? each));
+    this.interrupted = true;
   }
 
   note(name, data) {

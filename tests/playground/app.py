@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.runnables import RunnableLambda
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 from litestar import Litestar
 from litestar import asgi as litestar_asgi
 from litestar.types import Receive, Scope, Send
@@ -106,6 +108,17 @@ thought = (
 parsed = PROMPT | ScriptedModel(answer='{{"a": [1, 2]}}', seconds=0) | JsonOutputParser()
 
 
+ASKS = ("tokens", "chunks", "vercel", "agui", "langgraph", "langserve")
+
+
+def asking() -> Any:
+    """A graph that stops to ask."""
+    graph = StateGraph(MessagesState)
+    graph.add_node("ask", lambda state: {"messages": [("ai", str(interrupt("Are you sure?")))]})
+    graph.add_edge(START, "ask")
+    return graph.compile()
+
+
 def routes() -> list[StreamRoute]:
     return [
         StreamRoute("/chat", chain),
@@ -129,6 +142,7 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/parsed", parsed, format="chunks"),
         StreamRoute("/more", chain, resume=True),
         StreamRoute("/mine", chain, authorize=authorize),
+        *(StreamRoute(f"/asks/{name}", asking(), format=name) for name in ASKS),
     ]
 
 

@@ -340,6 +340,16 @@ const SCENARIOS = {
       .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.textContent.trim() && !each.title).length);
   },
 
+  async interrupted() {
+    const page = await opened();
+    report.steps = {};
+    const paths = await page.$$eval("[data-path^='/asks/']", (found) => found.map((each) => each.dataset.path));
+    for (const path of paths) {
+      await asked(page, path, "Hi?", "interrupted");
+      report.steps[path] = (await steps(page)).filter(([kind]) => kind === "event");
+    }
+  },
+
   async mounted() {
     const page = await opened();
     report.said = await asked(page, "/chat", "Hi?");

@@ -13,6 +13,7 @@ import pytest
 
 from ..servers import HERE, Server, serving
 from ..test_proxies import proxy
+from .app import ASKS
 
 ANSWER = "You asked: {} I am a small script"
 
@@ -74,6 +75,13 @@ def test_it_reads_every_format(server: Server, drive: Any) -> None:
     assert ["retrieval", "Finds"] in steps["/steps"]
     assert ["tool", "broken"] in steps["/steps"]
     assert ["event", "progress"] in steps["/steps"]
+
+
+def test_a_run_that_stops_to_ask_is_shown_as_interrupted(server: Server, drive: Any) -> None:
+    report = drive("interrupted", f"{server.url}/playground")
+    assert set(report["steps"]) == {f"/asks/{name}" for name in ASKS}
+    for path, events in report["steps"].items():
+        assert events.count(["event", "waits for an answer"]) == 1, path
 
 
 def test_markdown_is_shown_and_html_stays_text(server: Server, drive: Any) -> None:

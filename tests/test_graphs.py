@@ -1,0 +1,435 @@
+"""What a client sees of a graph: what its code writes, in order, where it stops, of its state."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, NotRequired, TypedDict
+from uuid import uuid4
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import AgentMiddleware
+from langchain.agents.middleware.types import AgentState, PrivateStateAttr
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.config import get_stream_writer
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
+
+from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream.events import (
+    NARRATED,
+    Custom,
+    Event,
+    LangChainEvent,
+    OutputChunk,
+    RunFinished,
+    TextDelta,
+    ToolCalled,
+    ToolFinished,
+)
+from asgi_stream.graphs import holds_graph, stream_writer
+from asgi_stream.narrator import Narrator
+from asgi_stream.pacing import Pacer
+
+from .asgi import JSON, Exchange, frames, post
+from .corpus import Recording, record
+from .models import PROMPT, InThread, Scripted, chain_of
+from .test_agents import HI, Turns, piece, words
+
+pytestmark = pytest.mark.anyio
+
+SPEAKS = Scripted(script=["Hel", "lo."])
+
+
+def graph_of(*nodes: Callable[..., Any], **options: Any) -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_sequence(nodes)
+    graph.add_edge(START, nodes[0].__name__)
+    return graph.compile(**options)
+
+
+def seen(events: list[Event]) -> list[Any]:
+    """What is written and said, called and answered, in order."""
+    found: list[Any] = []
+    for event in events:
+        match event:
+            case Custom(data=data):
+                found.append(data)
+            case TextDelta(text=text):
+                found.append(text)
+            case ToolCalled():
+                found.append("called")
+            case ToolFinished():
+                found.append("answered")
+    return found
+
+
+# What the stream writer is given.
+
+
+async def says(state: MessagesState) -> Any:
+    write = get_stream_writer()
+    write("before")
+    said = await SPEAKS.ainvoke("x")
+    write("after")
+    return {"messages": [said]}
+
+
+def says_in_a_thread(state: MessagesState) -> Any:
+    write = get_stream_writer()
+    write("before")
+    said = InThread(script=["Hel", "lo."]).invoke("x")
+    write("after")
+    return {"messages": [said]}
+
+
+@tool
+async def work(city: str = "") -> str:
+    """Works."""
+    write = get_stream_writer()
+    write("start")
+    write("end")
+    return "done"
+
+
+@tool
+def work_in_a_thread(city: str = "") -> str:
+    """Works."""
+    write = get_stream_writer()
+    time.sleep(0.01)
+    write("start")
+    time.sleep(0.01)
+    write("end")
+    return "done"
+
+
+@tool
+async def delegate(city: str = "") -> str:
+    """Lets another graph work."""
+    state = await graph_of(says).ainvoke(HI)
+    return str(state["messages"][-1].content)
+
+
+def agent_of(used: Any, name: str | None = None) -> Any:
+    turns = [[piece("c1", used.name, "{}")], words("Done.")]
+    return create_agent(Turns(turns=turns), tools=[used], name=name)
+
+
+WRITERS: dict[str, tuple[Any, list[Any]]] = {
+    "a node": (graph_of(says), ["before", "Hel", "lo.", "after"]),
+    "a node in a thread": (graph_of(says_in_a_thread), ["before", "Hel", "lo.", "after"]),
+    "a tool": (agent_of(work), ["called", "start", "end", "answered", "Done."]),
+    "a tool in a thread": (
+        agent_of(work_in_a_thread),
+        ["called", "start", "end", "answered", "Done."],
+    ),
+    "a graph in a tool": (
+        agent_of(delegate),
+        ["called", "before", "Hel", "lo.", "after", "answered", "Done."],
+    ),
+    "a graph in a graph": (
+        StateGraph(MessagesState)
+        .add_node("inner", graph_of(says))
+        .add_edge(START, "inner")
+        .compile(),
+        ["before", "Hel", "lo.", "after"],
+    ),
+}
+
+
+@pytest.mark.parametrize("where", WRITERS)
+@pytest.mark.parametrize("modes", [None, "custom", ["values"], ["custom", "updates"]])
+async def test_what_is_written_is_told_where_it_is_written(where: str, modes: Any) -> None:
+    runnable, wanted = WRITERS[where]
+    events = await record(runnable, HI, NARRATED, {"stream_mode": modes} if modes else None)
+    assert seen(events) == wanted
+
+
+async def test_what_a_graph_in_a_chain_writes_is_told() -> None:
+    chain: Any = RunnableLambda(lambda state: state) | graph_of(says)
+    assert seen(await record(chain, HI, NARRATED)) == ["before", "Hel", "lo.", "after"]
+
+
+async def test_a_thread_that_writes_faster_than_it_is_read_waits() -> None:
+    def writes(state: MessagesState) -> None:
+        write = get_stream_writer()
+        for number in range(300):
+            write(number)
+
+    assert seen(await record(graph_of(writes), HI, NARRATED)) == list(range(300))
+
+
+async def test_a_writer_s_node_is_known() -> None:
+    [before, after] = [
+        event.step
+        for event in await record(graph_of(says), HI, NARRATED)
+        if isinstance(event, Custom)
+    ]
+    assert (before.name, before.type, before.node) == ("LangGraph", "chain", "says")
+    assert after == before
+
+
+def test_only_what_holds_a_graph_is_given_a_writer() -> None:
+    graph = graph_of(says)
+    within: Runnable[Any, Any] = PROMPT | {"a": RunnableLambda(lambda x: x), "b": graph}
+    assert holds_graph(within)
+    assert holds_graph(RunnableLambda(says).with_fallbacks([graph]))
+    assert holds_graph(RunnableLambda(lambda state: graph.invoke(state)))
+    assert not holds_graph(chain_of("a"))
+    assert not stream_writer(chain_of("a"), print)
+    assert set(stream_writer(graph, print)) == {"__pregel_runtime", "__pregel_stream"}
+
+
+async def test_once_a_run_is_given_up_its_clean_up_may_write_and_its_threads_stop() -> None:
+    sink = Recording(NARRATED)
+    tracker = Narrator(uuid4(), sink, Pacer(sink))
+    tracker.write("before")
+    tracker.refusing = True
+    tracker.write("in the clean-up")
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.to_thread(tracker.write, "in a thread")
+    assert seen(sink.events) == ["before"]
+
+
+def floods(state: MessagesState) -> None:
+    write = get_stream_writer()
+    for number in range(2000):
+        write(f"{number:0100}")
+
+
+async def floods_on_the_loop(state: MessagesState) -> None:
+    floods(state)
+
+
+async def dispatches(state: MessagesState) -> None:
+    for number in range(2000):
+        made.append(number)
+        await adispatch_custom_event("custom", f"{number:0100}")
+
+
+made: list[int] = []
+
+
+@pytest.mark.parametrize("node", [floods, floods_on_the_loop, dispatches])
+async def test_a_slow_reader_loses_nothing_of_what_is_written(node: Any) -> None:
+    limits = Limits(buffer=20_000)
+    app = StreamApp([StreamRoute("/", graph_of(node, says), format="vercel", limits=limits)])
+    body = {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": "?"}]}]}
+    made.clear()
+    async with Exchange(app, "POST", "/", body, headers=JSON, stalled=True) as exchange:
+        await asyncio.sleep(0.2)
+        assert len(made) < 1000  # it waits
+        exchange.resume()
+        await exchange.finished()
+    *parts, finish, done = frames(exchange.body)
+    assert (finish["type"], done) == ("finish", "[DONE]")
+    written = [part["data"] for part in parts if part["type"] == "data-custom"]
+    assert written[:2000] == [f"{number:0100}" for number in range(2000)]
+    assert written[2000:] == ["before", "after"]
+
+
+async def test_a_sync_event_from_the_loop_s_own_thread_is_told(monkeypatch: Any) -> None:
+    def dispatches_at_once(state: MessagesState) -> None:
+        for number in range(3):
+            dispatch_custom_event("custom", number)
+
+    async def within(state: Any) -> Any:
+        RunnableLambda(dispatches_at_once).invoke(state)  # blocks the loop
+
+    monkeypatch.setattr(Pacer, "due", lambda self: True)
+    assert seen(await record(graph_of(within), HI, NARRATED)) == [0, 1, 2]
+
+
+# Where a graph stops.
+
+
+async def draft(state: MessagesState) -> Any:
+    return {"messages": [await SPEAKS.ainvoke(state["messages"])]}
+
+
+async def ask(state: MessagesState) -> Any:
+    return {"messages": [("ai", str(interrupt("Sure?")))]}
+
+
+STREAMS: list[dict[str, Any]] = [
+    {},
+    {"stream_mode": "values"},
+    {"stream_mode": "messages"},
+    {"stream_mode": ["messages", "custom"]},
+    {"stream_mode": "custom", "subgraphs": True},
+    {"version": "v2"},
+    {"version": "v2", "stream_mode": ["values"]},
+    {"version": "v2", "stream_mode": "messages", "subgraphs": True},
+]
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=str)
+@pytest.mark.parametrize(
+    "wants", [NARRATED, {OutputChunk}, {TextDelta}], ids=["all", "raw", "text"]
+)
+async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, stream: Any) -> None:
+    asking = graph_of(draft, ask, checkpointer=InMemorySaver())
+    waiting = graph_of(draft, ask, checkpointer=InMemorySaver(), interrupt_before=["ask"])
+    for number, graph in enumerate((asking, waiting)):
+        run = graph.with_config({"configurable": {"thread_id": str(number)}})
+        *_, end = await record(run, HI, frozenset(wants), stream)
+        assert isinstance(end, RunFinished)
+        [stop] = end.interrupts
+        assert stop.value == (waiting if number else "Sure?") or stop.value == {
+            "when": "breakpoint"
+        }
+        assert end.asked == ([] if number else [stop])
+        assert end.state["__interrupt__"] == end.asked
+
+
+async def test_events_have_the_chunks_that_the_route_has_asked_for() -> None:
+    for stream in ({"stream_mode": "values"}, {"stream_mode": ["values"], "version": "v2"}):
+        events = await record(graph_of(draft), HI, frozenset({LangChainEvent}), stream)
+        chunks = [
+            event.data["chunk"]
+            for event in events
+            if isinstance(event, LangChainEvent) and event.event == "on_chain_stream"
+            if not event.parent_ids
+        ]
+        assert [sorted(chunk) for chunk in chunks] == 2 * [
+            ["data", "interrupts", "ns", "type"] if "version" in stream else ["messages"]
+        ]
+
+
+@pytest.mark.parametrize("format", ["tokens", "text", "chunks", "events"])
+async def test_each_format_s_json_answer_tells_of_a_stop(format: str) -> None:
+    app = StreamApp([StreamRoute("/", graph_of(draft, ask), format=format)])
+    answer = await post(app, "/", HI, headers={"accept": "application/json"})
+    [stop] = json.loads(answer.body)["interrupted"]
+    assert stop["value"] == "Sure?"
+
+
+async def test_langserve_s_and_langgraph_s_documents_have_the_stop_in_the_state() -> None:
+    graph = graph_of(draft, ask, interrupt_before=["draft"])
+    app = StreamApp(
+        [
+            StreamRoute("/served", graph_of(draft, ask), format="langserve"),
+            StreamRoute("/graph", graph_of(draft, ask), format="langgraph"),
+            StreamRoute("/still", graph, format="langgraph"),
+        ]
+    )
+    served = json.loads((await post(app, "/served/invoke", {"input": HI})).body)
+    [stop] = served["output"]["__interrupt__"]
+    assert stop["value"] == "Sure?"
+    asked = {"assistant_id": "graph", "input": HI}
+    waited = await post(app, "/graph/runs/wait", asked)
+    assert b'"__interrupt__":[{"id":"' in waited.body
+    stopped = await post(app, "/still/runs/wait", {**asked, "assistant_id": "still"})
+    assert b'"__interrupt__":[]' in stopped.body
+
+
+@pytest.mark.parametrize("modes", [["messages-tuple"], ["custom"], ["values"], ["updates"]])
+async def test_langgraph_s_clients_are_told_once_in_whichever_mode(modes: list[str]) -> None:
+    graph = graph_of(draft, ask)
+    app = StreamApp([StreamRoute("/graph", graph, format="langgraph")])
+    asked = {"assistant_id": "graph", "input": HI, "stream_mode": modes}
+    answer = (await post(app, "/graph/runs/stream", asked)).body.decode()
+    assert answer.count('"__interrupt__"') == 1
+    assert ("event: values" in answer) == (modes != ["updates"])
+
+
+# What of its state is for a client.
+
+
+class Narrow(TypedDict):
+    said: str
+
+
+class Wide(TypedDict):
+    said: str
+    secret: NotRequired[str]
+    messages: NotRequired[list[AnyMessage]]
+
+
+def narrow() -> Any:
+    graph = StateGraph(Wide, output_schema=Narrow)
+    graph.add_node("works", lambda state: {"said": "yes", "secret": "s3cret"})
+    graph.add_edge(START, "works")
+    return graph.compile()
+
+
+class Private(AgentState[Any]):
+    mine: NotRequired[Annotated[str, PrivateStateAttr]]
+
+
+class Keeps(AgentMiddleware[Any, Any, Any]):
+    state_schema = Private
+
+    def before_model(self, state: Any, runtime: Any) -> Any:
+        return {"mine": "s3cret"}
+
+
+def keeps() -> Any:
+    return create_agent(SPEAKS, tools=[], middleware=[Keeps()])
+
+
+@pytest.mark.parametrize("format", ["chunks", "langgraph", "langserve", "agui"])
+@pytest.mark.parametrize("graph", [narrow, keeps])
+async def test_a_state_s_private_channels_stay_private(graph: Any, format: str) -> None:
+    value: Any = {"said": "?"} if graph is narrow else HI
+    stream = {"stream_mode": ["values", "updates"]} if format in ("chunks", "agui") else {}
+    path, body = "/x", value
+    if format == "langserve":
+        path, body = "/x/stream", {"input": value}
+    elif format == "langgraph":
+        body = {"input": value, "stream_mode": ["values", "updates"]}
+    elif format == "agui":
+        message = {"id": "1", "role": "user", "content": "hi"}
+        body = {"threadId": "t", "runId": "r", "messages": [message], "state": value}
+        body |= {"tools": [], "context": [], "forwardedProps": {}}
+    app = StreamApp([StreamRoute("/x", graph(), format=format, stream=stream)])
+    for headers in ({}, {"accept": "application/json"}):
+        answer = await post(app, path, body, headers=headers)
+        assert answer.status == 200
+        assert b"s3cret" not in answer.body
+
+
+async def test_a_route_may_ask_for_more_of_the_state() -> None:
+    asked = {"stream_mode": "values", "output_keys": ["secret"]}
+    app = StreamApp([StreamRoute("/", narrow(), format="chunks", stream=asked)])
+    answer = await post(app, "/", {"said": "?"})
+    assert frames(answer.body)[-2:] == [{"secret": "s3cret"}, "[DONE]"]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("mode", ["messages", "checkpoints", "debug"])
+async def test_what_a_run_is_configured_with_is_not_told(mode: str, version: str) -> None:
+    def configure(request: Any) -> Any:
+        return {"configurable": {"thread_id": "t1", "plan": "s3cret"}}
+
+    graph = graph_of(draft, checkpointer=InMemorySaver())
+    options = {"stream_mode": [mode], "version": version}
+    app = StreamApp([StreamRoute("/", graph, format="chunks", configure=configure, stream=options)])
+    body = (await post(app, "/", HI)).body
+    assert b"s3cret" not in body
+    assert b"t1" in body
+
+
+@pytest.mark.parametrize("inputs", [False, True])
+async def test_events_have_no_metadata_of_what_a_run_is_configured_with(inputs: bool) -> None:
+    from asgi_stream import EventFilter
+
+    def configure(request: Any) -> Any:
+        return {"configurable": {"model": "s3cret"}}  # LangChain copies it to the metadata
+
+    route = StreamRoute(
+        "/",
+        graph_of(draft),
+        format="events",
+        configure=configure,
+        filter=EventFilter(inputs=inputs, types=("chat_model",)),
+    )
+    body = (await post(StreamApp([route]), "/", HI)).body
+    assert (b"s3cret" in body) == inputs
