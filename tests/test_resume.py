@@ -278,6 +278,29 @@ async def test_a_repeated_post_joins_the_run_that_it_repeats(store: EventStore) 
     assert app._running["/chat"] == 0
 
 
+async def test_two_that_repeat_a_post_at_the_same_moment_have_one_run() -> None:
+    class Late(MemoryStore):
+        """Another worker takes the name after this one has looked for it."""
+
+        async def named(self, name: str) -> str | None:
+            return None
+
+    speaker = Speaker()
+    app = app_of(Late(), speaker)
+    headers = {**JSON, "idempotency-key": "k"}
+    async with (
+        Exchange(app, "POST", "/chat", "hi", headers=headers) as first,
+        Exchange(app, "POST", "/chat", "hi", headers=headers) as second,
+    ):
+        speaker.say("a", None)
+        await first.finished()
+        await second.finished()
+    assert first.body == second.body
+    assert speaker.begun == 1
+    other = await post(app, "/chat", "ho", headers=headers)
+    assert (other.status, error_code(other)) == (422, "invalid_request")
+
+
 async def test_delete_stops_it_for_everyone(store: EventStore) -> None:
     speaker = Speaker()
     app = app_of(store, speaker)

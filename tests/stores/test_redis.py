@@ -850,6 +850,27 @@ async def test_what_a_worker_has_finished_is_written_again_when_another_notices(
     await until(lambda: not here.backlog)
 
 
+async def test_what_cannot_be_written_again_yet_is_tried_again_at_the_next_beat(
+    pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = pair[0]
+    maker = Maker(store)
+    await maker.create()
+    here: Any = store._here()
+    await until(lambda: here._beats > 0 and not here._again)
+    refused: list[float] = []
+
+    async def refuse(patience: float) -> None:
+        refused.append(here._restored_at)
+        raise StoreUnavailable
+
+    monkeypatch.setattr(here.health, "unsettle", refuse)
+    here.changed()
+    await until(lambda: bool(refused) and not here._again)
+    assert here._restored_at > refused[-1]
+    await maker.append(b"a", end=True)
+
+
 def test_a_backlog_has_a_bound() -> None:
     async def check() -> None:
         store = RedisStore("redis://h")
