@@ -11,6 +11,7 @@ import contextlib
 from asyncio import AbstractEventLoop, CancelledError, Task
 from collections.abc import Callable, Iterable
 from concurrent.futures import TimeoutError as NotYet
+from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
 from typing import Any
@@ -28,6 +29,9 @@ from .tasks import context_of, in_context_of, made_in, start_run
 
 AHEAD = 64
 """How many tokens a thread may say before it waits for the loop to have heard them."""
+
+UNNAMED_GRAPH = "LangGraph"
+"""What LangGraph calls a graph that nobody has named."""
 
 _LANGCHAIN = str(Path(langchain_core.__file__).parent)
 _CALLBACKS = str(Path(langchain_core.__file__).parent / "callbacks")
@@ -58,6 +62,8 @@ class Tracker(BaseCallbackHandler):
         self._tasks: WeakKeyDictionary[Task[Any], int] = WeakKeyDictionary()
         self._cancelled: WeakSet[Task[Any]] = WeakSet()
         self._started_in: dict[UUID, tuple[Task[Any] | None, int]] = {}
+        self._agents: dict[UUID | None, tuple[str | None, str | None, bool]] = {}
+        """Of each open step its agent, the name in its metadata, and whether that begins there."""
         self._clean_up: set[UUID] = set()
         self._swallowed = False
         self._said_in_threads = 0
@@ -229,13 +235,34 @@ class Tracker(BaseCallbackHandler):
             self._tasks.setdefault(task, depth + 1)
         known = serialized or {}
         name = about.get("name") or known.get("name") or (known.get("id") or ["Unnamed"])[-1]
-        node = (about.get("metadata") or {}).get("langgraph_node")
-        step = Step(str(run_id), name, type_, about.get("tags") or (), node)
+        metadata = about.get("metadata") or {}
+        node, namespace = metadata.get("langgraph_node"), metadata.get("langgraph_checkpoint_ns")
+        step = Step(str(run_id), name, type_, about.get("tags") or (), node, None, namespace or "")
+        if agent := self._agent_of(run_id, step, parent, metadata.get("lc_agent_name")):
+            step = replace(step, agent=agent)
         self.steps[run_id] = step
         self._started_in[run_id] = task, depth + 1
         if run_id == self.root_id:
             self.root = step
         return step
+
+    def _agent_of(
+        self, run_id: UUID, step: Step, parent: UUID | None, named: str | None
+    ) -> str | None:
+        """The agent that a step is a part of.
+
+        LangChain's agents name themselves in the metadata of all their steps, and what runs in them
+        has that too; so a graph in an agent is told from it by where the name comes up first.
+        """
+        agent, inherited, itself = self._agents.get(parent, (None, None, False))
+        begins = named != inherited
+        if begins:
+            agent = named
+        elif step.is_node and not itself and parent is not None:
+            graph = self.steps[parent].name
+            agent = None if graph == UNNAMED_GRAPH else graph
+        self._agents[run_id] = agent, named, begins
+        return agent
 
     def _refuse(
         self, run_id: UUID, task: Task[Any] | None, parent: UUID | None, within: Task[Any] | None
@@ -261,6 +288,7 @@ class Tracker(BaseCallbackHandler):
 
     def _close(self, run_id: UUID) -> None:
         self._started_in.pop(run_id, None)
+        self._agents.pop(run_id, None)
         self.steps.pop(run_id, None)
 
     # LangChain's names and signatures from here on.

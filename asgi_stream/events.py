@@ -118,6 +118,17 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TextDiscarded:
+    """What a model has said is no part of the answer: its call has failed, and the run may go on.
+
+    A stream has shown it already; an answer in one piece leaves it out, and its reasoning and tool
+    calls too.
+    """
+
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallStarted:
     """A model begins to call a tool.
 
@@ -280,7 +291,9 @@ class LangChainEvent:
     parent_ids: Sequence[str] = ()
 
 
-Said = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished  # if `Sink.hears`
+Said = (
+    BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished | TextDiscarded
+)  # if `Sink.hears`
 
 Told = (
     NodeStarted

@@ -133,8 +133,9 @@ def asked_filter(given: Mapping[str, Any], options: Mapping[str, str]) -> EventF
 
 
 def speaks(step: Step, answer: Sequence[str]) -> bool:
-    """Whether `step` is named in `answer`, by its name, one of its tags or its graph's node."""
-    return step.name in answer or step.node in answer or any(tag in answer for tag in step.tags)
+    """Whether `answer` names `step`: its name, its agent, one of its tags or of its nodes."""
+    names = (step.name, step.agent, step.node, *step.tags, *step.nodes)
+    return any(name in answer for name in names)
 
 
 def _any_of(patterns: Sequence[str]) -> re.Pattern[str] | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage
 
 from .callbacks import Tracker
-from .events import Event, Step, TextDelta
+from .events import Event, Step, TextDelta, TextDiscarded
 from .messages import NOT_STREAMED, messages_in, text_of, text_of_chunk, text_of_content
 from .pacing import Pacer
 from .serialize import to_json
@@ -19,11 +19,6 @@ from .sink import Sink
 Item = TypeVar("Item")
 
 MODELS = ("chat_model", "llm")
-
-
-def is_node(step: Step) -> bool:
-    """Whether a step is a node of a LangGraph graph, and not something in it."""
-    return step.node is not None and any(tag.startswith("graph:step:") for tag in step.tags)
 
 
 @dataclass(slots=True)
@@ -46,6 +41,7 @@ class Listener(Tracker):
         super().__init__(root_id, sink, pacer)
         self._speakers: dict[UUID, Any] = {}
         self._said = False
+        self._answered = False
         self._known: set[str | None] = set()
         """The ids of messages that were there before the run, or that it has made."""
 
@@ -101,7 +97,7 @@ class Listener(Tracker):
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         super().on_chain_start(serialized, inputs, run_id=run_id, **kwargs)
         step = self.steps.get(run_id)
-        if step is not None and is_node(step):
+        if step is not None and step.is_node:
             self._node_started(inputs)
 
     def _node_started(self, inputs: Any) -> None:
@@ -124,7 +120,7 @@ class Listener(Tracker):
             message.id = str(uuid4())  # as LangGraph will, when it takes the message
         if message.id not in self._known:
             self._known.add(message.id)
-            author = Step(message.id, step.name, "chat_model", step.tags, step.node)
+            author = replace(step, run_id=message.id, type="chat_model")
             if speaker := self._speaker(author):
                 self._say_message(speaker, message)
 
@@ -154,16 +150,21 @@ class Listener(Tracker):
         step = self.steps.get(run_id)
         if step is not None and step.type in MODELS:
             self._known.add(getattr(output, "id", None))
-        elif step is not None and is_node(step):
+        elif step is not None and step.is_node:
             for message in messages_in(output):
                 self._made(step, message)
+        self._answered |= speaker is not None and self.model_spoke
         # A model that streams without telling of it has been heard in what the run yields.
         if speaker is not None and not speaker.heard and not self._said:
             self._say_whole(speaker, output)
         super()._ended(run_id, output)
 
     def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        self._speakers.pop(run_id, None)
+        speaker = self._speakers.pop(run_id, None)
+        if speaker is not None and speaker.heard:
+            self._emit(TextDiscarded(speaker.step))
+            speaking = (other.heard for other in self._speakers.values())
+            self.model_spoke = self._answered or any(speaking)
         super()._failed(error, run_id=run_id)
 
     on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed

@@ -29,7 +29,7 @@ from .events import (
     Step,
     TextDelta,
 )
-from .listener import MODELS, Listener, Speaker, is_node
+from .listener import MODELS, Listener, Speaker
 from .messages import MEDIA, calls_in, model_finished, resumes, url_of
 from .tool_calls import Calls
 
@@ -107,7 +107,7 @@ class Narrator(Listener):
             self._emit(ModelStarted(step))
         elif type_ == "tool":
             self._calls.tool_started(step, about.get("tool_call_id"), about.get("inputs"))
-        elif is_node(step):
+        elif step.is_node:
             self._nodes[run_id] = step
             self._emit(NodeStarted(step))
         return step

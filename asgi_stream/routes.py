@@ -65,8 +65,8 @@ class StreamRoute:
             with LangChain's messages. Without it the input's type says how
             (`asgi_stream.conversations.Conversation`).
         filter: Which events reach the client.
-        answer: Whose text is the answer when several models speak: names of models, tags or
-            names of graph nodes.
+        answer: Whose text is the answer when several models speak: names of models, agents,
+            graphs or graph nodes, or tags.
         config: A ``RunnableConfig`` for every run: callbacks, tags, metadata... Each run gets a
             copy of the metadata's dicts, lists and sets.
         configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run

@@ -16,6 +16,9 @@ class Step:
         type: ``chat_model``, ``llm``, ``tool``, ``retriever``, ``prompt``, ``parser`` or ``chain``.
         tags: Its tags, inherited ones too.
         node: The LangGraph node that it runs in.
+        agent: The agent that it is a part of: the ``lc_agent_name`` of LangChain's agents, or the
+            name of the innermost graph, if that has one.
+        namespace: LangGraph's checkpoint namespace, ``outer:<task>|inner:<task>``.
     """
 
     run_id: str
@@ -23,3 +26,15 @@ class Step:
     type: str
     tags: Sequence[str] = ()
     node: str | None = None
+    agent: str | None = None
+    namespace: str = ""
+
+    @property
+    def nodes(self) -> list[str]:
+        """The nodes that it runs in, the outermost first."""
+        return [part.partition(":")[0] for part in self.namespace.split("|") if part]
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a node of a LangGraph graph itself, and not something in one."""
+        return self.node is not None and any(tag.startswith("graph:step:") for tag in self.tags)

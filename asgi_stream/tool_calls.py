@@ -8,7 +8,7 @@ all. What a tool itself has returned counts where no graph is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -221,7 +221,7 @@ class Calls:
 
     def _begin(self, model: Step, given: str | None, name: str, hosted: bool) -> _Call:
         call_id = self._free_id(given or f"{model.run_id}-call-{len(self._calls) + 1}")
-        step = Step(model.run_id, name, "tool", model.tags, model.node)
+        step = replace(model, name=name, type="tool")
         return self._show(given, ToolCallStarted(step, call_id, name, model.run_id, hosted))
 
     def _begin_here(self, step: Step, given: str | None) -> _Call:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any, NotRequired, TypedDict
 from uuid import uuid4
 
@@ -14,13 +16,14 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import AgentState, PrivateStateAttr
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AIMessageChunk, AnyMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import interrupt
+from langgraph.types import RetryPolicy, interrupt
 
 from asgi_stream import Limits, StreamApp, StreamRoute
 from asgi_stream.events import (
@@ -31,9 +34,11 @@ from asgi_stream.events import (
     OutputChunk,
     RunFinished,
     TextDelta,
+    TextDiscarded,
     ToolCalled,
     ToolFinished,
 )
+from asgi_stream.gathered import Gathered
 from asgi_stream.graphs import holds_graph, stream_writer
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
@@ -433,3 +438,165 @@ async def test_events_have_no_metadata_of_what_a_run_is_configured_with(inputs: 
     )
     body = (await post(StreamApp([route]), "/", HI)).body
     assert (b"s3cret" in body) == inputs
+
+
+# Who speaks.
+
+
+def speaker(text: str, name: str | None) -> Any:
+    return create_agent(Scripted(script=[text]), tools=[], name=name)
+
+
+async def asks_one_in_code(state: MessagesState) -> Any:
+    return await speaker("in code. ", "coder").ainvoke(state)
+
+
+def team() -> Any:
+    """A named graph, in which agents are nodes, and are called in code, and have no name."""
+    graph = StateGraph(MessagesState)
+    graph.add_node("research", speaker("found. ", "researcher"))
+    graph.add_node("inner", graph_of(says, name="Inner"))
+    graph.add_node("unnamed", speaker("unnamed. ", None))
+    graph.add_node("asks", asks_one_in_code)
+    graph.add_node("says", says)
+    for before, after in pairwise([START, "research", "inner", "unnamed", "asks", "says"]):
+        graph.add_edge(before, after)
+    return graph.compile(name="Team")
+
+
+def supervisor() -> Any:
+    """An agent whose tool is another agent, with the same model, and one that has no name."""
+
+    @tool
+    async def ask_expert(city: str = "") -> str:
+        """Asks an expert."""
+        said = await speaker("expert. ", "expert").ainvoke(HI)
+        await speaker("nobody. ", None).ainvoke(HI)
+        return str(said["messages"][-1].content)
+
+    return agent_of(ask_expert, "boss")
+
+
+def voices(events: list[Event]) -> list[tuple[str, str | None]]:
+    return [(event.text, event.step.agent) for event in events if isinstance(event, TextDelta)]
+
+
+async def test_each_text_is_its_agent_s() -> None:
+    for wants in (NARRATED, frozenset({TextDelta})):
+        assert voices(await record(team(), HI, wants)) == [
+            ("found. ", "researcher"),
+            ("Hel", "Inner"),
+            ("lo.", "Inner"),
+            ("unnamed. ", None),
+            ("in code. ", "coder"),
+            ("Hel", "Team"),
+            ("lo.", "Team"),
+        ]
+        assert voices(await record(supervisor(), HI, wants)) == [
+            ("expert. ", "expert"),
+            ("nobody. ", None),
+            ("Done.", "boss"),
+        ]
+    events = await record(supervisor(), HI, NARRATED)
+    assert [event.step.agent for event in events if isinstance(event, ToolCalled)] == ["boss"]
+
+
+@pytest.mark.parametrize(
+    ("runnable", "answer", "said"),
+    [
+        (team, ["Team"], "Hello."),
+        (team, ["researcher", "coder"], "found. in code. "),
+        (team, ["inner"], "Hello."),
+        (team, ["research", "asks"], "found. in code. "),
+        (supervisor, ["boss"], "Done."),
+        (supervisor, ["expert"], "expert. "),
+        (supervisor, ["tools"], "expert. nobody. "),
+    ],
+)
+async def test_an_answer_can_be_an_agent_s(runnable: Any, answer: list[str], said: str) -> None:
+    app = StreamApp([StreamRoute("/", runnable(), format="text", answer=answer)])
+    assert (await post(app, "/", HI)).body.decode() == said
+
+
+async def test_front_ends_are_told_who_speaks() -> None:
+    app = StreamApp(
+        [StreamRoute(f"/{name}", supervisor(), format=name) for name in ("vercel", "agui")]
+    )
+    message = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "?"}]}
+    parts = frames((await post(app, "/vercel", {"messages": [message]})).body)
+    started = [part for part in parts[:-1] if part["type"] == "text-start"]
+    assert [part.get("providerMetadata") for part in started] == [
+        {"langchain": {"agent": "expert"}},
+        None,
+        {"langchain": {"agent": "boss"}},
+    ]
+    body: Any = {"threadId": "t", "runId": "r", "tools": [], "context": [], "forwardedProps": {}}
+    body |= {"messages": [{"id": "1", "role": "user", "content": "?"}], "state": {}}
+    events = frames((await post(app, "/agui", body)).body)
+    begun = [event for event in events if event["type"] == "TEXT_MESSAGE_START"]
+    assert [event.get("name") for event in begun] == ["expert", None, "boss"]
+
+
+# What a failed call has said.
+
+
+class Fails(Scripted):
+    """Fails in the middle of its first answer."""
+
+    failed: bool = False
+
+    async def _astream(self, *_: Any, **__: Any) -> Any:
+        yield ChatGenerationChunk(message=AIMessageChunk(content="Hello wor"))
+        if not self.failed:
+            self.failed = True
+            raise ConnectionError("gone")
+        yield ChatGenerationChunk(message=AIMessageChunk(content="ld."))
+
+
+def retried() -> Any:
+    model = Fails(script=[])
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await model.ainvoke("x")]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("ask", ask, retry_policy=RetryPolicy(initial_interval=0, jitter=False))
+    graph.add_edge(START, "ask")
+    return graph.compile()
+
+
+@pytest.mark.parametrize("format", ["tokens", "text", "openai"])
+async def test_an_answer_in_one_piece_has_nothing_of_a_failed_call(format: str) -> None:
+    app = StreamApp([StreamRoute("/x", retried(), format=format)])
+    path = "/x"
+    body: Any = HI
+    if format == "openai":
+        path = "/x/chat/completions"
+        body = {"model": "x", "messages": [{"role": "user", "content": "hi"}]}
+    answer = json.loads((await post(app, path, body, headers={"accept": "application/json"})).body)
+    if format == "openai":
+        [choice] = answer["choices"]
+        assert choice["message"]["content"] == "Hello world."
+    else:
+        assert answer["output"] == "Hello world."
+
+
+async def test_a_failed_call_is_no_answer() -> None:
+    async def gives_up(state: MessagesState) -> Any:
+        with contextlib.suppress(ConnectionError):
+            await Fails(script=[]).ainvoke("x")
+        return {"messages": [("ai", "Sorry.")]}
+
+    async def falls_back(value: Any) -> Any:
+        with contextlib.suppress(ConnectionError):
+            async for _ in Fails(script=[]).astream("x"):
+                pass
+        return "Sorry."
+
+    for wants in (NARRATED, frozenset({TextDelta, TextDiscarded})):
+        for runnable in (graph_of(gives_up), RunnableLambda(falls_back)):
+            gathered = Gathered()
+            for event in await record(runnable, HI, wants):
+                if isinstance(event, TextDelta | TextDiscarded):
+                    gathered.take(event)
+            assert gathered.text() == "Sorry."

@@ -24,7 +24,7 @@ LAYERS = [
     },
     {"ends", "hosts", "stores"},
     {"events"},
-    {"bounded_json", "content", "filters", "graphs", "messages", "sink", "wire"},
+    {"bounded_json", "content", "filters", "gathered", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "tool_calls", "usage"},
     {"cleanup", "listener"},

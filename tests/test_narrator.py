@@ -29,6 +29,7 @@ from asgi_stream.events import (
     SourceFound,
     Step,
     TextDelta,
+    TextDiscarded,
     ToolCallDelta,
     ToolCalled,
     ToolCallStarted,
@@ -58,6 +59,8 @@ def brief(event: Event, root: str) -> str:
             return f"{type(event).__name__} {event.kind} {block}"
         case TextDelta(text=text) | ReasoningDelta(text=text):
             return f"  {text}"
+        case TextDiscarded():
+            return "TextDiscarded"
         case ToolCallStarted(call_id=id_, name=name, message=message, hosted=hosted):
             by = ("model" if message else "code") + (", hosted" if hosted else "")
             return f"ToolCallStarted {_id(id_)} {name} ({by})"

@@ -138,8 +138,10 @@ class Format(FormatProtocol):
 
     def _said(self, event: Event) -> Iterator[Frame]:
         match event:
-            case BlockStarted(block=block, kind="text"):
-                yield {"type": "TEXT_MESSAGE_START", "messageId": block, "role": "assistant"}
+            case BlockStarted(step=step, block=block, kind="text"):
+                name = {"name": step.agent} if step.agent else {}
+                begun = {"type": "TEXT_MESSAGE_START", "messageId": block, "role": "assistant"}
+                yield begun | name
             case BlockFinished(block=block, kind="text"):
                 yield {"type": "TEXT_MESSAGE_END", "messageId": block}
             case BlockStarted(block=block):

@@ -32,9 +32,11 @@ from ..events import (
     RunFinished,
     RunStarted,
     TextDelta,
+    TextDiscarded,
     ToolCallDelta,
     ToolCallStarted,
 )
+from ..gathered import Gathered
 from ..serialize import to_json
 from ..wire import DONE, data_frame
 from . import Asked, Call, Document
@@ -61,11 +63,9 @@ class Format(FormatProtocol):
     def __init__(self) -> None:
         self._tools: frozenset[str] = frozenset()
         self._calls: dict[str, int] = {}
-        self._arguments: list[dict[str, Any]] = []
         self._tells_usage = False
         self._usage: list[Mapping[str, Any]] = []
-        self._said: list[str] = []
-        self._thought: list[str] = []
+        self._gathered = Gathered()
         self._reason = "stop"
         self._about: dict[str, Any] = {}
         self._interrupted: dict[str, Any] = {}
@@ -125,14 +125,14 @@ class Format(FormatProtocol):
         match event:
             case RunStarted(run_id=run_id):
                 self._begin(run_id)
-            case TextDelta(text=text):
-                self._said.append(text)
-            case ReasoningDelta(text=text):
-                self._thought.append(text)
-            case ToolCallStarted() if event.name in self._tools:
-                self._arguments.append(self._started(event))
-            case ToolCallDelta(call_id=id_, text=text) if id_ in self._calls:
-                self._arguments[self._calls[id_]]["function"]["arguments"] += text
+            case (
+                TextDelta()
+                | ReasoningDelta()
+                | ToolCallStarted()
+                | ToolCallDelta()
+                | TextDiscarded()
+            ):
+                self._gathered.take(event)
             case ModelFinished():
                 self._count(event)
             case RunFinished(interrupts=interrupts):
@@ -183,17 +183,22 @@ class Format(FormatProtocol):
             yield self._chunk([], _summed(self._usage))
 
     def _completion(self) -> dict[str, Any]:
+        calls: list[dict[str, Any]] = []
+        for piece in self._gathered.pieces:
+            if isinstance(piece, ToolCallStarted) and piece.name in self._tools:
+                calls.append(self._started(piece))
+            elif isinstance(piece, ToolCallDelta) and piece.call_id in self._calls:
+                calls[self._calls[piece.call_id]]["function"]["arguments"] += piece.text
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": "".join(self._said) or (None if self._calls else ""),
+            "content": self._gathered.text() or (None if calls else ""),
             "refusal": None,
         }
-        if self._thought:
-            message["reasoning_content"] = "".join(self._thought)
-        if self._arguments:
+        if thought := self._gathered.text(ReasoningDelta):
+            message["reasoning_content"] = thought
+        if calls:
             message["tool_calls"] = [
-                {key: value for key, value in call.items() if key != "index"}
-                for call in self._arguments
+                {key: value for key, value in call.items() if key != "index"} for call in calls
             ]
         reason = self._finish_reason()
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from json.encoder import encode_basestring_ascii
 
-from ..events import Event, RunFinished, TextDelta
+from ..events import Event, RunFinished, TextDelta, TextDiscarded
+from ..gathered import Gathered
 from ..wire import last_frames
 from . import RUNS
 from . import Format as FormatProtocol
@@ -14,10 +15,10 @@ class Format(FormatProtocol):
     """The text of the answer."""
 
     runs = RUNS
-    wants = frozenset({TextDelta})
+    wants = frozenset({TextDelta, TextDiscarded})
 
     def __init__(self) -> None:
-        self._said: list[str] = []
+        self._said = Gathered()
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
@@ -25,6 +26,6 @@ class Format(FormatProtocol):
         return last_frames(event)
 
     def gather(self, event: Event) -> object:
-        if isinstance(event, TextDelta):
-            self._said.append(event.text)
-        return "".join(self._said) if isinstance(event, RunFinished) else None
+        if isinstance(event, TextDelta | TextDiscarded):
+            self._said.take(event)
+        return self._said.text() if isinstance(event, RunFinished) else None

@@ -127,8 +127,9 @@ class Format(FormatProtocol):
                 self._models -= 1
                 self._reason = reason
                 self._count(event.usage)
-            case BlockStarted(block=block, kind=kind):
-                yield {"type": f"{kind}-start", "id": block}
+            case BlockStarted(step=step, block=block, kind=kind):
+                agent = {"providerMetadata": {"langchain": {"agent": step.agent}}}
+                yield {"type": f"{kind}-start", "id": block} | (agent if step.agent else {})
             case ReasoningDelta(block=block, text=text):
                 yield {"type": "reasoning-delta", "id": block, "delta": text}
             case BlockFinished(block=block, kind=kind):

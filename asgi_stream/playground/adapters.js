@@ -45,7 +45,9 @@ const UNHEARD = ["nostream", "langsmith:nostream"];
 
 // Whether the route passes on what a model says.
 function heard(event, route) {
-  const marks = [event.name, event.metadata?.langgraph_node, ...(event.tags ?? [])];
+  const about = event.metadata ?? {};
+  const nodes = (about.langgraph_checkpoint_ns ?? "").split("|").map((part) => part.split(":")[0]);
+  const marks = [event.name, about.lc_agent_name, about.langgraph_node, ...nodes, ...(event.tags ?? [])];
   if (route?.format !== "events" && UNHEARD.some((tag) => event.tags?.includes(tag))) return false;
   return !route?.answer?.length || route.answer.some((each) => marks.includes(each));
 }
