@@ -7,7 +7,7 @@ LangGraph is not imported: a graph is known by what it has, and what it yields b
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from .events import BREAKPOINT, Interrupt, OutputChunk, Step
@@ -20,7 +20,8 @@ class Shape:
     """How a run is asked for its chunks, and where in a chunk its parts stand.
 
     LangGraph tells of every interrupt in the stream mode ``updates`` only, so a graph is always
-    asked for that, and for no more of its state than its output schema has.
+    asked for that, and for no more of its state than its output schema has. The same is left of the
+    states of its subgraphs; one that a tool calls is not known, and its state is passed on whole.
 
     Args:
         runnable: What is run.
@@ -52,7 +53,8 @@ class Shape:
         modes = asked.get("stream_mode")
         several = isinstance(modes, (list, tuple))
         self._shown = narrated or several
-        graph = graph_of(runnable)
+        self._outputs: dict[str, Any] | None = None
+        self._graph = graph = graph_of(runnable)
         if graph is not None:
             modes = modes or graph.stream_mode
             wanted = [modes] if isinstance(modes, str) else list(modes)
@@ -104,6 +106,8 @@ class Shape:
                 data = self._public_checkpoint(data)
             case "debug" if data.get("type") == "checkpoint":
                 data = {**data, "payload": self._public_checkpoint(data["payload"])}
+            case "values" | "updates" if chunk.namespace:
+                data = self._public_state(chunk.namespace, chunk.mode, data)
         part = None if chunk.part is None else {**chunk.part, "data": data}
         mode = chunk.mode if self._shown else None
         return OutputChunk(chunk.step, data, mode, chunk.namespace, part)
@@ -115,6 +119,25 @@ class Shape:
             public = without(metadata, self.secret)
             self._metadata = metadata, public
         return public
+
+    def _public_state(self, namespace: Sequence[str], mode: str, data: Any) -> Any:
+        """Of a subgraph's state what its own output schema has, as far as the subgraph is known."""
+        path = "|".join(part.partition(":")[0] for part in namespace)
+        if self._outputs is None:
+            subgraphs = self._graph.get_subgraphs(recurse=True)
+            self._outputs = {at: graph_of(each) for at, each in subgraphs}
+        graph = self._outputs.get(path)
+        if graph is None or isinstance(graph.output_channels, str):
+            return data
+        keys = {*graph.output_channels, "__interrupt__"}
+        if mode == "values":
+            return only(data, keys)
+        return {
+            node: [only(each, keys) for each in update]
+            if isinstance(update, list)
+            else only(update, keys)
+            for node, update in data.items()
+        }
 
     def _public_checkpoint(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         public = dict(checkpoint)
@@ -133,6 +156,13 @@ def without(metadata: Mapping[str, Any], keys: Set[str]) -> dict[str, Any]:
         for key, value in metadata.items()
         if key not in keys and not key.startswith("__")
     }
+
+
+def only(state: Any, keys: Set[str]) -> Any:
+    """`state`, or an update of it, with no other keys than these."""
+    if not isinstance(state, Mapping):
+        return state
+    return {key: value for key, value in state.items() if key in keys}
 
 
 def graph_of(runnable: Any) -> Any:

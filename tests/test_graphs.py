@@ -39,7 +39,7 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.gathered import Gathered
-from asgi_stream.graphs import holds_graph, stream_writer
+from asgi_stream.graphs import holds_graph, only, stream_writer
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
 
@@ -399,6 +399,24 @@ async def test_a_state_s_private_channels_stay_private(graph: Any, format: str) 
         answer = await post(app, path, body, headers=headers)
         assert answer.status == 200
         assert b"s3cret" not in answer.body
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
+    async def calls(state: MessagesState) -> Any:
+        return await agent_of(work).ainvoke(state)
+
+    graph = StateGraph(MessagesState)
+    graph.add_sequence([("keeps", keeps()), ("calls", calls), ("says", says)])
+    graph.add_edge(START, "keeps")
+    outer = StateGraph(MessagesState).add_node("inner", graph.compile()).add_edge(START, "inner")
+    stream = {"stream_mode": ["values", "updates"], "subgraphs": True, "version": version}
+    app = StreamApp([StreamRoute("/", outer.compile(), format="chunks", stream=stream)])
+    *chunks, _ = frames((await post(app, "/", HI)).body)
+    assert "s3cret" not in str(chunks)
+    assert "Keeps.before_model" in str(chunks)
+    assert only(None, {"messages"}) is None  # an update that changes nothing
+    assert "Hello." in str(chunks)
 
 
 async def test_a_route_may_ask_for_more_of_the_state() -> None:
