@@ -31,6 +31,11 @@ def error_object(error: RunError) -> dict[str, Any]:
     return {"error": told}
 
 
+def error_text(error: RunError) -> str:
+    """Return an error as one text, for a client that shows nothing else: its message and its id."""
+    return f"{error.message} (error id {error.id})"
+
+
 def run_object(record: RunRecord) -> dict[str, Any]:
     """What a client is told of a stored run."""
     told = {

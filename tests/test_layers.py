@@ -52,6 +52,7 @@ OPTIONAL = {
     "redis_link.py": {"redis"},
     "telemetry.py": {"opentelemetry"},
     "wire.py": {"anyio", "httpx", "httpx_sse"},
+    "refused.py": {"httpx"},
     "__init__.py": {"anyio"},  # of the client
     "cli.py": {"click", "uvicorn"},
     "terminal.py": {"click"},

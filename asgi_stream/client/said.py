@@ -7,7 +7,8 @@ from typing import Any
 
 from ..errors import StreamError
 from .plain import revived
-from .wire import Frame, error_of, httpx
+from .refused import error_of
+from .wire import Frame, httpx
 
 NO_OUTPUT = "The output is not among the events: a filter leaves out the end of the run."
 READABLE = ("tokens", "chunks", "events", "text", "langserve")

@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from anyio import move_on_after
 
-from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError, statuses
+from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
 from ..serialize import to_json
 
 try:
@@ -24,7 +24,9 @@ try:
 except ImportError as missing:
     raise ImportError('the client needs httpx: pip install "asgi_stream[client]"') from missing
 
-__all__ = ["Asking", "Frame", "Reading", "answered", "error_of", "httpx"]
+from .refused import answered, with_its_body
+
+__all__ = ["Asking", "Frame", "Reading", "httpx"]
 
 FORMAT = "X-Stream-Format"
 DONE = "[DONE]"
@@ -227,8 +229,7 @@ class Reading:
 
     async def _opened(self, response: httpx.Response) -> None:
         if response.status_code >= 300:
-            await response.aread()
-            raise answered(response)
+            raise answered(await with_its_body(response))
         headers = response.headers
         self.format = headers.get(FORMAT, self.format)
         self.run_id = headers.get("x-run-id", self.run_id)
@@ -248,52 +249,6 @@ class Reading:
             return asking.client
         made = httpx.AsyncClient(timeout=asking.timeout, verify=asking.verify)
         return await stack.enter_async_context(made)
-
-
-def answered(response: httpx.Response) -> Exception:
-    """A refusal as the exception that its code stands for."""
-    try:
-        told = response.json()
-    except ValueError:
-        told = None
-    later = response.headers.get("retry-after")
-    headers = {} if later is None else {"Retry-After": later}
-    match told:
-        case {"error": {"code": str(), "message": str()} as error}:
-            return error_of(error, response.status_code, headers)
-        case {"code": str(code), "message": str() as message} | {
-            "code": str(code),
-            "detail": str() as message,
-        }:
-            told = {**told, "code": code, "message": message}
-            return error_of(told, response.status_code, headers)
-    return httpx.HTTPStatusError(
-        f"The server answered {response.status_code} {response.reason_phrase}.",
-        request=response.request,
-        response=response,
-    )
-
-
-def error_of(
-    told: Mapping[str, Any], status: int | None = None, headers: Mapping[str, str] | None = None
-) -> StreamError:
-    """The error that a server has told, as the exception of this package with its code."""
-    code, status = str(told.get("code", "run_failed")), status or told.get("status_code")
-    fits = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
-    exact = [kind for kind in fits if kind.status == status]
-    fields = told.get("fields")
-    # Without a status it is a frame, and of two with one code that of the run.
-    error = StreamError.__new__((exact or fits[::-1] or [StreamError])[0])
-    StreamError.__init__(
-        error,
-        str(told.get("message", "")),
-        code=code,
-        status=status,
-        headers=headers,
-        fields=fields if isinstance(fields, dict) else None,
-    )
-    error.id = str(told["id"]) if "id" in told else None
-    return error
 
 
 def _parsed(text: str) -> Any:

@@ -43,7 +43,7 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ..wire import data_frame
+from ..wire import data_frame, error_text
 from . import Asked, Call
 from . import Format as FormatProtocol
 from .openai import tool_calls
@@ -130,8 +130,8 @@ class Format(FormatProtocol):
                 yield {"type": "CUSTOM", "name": "file", "value": file}
             case RunFinished():
                 yield self._finished(event)
-            case RunError(message=message, code=code):
-                yield {"type": "RUN_ERROR", "message": message, "code": code}
+            case RunError(code=code):
+                yield {"type": "RUN_ERROR", "message": error_text(event), "code": code}
             case _:
                 yield from self._said(event)
                 yield from self._tools(event)

@@ -33,7 +33,7 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ..wire import DONE, data_frame
+from ..wire import DONE, data_frame, error_text
 from . import RUNS, Asked, Call
 from . import Format as FormatProtocol
 
@@ -109,7 +109,7 @@ class Format(FormatProtocol):
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
-        return error.message.encode(), "text/plain"
+        return error_text(error).encode(), "text/plain"
 
     def _parts(self, event: Event) -> Iterator[Part]:
         match event:
@@ -157,7 +157,7 @@ class Format(FormatProtocol):
             case RunError(code="cancelled"):
                 yield {"type": "abort"}
             case RunError():
-                yield {"type": "error", "errorText": event.message}
+                yield {"type": "error", "errorText": error_text(event)}
             case _:
                 yield from self._tool_parts(event)
 

@@ -113,7 +113,10 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
                 **{"type": "TOOL_CALL_RESULT", "messageId": "d-result", "toolCallId": "d"},
                 **{"content": "No.", "role": "tool"},
             },
-            {"type": "RUN_ERROR", "message": "The run failed.", "code": "run_failed"},
+            {
+                **{"type": "RUN_ERROR", "message": "The run failed. (error id e1)"},
+                "code": "run_failed",
+            },
         ),
     ),
     (

@@ -39,4 +39,4 @@ def test_a_chat_of_the_ai_sdk_is_a_conversation_and_all_else_an_input() -> None:
 
 
 def test_an_error_from_the_start_is_text() -> None:
-    assert Format.refusal(RunError("x", "No.", "e")) == (b"No.", "text/plain")
+    assert Format.refusal(RunError("x", "No.", "e")) == (b"No. (error id e)", "text/plain")

@@ -66,7 +66,7 @@ CASES: list[tuple[list[Event], str]] = [
             {"type": "reasoning-start", "id": "b"},
             {"type": "reasoning-delta", "id": "b", "delta": "Hm."},
             {"type": "reasoning-end", "id": "b"},
-            {"type": "error", "errorText": "The run failed."},
+            {"type": "error", "errorText": "The run failed. (error id e1)"},
             done=True,
         ),
     ),
@@ -254,4 +254,4 @@ def test_a_tool_of_no_known_state_has_not_answered(state: Any) -> None:
 
 
 def test_an_error_from_the_start_is_text() -> None:
-    assert Format.refusal(FAILED) == (b"The run failed.", "text/plain")
+    assert Format.refusal(FAILED) == (b"The run failed. (error id e1)", "text/plain")
