@@ -250,7 +250,8 @@ class StreamApp:
         elif scope["method"] == "OPTIONS" and isinstance(error, MethodNotAllowed):
             answer = Response(status_code=204, headers=error.headers)
         else:
-            await refuse(error, scope, receive, send)
+            known = self._pages.not_found(scope) if isinstance(error, NotFound) else error
+            await refuse(known, scope, receive, send)
             return None
         return await answer(scope, receive, send)
 

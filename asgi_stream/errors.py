@@ -27,11 +27,13 @@ TableError(ValueError)        a route table that cannot work, raised while it is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MESSAGE_CHARACTERS = 2000
 PATH_CHARACTERS = 200
+METHOD_CHARACTERS = 20
+MOST_LISTED = 5
 
 _unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -66,6 +68,15 @@ def one_line(text: str, most: int = MESSAGE_CHARACTERS) -> str:
         tail = most // 3
         text = f"{text[: most - tail - 3]}...{text[-tail:]}"
     return _unprintable.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
+    """Return `names` as a list in a sentence: the first `most` of them, and how many more."""
+    shown = [one_line(name, PATH_CHARACTERS) for name in names[:most]]
+    if len(names) > most:
+        shown.append(f"{len(names) - most} more")
+    *first, last = shown
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 class TableError(ValueError):
@@ -148,6 +159,15 @@ class RunNotFound(NotFound):
 
 class MethodNotAllowed(StreamError):
     code, status, message = "method_not_allowed", 405, "This route does not take this method."
+
+    @classmethod
+    def of(cls, method: str, allowed: Sequence[str]) -> MethodNotAllowed:
+        """Return the error for `method` at a path that has the methods `allowed`."""
+        methods = ", ".join(allowed)
+        return cls(
+            f"This path takes {methods}, not {one_line(method, METHOD_CHARACTERS)}.",
+            headers={"Allow": methods},
+        )
 
 
 class BodyTimeout(StreamError):

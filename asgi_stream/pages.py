@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from heapq import nlargest
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import Scope
 
 from .answers import NOT_STORED, json_response
-from .errors import MethodNotAllowed, StreamError, TableError
+from .errors import (
+    MOST_LISTED,
+    PATH_CHARACTERS,
+    MethodNotAllowed,
+    NotFound,
+    StreamError,
+    TableError,
+    listed,
+    one_line,
+)
 from .hosts import AllowedHosts
 from .openapi import document
 from .playground import ROOT, described
 from .routes import StreamRoute
 from .stores import EventStore
-from .table import Table, own_path
+from .table import Table, own_path, split_path
 
 FILES = Path(__file__).parent / "playground"
 KINDS = {
@@ -41,6 +52,9 @@ SAFE = {
 
 STORE_SECONDS = 2.0
 """How long a store may take to answer before the app counts as not ready."""
+
+CONVERTOR = re.compile(r":\w+}")
+"""What a path says of a parameter's type, which only the router knows."""
 
 Page = Callable[[], Awaitable[Response]]
 
@@ -78,6 +92,7 @@ class Pages:
         self._draining = draining
         hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
         self._hosts = hosts if playground else None
+        self._paths = _paths_of(routes)
         self._pages: dict[str, Page] = {}
         if health:
             self._pages |= {"/health": self._health, "/ready": self._ready}
@@ -94,8 +109,25 @@ class Pages:
         """
         found = self._pages.get(own_path(scope))
         if found is not None and scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed(headers={"Allow": "GET, HEAD, OPTIONS"})
+            raise MethodNotAllowed.of(scope["method"], ["GET", "HEAD", "OPTIONS"])
         return found
+
+    def not_found(self, scope: Scope) -> NotFound:
+        """Return the error for a path where nothing is.
+
+        It names the routes whose paths are most like it, if the app tells of its routes at all: in
+        its OpenAPI document.
+        """
+        if "/openapi.json" not in self._pages or not self._paths:
+            return NotFound()
+        root, path = split_path(scope)
+        wanted = path[:PATH_CHARACTERS]
+        near = nlargest(MOST_LISTED, self._paths, lambda known: _likeness(known, wanted))
+        there = listed([f"{', '.join(self._paths[known])} {root}{known}" for known in near])
+        return NotFound(
+            f"There is no route at {one_line(root + path, PATH_CHARACTERS)}."
+            f" Near it: {there}. All are in {root}/openapi.json."
+        )
 
     def allow_host(self, scope: Scope) -> bool:
         """Whether the scope's path may be served for its host: a restriction of the playground."""
@@ -152,6 +184,28 @@ class Pages:
     @cached_property
     def _table_told(self) -> Mapping[str, object]:
         return described(self._routes, title=self._title)
+
+
+def _paths_of(routes: Sequence[StreamRoute]) -> dict[str, list[str]]:
+    """The paths at which runs begin, with their methods."""
+    found: dict[str, list[str]] = {}
+    for route in routes:
+        for method, endpoint in route.endpoints:
+            if (method, endpoint) not in route.format_class.runs:
+                path = CONVERTOR.sub("}", route.path.rstrip("/") + endpoint) or "/"
+                found.setdefault(path, []).append(method)
+    return found
+
+
+def _likeness(path: str, other: str) -> int:
+    """How many characters two paths have in common at their beginnings and ends."""
+    one, two = path.lower(), other.lower()
+    return _beginning(one, two) + _beginning(one[::-1], two[::-1])
+
+
+def _beginning(one: str, two: str) -> int:
+    pairs = enumerate(zip(one, two, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
 def _file(name: str) -> Page:

@@ -105,14 +105,19 @@ class Table:
                 return found
             allowed |= methods.keys()
         if allowed:
-            raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed | {"OPTIONS"}))})
+            raise MethodNotAllowed.of(scope["method"], sorted(allowed | {"OPTIONS"}))
         raise NotFound
 
 
 def own_path(scope: Scope) -> str:
     """The path below where the app is mounted, which some hosts leave in front of it."""
+    return split_path(scope)[1]
+
+
+def split_path(scope: Scope) -> tuple[str, str]:
+    """Where the app is mounted, as far as the host says so in the path, and the path below that."""
     path: str = scope["path"]
     root = scope.get("root_path", "").rstrip("/")
-    if root and (path == root or path.startswith(root + "/")):
-        path = path[len(root) :]
-    return path.rstrip("/") or "/"
+    if not root or not (path == root or path.startswith(root + "/")):
+        root = ""
+    return root, path[len(root) :].rstrip("/") or "/"

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute, errors
-from asgi_stream.errors import RunFailed, RunTimeout, one_line, public_error
+from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line, public_error
 
 from .asgi import post
 from .models import chain_of
@@ -121,3 +121,16 @@ async def test_no_client_writes_a_line_of_the_log(
     for message in messages:
         assert len(message.splitlines()) == 1
         assert len(message) < 3000
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["a"], "a"),
+        (["a", "b"], "a and b"),
+        (["a", "b", "c"], "a, b and c"),
+        (["a", "b", "c\n", "d"], "a, b, c\\n and 1 more"),
+    ],
+)
+def test_names_are_a_list_in_a_sentence(names: list[str], text: str) -> None:
+    assert listed(names, 3) == text

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnableLambda
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
 
 from asgi_stream import Resume, StreamApp, StreamMiddleware, StreamRoute, TableError
 from asgi_stream.errors import StoreUnavailable
@@ -92,6 +94,67 @@ async def test_pages_can_be_left_out() -> None:
     app = StreamApp([CHAT], health=False)
     assert (await get(app, "/health")).status == 404
     assert (await get(app, "/playground")).status == 404
+
+
+MANY = [StreamRoute(f"/bots/{n}/{{name:path}}", chain_of("a")) for n in range(10)]
+ROUTES = [
+    CHAT,
+    StreamRoute("/v1", {"a": chain_of("a")}, format="openai"),
+    StreamRoute("/kept", chain_of("a"), methods=("GET", "POST"), resume=True),
+    *MANY,
+]
+
+
+def not_found(path: str, seen: str = "") -> str:
+    return f"There is no route at {seen or path}. Near it: "
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/chta", "POST /chat, "),
+        ("/v1/chat/completion", "POST /v1/chat/completions, "),
+        ("/chat/completions", "POST /v1/chat/completions, "),
+        ("/KEPT/x", "GET, POST /kept, "),
+        ("/bots/7", "POST /bots/7/{name}, "),
+        ("/" + "x" * 5000, ""),
+    ],
+)
+async def test_a_path_that_is_not_there_is_answered_with_those_near_it(
+    path: str, near: str
+) -> None:
+    answer = await post(StreamApp(ROUTES), path, {})
+    message = json.loads(answer.body)["error"]["message"]
+    assert answer.status == 404
+    seen = f"{path[:131]}...{path[-66:]}" if len(path) > 200 else path
+    assert message.startswith(not_found(path, seen) + near)
+    assert message.endswith(". All are in /openapi.json.")
+    assert message.partition("Near it: ")[2].count(" /") == 5 + 1
+    assert "runs" not in message
+
+
+async def test_the_paths_near_are_those_that_the_client_can_ask_for() -> None:
+    app = Starlette(routes=[Mount("/ai", StreamApp([CHAT], playground=True))])
+    answer = await post(app, "/ai/playground/trace/0/nothing", {})
+    assert json.loads(answer.body)["error"]["message"] == (
+        "There is no route at /ai/playground/trace/0/nothing. Near it: POST /ai/chat."
+        " All are in /ai/openapi.json."
+    )
+
+
+@pytest.mark.parametrize("app", [StreamApp([CHAT], openapi=False), StreamApp([])])
+async def test_what_is_not_public_is_not_named(app: StreamApp) -> None:
+    answer = await post(app, "/chta", {})
+    assert json.loads(answer.body)["error"]["message"] == "There is no route at this path."
+
+
+async def test_a_method_that_is_not_there_is_answered_with_those_that_are() -> None:
+    for path, there in (("/chat", "OPTIONS, POST"), ("/health", "GET, HEAD, OPTIONS")):
+        answer = await call(StreamApp([CHAT]), "P" * 30, path)
+        assert answer.status == 405
+        assert answer.headers["allow"] == there
+        message = json.loads(answer.body)["error"]["message"]
+        assert message == f"This path takes {there}, not {'P' * 11}...{'P' * 6}."
 
 
 async def test_a_route_goes_before_a_page() -> None:

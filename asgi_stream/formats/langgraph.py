@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, uuid5
 
 from ..content import refused
-from ..errors import NotFound, one_line
+from ..errors import NotFound, listed, one_line
 from ..events import Event, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
 from ..stores import RunRecord
@@ -235,7 +235,8 @@ def _named(name: Any, asked: Asked) -> str | None:
     for known in asked.models:
         if name in (known, _assistant(known)["assistant_id"]):
             return known
-    raise NotFound(f"There is no assistant {one_line(repr(name), 200)} here.")
+    there = listed(list(asked.models))
+    raise NotFound(f"There is no assistant {one_line(repr(name), 200)} here, only {there}.")
 
 
 def _chosen(asked: Asked, name: str, given: Any) -> dict[str, Any]:

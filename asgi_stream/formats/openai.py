@@ -22,7 +22,7 @@ from ..content import (
     text_block,
     text_of,
 )
-from ..errors import InvalidRequest, NotFound, one_line
+from ..errors import InvalidRequest, NotFound, listed, one_line
 from ..events import (
     NARRATED,
     Event,
@@ -213,7 +213,8 @@ def _model(name: str) -> dict[str, Any]:
 def _known(name: Any, models: Any) -> str:
     if name not in models:
         raise NotFound(
-            f"There is no model {one_line(repr(name), 200)} here.", code="model_not_found"
+            f"There is no model {one_line(repr(name), 200)} here, only {listed(list(models))}.",
+            code="model_not_found",
         )
     return str(name)
 

@@ -131,8 +131,8 @@ def test_the_assistants_are_the_route_s_graphs() -> None:
     ("body", "place"),
     [
         ([], "body"),
-        ({}, "There is no assistant None here."),
-        ({**NAMED, "assistant_id": "z"}, "There is no assistant 'z' here."),
+        ({}, "There is no assistant None here, only x and y."),
+        ({**NAMED, "assistant_id": "z"}, "There is no assistant 'z' here, only x and y."),
         ({**NAMED, "stream_mode": "debug"}, "stream_mode"),
         ({**NAMED, "stream_mode": []}, "stream_mode"),
         ({**NAMED, "command": {"resume": 1}}, "command"),

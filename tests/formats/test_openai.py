@@ -250,7 +250,7 @@ def said(**message: Any) -> dict[str, Any]:
     ("body", "place"),
     [
         ([], "body"),
-        ({}, "There is no model None here."),
+        ({}, "There is no model None here, only x."),
         ({"model": "x"}, "messages"),
         ({"model": "x", "messages": [1]}, "messages.0.role"),
         (said(role="user", content=1), "messages.0.content"),
