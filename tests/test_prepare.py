@@ -60,7 +60,8 @@ async def test_a_conversation_that_a_runnable_cannot_take_is_the_client_s_error(
     prompt = ChatPromptTemplate.from_template("{a} {b}")
     app = StreamApp([StreamRoute("/x", lambda request: prompt, format="vercel")])
     found = await post(app, "/x", chat("Hi"))
-    assert (found.status, found.body) == (422, b"This route takes no conversation.")
+    assert found.status == 422
+    assert found.body.startswith(b"This route takes no conversation. (error id ")
 
 
 async def test_a_conversation_may_be_made_into_anything() -> None:
@@ -79,10 +80,8 @@ async def test_files_in_a_conversation_may_be_limited() -> None:
     image = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64," + "A" * 40}
     body = {"messages": [{"id": "1", "role": "user", "parts": [image]}]}
     found = await post(app, "/x", body)
-    assert (found.status, found.body) == (
-        413,
-        b"The files in the messages have more than 10 bytes.",
-    )
+    assert found.status == 413
+    assert found.body.startswith(b"The files in the messages have more than 10 bytes. (error id ")
 
 
 async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() -> None:
