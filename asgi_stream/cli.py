@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Any, cast
 
 import click
 import uvicorn
+from uvicorn.logging import DefaultFormatter
 from uvicorn.supervisors import Multiprocess
 
 from .app import StreamApp
@@ -195,6 +197,7 @@ def served() -> StreamApp:
     found = read_table(path)
     hosts = os.environ.get(HOSTS, "*").split()
     app = StreamApp(found.routes, **{"allowed_hosts": hosts, **found.app})
+    show_log()
     if hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none
         signal.signal(signal.SIGUSR1, lambda *_: app.drain())
     # With thousands of streams the collector pauses them all; what is here now stays for good.
@@ -202,6 +205,23 @@ def served() -> StreamApp:
     gc.freeze()
     gc.set_threshold(50_000, 50, 50)
     return app
+
+
+def show_log() -> None:
+    """Write the log of the runs to stderr, as uvicorn writes its own.
+
+    The logging that the table's modules have set up goes before: with a handler that gets these
+    records nothing is changed, and with one that is added to the root later this one falls silent.
+    """
+    log = logging.getLogger("asgi_stream")
+    if log.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(DefaultFormatter("%(levelprefix)s %(message)s"))
+    handler.addFilter(lambda record: not logging.getLogger().handlers)
+    log.addHandler(handler)
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.INFO)
 
 
 def _prepare_supervisor(found: RouteFile, workers: int, reload: bool) -> None:

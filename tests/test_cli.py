@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -260,6 +262,70 @@ def serving_table(
 def without_resume(project: Path) -> None:
     table = project / "asgi_stream.toml"
     table.write_text(table.read_text().replace("resume = true", "resume = false"))
+
+
+LINE = re.compile(r"^INFO: +run \S+ of /chat: done after \d\.\d{3} s$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)])
+def test_a_served_project_shows_its_runs_in_the_log(project: Path, options: Any) -> None:
+    without_resume(project)
+    with serving_table(project, *options) as server:
+        answer = httpx.post(f"{server.url}/chat", json={"question": "Hi"}, timeout=30)
+        assert answer.status_code == 200
+        deadline = time.monotonic() + 10
+        while not (lines := LINE.findall(server.log())):
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.02)
+        assert len(lines) == 1
+        assert answer.headers["x-run-id"] in lines[0]
+        assert '"POST /chat HTTP/1.1" 200' in server.log()
+
+
+BASIC = "logging.basicConfig(level=%s, format='mine %%(levelname)s %%(message)s')"
+OWN = "logging.getLogger('asgi_stream').setLevel('ERROR')"
+
+
+@pytest.mark.parametrize(
+    ("setup", "shown"),
+    [
+        (BASIC % "'INFO'", "mine INFO run "),
+        (BASIC % "'WARNING'", ""),
+        (OWN, ""),
+        (OWN + "; " + BASIC % "'INFO'", ""),
+    ],
+)
+def test_a_table_s_own_logging_goes_before_the_command_s(
+    project: Path, setup: str, shown: str
+) -> None:
+    without_resume(project)
+    bot = project / "bot.py"
+    bot.write_text(f"{bot.read_text()}\nimport logging\n{setup}\n")
+    with serving_table(project) as server:
+        for _ in range(2):
+            httpx.post(f"{server.url}/chat", json={"question": "Hi"}, timeout=30)
+    assert len(re.findall(r"\brun \S+ of /chat: done", server.log())) == (2 if shown else 0)
+    assert shown in server.log()
+
+
+def test_a_log_that_is_set_up_later_goes_before_the_command_s(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, log = logging.getLogger(), logging.getLogger("asgi_stream")
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(log, "handlers", [])
+    level = log.level
+    try:
+        log.setLevel(logging.NOTSET)
+        cli.show_log()
+        cli.show_log()
+        log.info("one")
+        root.addHandler(logging.NullHandler())
+        log.info("two")
+        assert len(log.handlers) == 1
+    finally:
+        log.setLevel(level)
+    assert re.fullmatch(r"INFO: +one\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
