@@ -6,7 +6,9 @@ alike (https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 from .events import Event, RunError, RunFinished
@@ -19,6 +21,31 @@ PING = b": ping\n"
 
 def data_frame(value: Any) -> bytes:
     return b"data: " + to_json(value) + b"\n\n"
+
+
+def short_id(run_id: str, size: int) -> str:
+    """Return a short id for a run, with `size` bytes of its own, a multiple of 3, in base64url.
+
+    Of 3 bytes there are 4 characters. With 6 bytes no other run of a conversation has the same id,
+    with 12 bytes no other run at all.
+    """
+    return urlsafe_b64encode(blake2b(run_id.encode(), digest_size=size).digest()).decode()
+
+
+class ShortIds(dict[str, str]):
+    """A number for each id that is looked up, in the order in which they come.
+
+    Each frame of a stream repeats an id, and most of those of its run are UUIDs.
+
+    Attributes:
+        prefix: What stands before each number.
+    """
+
+    prefix = ""
+
+    def __missing__(self, id_: str) -> str:
+        short = self[id_] = f"{self.prefix}{len(self) + 1}"
+        return short
 
 
 def error_object(error: RunError) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from ..events import (
     Event,
     FileMade,
     ModelFinished,
+    ModelStarted,
     NodeFinished,
     NodeStarted,
     OutputChunk,
@@ -43,7 +44,7 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ..wire import data_frame, error_text
+from ..wire import ShortIds, data_frame, error_text, short_id
 from . import Asked, Call
 from . import Format as FormatProtocol
 from .openai import tool_calls
@@ -67,6 +68,10 @@ class Format(FormatProtocol):
     def __init__(self) -> None:
         self._about: Frame = {}
         self._theirs: frozenset[str] = frozenset()
+        self._ids = ShortIds()
+        self._speakers: set[str] = set()
+        """The models and the run itself, for whose messages no graph knows an id."""
+        self._heads: dict[str, str] = {}
         self._pending: list[str] = []
         self._knows_pending = False
         self._steps: dict[str, str] = {}
@@ -98,15 +103,32 @@ class Format(FormatProtocol):
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
-            text = encode_basestring_ascii(event.text)
-            kind = '"type":"TEXT_MESSAGE_CONTENT"'
-            return f'data: {{{kind},"messageId":"{event.block}","delta":{text}}}\n\n'.encode()
+            head = self._heads.get(event.block) or self._head(event)
+            return f"{head}{encode_basestring_ascii(event.text)}}}\n\n".encode()
         return b"".join(map(data_frame, self._frames(event)))
+
+    def _head(self, event: TextDelta) -> str:
+        """The beginning of the frames of a message's text."""
+        id_ = encode_basestring_ascii(self._message_id(event.step.run_id, event.block))
+        head = f'data: {{"type":"TEXT_MESSAGE_CONTENT","messageId":{id_},"delta":'
+        self._heads[event.block] = head
+        return head
+
+    def _message_id(self, step: str, block: str) -> str:
+        """The id of a message, which no other message of the client's thread has.
+
+        A message that no model has made, but a graph's code, has the id that its state knows.
+        """
+        return self._ids[block] if step in self._speakers else block
 
     def _frames(self, event: Event) -> Iterator[Frame]:
         match event:
-            case RunStarted():
+            case RunStarted(run_id=run_id):
+                self._ids.prefix = short_id(run_id, 6)
+                self._speakers.add(run_id)
                 yield {"type": "RUN_STARTED", **self._about}
+            case ModelStarted(step=step):
+                self._speakers.add(step.run_id)
             case NodeStarted(step=step):
                 name = self._free_name(step.name)
                 self._steps[step.run_id] = name
@@ -138,20 +160,26 @@ class Format(FormatProtocol):
 
     def _said(self, event: Event) -> Iterator[Frame]:
         match event:
-            case BlockStarted(step=step, block=block, kind="text"):
+            case BlockStarted(step=step, kind="text"):
+                begun = {**self._about_block(event), "role": "assistant"}
                 name = {"name": step.agent} if step.agent else {}
-                begun = {"type": "TEXT_MESSAGE_START", "messageId": block, "role": "assistant"}
-                yield begun | name
-            case BlockFinished(block=block, kind="text"):
-                yield {"type": "TEXT_MESSAGE_END", "messageId": block}
-            case BlockStarted(block=block):
-                yield {"type": "REASONING_START", "messageId": block}
-                yield {"type": "REASONING_MESSAGE_START", "messageId": block, "role": "reasoning"}
-            case ReasoningDelta(block=block, text=text):
-                yield {"type": "REASONING_MESSAGE_CONTENT", "messageId": block, "delta": text}
-            case BlockFinished(block=block):
-                yield {"type": "REASONING_MESSAGE_END", "messageId": block}
-                yield {"type": "REASONING_END", "messageId": block}
+                yield {"type": "TEXT_MESSAGE_START", **begun, **name}
+            case BlockFinished(kind="text"):
+                yield {"type": "TEXT_MESSAGE_END", **self._about_block(event)}
+            case BlockStarted():
+                about = self._about_block(event)
+                yield {"type": "REASONING_START", **about}
+                yield {"type": "REASONING_MESSAGE_START", **about, "role": "reasoning"}
+            case ReasoningDelta(text=text):
+                about = self._about_block(event)
+                yield {"type": "REASONING_MESSAGE_CONTENT", **about, "delta": text}
+            case BlockFinished():
+                about = self._about_block(event)
+                yield {"type": "REASONING_MESSAGE_END", **about}
+                yield {"type": "REASONING_END", **about}
+
+    def _about_block(self, event: BlockStarted | ReasoningDelta | BlockFinished) -> Frame:
+        return {"messageId": self._message_id(event.step.run_id, event.block)}
 
     def _tools(self, event: Event) -> Iterator[Frame]:
         match event:
@@ -159,7 +187,7 @@ class Format(FormatProtocol):
                 if name in self._theirs:
                     self._pending.append(id_)
                 # Calls of one message stay together, so that their results can follow them.
-                parent = {"parentMessageId": message} if message else {}
+                parent = {"parentMessageId": self._message_id(message, message)} if message else {}
                 named = {"toolCallId": id_, "toolCallName": name}
                 yield {"type": "TOOL_CALL_START", **named, **parent}
             case ToolCallDelta(call_id=id_, text=text):

@@ -38,7 +38,7 @@ from ..events import (
 )
 from ..gathered import Gathered
 from ..serialize import to_json
-from ..wire import DONE, data_frame
+from ..wire import DONE, data_frame, short_id
 from . import Asked, Call, Document
 from . import Format as FormatProtocol
 
@@ -148,7 +148,7 @@ class Format(FormatProtocol):
         return to_json(_error(error)), "application/json"
 
     def _begin(self, run_id: str) -> None:
-        self._about = {"id": f"chatcmpl-{run_id}", **self._about}
+        self._about = {"id": f"chatcmpl-{short_id(run_id, 12)}", **self._about}
         # A token's frame is the same but for its text, and JSON is made of that only.
         self._before, self._after = self._delta({"content": "\0"}).split(b'"\\u0000"')
 

@@ -33,7 +33,7 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ..wire import DONE, data_frame, error_text
+from ..wire import DONE, ShortIds, data_frame, error_text
 from . import RUNS, Asked, Call
 from . import Format as FormatProtocol
 
@@ -68,6 +68,7 @@ class Format(FormatProtocol):
         self._continues = False
         self._theirs: set[str] = set()
         """The calls of a chat model that is served alone, which are left to the client."""
+        self._ids = ShortIds()
         self._in_step = False
         self._models = 0
         self._reason = "stop"
@@ -103,7 +104,8 @@ class Format(FormatProtocol):
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
             text = encode_basestring_ascii(event.text)
-            return f'data: {{"type":"text-delta","id":"{event.block}","delta":{text}}}\n\n'.encode()
+            id_ = self._ids[event.block]
+            return f'data: {{"type":"text-delta","id":"{id_}","delta":{text}}}\n\n'.encode()
         frames = b"".join(map(data_frame, self._parts(event)))
         return frames + DONE if isinstance(event, (RunFinished, RunError)) else frames
 
@@ -129,11 +131,12 @@ class Format(FormatProtocol):
                 self._count(event.usage)
             case BlockStarted(step=step, block=block, kind=kind):
                 agent = {"providerMetadata": {"langchain": {"agent": step.agent}}}
-                yield {"type": f"{kind}-start", "id": block} | (agent if step.agent else {})
+                begun = {"type": f"{kind}-start", "id": self._ids[block]}
+                yield begun | (agent if step.agent else {})
             case ReasoningDelta(block=block, text=text):
-                yield {"type": "reasoning-delta", "id": block, "delta": text}
+                yield {"type": "reasoning-delta", "id": self._ids[block], "delta": text}
             case BlockFinished(block=block, kind=kind):
-                yield {"type": f"{kind}-end", "id": block}
+                yield {"type": f"{kind}-end", "id": self._ids[block]}
             case SourceFound(source_id=id_, title=title):
                 source = {"sourceId": id_, "title": title}
                 if event.url is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,6 +12,7 @@ from asgi_stream.events import (
     Event,
     FileMade,
     ModelFinished,
+    ModelStarted,
     NodeFinished,
     NodeStarted,
     OutputChunk,
@@ -27,6 +29,7 @@ from asgi_stream.events import (
 )
 from asgi_stream.formats import Asked
 from asgi_stream.formats.agui import Format
+from asgi_stream.wire import short_id
 
 from .script import ENDED, FAILED, FINISHED, MODEL, NODE, RUN, TOOL, WAITS, data, refused, wire
 
@@ -187,6 +190,48 @@ def test_events_become_these_bytes(
 
 def part(kind: str, how: str, value: str, **more: Any) -> dict[str, Any]:
     return {"type": kind, "source": {"type": how, "value": value, **more}}
+
+
+def test_a_model_s_messages_have_short_ids_that_no_other_run_s_have() -> None:
+    said: list[Event] = [
+        ModelStarted(MODEL),
+        ToolCallStarted(TOOL, "c", "add", "m"),
+        BlockStarted(MODEL, "m", "text"),
+        TextDelta(MODEL, "a", "m"),
+        BlockFinished(MODEL, "m", "text"),
+        BlockStarted(MODEL, "m-text-2", "text"),
+    ]
+    run_ids = [str(uuid4()) for _ in range(2)]
+    ids = [f"{short_id(run_id, 6)}{n}" for run_id in run_ids for n in (1, 2, 3)]
+    assert len(set(ids)) == 6
+    assert {len(id_) for id_ in ids} == {9}
+    for run_id, own in zip(run_ids, (ids[:3], ids[3:]), strict=True):
+        format = Format()
+        format.parse(Asked(body=BODY))
+        step = Step(run_id, "chain", "chain")
+        events = [RunStarted(run_id), *said, BlockStarted(step, run_id, "text")]
+        call = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "add"}
+        assert wire(format, *events, TextDelta(step, "b", run_id)) == data(
+            {"type": "RUN_STARTED", **IDS},
+            {**call, "parentMessageId": own[0]},
+            {"type": "TEXT_MESSAGE_START", "messageId": own[0], "role": "assistant"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": own[0], "delta": "a"},
+            {"type": "TEXT_MESSAGE_END", "messageId": own[0]},
+            {"type": "TEXT_MESSAGE_START", "messageId": own[1], "role": "assistant"},
+            {"type": "TEXT_MESSAGE_START", "messageId": own[2], "role": "assistant"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": own[2], "delta": "b"},
+        )
+
+
+def test_a_message_of_a_graph_s_code_has_the_id_that_its_state_has() -> None:
+    id_ = 'say "no"'
+    by_code = Step(id_, "guard", "chat_model", node="guard")
+    assert wire(Format(), BlockStarted(by_code, id_, "text"), TextDelta(by_code, "No.", id_)) == (
+        data(
+            {"type": "TEXT_MESSAGE_START", "messageId": id_, "role": "assistant"},
+            {"type": "TEXT_MESSAGE_CONTENT", "messageId": id_, "delta": "No."},
+        )
+    )
 
 
 def test_a_run_s_input_becomes_messages_state_and_tools() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from asgi_stream import formats
+from asgi_stream import StreamApp, StreamRoute, formats
 from asgi_stream.events import (
     Event,
     LangChainEvent,
@@ -22,7 +22,9 @@ from asgi_stream.events import (
 )
 from asgi_stream.importer import ImportFailed
 
+from ..asgi import post
 from ..corpus import RUNS, as_langchain_tells, narrated
+from ..models import chain_of
 
 pytestmark = pytest.mark.anyio
 
@@ -153,3 +155,15 @@ def test_what_is_no_format_is_told(name: str, said: str) -> None:
     with pytest.raises(ImportFailed) as told:
         formats.load(name)
     assert said in str(told.value)
+
+
+@pytest.mark.parametrize(("name", "most"), [("agui", 80), ("openai", 199), ("vercel", 55)])
+async def test_what_a_frame_of_text_repeats_is_short(name: str, most: int) -> None:
+    app = StreamApp([StreamRoute("/x", chain_of(*["token"] * 50), format=name)])
+    about = {"threadId": "t", "runId": "r", "model": "x", "stream": True}
+    path = "/x/chat/completions" if name == "openai" else "/x"
+    said = {"id": "1", "role": "user", "content": "Hi", "parts": [{"type": "text", "text": "Hi"}]}
+    answer = await post(app, path, {**about, "messages": [said]})
+    sizes = [len(frame) + 2 for frame in answer.body.split(b"\n\n") if b'"token"' in frame]
+    assert len(sizes) == 50
+    assert max(sizes) <= most

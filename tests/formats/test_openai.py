@@ -19,6 +19,7 @@ from asgi_stream.events import (
 )
 from asgi_stream.formats import Asked, Document
 from asgi_stream.formats.openai import Format, conversation
+from asgi_stream.wire import short_id
 
 from .script import ENDED, FAILED, FINISHED, MODEL, RUN, TOOL, WAITS, data, refused, wire
 
@@ -41,13 +42,16 @@ def asked(**body: Any) -> Format:
     return format
 
 
+ID = f"chatcmpl-{short_id('r', 12)}"
+
+
 def chunk(delta: Any, reason: str | None = None, **more: Any) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
     return _chunk([choice], **more)
 
 
 def _chunk(choices: list[Any], **more: Any) -> dict[str, Any]:
-    about = {"id": "chatcmpl-r", "created": 7, "model": "x", "object": "chat.completion.chunk"}
+    about = {"id": ID, "created": 7, "model": "x", "object": "chat.completion.chunk"}
     return {**about, "choices": choices, **more}
 
 

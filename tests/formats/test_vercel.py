@@ -15,6 +15,7 @@ from asgi_stream.events import (
     ReasoningDelta,
     RunStarted,
     SourceFound,
+    Step,
     TextDelta,
     ToolCallDelta,
     ToolCalled,
@@ -47,9 +48,9 @@ CASES: list[tuple[list[Event], str]] = [
         data(
             START,
             {"type": "start-step"},
-            {"type": "text-start", "id": "m"},
-            {"type": "text-delta", "id": "m", "delta": 'a"\u2028'},
-            {"type": "text-end", "id": "m"},
+            {"type": "text-start", "id": "1"},
+            {"type": "text-delta", "id": "1", "delta": 'a"\u2028'},
+            {"type": "text-end", "id": "1"},
             {"type": "finish-step"},
             {"type": "finish", "finishReason": "stop", "messageMetadata": TOLD},
             done=True,
@@ -63,9 +64,9 @@ CASES: list[tuple[list[Event], str]] = [
             FAILED,
         ],
         data(
-            {"type": "reasoning-start", "id": "b"},
-            {"type": "reasoning-delta", "id": "b", "delta": "Hm."},
-            {"type": "reasoning-end", "id": "b"},
+            {"type": "reasoning-start", "id": "1"},
+            {"type": "reasoning-delta", "id": "1", "delta": "Hm."},
+            {"type": "reasoning-end", "id": "1"},
             {"type": "error", "errorText": "The run failed. (error id e1)"},
             done=True,
         ),
@@ -152,6 +153,29 @@ CASES: list[tuple[list[Event], str]] = [
 @pytest.mark.parametrize(("events", "expected"), CASES)
 def test_events_become_these_bytes(events: list[Event], expected: str) -> None:
     assert wire(Format(), *events) == expected
+
+
+def test_blocks_that_are_open_at_once_have_ids_of_their_own() -> None:
+    other = Step("m2", "model", "chat_model")
+    long = "01a219d5-b0f5-77b5-b901-bca0bbcdf5b7"
+    said: list[Event] = [
+        BlockStarted(MODEL, long, "text"),
+        BlockStarted(other, 'a"b', "reasoning"),
+        TextDelta(MODEL, "a", long),
+        ReasoningDelta(other, "b", 'a"b'),
+        BlockFinished(MODEL, long, "text"),
+        BlockStarted(MODEL, f"{long}-text-2", "text"),
+        TextDelta(MODEL, "c", f"{long}-text-2"),
+    ]
+    assert wire(Format(), *said) == data(
+        {"type": "text-start", "id": "1"},
+        {"type": "reasoning-start", "id": "2"},
+        {"type": "text-delta", "id": "1", "delta": "a"},
+        {"type": "reasoning-delta", "id": "2", "delta": "b"},
+        {"type": "text-end", "id": "1"},
+        {"type": "text-start", "id": "3"},
+        {"type": "text-delta", "id": "3", "delta": "c"},
+    )
 
 
 def user(*parts: Any) -> Any:
