@@ -26,7 +26,7 @@ METHODS = ("GET", "POST")
 WORDS = ("methods", "answer", "configurable")
 FUNCTIONS = ("configure", "conversation", "authorize")
 MAPPINGS = ("config", "stream", "errors")
-SETTLED = ("format_class", "runnables", "kept", "schemas", *WORDS)
+SETTLED = ("format_class", "runnables", "kept", "schemas", "without_tools", *WORDS)
 """What is made of a route's options."""
 
 
@@ -46,6 +46,7 @@ class Checked:
         self.runnables: Mapping[str, Any] = {}
         self.kept: Resume | None = None
         self.schemas: list[tuple[Any, tuple[InputSchema, ConfigurableSchema]]] = []
+        self.without_tools: set[str] = set()
         self.methods: Sequence[str] = ()
         self.answer: Sequence[str] = ()
         self.configurable: Sequence[str] = ()

@@ -65,6 +65,10 @@ class Narrator(Listener):
         self._nodes: dict[UUID, Step] = {}
         self._sources: set[tuple[str, str | None]] = set()
 
+    def leave_to_client(self, tools: frozenset[str]) -> None:
+        """Leave the calls of these tools open, for the client to answer."""
+        self._calls.client_tools = tools
+
     def concluded(self, step: Step, output: Any) -> None:
         super().concluded(step, output)
         for voice in tuple(self._speakers.values()):

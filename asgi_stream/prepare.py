@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
+from .client_tools import equipped
 from .content import check_count, check_files, check_inline
 from .conversations import Ambiguous
 from .errors import InvalidInput, RunTimeout
@@ -17,7 +18,7 @@ from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
 from .requests import RunRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
-from .runs import many, schema_of, with_tools
+from .runs import many, schema_of
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -87,15 +88,16 @@ async def prepare(
             config = await route.config_for(request, configurable)
     except TimeoutError:
         raise RunTimeout from None
+    check_count("tools", call.tools or (), "tools", limits.tools)
+    with_tools = equipped(route, runnable, call)
     asked = RunRequest(
-        input=await _input(route, runnable, call),
+        input=await _input(route, runnable, call, with_tools.state),
         config=config,
         stream={**route.stream, **call.stream},
         filter=route.filter or EventFilter(),
+        client_tools=with_tools.names,
     )
-    if call.tools:
-        check_count("tools", call.tools, "tools", limits.tools)
-        runnable = with_tools(runnable, call.tools, call.tool_choice)
+    runnable = with_tools.runnable
     gathered = call.gathered
     return Prepared(
         many(runnable, limits.batch_concurrency, call.max_concurrency) if call.many else runnable,
@@ -109,7 +111,7 @@ async def prepare(
     )
 
 
-async def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
+async def _input(route: StreamRoute, runnable: Any, call: Call, state: Mapping[str, Any]) -> Any:
     schema, limits = route.input_schema(runnable), route.limits
     given = call.input
     if call.messages is not None:
@@ -117,7 +119,7 @@ async def _input(route: StreamRoute, runnable: Any, call: Call) -> Any:
         check_files("messages", (each.get("content") for each in call.messages), limits.files)
         check_inline(call.messages, limits.inline)
         try:
-            given = route.conversation_of(runnable).input_for(call.messages, call.state)
+            given = route.conversation_of(runnable).input_for(call.messages, state)
         except Ambiguous:
             raise InvalidInput("This route takes no conversation.") from None
     if not call.many:

@@ -43,6 +43,7 @@ class RunRequest:
         config: The ``RunnableConfig``, without callbacks and run id of our own.
         stream: Keyword arguments for ``astream``.
         filter: What LangChain may leave out of its events beforehand.
+        client_tools: The names of the tools whose calls the client answers.
         run_id: Cannot be guessed.
     """
 
@@ -50,6 +51,7 @@ class RunRequest:
     config: Mapping[str, Any] = field(default_factory=dict)
     stream: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter = field(default_factory=EventFilter)
+    client_tools: frozenset[str] = frozenset()
     run_id: UUID = field(default_factory=uuid4)
 
 

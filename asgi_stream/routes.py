@@ -117,6 +117,8 @@ class StreamRoute:
         init=False, repr=False, compare=False
     )
     """What the Runnables take that were asked last."""
+    without_tools: set[str] = field(init=False, repr=False, compare=False)
+    """The models of which the log says that they run without their clients' tools."""
 
     def __post_init__(self) -> None:
         asked_for = set()

@@ -77,6 +77,8 @@ class Calls:
     def __init__(self, sink: Sink, emit: Callable[[Event], None]) -> None:
         self._sink = sink
         self._emit = emit
+        self.client_tools: frozenset[str] = frozenset()
+        """The names of the tools that the client runs."""
         self._calls: dict[str, _Call] = {}
         """All calls by their ids towards the client, in order."""
         self._given: dict[str, list[_Call]] = {}
@@ -175,7 +177,7 @@ class Calls:
     def message(self, message: ToolMessage) -> None:
         """A node of the graph has returned the answer to a call."""
         call = self._open(message.tool_call_id)
-        if call is not None:
+        if call is not None and not self._is_client_s(call):
             self._end(call, _content_of(message))
 
     def settle(self, node: str | None) -> None:
@@ -193,8 +195,12 @@ class Calls:
         for call in self._unanswered():
             if call.result is not NOTHING:
                 self._end(call, _content_of(call.result))
-            elif call.step.node is not None and call.complete:
+            elif call.step.node is not None and call.complete and not self._is_client_s(call):
                 self._end(call, ToolMessageError("The tool was not run."))
+
+    def _is_client_s(self, call: _Call) -> bool:
+        """Whether the client is to answer a call: what a graph says instead is no answer."""
+        return call.step.name in self.client_tools and call.tool is None
 
     def _unanswered(self) -> list[_Call]:
         return [call for call in self._calls.values() if not call.answered]

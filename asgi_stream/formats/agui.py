@@ -57,8 +57,8 @@ class Format(FormatProtocol):
 
     Sources and files are custom events, ``source`` and ``file``. The state is sent as snapshots
     where the route asks its graph for the stream mode ``values``, without the messages. The
-    client's own tools are bound to a chat model; a run in which it calls one ends with the calls
-    that the client has to answer.
+    client's own tools go to a chat model, or into a graph's state (`asgi_stream.client_tools`); a
+    run in which one is called ends with the calls that the client has to answer.
     """
 
     endpoints = (("POST", ""),)
@@ -195,10 +195,17 @@ class Format(FormatProtocol):
             case ToolCalled(call_id=id_):
                 yield {"type": "TOOL_CALL_END", "toolCallId": id_}
             case ToolFinished(call_id=id_, output=output):
+                self._answered(id_)
                 said = output if isinstance(output, str) else to_json(output).decode()
                 yield self._result(id_, said)
             case ToolFailed(call_id=id_, message=message):
+                self._answered(id_)
                 yield self._result(id_, message)
+
+    def _answered(self, call_id: str) -> None:
+        """A tool of the graph's own, that has the name of one of the client's, has been run."""
+        if call_id in self._pending:
+            self._pending.remove(call_id)
 
     def _result(self, call_id: str, content: str) -> Frame:
         about = {"messageId": f"{call_id}-result", "toolCallId": call_id}

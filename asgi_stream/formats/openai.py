@@ -92,7 +92,7 @@ class Format(FormatProtocol):
         return Call(
             messages=conversation(body.get("messages")),
             model=model,
-            tools=tools if body.get("tool_choice") != "none" else (),
+            tools=(tools or None) if body.get("tool_choice") != "none" else (),
             tool_choice=_choice(body.get("tool_choice")),
             configurable={key: body[key] for key in asked.configurable if key in body},
             gathered=not streams,

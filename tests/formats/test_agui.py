@@ -280,7 +280,7 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
     ]
     assert found.state == {"plan": "x"}
     assert found.configurable == {"tone": 1}
-    assert [tool["function"]["name"] for tool in found.tools] == ["add", "sub"]
+    assert [tool["function"]["name"] for tool in found.tools or ()] == ["add", "sub"]
 
 
 @pytest.mark.parametrize(

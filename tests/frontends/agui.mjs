@@ -1,5 +1,5 @@
 // A run of a route of format "agui", by HttpAgent with its verifier on.
-const { module, url, content, tools, stopAtText, state } = JSON.parse(process.argv[2]);
+const { module, url, content, tools, answers, stopAtText, state } = JSON.parse(process.argv[2]);
 const { HttpAgent } = await import(module);
 
 const agent = new HttpAgent({ url, initialState: state });
@@ -7,9 +7,9 @@ agent.addMessage({ id: "1", role: "user", content });
 const told = { events: [], text: "" };
 const warn = (...said) => (told.warnings ??= []).push(said.join(" "));
 Object.assign(console, { warn, error: warn });
-try {
-  await agent.runAgent(
-    { runId: "run-1", tools: tools ?? [] },
+const run = (runId) =>
+  agent.runAgent(
+    { runId, tools: tools ?? [] },
     {
       onEvent({ event }) {
         told.events.push(event);
@@ -26,6 +26,19 @@ try {
       },
     },
   );
+try {
+  await run("run-1");
+  // As CopilotKit does: run what has been called and has no result, then go on.
+  const called = agent.messages.flatMap((message) => message.toolCalls ?? []);
+  const done = new Set(agent.messages.map((message) => message.toolCallId));
+  const open = called.filter((call) => !done.has(call.id));
+  if (answers && open.length) {
+    told.ran = open.map((call) => call.function.name);
+    for (const { id, function: { name } } of open) {
+      agent.addMessage({ id: `result-${id}`, role: "tool", toolCallId: id, content: answers[name] });
+    }
+    await run("run-2");
+  }
 } catch (error) {
   told.thrown = error.message;
 }

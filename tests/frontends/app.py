@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -150,6 +150,31 @@ def node_of(runnable: Any) -> Any:
 
 agent = create_agent(Thinker(), tools=[weather, fails], middleware=[forgiving])
 
+
+class KitState(MessagesState):
+    """What CopilotKit's runtime and AG-UI's adapters put into the state of a graph."""
+
+    copilotkit: dict[str, Any]
+
+
+async def call_model(state: KitState) -> dict[str, Any]:
+    model = Thinker().bind_tools([weather, *state["copilotkit"]["actions"]])
+    return {"messages": [await model.ainvoke(state["messages"])]}
+
+
+async def run_own_tools(state: Any) -> dict[str, Any]:
+    theirs = {each["name"] for each in state["copilotkit"]["actions"]}
+    calls = [call for call in state["messages"][-1].tool_calls if call["name"] not in theirs]
+    return {"messages": [await weather.ainvoke(call) for call in calls]}
+
+
+def after_model(state: Any) -> str:
+    return "run_own_tools" if state["messages"][-1].tool_calls else END
+
+
+kit = StateGraph(KitState).add_node(call_model).add_node(run_own_tools)
+kit.add_edge(START, "call_model").add_conditional_edges("call_model", after_model)
+
 CASES: dict[str, Any] = {
     "agent": agent,
     "model": Thinker(),
@@ -159,6 +184,7 @@ CASES: dict[str, Any] = {
     "first": chain_of(ValueError("secret")),
     "fails": chain_of("Hel", ValueError("secret")),
     "cut": after_a_word(waits),
+    "kit": kit.compile(),
 }
 
 

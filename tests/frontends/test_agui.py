@@ -97,8 +97,41 @@ async def test_the_client_s_own_tools_are_called_by_a_chat_model(
     if client == CLIENTS[0]:  # the other one does not know of it
         outcome = told["events"][-1]["outcome"]
         assert outcome == {"type": "success", "pendingToolCallIds": ["call_1", "call_2"]}
-    told = await ask(server, "agent", client, tools=TOOLS)
-    assert "takes none of the client's" in told["thrown"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_an_agent_that_cannot_take_the_client_s_tools_runs_without_them(
+    server: Server, client: str
+) -> None:
+    confirm = {"name": "confirm", "description": "Asks the user.", "parameters": PARAMETERS}
+    told = await ask(server, "agent", client, tools=[confirm])
+    assert "thrown" not in told
+    assert told["messages"][-1]["content"].startswith("It rains.")
+    assert server.log().count("cannot take the tools of its clients (confirm)") == 1
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_the_client_runs_its_own_tools_for_a_graph_and_the_graph_goes_on(
+    server: Server, client: str
+) -> None:
+    told = await ask(server, "kit", client, tools=TOOLS[1:], answers={"fails": "it did not"})
+    assert "thrown" not in told
+    assert "warnings" not in told, told["warnings"]
+    assert told["ran"] == ["fails"]
+    said = [
+        (message["role"], message.get("content"))
+        for message in told["messages"]
+        if message["role"] != "reasoning"
+    ]
+    assert said == [
+        ("user", "Hi"),
+        ("assistant", "I look. "),
+        ("tool", "rain in Paris"),
+        ("tool", "it did not"),
+        ("assistant", "It rains. (it did not)"),
+    ]
+    ids = [message["id"] for message in told["messages"]]
+    assert len(set(ids)) == len(ids)
 
 
 async def test_files_are_content_blocks(server: Server) -> None:

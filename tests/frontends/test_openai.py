@@ -118,7 +118,9 @@ def test_the_client_s_own_tools_are_called_by_a_chat_model(client: OpenAI, strea
 
 def test_what_cannot_be_done_is_refused_in_openai_s_shape(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="takes none of the client's"):
-        client.chat.completions.create(model="agent", messages=ASK, tools=[WEATHER])
+        client.chat.completions.create(
+            model="agent", messages=ASK, tools=[WEATHER], tool_choice="required"
+        )
     with pytest.raises(openai.BadRequestError, match="n: this server does not offer 2"):
         client.chat.completions.create(model="chain", messages=ASK, n=2)
     with pytest.raises(openai.UnprocessableEntityError) as told:

@@ -1,0 +1,119 @@
+"""Which Runnables can take the tools that a client brings and runs itself.
+
+A chat model has them bound to it. A graph takes them in its input, in the fields of its state by
+which AG-UI's adapter for LangGraph and CopilotKit's middleware know them (read in PyPI
+``ag-ui-langgraph`` 0.0.47 and ``copilotkit`` 0.1.96). All else runs without them, because
+CopilotKit sends the tools of a page to each of its agents.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import InvalidRequest, listed
+from .formats import Call
+from .inputs import fields_of
+from .routes import StreamRoute
+from .runs import with_tools
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+logger = logging.getLogger("asgi_stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Equipped:
+    """A Runnable with what it can take of a client's tools.
+
+    Attributes:
+        runnable: What to run.
+        state: The fields of a graph's state that the client and its tools fill.
+        names: The tools whose calls are the client's to answer.
+    """
+
+    runnable: Runnable[Any, Any]
+    state: Mapping[str, Any]
+    names: frozenset[str] = frozenset()
+
+
+def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Equipped:
+    """Return `runnable` with the tools of `call`, as far as it can take them.
+
+    Raises:
+        InvalidRequest: It cannot, and the client says that one of them has to be called.
+    """
+    if call.tools is None:
+        return Equipped(runnable, call.state)
+    names = frozenset(tool["function"]["name"] for tool in call.tools)
+    if in_state := _in_state(route, runnable, call):
+        return Equipped(runnable, {**call.state, **in_state}, names)
+    if not names:
+        return Equipped(runnable, call.state)
+    try:
+        bound = with_tools(runnable, call.tools, call.tool_choice)
+    except InvalidRequest:
+        if call.tool_choice is not None:
+            raise
+        _log_once(route, runnable, call.model or "", sorted(names))
+        return Equipped(runnable, call.state)
+    return Equipped(bound, call.state, names)
+
+
+def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> dict[str, Any]:
+    """The fields of the graph's state that take tools, filled.
+
+    They are filled if the client has no tools too, because a graph's code relies on them. A field
+    whose type does not fit is another thing of that name.
+    """
+    if route.conversation is not None:
+        return {}
+    fields = fields_of(route.input_schema(runnable).wanted)
+    tools = [_plain(tool["function"]) for tool in call.tools or ()]
+    given: dict[str, Any] = {"tools": tools}
+    for name, member in (("copilotkit", "actions"), ("ag-ui", "tools")):
+        known = call.state.get(name)
+        given[name] = {**(known if isinstance(known, Mapping) else {}), member: tools}
+    return {
+        name: given[name] for name in given if name in fields and _fits(given[name], fields[name])
+    }
+
+
+def _plain(function: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool as AG-UI has it, of one as OpenAI has it."""
+    return {
+        "name": function["name"],
+        "description": function.get("description") or "",
+        "parameters": function.get("parameters") or {"type": "object", "properties": {}},
+    }
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether `value` is of the type `wanted`, or a part of it."""
+    try:
+        TypeAdapter(wanted).validate_python(value)
+    except ValidationError as failure:
+        return all(error["type"] == "missing" for error in failure.errors())
+    except Exception:  # a type that pydantic has no schema for, and LangGraph does not check
+        return True
+    return True
+
+
+def _log_once(
+    route: StreamRoute, runnable: Runnable[Any, Any], model: str, names: list[str]
+) -> None:
+    if model in route.without_tools:
+        return
+    route.without_tools.add(model)
+    logger.warning(
+        "route %s: %s cannot take the tools of its clients (%s) and runs without them; a chat"
+        " model can, and a graph whose input has the field tools, copilotkit or ag-ui",
+        route.path,
+        runnable.get_name(),
+        listed(names),
+    )

@@ -1,0 +1,194 @@
+"""Which Runnables take the tools of a client, and what becomes of the calls of these."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import pytest
+from langchain_core.messages import AIMessageChunk, AnyMessage, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.tools import tool
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.message import add_messages
+from langgraph.prebuilt import ToolNode
+from typing_extensions import TypedDict
+
+from asgi_stream import StreamApp, StreamRoute
+
+from .asgi import frames, post
+from .models import Scripted, chain_of
+from .test_prepare import ADD, Calls
+
+pytestmark = pytest.mark.anyio
+
+SAID = [{"id": "1", "role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "runnable", [chain_of("a"), Scripted(script=["a"]), Calls(script=["a"]).bind_tools([ADD])]
+)
+async def test_what_cannot_take_a_client_s_tools_runs_without_them_and_the_log_says_so_once(
+    runnable: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = StreamApp([StreamRoute("/x", {"a": runnable, "b": runnable}, format="openai")])
+    body = {"messages": [{"role": "user", "content": "Hi"}], "tools": [ADD]}
+    for model in ("a", "b", "a", "b"):
+        found = await post(app, "/x/chat/completions", {**body, "model": model})
+        assert json.loads(found.body)["choices"][0]["message"]["content"] == "a"
+    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(warned) == 2
+    name = runnable.get_name()
+    assert warned[0].startswith(f"route /x: {name} cannot take the tools of its clients (add)")
+    forced = await post(
+        app, "/x/chat/completions", {**body, "model": "a", "tool_choice": "required"}
+    )
+    assert forced.status == 400
+
+
+class Kit(TypedDict):
+    """CopilotKit's part of a state, of which it fills a field later."""
+
+    actions: list[Any]
+    intercepted_tool_calls: Any
+
+
+def state_of(**fields: Any) -> Any:
+    return TypedDict("State", {"messages": Annotated[list[AnyMessage], add_messages], **fields})  # type: ignore[operator]
+
+
+class Odd:
+    """A type of which pydantic knows nothing."""
+
+
+PLAIN = {"name": "add", "description": "", "parameters": {"type": "object", "properties": {}}}
+KIT = {"copilotkit": {"actions": [PLAIN]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "taken"),
+    [
+        ({"tools": list[Any]}, {}, {"tools": [PLAIN]}),
+        ({"tools": Annotated[list[dict[str, Any]], list.__add__]}, {}, {"tools": [PLAIN]}),
+        ({"copilotkit": Kit}, {}, KIT),
+        ({"copilotkit": dict[str, Any], "tools": str}, {"tools": "old"}, {**KIT, "tools": "old"}),
+        (
+            {"copilotkit": Kit, "ag-ui": Any},
+            {"copilotkit": {"actions": ["stale"], "context": [1]}, "ag-ui": 1, "other": 2},
+            {"copilotkit": {"actions": [PLAIN], "context": [1]}, "ag-ui": {"tools": [PLAIN]}},
+        ),
+        ({"tools": Odd}, {}, {"tools": [PLAIN]}),
+        ({"tools": list[str], "note": str}, {"note": "x"}, {"note": "x"}),
+        ({}, {"note": "x"}, {}),
+    ],
+)
+async def test_a_graph_has_its_client_s_tools_in_its_state(
+    fields: Any, given: Any, taken: Any
+) -> None:
+    seen: list[Any] = []
+
+    def node(state: Any) -> Any:
+        seen.append({name: value for name, value in state.items() if name != "messages"})
+
+    schema = state_of(**fields)
+    graph: Any = StateGraph(schema).add_node("node", node).add_edge(START, "node").compile()
+    app = StreamApp([StreamRoute("/x", graph, format="agui")])
+    body = {"threadId": "t", "runId": "r", "messages": SAID, "state": given}
+    found = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
+    assert found.status == 200, found.body
+    assert seen == [taken]
+
+
+async def test_a_graph_that_relies_on_its_client_s_tools_has_none_of_them_too() -> None:
+    seen: list[Any] = []
+
+    def node(state: Any) -> Any:
+        seen.append(state["tools"])
+
+    schema = state_of(tools=list[Any])
+    graph: Any = StateGraph(schema).add_node("node", node).add_edge(START, "node").compile()
+    routes = [StreamRoute("/x", graph, format="agui"), StreamRoute("/v1", graph, format="openai")]
+    body = {"threadId": "t", "runId": "r", "messages": SAID, "tools": []}
+    assert (await post(StreamApp(routes), "/x", body)).status == 200
+    asked = {"model": "v1", "messages": body["messages"], "tools": [ADD]}
+    assert (await post(StreamApp(routes), "/v1/chat/completions", asked)).status == 200
+    assert seen == [[], [{**PLAIN, "parameters": {"type": "object"}}]]
+
+
+async def test_a_conversation_of_the_route_s_own_leaves_no_place_for_tools() -> None:
+    graph: Any = StateGraph(state_of(tools=list[Any]))
+    graph = graph.add_node("node", lambda state: None).add_edge(START, "node").compile()
+    made = StreamRoute(
+        "/x", graph, format="agui", conversation=lambda messages: {"messages": messages}
+    )
+    body = {"threadId": "t", "runId": "r", "messages": SAID, "tools": [PLAIN]}
+    assert (await post(StreamApp([made]), "/x", body)).status == 200
+
+
+CALLS = AIMessageChunk(
+    content="",
+    tool_call_chunks=[
+        tool_call_chunk(name="add", args='{"a": 1}', id="c1", index=0),
+        tool_call_chunk(name="look", args="{}", id="c2", index=1),
+    ],
+)
+
+
+@tool
+def add(a: int) -> str:
+    """Adds."""
+    return f"{a} here"
+
+
+@tool
+def look() -> str:
+    """Looks."""
+    return "seen"
+
+
+def says_no(state: Any) -> Any:
+    return {"messages": [ToolMessage("There is no tool add.", tool_call_id="c1", status="error")]}
+
+
+async def answers_of(tools: Any, fields: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """The calls that the client has to answer, and the results of the others."""
+    model = Scripted(script=[CALLS])
+
+    async def node(state: Any) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    built: Any = StateGraph(state_of(**fields)).add_node("node", node).add_edge(START, "node")
+    if tools is not None:
+        built.add_node("tools", tools).add_edge("node", "tools").add_edge("tools", END)
+    app = StreamApp([StreamRoute("/x", built.compile(), format="agui")])
+    body = {"threadId": "t", "runId": "r", "messages": SAID, "protocolVersion": "1.0"}
+    found = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
+    events = frames(found.body)
+    kinds = [event["type"] for event in events]
+    assert kinds.count("TOOL_CALL_START") == kinds.count("TOOL_CALL_END") == 2
+    results = {e["toolCallId"]: e["content"] for e in events if e["type"] == "TOOL_CALL_RESULT"}
+    assert events[-1]["outcome"]["type"] == "success"
+    return events[-1]["outcome"].get("pendingToolCallIds", []), results
+
+
+NOT_RUN = "The tool failed."
+
+
+@pytest.mark.parametrize(
+    ("tools", "fields", "pending", "results"),
+    [
+        # What the client runs is left to it; what nobody runs is settled.
+        (None, {"tools": list[Any]}, ["c1"], {"c2": NOT_RUN}),
+        # What a graph says instead is no answer.
+        (says_no, {"tools": list[Any]}, ["c1"], {"c2": NOT_RUN}),
+        (ToolNode([look]), {"tools": list[Any]}, ["c1"], {"c2": "seen"}),
+        # Of two tools with one name the graph's own has answered.
+        (ToolNode([add, look]), {"tools": list[Any]}, [], {"c1": "1 here", "c2": "seen"}),
+        # A graph that has not had the tools cannot mean the client's.
+        (None, {}, [], {"c1": NOT_RUN, "c2": NOT_RUN}),
+    ],
+)
+async def test_a_call_of_a_client_s_tool_is_left_to_the_client(
+    tools: Any, fields: Any, pending: Any, results: Any
+) -> None:
+    assert await answers_of(tools, fields) == (pending, results)
