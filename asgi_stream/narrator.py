@@ -30,7 +30,7 @@ from .events import (
     TextDelta,
 )
 from .listener import MODELS, Listener, Speaker
-from .messages import MEDIA, calls_in, model_finished, resumes, url_of
+from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
 from .tool_calls import Calls
 
 
@@ -65,9 +65,11 @@ class Narrator(Listener):
         self._nodes: dict[UUID, Step] = {}
         self._sources: set[tuple[str, str | None]] = set()
 
-    def leave_to_client(self, tools: frozenset[str]) -> None:
-        """Leave the calls of these tools open, for the client to answer."""
-        self._calls.client_tools = tools
+    def take(self, given: Any, client_tools: frozenset[str]) -> None:
+        """Take note of the run's input, and of the tools whose calls the client is to answer."""
+        self._calls.client_tools = client_tools
+        for message in messages_in(given):
+            self._had_calls(message)
 
     def concluded(self, step: Step, output: Any) -> None:
         super().concluded(step, output)
@@ -155,6 +157,9 @@ class Narrator(Listener):
 
     def _had(self, message: BaseMessage) -> None:
         super()._had(message)
+        self._had_calls(message)
+
+    def _had_calls(self, message: BaseMessage) -> None:
         if isinstance(message, AIMessage):
             self._calls.had(call["id"] for call in message.tool_calls)
 

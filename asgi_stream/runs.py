@@ -129,7 +129,7 @@ class Run:
         kind = Narrator if self._narrated else Listener if TextDelta in sink.wants else Tracker
         self._tracker = kind(request.run_id, sink, self._pacer)
         if isinstance(self._tracker, Narrator):
-            self._tracker.leave_to_client(request.client_tools)
+            self._tracker.take(request.input, request.client_tools)
         self._name = runnable.get_name()
         self._step = Step(str(request.run_id), self._name, "chain")
         self._left = False

@@ -258,9 +258,9 @@ class Calls:
         self._given.setdefault(given, []).append(call)
 
     def _free_id(self, wanted: str) -> str:
-        """An id towards the client: models may give one twice."""
+        """An id towards the client: models may give one twice, in another run too."""
         number, free = 1, wanted
-        while free in self._calls or (number > 1 and free in self._given):
+        while free in self._calls or free in self._earlier or (number > 1 and free in self._given):
             number += 1
             free = f"{wanted}-{number}"
         return free

@@ -192,3 +192,31 @@ async def test_a_call_of_a_client_s_tool_is_left_to_the_client(
     tools: Any, fields: Any, pending: Any, results: Any
 ) -> None:
     assert await answers_of(tools, fields) == (pending, results)
+
+
+async def node_of_calls(state: Any) -> Any:
+    return {"messages": [await CALLING.ainvoke(state["messages"])]}
+
+
+CALLING = Scripted(script=[CALLS]).with_config(run_name="calling")
+GRAPH: Any = (
+    StateGraph(state_of()).add_node("node", node_of_calls).add_edge(START, "node").compile()
+)
+
+
+@pytest.mark.parametrize("runnable", [Scripted(script=[CALLS]), GRAPH])
+async def test_a_call_has_an_id_that_no_call_of_the_conversation_has(runnable: Any) -> None:
+    """A client holds a call whose id it knows for one that it has seen."""
+    app = StreamApp([StreamRoute("/x", runnable, format="agui")])
+    call = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    before = [
+        *SAID,
+        {"id": "2", "role": "assistant", "toolCalls": [call, {**call, "id": "c1-2"}]},
+        {"id": "3", "role": "tool", "toolCallId": "c1", "content": "1"},
+        {"id": "4", "role": "tool", "toolCallId": "c1-2", "content": "1"},
+        {"id": "5", "role": "user", "content": "Again."},
+    ]
+    found = await post(app, "/x", {"threadId": "t", "runId": "r", "messages": before})
+    events = frames(found.body)
+    begun = [event["toolCallId"] for event in events if event["type"] == "TOOL_CALL_START"]
+    assert begun == ["c1-3", "c2"]
