@@ -48,13 +48,12 @@ def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Eq
     Raises:
         InvalidRequest: It cannot, and the client says that one of them has to be called.
     """
-    if call.tools is None:
-        return Equipped(runnable, call.state)
+    in_state = _in_state(route, runnable, call)
+    if not call.tools:
+        return Equipped(runnable, {**call.state, **in_state})
     names = frozenset(tool["function"]["name"] for tool in call.tools)
-    if in_state := _in_state(route, runnable, call):
+    if in_state:
         return Equipped(runnable, {**call.state, **in_state}, names)
-    if not names:
-        return Equipped(runnable, call.state)
     try:
         bound = with_tools(runnable, call.tools, call.tool_choice)
     except InvalidRequest:
@@ -68,14 +67,15 @@ def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Eq
 def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> dict[str, Any]:
     """The fields of the graph's state that take tools, filled.
 
-    They are filled if the client has no tools too, because a graph's code relies on them. A field
-    whose type does not fit is another thing of that name.
+    They are filled if the client has no tools too, because a graph's code relies on them; ``tools``
+    only for a client that speaks of tools. A field whose type does not fit is another thing of that
+    name.
     """
-    if route.conversation is not None:
+    if call.messages is None or route.conversation is not None:
         return {}
     fields = fields_of(route.input_schema(runnable).wanted)
     tools = [_plain(tool["function"]) for tool in call.tools or ()]
-    given: dict[str, Any] = {"tools": tools}
+    given: dict[str, Any] = {} if call.tools is None else {"tools": tools}
     for name, member in (("copilotkit", "actions"), ("ag-ui", "tools")):
         known = call.state.get(name)
         given[name] = {**(known if isinstance(known, Mapping) else {}), member: tools}

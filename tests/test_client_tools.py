@@ -103,16 +103,19 @@ async def test_a_graph_that_relies_on_its_client_s_tools_has_none_of_them_too() 
     seen: list[Any] = []
 
     def node(state: Any) -> Any:
-        seen.append(state["tools"])
+        seen.append((state.get("tools"), state["ag-ui"]["tools"]))
 
-    schema = state_of(tools=list[Any])
+    schema = state_of(**{"tools": list[Any], "ag-ui": dict[str, Any]})
     graph: Any = StateGraph(schema).add_node("node", node).add_edge(START, "node").compile()
     routes = [StreamRoute("/x", graph, format="agui"), StreamRoute("/v1", graph, format="openai")]
     body = {"threadId": "t", "runId": "r", "messages": SAID, "tools": []}
     assert (await post(StreamApp(routes), "/x", body)).status == 200
-    asked = {"model": "v1", "messages": body["messages"], "tools": [ADD]}
-    assert (await post(StreamApp(routes), "/v1/chat/completions", asked)).status == 200
-    assert seen == [[], [{**PLAIN, "parameters": {"type": "object"}}]]
+    asked = {"model": "v1", "messages": SAID}
+    for more in ({"tools": [ADD]}, {"tools": [ADD], "tool_choice": "none"}, {}):
+        answer = await post(StreamApp(routes), "/v1/chat/completions", {**asked, **more})
+        assert answer.status == 200
+    tools = [{**PLAIN, "parameters": {"type": "object"}}]
+    assert seen == [([], []), (tools, tools), ([], []), (None, [])]
 
 
 async def test_a_conversation_of_the_route_s_own_leaves_no_place_for_tools() -> None:

@@ -116,6 +116,22 @@ def test_the_client_s_own_tools_are_called_by_a_chat_model(client: OpenAI, strea
     assert final.choices[0].message.content == "It rains. (no rain)"
 
 
+def test_the_client_s_own_tools_are_called_by_a_graph_that_has_them_in_its_state(
+    client: OpenAI,
+) -> None:
+    answer = client.chat.completions.create(model="kit", messages=ASK, tools=[FAILS])
+    [choice] = answer.choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.tool_calls
+    [call] = choice.message.tool_calls
+    result: Any = {"role": "tool", "tool_call_id": call.id, "content": "no rain"}
+    more = [*ASK, choice.message.to_dict(), result]
+    final = client.chat.completions.create(model="kit", messages=more, tools=[FAILS])
+    assert final.choices[0].message.content == "It rains. (no rain)"
+    without = client.chat.completions.create(model="agent", messages=ASK, tools=[WEATHER])
+    assert without.choices[0].message.content
+
+
 def test_what_cannot_be_done_is_refused_in_openai_s_shape(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="takes none of the client's"):
         client.chat.completions.create(
