@@ -308,17 +308,19 @@ def test_a_table_s_own_logging_goes_before_the_command_s(
     assert shown in server.log()
 
 
+@pytest.mark.parametrize("chosen", [logging.NOTSET, logging.DEBUG])
 def test_a_log_that_is_set_up_later_goes_before_the_command_s(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, chosen: int
 ) -> None:
     root, log = logging.getLogger(), logging.getLogger("asgi_stream")
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(log, "handlers", [])
     level = log.level
     try:
-        log.setLevel(logging.NOTSET)
+        log.setLevel(chosen)
         cli.show_log()
         cli.show_log()
+        assert log.level == (chosen or logging.INFO)
         log.info("one")
         root.addHandler(logging.NullHandler())
         log.info("two")
