@@ -37,7 +37,8 @@ class ScriptedModel(BaseChatModel):
         return "scripted"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.model_copy(update={"tools": tuple(tool.name for tool in tools)})
+        names = (tool["name"] if isinstance(tool, dict) else tool.name for tool in tools)
+        return self.model_copy(update={"tools": tuple(names)})
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
         raise NotImplementedError("call it from async code")

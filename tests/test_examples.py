@@ -324,6 +324,27 @@ def test_every_example_is_tested() -> None:
     assert [name for name in NAMES if f"def test_{name}" not in tests] == []
 
 
+def test_19_page_tools(tmp_path: Path) -> None:
+    with example("19_page_tools", tmp_path) as server:
+        messages: list[Any] = [{"id": "1", "role": "user", "content": "Which city?"}]
+        body = {"threadId": "t", "runId": "r", "protocolVersion": "1.0", "messages": messages}
+        asked = {**body, "tools": [{"name": "chosen_city", "description": "What is chosen."}]}
+        *events, end = frames(httpx.post(f"{server.url}/chat", json=asked, timeout=30).content)
+        [call] = [event for event in events if event["type"] == "TOOL_CALL_START"]
+        assert call["toolCallName"] == "chosen_city"
+        assert end["outcome"] == {"type": "success", "pendingToolCallIds": [call["toolCallId"]]}
+        assert not [event for event in events if event["type"] == "TOOL_CALL_RESULT"]
+        function = {"name": "chosen_city", "arguments": '{"city": "Paris"}'}
+        made = {"id": call["toolCallId"], "type": "function", "function": function}
+        messages += [
+            {"id": call["parentMessageId"], "role": "assistant", "toolCalls": [made]},
+            {"id": "3", "role": "tool", "toolCallId": made["id"], "content": "Rome"},
+        ]
+        events = frames(httpx.post(f"{server.url}/chat", json=asked, timeout=30).content)
+        said = [event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT"]
+        assert "".join(said) == "The page says: Rome"
+
+
 def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "demo.log"
