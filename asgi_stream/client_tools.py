@@ -1,9 +1,9 @@
 """Which Runnables can take the tools that a client brings and runs itself.
 
-A chat model has them bound to it. A graph takes them in its input, in the fields of its state by
-which AG-UI's adapter for LangGraph and CopilotKit's middleware know them (read in PyPI
-``ag-ui-langgraph`` 0.0.47 and ``copilotkit`` 0.1.96). All else runs without them, because
-CopilotKit sends the tools of a page to each of its agents.
+A chat model has them bound to it, alone or behind a prompt. A graph takes them in its input, in the
+fields of its state by which AG-UI's adapter for LangGraph and CopilotKit's middleware know them
+(read in PyPI ``ag-ui-langgraph`` 0.0.47 and ``copilotkit`` 0.1.96). All else runs without them,
+because CopilotKit sends the tools of a page to each of its agents.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.runnables import RunnableSequence
 from pydantic import TypeAdapter, ValidationError
 
+from .conversations import Ambiguous
 from .errors import InvalidRequest, listed
 from .formats import Call
 from .inputs import fields_of
@@ -55,13 +58,39 @@ def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Eq
     if in_state:
         return Equipped(runnable, {**call.state, **in_state}, names)
     try:
-        bound = with_tools(runnable, call.tools, call.tool_choice)
+        bound = _bound(route, runnable, call)
     except InvalidRequest:
         if call.tool_choice is not None:
             raise
         _log_once(route, runnable, call.model or "", sorted(names))
         return Equipped(runnable, call.state)
     return Equipped(bound, call.state, names)
+
+
+def _bound(route: StreamRoute, runnable: Any, call: Call) -> Runnable[Any, Any]:
+    """The Runnable with the tools bound to its model.
+
+    A chain is taken for a prompt and a model if it has a place for the whole conversation, of which
+    the results of its calls are a part.
+
+    Raises:
+        InvalidRequest: It has no model, or one that cannot have them.
+    """
+    steps = list(getattr(runnable, "steps", ()))
+    if len(steps) < 2 or not _takes_whole_conversations(route, runnable):
+        return with_tools(runnable, call.tools or (), call.tool_choice)
+    model = len(steps) - (2 if isinstance(steps[-1], StrOutputParser) else 1)
+    steps[model] = with_tools(steps[model], call.tools or (), call.tool_choice)
+    return RunnableSequence(*steps, name=runnable.name)
+
+
+def _takes_whole_conversations(route: StreamRoute, runnable: Any) -> bool:
+    if route.conversation is not None or not isinstance(runnable, RunnableSequence):
+        return False
+    try:
+        return route.conversation_of(runnable).takes_all
+    except Ambiguous:
+        return False
 
 
 def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> dict[str, Any]:

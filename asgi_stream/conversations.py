@@ -71,6 +71,11 @@ class Conversation:
             given[self._history] = list(messages)
         return given
 
+    @property
+    def takes_all(self) -> bool:
+        """Whether the input has a place for each message, not for the user's last words only."""
+        return self._words is None
+
     def _find_fields(self, wanted: Any) -> None:
         lists = [name for name, type_ in self._fields.items() if _takes_messages(type_)]
         if len(lists) > 1 and "messages" not in lists:

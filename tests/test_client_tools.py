@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk, AnyMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -223,3 +227,49 @@ async def test_a_call_has_an_id_that_no_call_of_the_conversation_has(runnable: A
     events = frames(found.body)
     begun = [event["toolCallId"] for event in events if event["type"] == "TOOL_CALL_START"]
     assert begun == ["c1-3", "c2"]
+
+
+PROMPT = ChatPromptTemplate([("system", "Be brief."), MessagesPlaceholder("messages")])
+WORDS = ChatPromptTemplate.from_template("{question}")
+
+
+class Named(Calls):
+    """Says the names of the tools that it has."""
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        names = [tool["function"]["name"] for tool in kwargs.get("tools", ())]
+        yield ChatGenerationChunk(message=AIMessageChunk(content=f"I have {names}."))
+
+
+NAMED = Named(script=[])
+
+
+@pytest.mark.parametrize(
+    ("runnable", "said"),
+    [
+        (PROMPT | NAMED, "I have ['add']."),
+        (PROMPT | NAMED | StrOutputParser(), "I have ['add']."),
+        (PROMPT | NAMED.bind(stop=["."]), "I have ['add']."),
+        # A prompt of the user's last words has no place for what the client's tool answers.
+        (WORDS | NAMED, "I have []."),
+        (PROMPT | Scripted(script=["a"]) | StrOutputParser(), "a"),
+    ],
+)
+async def test_a_prompt_s_model_has_the_client_s_tools(runnable: Any, said: str) -> None:
+    app = StreamApp([StreamRoute("/x", runnable, format="openai")])
+    body = {"model": "x", "messages": SAID, "tools": [ADD]}
+    answer = json.loads((await post(app, "/x/chat/completions", body)).body)
+    assert answer["choices"][0]["message"]["content"] == said
+
+
+@pytest.mark.parametrize("conversation", [None, lambda messages: {"messages": messages}])
+async def test_a_chain_whose_input_the_route_makes_has_no_tools(conversation: Any) -> None:
+    several = ChatPromptTemplate([MessagesPlaceholder("a"), MessagesPlaceholder("b")])
+    chain: Any = PROMPT | NAMED if conversation else several | NAMED
+    route = StreamRoute("/x", lambda request: chain, format="openai", conversation=conversation)
+    body = {"model": "x", "messages": SAID, "tools": [ADD]}
+    answer = await post(StreamApp([route]), "/x/chat/completions", body)
+    if conversation is None:
+        assert answer.status == 422
+    else:
+        assert "I have []." in answer.body.decode()

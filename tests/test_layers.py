@@ -62,6 +62,7 @@ LANGCHAIN = {
     *(
         "callbacks",
         "client",
+        "client_tools",
         "conversations",
         "inputs",
         "listener",
