@@ -97,8 +97,8 @@ def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> d
     """The fields of the graph's state that take tools, filled.
 
     They are filled if the client has no tools too, because a graph's code relies on them; ``tools``
-    only for a client that speaks of tools. A field whose type does not fit is another thing of that
-    name.
+    only for a client that sends a list of tools. A field whose type does not fit is another thing
+    of that name.
     """
     if call.messages is None or route.conversation is not None:
         return {}

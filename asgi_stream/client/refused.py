@@ -18,8 +18,8 @@ BODY_BYTES = 65_536
 WORDS_CHARACTERS = 600
 """How much of it is shown."""
 
-SAYING = ("title", "error", "error_description", "message", "msg", "detail", "reason", "errors")
-"""The members of a JSON body in which servers say what is wrong, RFC 9457's among them."""
+MESSAGES = ("title", "error", "error_description", "message", "msg", "detail", "reason", "errors")
+"""The members of a JSON body that hold an error message, RFC 9457's among them."""
 
 NESTING = 4
 """How deep in a JSON body they are looked for."""
@@ -51,22 +51,22 @@ def answered(response: httpx.Response) -> Exception:
 
     Either has the words of the server in its message.
     """
-    told = _json(response.text)
+    document = _json(response.text)
     later = response.headers.get("retry-after")
     headers = {} if later is None else {"Retry-After": later}
-    match told:
+    match document:
         case {"error": {"code": str(), "message": str()} as error}:
             return error_of(error, response.status_code, headers)
         case {"code": str(code), "message": str() as message} | {
             "code": str(code),
             "detail": str() as message,
         }:
-            told = {**told, "code": code, "message": message}
-            return error_of(told, response.status_code, headers)
+            error = {**document, "code": code, "message": message}
+            return error_of(error, response.status_code, headers)
     status = f"{response.status_code} {response.reason_phrase}".strip()
     place = response.headers.get("location") if response.has_redirect_location else None
     redirects = f", a redirect to {one_line(mask_passwords(place), 200)}" if place else ""
-    words = _words(response, told, status)
+    words = _words(response, document, status)
     return httpx.HTTPStatusError(
         f"The server answered {status}{redirects}{f': {words}' if words else '.'}",
         request=response.request,
@@ -96,11 +96,11 @@ def error_of(
     return error
 
 
-def _words(response: httpx.Response, told: Any, status: str) -> str:
-    """What a server says of a refusal, as one line; ``""`` if it says no more than its status."""
+def _words(response: httpx.Response, document: Any, status: str) -> str:
+    """The server's message for a refusal, as one line; ``""`` if there is only a status."""
     text = response.text
-    if told is not None:
-        text = ": ".join(_unlike(_said(told, NESTING), status)) or text
+    if document is not None:
+        text = ": ".join(_unlike(_messages(document, NESTING), status)) or text
     elif "html" in response.headers.get("content-type", "") or text.lstrip().startswith("<"):
         page = _Page()
         page.feed(text)
@@ -108,22 +108,22 @@ def _words(response: httpx.Response, told: Any, status: str) -> str:
     return one_line(" ".join(text.split()), WORDS_CHARACTERS)
 
 
-def _said(told: Any, depth: int) -> Iterator[str]:
-    match told:
+def _messages(document: Any, depth: int) -> Iterator[str]:
+    match document:
         case str():
-            yield told
+            yield document
         case [*items] if depth:
-            words = (": ".join(_said(item, depth - 1)) for item in items)
+            words = (": ".join(_messages(item, depth - 1)) for item in items)
             yield "; ".join(filter(None, words))
         case {"loc": [*place], "msg": str(what)}:  # FastAPI's
             yield f"{'.'.join(map(str, place))}: {what}"
         case dict() if depth:
-            for name in SAYING:
-                yield from _said(told.get(name), depth - 1)
+            for name in MESSAGES:
+                yield from _messages(document.get(name), depth - 1)
 
 
 def _unlike(texts: Iterator[str], status: str) -> list[str]:
-    """The texts, each once and without those that say the status again."""
+    """The texts, each once and without those that repeat the status."""
     known = dict.fromkeys(" ".join(text.split()) for text in texts)
     return [text for text in known if text and text not in status]
 

@@ -62,8 +62,8 @@ class Call:
             (``{"id", "name", "args"}`` each), ``tool_call_id`` and ``status``.
         state: Fields of a graph's state beside its messages. Those that it has not are left out.
         model: Which of the route's Runnables to run.
-        tools: Tools that the client runs itself, as OpenAI's function definitions; None if it has
-            not spoken of tools.
+        tools: Tools that the client runs itself, as OpenAI's function definitions; None if it
+            sends no list of tools.
         tool_choice: Which of them the model has to call, as for LangChain's ``bind_tools``.
         configurable: ``configurable`` keys, of which the route must list each.
         stream: Keyword arguments for ``astream``, over the route's.
