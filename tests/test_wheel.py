@@ -47,6 +47,7 @@ REQUESTS: dict[str, tuple[str, Any]] = {
     "16_playground": ("/ai/chat", ASK),
     "17_client": ("/chat", ASK),
     "18_telemetry": ("/chat", ASK),
+    "19_page_tools": ("/chat", {**AGUI, "tools": [{"name": "chosen_city"}]}),
 }
 
 
