@@ -16,6 +16,7 @@ from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
 from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
+from .hooks import call_hook
 from .requests import RunRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .runs import many, schema_of
@@ -86,12 +87,13 @@ async def prepare(
             configurable = route.configurable_schema(runnable).check(query.configurable)
             configurable |= _allowed(route, call.configurable)
             config = await route.config_for(request, configurable)
+            check_count("tools", call.tools or (), "tools", limits.tools)
+            with_tools = equipped(route, runnable, call)
+            input = await _input(route, runnable, call, with_tools.state)
     except TimeoutError:
         raise RunTimeout from None
-    check_count("tools", call.tools or (), "tools", limits.tools)
-    with_tools = equipped(route, runnable, call)
     asked = RunRequest(
-        input=await _input(route, runnable, call, with_tools.state),
+        input=input,
         config=config,
         stream={**route.stream, **call.stream},
         filter=route.filter or EventFilter(),
@@ -119,9 +121,12 @@ async def _input(route: StreamRoute, runnable: Any, call: Call, state: Mapping[s
         check_files("messages", (each.get("content") for each in call.messages), limits.files)
         check_inline(call.messages, limits.inline)
         try:
-            given = route.conversation_of(runnable).input_for(call.messages, state)
+            input_for = route.conversation_of(runnable).input_for
         except Ambiguous:
             raise InvalidInput("This route takes no conversation.") from None
+        if route.conversation is not None:
+            return await call_hook(input_for, call.messages, state)
+        given = input_for(call.messages, state)
     if not call.many:
         return schema.check(given, limits)
     check_count("inputs", given, "batch", limits.batch)

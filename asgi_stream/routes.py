@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
-from inspect import isawaitable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from . import checks, formats
 from .conversations import Conversation
 from .errors import StreamError, TableError
 from .filters import EventFilter
+from .hooks import call_hook
 from .importer import kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     RunnableSource = AnyRunnable | Callable[[Request], AnyRunnable | Awaitable[AnyRunnable]] | str
     Configure = Callable[[Request], RunnableConfig | Awaitable[RunnableConfig]]
     Authorize = Callable[[Request], str | Awaitable[str | None] | None]
-    Converse = Callable[[list[BaseMessage]], Any]
+    Converse = Callable[[list[BaseMessage]], Any]  # awaited, if it can be
 
 __all__ = ["StreamRoute"]
 
@@ -52,9 +52,8 @@ class StreamRoute:
     Args:
         path: ``"/chat"``, or with parameters as in Starlette, ``"/bots/{name}"``.
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
-            each Starlette ``Request`` and returns one, awaited if it is async; or the
-            ``"module:attribute"`` of either. A format whose clients name a model
-            (``openai``) takes a mapping of names to these too.
+            each Starlette ``Request`` and returns one; or the ``"module:attribute"`` of either.
+            A format whose clients name a model (``openai``) takes a mapping of names to these too.
         format: What the client reads: the name of a format, or the ``"module:Class"`` of a
             `asgi_stream.formats.Format`.
         methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
@@ -62,7 +61,8 @@ class StreamRoute:
         input: A pydantic model, TypedDict or dataclass (any type pydantic validates) that the
             input must fit. Without one the Runnable's own input schema is used where it helps.
         conversation: Makes the input of a conversation, for formats whose clients send one: called
-            with LangChain's messages. Without it the input's type says how
+            with LangChain's messages. The Runnable gets what it returns, unchecked: a LangGraph
+            ``Command`` too. Without it the input's type says how
             (`asgi_stream.conversations.Conversation`).
         filter: Which events reach the client.
         answer: Whose text is the answer when several models speak: names of models, agents,
@@ -70,19 +70,23 @@ class StreamRoute:
         config: A ``RunnableConfig`` for every run: callbacks, tags, metadata... Each run gets a
             copy of the metadata's dicts, lists and sets.
         configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
-            that is merged into `config`; awaited if it is async. It may refuse the request by
-            raising a `StreamError` or a Starlette ``HTTPException``.
+            that is merged into `config`. It may refuse the request by raising a `StreamError` or
+            a Starlette ``HTTPException``.
         configurable: The ``configurable`` keys that a client may set in the query string.
         stream: Keyword arguments for ``astream``: ``{"stream_mode": ["updates", "messages"]}``.
         limits: Bounds in seconds, bytes and counts.
         errors: What a client is told of exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
         authorize: Called first with each ``Request``, returns a name for who sent it, or None: the
-            owner of the runs that it starts. Awaited, and refuses, as `configure`.
+            owner of the runs that it starts. It refuses as `configure` does.
         resume: Runs outlive their readers: a `Resume`, or True for one with its defaults.
         inline_parser: Run a ``StrOutputParser`` at the end of a chain on the event loop instead of
             in a thread for each chunk. Output, callbacks and traces stay the same.
         debug: Send the text of exceptions too; for development.
+
+    The functions among these (`runnable`, `conversation`, `configure`, `authorize`) may be async.
+    Those that are not run in a worker thread, so that none of them blocks the event loop
+    (`asgi_stream.hooks.call_hook`).
 
     Raises:
         TableError: An option cannot work. The message names the route and what was expected.
@@ -169,9 +173,7 @@ class StreamRoute:
         Raises:
             TypeError: `authorize` returned something else, or an empty name.
         """
-        owner: Any = self.authorize(request) if self.authorize else None
-        if isawaitable(owner):
-            owner = await owner
+        owner: Any = await call_hook(self.authorize, request) if self.authorize else None
         if not isinstance(owner, str | None):
             raise TypeError(
                 f"authorize of route {self.path!r} returned {kind_of(owner)}, not a name or None"
@@ -190,9 +192,7 @@ class StreamRoute:
         """
         found: Any = self.runnables[name] if name else next(iter(self.runnables.values()))
         if not is_runnable(found):
-            found = found(request)
-            if isawaitable(found):
-                found = await found
+            found = await call_hook(found, request)
             if not is_runnable(found):
                 raise TypeError(
                     f"the function of route {self.path!r} returned {kind_of(found)}, not a Runnable"
@@ -204,9 +204,7 @@ class StreamRoute:
 
         Its metadata is the run's own, so that nothing that a run writes there is seen by another.
         """
-        configured: Any = self.configure(request) if self.configure else None
-        if isawaitable(configured):
-            configured = await configured
+        configured: Any = await call_hook(self.configure, request) if self.configure else None
         config = merge_configs({"configurable": dict(configurable)}, self.config, configured)
         return {**config, "metadata": _copied(config["metadata"])}
 

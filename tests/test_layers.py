@@ -13,6 +13,7 @@ LAYERS = [
     {
         "errors",
         "gate",
+        "hooks",
         "limits",
         "lzstring",
         "serialize",
