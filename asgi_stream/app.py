@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakMethod
 
 from sse_starlette import EventSourceResponse
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -34,7 +33,7 @@ from .playground import traces
 from .prepare import Prepared, prepare
 from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
-from .requests import ClientDisconnect, check_origin
+from .requests import ClientDisconnect, StreamRequest, check_origin
 from .respond import respond
 from .route_file import read_table
 from .routes import StreamRoute
@@ -211,7 +210,7 @@ class StreamApp:
             kind = route.format_class.media_type
             answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
             return await answer(scope, receive, send)
-        here, request = self._here(), Request(scope, receive)
+        here, request = self._here(), StreamRequest(scope, receive, route.limits)
         try:
             found = await self._answer(route, endpoint, request, here)
         except ClientDisconnect:
@@ -256,7 +255,7 @@ class StreamApp:
         return await answer(scope, receive, send)
 
     async def _answer(
-        self, route: StreamRoute, endpoint: str, request: Request, here: OnLoop
+        self, route: StreamRoute, endpoint: str, request: StreamRequest, here: OnLoop
     ) -> Outbox | Response:
         """What a request is answered with; for an outbox, what it holds is held until it ends."""
         if here.closing:
@@ -327,7 +326,9 @@ def _telemetry() -> Telemetry:
     return Telemetry()
 
 
-def _made(route: StreamRoute, prepared: Prepared, request: Request, tasks: RunTasks) -> Stream:
+def _made(
+    route: StreamRoute, prepared: Prepared, request: StreamRequest, tasks: RunTasks
+) -> Stream:
     # A browser's EventSource comes back with the id of the last frame that had one.
     returns = request.method == "GET" and not prepared.gathered
     first_line = f"id: {prepared.request.run_id}\n".encode() if returns else b""

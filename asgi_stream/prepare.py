@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-
-from starlette.requests import Request
 
 from .client_tools import equipped
 from .content import check_count, check_files, check_inline
@@ -17,7 +15,7 @@ from .events import LangChainEvent
 from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
 from .hooks import call_hook
-from .requests import RunRequest, read_body, read_query, wants_json
+from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .runs import many, schema_of
 
@@ -51,7 +49,7 @@ class Prepared:
 
 
 async def prepare(
-    route: StreamRoute, endpoint: str, request: Request, telemetry: Telemetry | None = None
+    route: StreamRoute, endpoint: str, request: StreamRequest, telemetry: Telemetry | None = None
 ) -> Prepared | Document:
     """Read what the client asks for.
 
@@ -66,7 +64,7 @@ async def prepare(
         configurable=route.configurable,
         narrows=LangChainEvent in route.format_class.wants,
     )
-    body = query.input if request.method == "GET" else await read_body(request, limits)
+    body = query.input if request.method == "GET" else await read_body(request)
     format = route.format_class()
     call = format.parse(
         Asked(
@@ -79,22 +77,33 @@ async def prepare(
     )
     if isinstance(call, Document) and call.schema is None:
         return call
+    request.data = body
     try:
         async with asyncio.timeout(limits.run):
-            runnable = await route.resolve(request, getattr(call, "model", None))
             if isinstance(call, Document):
+                runnable = await route.resolve(request)
                 return Document(schema_of(runnable, str(call.schema)))
-            configurable = route.configurable_schema(runnable).check(query.configurable)
-            configurable |= _allowed(route, call.configurable)
-            config = await route.config_for(request, configurable)
-            check_count("tools", call.tools or (), "tools", limits.tools)
-            with_tools = equipped(route, runnable, call)
-            input = await _input(route, runnable, call, with_tools.state)
+            request.call = call
+            prepared = await _prepared(route, request, format, query, call)
     except TimeoutError:
         raise RunTimeout from None
+    return replace(prepared, body=body, telemetry=telemetry)
+
+
+async def _prepared(
+    route: StreamRoute, request: StreamRequest, format: Format, query: Query, call: Call
+) -> Prepared:
+    limits = route.limits
+    runnable = await route.resolve(request, call.model)
+    configurable = route.configurable_schema(runnable).check(query.configurable)
+    configurable |= _allowed(route, call.configurable)
+    if call.thread is not None and "thread_id" in route.configurable:
+        configurable.setdefault("thread_id", call.thread)
+    check_count("tools", call.tools or (), "tools", limits.tools)
+    with_tools = equipped(route, runnable, call)
     asked = RunRequest(
-        input=input,
-        config=config,
+        config=await route.config_for(request, configurable),
+        input=await _input(route, runnable, call, with_tools.state),
         stream={**route.stream, **call.stream},
         filter=route.filter or EventFilter(),
         client_tools=with_tools.names,
@@ -108,8 +117,6 @@ async def prepare(
         tuple(each for each in (route.filter, query.filter, call.filter) if each is not None),
         wants_json(request.headers.get("accept", "")) if gathered is None else gathered,
         call,
-        body,
-        telemetry,
     )
 
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import re
 from asyncio import timeout
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from .bounded_json import parse_json
 from .errors import BodyTimeout, BodyTooLarge, InvalidInput, UnsupportedMediaType
 from .filters import WORDS, EventFilter, asked_filter
 from .limits import Limits
 
+if TYPE_CHECKING:
+    from .formats import Call
+
 __all__ = [
     "ClientDisconnect",
     "Query",
     "RunRequest",
+    "StreamRequest",
     "check_origin",
     "read_body",
     "read_query",
@@ -55,31 +60,100 @@ class RunRequest:
     run_id: UUID = field(default_factory=uuid4)
 
 
-async def read_body(request: Request, limits: Limits) -> Any:
+class StreamRequest(Request):
+    """A Starlette ``Request`` whose body is read once, and within its route's limits.
+
+    The functions of a route are called with it. ``body()``, ``json()``, ``form()`` and ``stream()``
+    work in each of them, in any order, and the route reads the same body afterwards. What they
+    raise refuses the request.
+
+    Args:
+        scope: The request's.
+        receive: The request's.
+        limits: The route's.
+
+    Attributes:
+        data: The body's JSON, or the input in the query of a GET request. None until it is read:
+            when ``authorize`` is called.
+        call: The same as the format has understood it. None until then.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+        super().__init__(scope, receive)
+        self.data: Any = None
+        self.call: Call | None = None
+        self._limits = limits
+        self._parts = bytearray()
+        self._failure: Exception | None = None
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            BodyTooLarge: It has more than ``limits.body`` bytes, counted as they come.
+            BodyTimeout: It took more than ``limits.receive`` seconds.
+            ClientDisconnect: The client left.
+        """
+        if self._failure is not None:
+            # What was read before is not the whole body, even if somebody has ignored that.
+            raise self._failure
+        if not hasattr(self, "_body"):
+            try:
+                self._body = await self._read()
+            except Exception as error:
+                self._failure = error
+                raise
+        return self._body
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Yield the whole body, and an empty part at its end, as Starlette does."""
+        yield await self.body()
+        yield b""
+
+    async def json(self) -> Any:
+        """Return the body's JSON, parsed once.
+
+        Raises:
+            InvalidRequest: It is not JSON.
+            InvalidInput: It is deeper or has more items than the limits say.
+            StreamError: What `body` raises.
+        """
+        if not hasattr(self, "_json"):
+            self._json = parse_json(await self.body(), self._limits)
+        return self._json
+
+    async def is_disconnected(self) -> bool:
+        """Return whether the client is known to have left; False before the body is read."""
+        # Starlette's looks at the next message, which may be a part of the body, and drops it.
+        return hasattr(self, "_body") and await super().is_disconnected()
+
+    async def _read(self) -> bytes:
+        limit = self._limits.body
+        announced = self.headers.get("content-length", "")
+        if limit is not None and _number(announced) > limit:
+            raise _too_large(limit)
+        try:
+            async with timeout(self._limits.receive):
+                async for part in super().stream():
+                    self._parts += part
+                    if limit is not None and len(self._parts) > limit:
+                        raise _too_large(limit)
+        except TimeoutError:
+            raise BodyTimeout(headers={"Connection": "close"}) from None
+        whole, self._parts = bytes(self._parts), bytearray()
+        return whole
+
+
+async def read_body(request: StreamRequest) -> Any:
     """The JSON in the request's body.
 
     Raises:
         UnsupportedMediaType: It is not declared as JSON.
-        BodyTooLarge: It has more than ``limits.body`` bytes, counted as they come.
-        BodyTimeout: It took more than ``limits.receive`` seconds.
-        InvalidRequest: It is not JSON.
-        InvalidInput: It is deeper or has more items than the limits say.
+        StreamError: What `StreamRequest.json` raises.
         ClientDisconnect: The client left.
     """
     _check_media_type(request.headers.get("content-type", ""))
-    announced = request.headers.get("content-length", "")
-    if limits.body is not None and _number(announced) > limits.body:
-        raise _too_large(limits.body)
-    body = bytearray()
-    try:
-        async with timeout(limits.receive):
-            async for part in request.stream():
-                body += part
-                if limits.body is not None and len(body) > limits.body:
-                    raise _too_large(limits.body)
-    except TimeoutError:
-        raise BodyTimeout(headers={"Connection": "close"}) from None
-    return parse_json(bytes(body), limits)
+    return await request.json()
 
 
 def check_origin(request: Request) -> None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
-
 from . import checks, formats
 from .conversations import Conversation
 from .errors import StreamError, TableError
@@ -18,6 +16,7 @@ from .hooks import call_hook
 from .importer import kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
+from .requests import StreamRequest
 from .resume import Resume
 from .runs import is_runnable, merge_configs
 
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
 
     AnyRunnable = Runnable[Any, Any]
-    RunnableSource = AnyRunnable | Callable[[Request], AnyRunnable | Awaitable[AnyRunnable]] | str
-    Configure = Callable[[Request], RunnableConfig | Awaitable[RunnableConfig]]
-    Authorize = Callable[[Request], str | Awaitable[str | None] | None]
+    RunnableSource = (
+        AnyRunnable | Callable[[StreamRequest], AnyRunnable | Awaitable[AnyRunnable]] | str
+    )
+    Configure = Callable[[StreamRequest], RunnableConfig | Awaitable[RunnableConfig]]
+    Authorize = Callable[[StreamRequest], str | Awaitable[str | None] | None]
     Converse = Callable[[list[BaseMessage]], Any]  # awaited, if it can be
 
 __all__ = ["StreamRoute"]
@@ -86,7 +87,10 @@ class StreamRoute:
 
     The functions among these (`runnable`, `conversation`, `configure`, `authorize`) may be async.
     Those that are not run in a worker thread, so that none of them blocks the event loop
-    (`asgi_stream.hooks.call_hook`).
+    (`asgi_stream.hooks.call_hook`). The ``Request`` that they get is a
+    `asgi_stream.requests.StreamRequest`: each may read its body, which is read once, within
+    ``limits.body`` and ``limits.receive``; `runnable` and `configure` find it read, in its `data`
+    and `call`.
 
     Raises:
         TableError: An option cannot work. The message names the route and what was expected.
@@ -167,7 +171,7 @@ class StreamRoute:
         own = self.format_class.endpoints or tuple((method, "") for method in self.methods)
         return (*own, *(self.format_class.runs if self.kept else ()))
 
-    async def owner(self, request: Request) -> str | None:
+    async def owner(self, request: StreamRequest) -> str | None:
         """Who has sent `request`, to whom the runs belong that it starts.
 
         Raises:
@@ -184,7 +188,7 @@ class StreamRoute:
             )
         return owner
 
-    async def resolve(self, request: Request, name: str | None = None) -> AnyRunnable:
+    async def resolve(self, request: StreamRequest, name: str | None = None) -> AnyRunnable:
         """The Runnable of that name, or the only one, for this request.
 
         Raises:
@@ -199,7 +203,9 @@ class StreamRoute:
                 )
         return found  # type: ignore[no-any-return]  # checked above
 
-    async def config_for(self, request: Request, configurable: Mapping[str, Any]) -> RunnableConfig:
+    async def config_for(
+        self, request: StreamRequest, configurable: Mapping[str, Any]
+    ) -> RunnableConfig:
         """The config of one run: what the client may set, under what the server sets.
 
         Its metadata is the run's own, so that nothing that a run writes there is seen by another.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 from anyio.to_thread import current_default_thread_limiter
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from starlette.exceptions import HTTPException
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
 from asgi_stream.hooks import call_hook
+from asgi_stream.requests import StreamRequest
 
-from .asgi import JSON, Exchange, post, tokens
+from .asgi import JSON, Exchange, get, post, tokens
 from .models import chain_of
 
 pytestmark = pytest.mark.anyio
@@ -241,6 +243,141 @@ async def test_a_conversation_may_be_made_by_an_async_function() -> None:
     shout = RunnableLambda(str.upper)
     app = StreamApp([StreamRoute("/x", shout, format="vercel", conversation=converse)])
     assert b'"delta":"HI"' in (await post(app, "/x", CHAT)).body
+
+
+async def _by_json(request: StreamRequest) -> Any:
+    return await request.json()
+
+
+async def _by_body(request: StreamRequest) -> Any:
+    return json.loads(await request.body())
+
+
+async def _by_stream(request: StreamRequest) -> Any:
+    return json.loads(b"".join([part async for part in request.stream()]))
+
+
+def _by_data(request: StreamRequest) -> Any:
+    return request.data
+
+
+async def _by_data_on_loop(request: StreamRequest) -> Any:
+    return request.data
+
+
+READERS: list[Any] = [_by_json, _by_body, _by_stream]
+
+
+@pytest.mark.parametrize("reader", [*READERS, _by_data, _by_data_on_loop])
+@pytest.mark.parametrize("option", ["configure", "runnable"])
+async def test_the_body_can_be_read_by_what_makes_the_config_and_the_runnable(
+    option: str, reader: Any
+) -> None:
+    seen: list[Any] = []
+
+    async def on_loop(request: StreamRequest) -> Any:
+        seen.append(await call_hook(reader, request))
+        return {} if option == "configure" else chain_of("a")
+
+    options: dict[str, Any] = {option: on_loop}
+    app = StreamApp([StreamRoute("/x", options.pop("runnable", chain_of("a")), **options)])
+    assert tokens((await post(app, "/x", {"question": "hi"})).body) == ["a"]
+    assert seen == [{"question": "hi"}]
+
+
+@pytest.mark.parametrize("reader", READERS)
+async def test_what_authorizes_may_read_the_body_within_the_limits(reader: Any) -> None:
+    async def authorize(request: StreamRequest) -> str:
+        assert (request.data, request.call) == (None, None)
+        return str((await reader(request))["question"])
+
+    app = StreamApp([StreamRoute("/x", chain_of("a"), authorize=authorize, limits=Limits(body=30))])
+    assert tokens((await post(app, "/x", {"question": "hi"})).body) == ["a"]
+    found = await post(app, "/x", {"question": "x" * 50})
+    assert (found.status, found.json()["error"]["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_nobody_needs_is_not_read() -> None:
+    def authorize(request: StreamRequest) -> str:
+        raise StreamError("No.", code="no", status=403)
+
+    app = StreamApp([StreamRoute("/x", chain_of("a"), authorize=authorize)])
+    exchange = Exchange(app, "POST", "/x", {"question": "hi"}, headers=JSON)
+    async with exchange:
+        assert (await exchange.finished()).status == 403
+        assert exchange.received.qsize() == 1
+
+
+async def test_a_body_that_is_not_json_is_the_client_s_error_in_a_function_too() -> None:
+    app = StreamApp([StreamRoute("/x", chain_of("a"), authorize=_by_json)])
+    found = await post(app, "/x", b"{")
+    assert (found.status, found.json()["error"]["code"]) == (400, "invalid_request")
+
+
+async def test_what_the_format_has_understood_is_there_for_the_functions() -> None:
+    calls: list[Any] = []
+
+    def configure(request: StreamRequest) -> Any:
+        calls.append(request.call)
+        return {}
+
+    route = StreamRoute("/x", chain_of("a"), format="vercel", configure=configure)
+    await post(StreamApp([route]), "/x", {**CHAT, "id": "chat-1"})
+    assert [(call.thread, call.messages[0]["role"]) for call in calls] == [("chat-1", "user")]
+
+
+async def test_the_input_of_a_get_is_there_for_the_functions() -> None:
+    seen: list[Any] = []
+
+    def configure(request: StreamRequest) -> Any:
+        seen.append(request.data)
+        return {}
+
+    route = StreamRoute("/x", chain_of("a"), methods=("GET",), configure=configure)
+    assert (await get(StreamApp([route]), "/x?question=hi")).status == 200
+    assert seen == [{"question": "hi"}]
+
+
+AGUI = {
+    "threadId": "T1",
+    "runId": "R1",
+    "state": {},
+    "messages": [{"id": "1", "role": "user", "content": "Hi"}],
+    "tools": [],
+    "context": [],
+    "forwardedProps": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("format", "path", "body", "thread"),
+    [
+        ("agui", "/x", AGUI, "T1"),
+        ("agui", "/x", {**AGUI, "forwardedProps": {"thread_id": "T2"}}, "T2"),
+        ("agui", "/x?thread_id=T3", AGUI, "T3"),
+        ("vercel", "/x", {**CHAT, "id": "C1"}, "C1"),
+        ("vercel", "/x?thread_id=T3", {**CHAT, "id": "C1"}, "T3"),
+        ("vercel", "/x", CHAT, None),
+        ("vercel", "/x", {**CHAT, "id": 7}, None),
+    ],
+)
+async def test_a_front_end_s_thread_is_the_thread_id_where_the_route_takes_that(
+    format: str, path: str, body: Any, thread: str | None
+) -> None:
+    seen: list[Any] = []
+
+    def answer(messages: Any, config: RunnableConfig) -> str:
+        seen.append(config.get("configurable", {}).get("thread_id"))
+        return "ok"
+
+    route = {"format": format, "conversation": lambda messages: messages}
+    app = StreamApp(
+        [StreamRoute("/x", RunnableLambda(answer), configurable=("thread_id",), **route)]  # type: ignore[arg-type]
+    )
+    assert (await post(app, path, body)).status == 200
+    app = StreamApp([StreamRoute("/x", RunnableLambda(answer), **route)])  # type: ignore[arg-type]
+    assert (await post(app, "/x", body)).status == 200
+    assert seen == [thread, None]
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from starlette.requests import Request
 
 from asgi_stream import Limits
 from asgi_stream.errors import (
@@ -13,15 +13,15 @@ from asgi_stream.errors import (
     StreamError,
     UnsupportedMediaType,
 )
-from asgi_stream.requests import read_body, read_query, wants_json
+from asgi_stream.requests import StreamRequest, read_body, read_query, wants_json
 
 pytestmark = pytest.mark.anyio
 
 
 def request(
     *parts: bytes, type_: str | None = "application/json", query: str = "", method: str = "POST",
-    length: str | None = None, never_ends: bool = False,
-) -> Request:  # fmt: skip
+    length: str | None = None, never_ends: bool = False, limits: Limits | None = None,
+) -> StreamRequest:  # fmt: skip
     headers = [(b"content-type", type_.encode())] if type_ is not None else []
     if length is not None:
         headers.append((b"content-length", length.encode()))
@@ -31,8 +31,6 @@ def request(
         if waiting:
             part = waiting.pop(0)
             return {"type": "http.request", "body": part, "more_body": bool(waiting) or never_ends}
-        import asyncio
-
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -42,7 +40,7 @@ def request(
         "headers": headers,
         "query_string": query.encode(),
     }
-    return Request(scope, receive)
+    return StreamRequest(scope, receive, limits or Limits())
 
 
 @pytest.mark.parametrize(
@@ -55,7 +53,7 @@ def request(
     ],
 )
 async def test_json_in_parts_is_read(type_: str) -> None:
-    assert await read_body(request(b'{"a"', b": 1}", type_=type_), Limits()) == {"a": 1}
+    assert await read_body(request(b'{"a"', b": 1}", type_=type_)) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -65,34 +63,83 @@ async def test_json_in_parts_is_read(type_: str) -> None:
 )  # fmt: skip
 async def test_another_media_type_is_refused(type_: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        await read_body(request(b"{}", type_=type_), Limits())
+        await read_body(request(b"{}", type_=type_))
 
 
 @pytest.mark.parametrize("parts", [(b"[", b"1" * 20, b"]"), (b" " * 11,)])
 async def test_a_body_is_counted_as_it_comes(parts: tuple[bytes, ...]) -> None:
     with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
-        await read_body(request(*parts, never_ends=True), Limits(body=10))
+        await read_body(request(*parts, never_ends=True, limits=Limits(body=10)))
 
 
 async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
     with pytest.raises(BodyTooLarge):
-        await read_body(request(length="11", never_ends=True), Limits(body=10))
+        await read_body(request(length="11", never_ends=True, limits=Limits(body=10)))
 
 
 async def test_a_body_without_a_limit_is_read() -> None:
     limits = Limits(body=None, depth=None, receive=None)
-    assert len(await read_body(request(b'"' + b"x" * 2**21 + b'"'), limits)) == 2**21
+    assert len(await read_body(request(b'"' + b"x" * 2**21 + b'"', limits=limits))) == 2**21
 
 
 async def test_a_body_that_never_ends_is_given_up() -> None:
     with pytest.raises(BodyTimeout):
-        await read_body(request(b"[", never_ends=True), Limits(receive=0.01))
+        await read_body(request(b"[", never_ends=True, limits=Limits(receive=0.01)))
+
+
+async def test_a_body_is_read_once_however_often_and_by_whomever_it_is_read() -> None:
+    asked = request(b'{"a"', b": 1}")
+    assert await asked.json() == {"a": 1}
+    assert await asked.body() == b'{"a": 1}'
+    assert [part async for part in asked.stream()] == [b'{"a": 1}', b""]
+    assert [part async for part in asked.stream()] == [b'{"a": 1}', b""]
+    assert await read_body(asked) is await asked.json()
+
+
+async def test_a_body_that_is_streamed_first_can_be_read_afterwards() -> None:
+    asked = request(b"[1", b",2]")
+    assert b"".join([part async for part in asked.stream()]) == b"[1,2]"
+    assert await read_body(asked) == [1, 2]
+
+
+async def test_a_body_that_was_refused_stays_refused() -> None:
+    asked = request(b"[1,", b"2]", limits=Limits(body=4))
+    for read in (asked.body, asked.json, asked.body):
+        with pytest.raises(BodyTooLarge):
+            await read()
+    with pytest.raises(BodyTooLarge):
+        await read_body(asked)
+
+
+async def test_a_reader_that_gives_up_loses_nothing_of_the_body() -> None:
+    more = asyncio.Event()
+    parts = [b"[1,", b"2]"]
+
+    async def receive() -> dict[str, Any]:
+        if len(parts) == 1:
+            await more.wait()
+        part = parts.pop(0)
+        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+
+    scope = {"type": "http", "method": "POST", "headers": [], "query_string": b""}
+    asked = StreamRequest(scope, receive, Limits())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asked.body(), 0.01)
+    more.set()
+    assert await asked.json() == [1, 2]
+
+
+async def test_to_look_for_the_client_s_end_loses_nothing_of_the_body() -> None:
+    asked = request(b"[1]")
+    assert not await asked.is_disconnected()
+    assert await asked.json() == [1]
+    assert not await asked.is_disconnected()
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nope", b"\xff", b"[1,]", b"NaN", b'{"a":1}x', b"]["])
 async def test_what_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest) as told:
-        await read_body(request(body), Limits())
+        await read_body(request(body))
     assert told.value.status == 400
 
 

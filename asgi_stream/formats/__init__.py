@@ -72,6 +72,8 @@ class Call:
         max_concurrency: How many of them may run at once, at most; the route's limit may be lower.
         gathered: Whether the answer is one JSON document; None: as the ``Accept`` header says.
         place: What the client calls the place of the run, where it looks for it again: its chat.
+        thread: What the client calls its conversation: the ``configurable`` key ``thread_id``,
+            where the route takes that key and the request does not set it in another way.
         attended: Whether the run is to end when its readers leave, though the route says otherwise.
     """
 
@@ -88,6 +90,7 @@ class Call:
     max_concurrency: int | None = None
     gathered: bool | None = None
     place: str | None = None
+    thread: str | None = None
     attended: bool = False
 
 

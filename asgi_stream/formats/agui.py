@@ -99,6 +99,7 @@ class Format(FormatProtocol):
             tools=[{"type": "function", "function": _function(tool)} for tool in tools],
             configurable={key: given[key] for key in asked.configurable if key in given},
             gathered=False,
+            thread=self._about["threadId"] or None,
         )
 
     def encode(self, event: Event) -> bytes:

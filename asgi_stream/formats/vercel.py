@@ -84,12 +84,13 @@ class Format(FormatProtocol):
             # Then the answer goes on with that message, whose id must stay.
             self._continues = bool(given) and given[-1].get("role") == "assistant"
         chosen = {key: body[key] for key in asked.configurable if key in body}
-        place = body.get("id")
+        chat = body.get("id") if isinstance(body.get("id"), str) and body["id"] else None
         return Call(
             messages=messages,
             configurable=chosen,
             gathered=False,
-            place=place if isinstance(place, str) and place else None,
+            place=chat,
+            thread=chat,
         )
 
     def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
