@@ -12,7 +12,7 @@ from .conversations import Ambiguous, Conversation
 from .errors import StreamError
 from .events import OutputChunk, TextDelta
 from .filters import EventFilter
-from .graphs import graph_of
+from .graphs import graph_of, takes_context
 from .importer import ImportFailed, import_from_string, kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
@@ -190,6 +190,9 @@ class Checked:
                 f"the {route.format} format serves compiled LangGraph graphs,"
                 f" not {kind_of(runnable)}"
             )
+        config = route.config if isinstance(route.config, Mapping) else {}
+        if "context" in config and not takes_context(runnable):
+            yield f"config: {kind_of(runnable)} takes no context"
         if kind.converses:
             try:
                 Conversation(schema.wanted, route.conversation)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
+from inspect import signature
 from typing import Any
 
 from .events import BREAKPOINT, Interrupt, OutputChunk, Step
@@ -167,8 +168,7 @@ def only(state: Any, keys: Set[str]) -> Any:
 
 def graph_of(runnable: Any) -> Any:
     """The LangGraph graph that `runnable` is or wraps; None if there is none."""
-    while hasattr(runnable, "bound"):
-        runnable = runnable.bound
+    runnable = _unbound(runnable)
     mode = getattr(runnable, "stream_mode", None)
     return runnable if isinstance(mode, str) and hasattr(runnable, "stream_channels") else None
 
@@ -210,3 +210,14 @@ def stream_writer(runnable: Any, write: Callable[[Any], None]) -> dict[str, Any]
         "__pregel_runtime": runtime.Runtime(stream_writer=write),
         "__pregel_stream": protocol.StreamProtocol(lambda chunk: None, frozenset()),
     }
+
+
+def takes_context(runnable: Any) -> bool:
+    """Whether a context can be passed to a run, as to a graph since LangGraph 0.6."""
+    return "context" in signature(_unbound(runnable).astream).parameters
+
+
+def _unbound(runnable: Any) -> Any:
+    while hasattr(runnable, "bound"):
+        runnable = runnable.bound
+    return runnable

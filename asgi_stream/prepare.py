@@ -14,7 +14,9 @@ from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
 from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
+from .graphs import takes_context
 from .hooks import call_hook
+from .importer import kind_of
 from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .runs import many, schema_of
@@ -99,12 +101,21 @@ async def _prepared(
     configurable |= _allowed(route, call.configurable)
     if call.thread is not None and "thread_id" in route.configurable:
         configurable.setdefault("thread_id", call.thread)
+    config, context = await route.config_for(request, configurable)
+    stream = {**route.stream, **call.stream}
+    if context is not None:
+        if not takes_context(runnable):
+            raise TypeError(
+                f"configure of route {route.path!r} returned a context,"
+                f" and {kind_of(runnable)} takes none"
+            )
+        stream["context"] = context
     check_count("tools", call.tools or (), "tools", limits.tools)
     with_tools = equipped(route, runnable, call)
     asked = RunRequest(
-        config=await route.config_for(request, configurable),
+        config=config,
         input=await _input(route, runnable, call, with_tools.state),
-        stream={**route.stream, **call.stream},
+        stream=stream,
         filter=route.filter or EventFilter(),
         client_tools=with_tools.names,
     )

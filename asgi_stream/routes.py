@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     RunnableSource = (
         AnyRunnable | Callable[[StreamRequest], AnyRunnable | Awaitable[AnyRunnable]] | str
     )
-    Configure = Callable[[StreamRequest], RunnableConfig | Awaitable[RunnableConfig]]
+    # With a "context", which a RunnableConfig has no key for.
+    Config = RunnableConfig | Mapping[str, object]
+    Configure = Callable[[StreamRequest], Config | Awaitable[Config]]
     Authorize = Callable[[StreamRequest], str | Awaitable[str | None] | None]
     Converse = Callable[[list[BaseMessage]], Any]  # awaited, if it can be
 
@@ -69,10 +71,11 @@ class StreamRoute:
         answer: Whose text is the answer when several models speak: names of models, agents,
             graphs or graph nodes, or tags.
         config: A ``RunnableConfig`` for every run: callbacks, tags, metadata... Each run gets a
-            copy of the metadata's dicts, lists and sets.
+            copy of the metadata's dicts, lists and sets. A ``"context"`` in it is passed to a
+            LangGraph graph as such (https://docs.langchain.com/oss/python/langgraph/graph-api).
         configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
-            that is merged into `config`. It may refuse the request by raising a `StreamError` or
-            a Starlette ``HTTPException``.
+            that is merged into `config`; its ``"context"`` replaces that of `config`. It may refuse
+            the request by raising a `StreamError` or a Starlette ``HTTPException``.
         configurable: The ``configurable`` keys that a client may set in the query string.
         stream: Keyword arguments for ``astream``: ``{"stream_mode": ["updates", "messages"]}``.
         limits: Bounds in seconds, bytes and counts.
@@ -104,7 +107,7 @@ class StreamRoute:
     conversation: Converse | None = _option(None)
     filter: EventFilter | None = _option(None)
     answer: Sequence[str] = _option(())
-    config: RunnableConfig | None = _option(None)
+    config: Config | None = _option(None)
     configure: Configure | None = _option(None)
     configurable: Sequence[str] = _option(())
     stream: Mapping[str, Any] = _option(MappingProxyType({}))
@@ -205,14 +208,28 @@ class StreamRoute:
 
     async def config_for(
         self, request: StreamRequest, configurable: Mapping[str, Any]
-    ) -> RunnableConfig:
+    ) -> tuple[RunnableConfig, Any]:
         """The config of one run: what the client may set, under what the server sets.
 
         Its metadata is the run's own, so that nothing that a run writes there is seen by another.
+
+        Returns:
+            The config, and LangGraph's context for the run; None if there is none.
+
+        Raises:
+            TypeError: `configure` returned something else.
         """
         configured: Any = await call_hook(self.configure, request) if self.configure else None
-        config = merge_configs({"configurable": dict(configurable)}, self.config, configured)
-        return {**config, "metadata": _copied(config["metadata"])}
+        if not isinstance(configured, Mapping | None):
+            raise TypeError(
+                f"configure of route {self.path!r} returned {kind_of(configured)}, not a config"
+            )
+        ours: list[Any] = [dict(each or {}) for each in (self.config, configured)]
+        # LangChain would make it a configurable key.
+        contexts = [each.pop("context", None) for each in ours]
+        config = merge_configs({"configurable": dict(configurable)}, *ours)
+        context = next((each for each in reversed(contexts) if each is not None), None)
+        return {**config, "metadata": _copied(config["metadata"])}, context
 
     def input_schema(self, runnable: AnyRunnable) -> InputSchema:
         """What `runnable` takes. Kept for as long as it is the same Runnable that is asked for."""

@@ -55,13 +55,15 @@ def many(runnable: Runnable[Any, Any], *concurrency: int | None) -> Runnable[Any
             ``max_concurrency``, applies.
     """
 
-    async def each(inputs: list[Any], config: RunnableConfig) -> list[Any]:
+    async def each(inputs: list[Any], config: RunnableConfig, **options: Any) -> list[Any]:
+        # The rest says what astream() yields, and a batch has its outputs only.
+        kept = {name: options[name] for name in ("context",) if name in options}
         bounds = [bound for bound in (*concurrency, config.get("max_concurrency")) if bound]
         config = {**config, "max_concurrency": min(bounds, default=None)}
         outputs: list[Any] = []
         # abatch() makes a config, a coroutine and a task of every input before the first one runs.
         for start in range(0, len(inputs), BATCH_SLICE):
-            outputs += await runnable.abatch(inputs[start : start + BATCH_SLICE], config)
+            outputs += await runnable.abatch(inputs[start : start + BATCH_SLICE], config, **kept)
         return outputs
 
     return RunnableLambda(each).with_config(run_name=runnable.get_name())

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField, RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamRoute
 from asgi_stream.errors import InvalidRequest
@@ -72,6 +77,109 @@ async def test_a_conversation_may_be_made_into_anything() -> None:
         [StreamRoute("/x", RunnableLambda(str.upper), format="vercel", conversation=first)]
     )
     assert b'"delta":"HEY"' in (await post(app, "/x", chat("hey"))).body
+
+
+@dataclass
+class User:
+    name: str
+
+
+class Named(MessagesState):
+    user: str
+
+
+def _greet(state: Named, runtime: Runtime[User]) -> dict[str, Any]:
+    return {"user": "nobody" if runtime.context is None else runtime.context.name}
+
+
+GREETS = StateGraph(Named, context_schema=User).add_node("n", _greet).add_edge(START, "n").compile()
+
+
+@pytest.mark.parametrize("returned", [{"name": "ann"}, User("ann")])
+@pytest.mark.parametrize("runnable", [GREETS, GREETS.with_config(tags=["x"]).bind(), GREETS.bind()])
+@pytest.mark.parametrize("format", ["chunks", "events"])
+async def test_a_graph_gets_the_context_that_the_server_sets(
+    format: str, runnable: Any, returned: Any
+) -> None:
+    def configure(request: Any) -> dict[str, object]:
+        return {"context": returned, "tags": ["a"]}
+
+    options: dict[str, Any] = {"format": format, "config": {"context": {"name": "all"}}}
+    routes = [
+        StreamRoute("/ann", runnable, configure=configure, **options),
+        StreamRoute("/all", runnable, **options),
+        StreamRoute("/none", runnable, format=format),
+    ]
+    app = StreamApp(routes)
+    assert b'"user":"ann"' in (await post(app, "/ann", {"messages": []})).body
+    assert b'"user":"all"' in (await post(app, "/all", {"messages": []})).body
+    assert b'"user":"nobody"' in (await post(app, "/none", {"messages": []})).body
+
+
+async def test_a_batch_gets_the_context_too_and_no_stream_options() -> None:
+    options: dict[str, Any] = {"stream": {"stream_mode": "updates"}, "format": "langserve"}
+    app = StreamApp([StreamRoute("/x", GREETS, config={"context": {"name": "ann"}}, **options)])
+    found = await post(app, "/x/batch", {"inputs": [{"messages": []}, {"messages": []}]})
+    assert [each["user"] for each in found.json()["output"]] == ["ann", "ann"]
+
+
+async def test_a_context_that_nobody_takes_is_a_mistake_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = StreamApp([StreamRoute("/x", chain_of("a"), configure=lambda request: {"context": 1})])
+    assert (await post(app, "/x", {"question": "hi"})).status == 500
+    assert "configure of route '/x' returned a context, and a RunnableSequence" in caplog.text
+
+
+async def test_a_configure_that_returns_no_config_is_a_mistake_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def configure(request: Any) -> Any:
+        yield {}
+
+    app = StreamApp([StreamRoute("/x", chain_of("a"), configure=configure)])
+    assert (await post(app, "/x", {"question": "hi"})).status == 500
+    assert "configure of route '/x' returned a async_generator, not a config" in caplog.text
+
+
+@pytest.mark.parametrize("declared", [None, Any, dict, User])
+async def test_what_the_server_makes_of_a_conversation_is_passed_as_it_is(declared: Any) -> None:
+    def ask(state: Named) -> dict[str, Any]:
+        return {"user": interrupt("Who?")}
+
+    builder = StateGraph(Named).add_node("n", ask).add_edge(START, "n")
+    graph = builder.compile(checkpointer=InMemorySaver())
+
+    def resumed(messages: list[Any]) -> Any:
+        return Command(resume=messages[-1].text)
+
+    config: Any = {"configurable": {"thread_id": "1"}}
+    await graph.ainvoke({"messages": [], "user": ""}, config)
+    route = StreamRoute(
+        "/x", graph, format="agui", input=declared, conversation=resumed, config=config
+    )
+    body = {
+        "threadId": "1",
+        "runId": "1",
+        "messages": [{"id": "1", "role": "user", "content": "Al"}],
+    }
+    assert b"RUN_FINISHED" in (await post(StreamApp([route]), "/x", body)).body
+    assert graph.get_state(config).values["user"] == "Al"
+
+
+@pytest.mark.parametrize("made", [{"question": 7, "more": True}, [1], User("ann"), None])
+async def test_nothing_that_the_server_makes_is_changed_on_its_way(made: Any) -> None:
+    seen: list[Any] = []
+
+    def keep(value: Any) -> str:
+        seen.append(value)
+        return "kept"
+
+    route = StreamRoute(
+        "/x", RunnableLambda(keep), format="vercel", input=str, conversation=lambda messages: made
+    )
+    assert (await post(StreamApp([route]), "/x", chat("Hi"))).status == 200
+    assert seen == [made]
 
 
 async def test_files_in_a_conversation_may_be_limited() -> None:

@@ -77,6 +77,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
     ({"stream": None}, "stream must be a mapping, not a NoneType"),
+    ({"config": {"context": 1}}, "config: a RunnableSequence takes no context"),
     ({"format": 5}, "format: expected one of agui, chunks,"),
     ({"path": Path("/x")}, 'the path must begin with "/", not be PosixPath'),
 ]
@@ -183,8 +184,8 @@ async def test_what_a_run_writes_into_its_config_is_seen_by_no_other() -> None:
     route = StreamRoute(
         "/x",
         RunnableLambda(writes),
-        config=config,  # type: ignore[arg-type]
-        configure=lambda _: of_this_request,  # type: ignore[arg-type,return-value]
+        config=config,
+        configure=lambda _: of_this_request,
     )
     app = StreamApp([route])
     for _ in range(2):
