@@ -270,15 +270,16 @@ class StreamApp:
         if "last-event-id" in request.headers:
             return await come_back(runs, request)
         await here.gate.pass_()
-        prepared = await prepare(route, endpoint, request, self._telemetry)
+        prepared = await prepare(route, endpoint, request, here.tasks, self._telemetry)
         if isinstance(prepared, Document):
             return json_response(prepared.body)
-        if runs is not None and not prepared.gathered:
-            return await runs.begin(prepared, request, here, lambda: self._hold(route))
-        stream = _made(route, prepared, request, here.tasks)
-        stream.on_leave = self._hold(route)
-        stream.begin()
-        return stream
+        with prepared.held:  # by the run, once it has begun
+            if runs is not None and not prepared.gathered:
+                return await runs.begin(prepared, request, here, lambda: self._hold(route))
+            stream = _made(route, prepared, request, here.tasks)
+            stream.on_leave = self._hold(route)
+            stream.begin()
+            return stream
 
     def _hold(self, route: StreamRoute) -> Callable[[], None]:
         """Count one more run of the route. What is returned takes that back.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from .importer import kind_of
 from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .runs import many, schema_of
+from .tasks import RunTasks
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -38,6 +40,7 @@ class Prepared:
         call: What the client has asked for.
         body: In these words.
         telemetry: Where the run is told of, besides the log.
+        held: What to close when the run has ended, or if it never begins.
     """
 
     runnable: Any
@@ -48,12 +51,24 @@ class Prepared:
     call: Call = field(default_factory=Call)
     body: Any = None
     telemetry: Telemetry | None = None
+    held: ExitStack = field(default_factory=ExitStack)
 
 
 async def prepare(
-    route: StreamRoute, endpoint: str, request: StreamRequest, telemetry: Telemetry | None = None
+    route: StreamRoute,
+    endpoint: str,
+    request: StreamRequest,
+    tasks: RunTasks,
+    telemetry: Telemetry | None = None,
 ) -> Prepared | Document:
     """Read what the client asks for.
+
+    Args:
+        route: What it asks.
+        endpoint: Where below the route.
+        request: The request.
+        tasks: Keeps the tasks alive that hold what is open until the run has ended.
+        telemetry: For the run.
 
     Raises:
         StreamError: It is not what the route takes.
@@ -80,23 +95,30 @@ async def prepare(
     if isinstance(call, Document) and call.schema is None:
         return call
     request.data = body
-    try:
-        async with asyncio.timeout(limits.run):
-            if isinstance(call, Document):
-                runnable = await route.resolve(request)
-                return Document(schema_of(runnable, str(call.schema)))
-            request.call = call
-            prepared = await _prepared(route, request, format, query, call)
-    except TimeoutError:
-        raise RunTimeout from None
-    return replace(prepared, body=body, telemetry=telemetry)
+    if not isinstance(call, Document):
+        request.call = call
+    with ExitStack() as held:
+        try:
+            async with asyncio.timeout(limits.run):
+                model = getattr(call, "model", None)
+                runnable = await route.resolve(request, model, held, tasks)
+                if isinstance(call, Document):
+                    return Document(schema_of(runnable, str(call.schema)))
+                prepared = await _prepared(route, request, format, query, call, runnable)
+        except TimeoutError:
+            raise RunTimeout from None
+        return replace(prepared, body=body, telemetry=telemetry, held=held.pop_all())
 
 
 async def _prepared(
-    route: StreamRoute, request: StreamRequest, format: Format, query: Query, call: Call
+    route: StreamRoute,
+    request: StreamRequest,
+    format: Format,
+    query: Query,
+    call: Call,
+    runnable: Any,
 ) -> Prepared:
     limits = route.limits
-    runnable = await route.resolve(request, call.model)
     configurable = route.configurable_schema(runnable).check(query.configurable)
     configurable |= _allowed(route, call.configurable)
     if call.thread is not None and "thread_id" in route.configurable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from copy import copy
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -16,18 +17,30 @@ from .hooks import call_hook
 from .importer import kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
+from .opened import Opened, as_manager
 from .requests import StreamRequest
 from .resume import Resume
 from .runs import is_runnable, merge_configs
+from .tasks import RunTasks
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable, RunnableConfig
 
     AnyRunnable = Runnable[Any, Any]
-    RunnableSource = (
-        AnyRunnable | Callable[[StreamRequest], AnyRunnable | Awaitable[AnyRunnable]] | str
+    # The Runnable is what is returned, awaited, yielded, or the context manager's value.
+    Made = (
+        AnyRunnable
+        | Awaitable[AnyRunnable]
+        | AsyncIterator[AnyRunnable]
+        | Iterator[AnyRunnable]
+        | AbstractAsyncContextManager[AnyRunnable]
+        | AbstractContextManager[AnyRunnable]
     )
+    RunnableSource = AnyRunnable | Callable[[StreamRequest], Made] | str
     # With a "context", which a RunnableConfig has no key for.
     Config = RunnableConfig | Mapping[str, object]
     Configure = Callable[[StreamRequest], Config | Awaitable[Config]]
@@ -55,7 +68,9 @@ class StreamRoute:
     Args:
         path: ``"/chat"``, or with parameters as in Starlette, ``"/bots/{name}"``.
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
-            each Starlette ``Request`` and returns one; or the ``"module:attribute"`` of either.
+            each Starlette ``Request`` and returns one, or yields one as a generator or context
+            manager, async or not, which goes on when the run and its clean-up have ended; or the
+            ``"module:attribute"`` of either.
             A format whose clients name a model (``openai``) takes a mapping of names to these too.
         format: What the client reads: the name of a format, or the ``"module:Class"`` of a
             `asgi_stream.formats.Format`.
@@ -191,8 +206,16 @@ class StreamRoute:
             )
         return owner
 
-    async def resolve(self, request: StreamRequest, name: str | None = None) -> AnyRunnable:
+    async def resolve(
+        self, request: StreamRequest, name: str | None, held: ExitStack, tasks: RunTasks
+    ) -> AnyRunnable:
         """The Runnable of that name, or the only one, for this request.
+
+        Args:
+            request: What the route's function is called with.
+            name: One of `runnables`.
+            held: Closed when the run has ended; then what the function has opened is closed.
+            tasks: Keeps the task alive that waits for that.
 
         Raises:
             TypeError: The function that the route names returned something else.
@@ -200,9 +223,15 @@ class StreamRoute:
         found: Any = self.runnables[name] if name else next(iter(self.runnables.values()))
         if not is_runnable(found):
             found = await call_hook(found, request)
+            manager = None if is_runnable(found) else as_manager(found)
+            if manager is not None:
+                opened = Opened(manager, self.path, tasks)
+                held.callback(opened.release)
+                found = await opened.value()
             if not is_runnable(found):
+                how = "returned" if manager is None else "yielded"
                 raise TypeError(
-                    f"the function of route {self.path!r} returned {kind_of(found)}, not a Runnable"
+                    f"the function of route {self.path!r} {how} {kind_of(found)}, not a Runnable"
                 )
         return found  # type: ignore[no-any-return]  # checked above
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import CancelledError, Task
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -141,6 +141,9 @@ class Run:
             narrated=self._narrated,
             configurable=request.config.get("configurable") or {},
         )
+        self.on_end: Callable[[], object] = lambda: None
+        """Called when the run and its clean-up have ended."""
+        self._own: set[Task[None]] = set()
         self._task = self._spawn(self._produce())
 
     def leave(self) -> None:
@@ -157,8 +160,15 @@ class Run:
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._own.add(task)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: Task[None]) -> None:
+        self._tasks.discard(task)
+        self._own.discard(task)
+        if not self._own:
+            self.on_end()
 
     async def _produce(self) -> None:
         self._tracker.follow()

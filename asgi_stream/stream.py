@@ -90,6 +90,7 @@ class Stream(Outbox):
                 grace=self._limits.grace,
                 tasks=self._tasks,
             )
+        self._run.on_end = self._prepared.held.pop_all().close
         self._watch()
 
     # What the run sees of it: a Sink, with what an outbox has.

@@ -23,7 +23,7 @@ LAYERS = [
         "tasks",
         "telemetry",
     },
-    {"ends", "hosts", "stores"},
+    {"ends", "hosts", "opened", "stores"},
     {"events"},
     {"bounded_json", "content", "filters", "gathered", "graphs", "messages", "sink", "wire"},
     {"formats", "resume", "inputs", "pacing", "parsers", "requests"},
@@ -55,6 +55,7 @@ OPTIONAL = {
     "telemetry.py": {"opentelemetry"},
     "wire.py": {"anyio", "httpx", "httpx_sse"},
     "refused.py": {"httpx"},
+    "opened.py": {"anyio"},  # which Starlette needs
     "__init__.py": {"anyio"},  # of the client
     "cli.py": {"click", "uvicorn"},
     "terminal.py": {"click"},

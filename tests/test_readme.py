@@ -11,6 +11,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,7 +61,7 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     }
     apps = []
     for block in blocks("python"):
-        if "class Lines" not in block and "RemoteRunnable" not in block:
+        if not any(word in block for word in ("class Lines", "RemoteRunnable", "with_tools")):
             exec(block, names)
             apps.append(names["app"])
     table, mounted, middleware, _, described, resumable = apps
@@ -67,7 +69,32 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     for app, path in served:
         assert tokens((await post(app, path, {"question": "Hi?"})).body) == ["Hel", "lo"]
     assert "/ai/chat" in described.openapi()["paths"]
-    assert len(blocks("python")) == 8
+    assert len(blocks("python")) == 9
+
+
+async def test_a_function_may_keep_something_open_for_its_run() -> None:
+    [block] = [block for block in blocks("python") if "with_tools" in block]
+    log: list[str] = []
+
+    @asynccontextmanager
+    async def connect(user: str) -> AsyncIterator[str]:
+        yield user
+        log.append("closed")
+
+    def make_agent(user: str) -> Any:
+        log.append(user)
+        return chain_of("a")
+
+    names: dict[str, Any] = {
+        "user_of": lambda request: "ann",
+        "connect": connect,
+        "make_agent": make_agent,
+    }
+    exec(block, names)
+    app = StreamApp([StreamRoute("/x", names["with_tools"])])
+    assert tokens((await post(app, "/x", {"question": "Hi?"})).body) == ["a"]
+    await app.aclose()
+    assert log == ["ann", "closed"]
 
 
 def test_the_client_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
