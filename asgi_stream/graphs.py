@@ -217,6 +217,20 @@ def takes_context(runnable: Any) -> bool:
     return "context" in signature(_unbound(runnable).astream).parameters
 
 
+def merged_context(*contexts: Any) -> Any:
+    """Return the contexts as one: mappings key by key, the last one over those before it.
+
+    Anything else, an instance of a graph's ``context_schema`` perhaps, replaces what is before it.
+    """
+    merged: Any = None
+    for context in contexts:
+        if isinstance(merged, Mapping) and isinstance(context, Mapping):
+            merged = {**merged, **context}
+        elif context is not None:
+            merged = context
+    return merged
+
+
 def _unbound(runnable: Any) -> Any:
     while hasattr(runnable, "bound"):
         runnable = runnable.bound

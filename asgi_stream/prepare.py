@@ -15,7 +15,7 @@ from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
 from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
-from .graphs import takes_context
+from .graphs import merged_context, takes_context
 from .hooks import call_hook
 from .importer import kind_of
 from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
@@ -125,12 +125,14 @@ async def _prepared(
         configurable.setdefault("thread_id", call.thread)
     config, context = await route.config_for(request, configurable)
     stream = {**route.stream, **call.stream}
+    if context is not None and not takes_context(runnable):
+        raise TypeError(
+            f"configure of route {route.path!r} returned a context,"
+            f" and {kind_of(runnable)} takes none"
+        )
+    # What the server sets is over what the client may set.
+    context = merged_context(call.stream.get("context"), route.stream.get("context"), context)
     if context is not None:
-        if not takes_context(runnable):
-            raise TypeError(
-                f"configure of route {route.path!r} returned a context,"
-                f" and {kind_of(runnable)} takes none"
-            )
         stream["context"] = context
     check_count("tools", call.tools or (), "tools", limits.tools)
     with_tools = equipped(route, runnable, call)

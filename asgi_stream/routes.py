@@ -13,6 +13,7 @@ from . import checks, formats
 from .conversations import Conversation
 from .errors import StreamError, TableError
 from .filters import EventFilter
+from .graphs import merged_context
 from .hooks import call_hook
 from .importer import kind_of
 from .inputs import ConfigurableSchema, InputSchema
@@ -89,8 +90,8 @@ class StreamRoute:
             copy of the metadata's dicts, lists and sets. A ``"context"`` in it is passed to a
             LangGraph graph as such (https://docs.langchain.com/oss/python/langgraph/graph-api).
         configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
-            that is merged into `config`; its ``"context"`` replaces that of `config`. It may refuse
-            the request by raising a `StreamError` or a Starlette ``HTTPException``.
+            that is merged into `config`; its ``"context"`` is merged too. It may refuse the
+            request by raising a `StreamError` or a Starlette ``HTTPException``.
         configurable: The ``configurable`` keys that a client may set in the query string.
         stream: Keyword arguments for ``astream``: ``{"stream_mode": ["updates", "messages"]}``.
         limits: Bounds in seconds, bytes and counts.
@@ -255,9 +256,8 @@ class StreamRoute:
             )
         ours: list[Any] = [dict(each or {}) for each in (self.config, configured)]
         # LangChain would make it a configurable key.
-        contexts = [each.pop("context", None) for each in ours]
+        context = merged_context(*(each.pop("context", None) for each in ours))
         config = merge_configs({"configurable": dict(configurable)}, *ours)
-        context = next((each for each in reversed(contexts) if each is not None), None)
         return {**config, "metadata": _copied(config["metadata"])}, context
 
     def input_schema(self, runnable: AnyRunnable) -> InputSchema:

@@ -203,6 +203,27 @@ async def test_a_function_in_a_thread_is_not_waited_for_beyond_the_run_s_time() 
     assert (found.status, found.json()["error"]["code"]) == (504, "timeout")
 
 
+@pytest.mark.parametrize("option", ["authorize", "configure", "runnable"])
+async def test_a_request_that_is_cancelled_waits_for_no_thread_and_begins_no_run(
+    option: str,
+) -> None:
+    """As hypercorn cancels a request when its client leaves."""
+    gates, ran = Gates(), threading.Event()
+    options: dict[str, Any] = {"runnable": RunnableLambda(lambda _: ran.set())}
+    app = StreamApp([_route("/x", gates, option, **options | {option: getattr(gates, option)})])
+    exchange = Exchange(app, "POST", "/x", {"question": "hi"}, headers=JSON)
+    task = asyncio.ensure_future(app(exchange.scope, exchange.received.get, exchange._send))
+    async with asyncio.timeout(5):
+        await gates.entered.wait()
+        task.cancel()
+        await asyncio.wait({task})
+    assert task.cancelled()
+    assert not exchange.messages
+    gates.open.set()
+    await app.aclose()
+    assert not ran.is_set()
+
+
 def _raising(error: Exception, *, on_loop: bool) -> Callable[[Any], Any]:
     def hook(_: Any) -> Any:
         raise error

@@ -116,6 +116,25 @@ async def test_a_graph_gets_the_context_that_the_server_sets(
     assert b'"user":"nobody"' in (await post(app, "/none", {"messages": []})).body
 
 
+async def test_a_client_s_context_never_replaces_the_server_s() -> None:
+    seen: list[Any] = []
+
+    def look(state: Named, runtime: Runtime[Any]) -> dict[str, Any]:
+        seen.append(runtime.context)
+        return {}
+
+    graph = StateGraph(Named).add_node("n", look).add_edge(START, "n").compile()
+    server: dict[str, Any] = {
+        "stream": {"context": {"c": "stream", "d": "stream", "e": "stream"}},
+        "config": {"context": {"d": "config", "e": "config"}},
+        "configure": lambda request: {"context": {"e": "configure"}},
+    }
+    route = StreamRoute("/x", graph, format="langgraph", configurable=tuple("abcde"), **server)
+    body = {"input": {"messages": []}, "context": dict.fromkeys("bcde", "client")}
+    assert (await post(StreamApp([route]), "/x", body)).status == 200
+    assert seen == [{"b": "client", "c": "stream", "d": "config", "e": "configure"}]
+
+
 async def test_a_batch_gets_the_context_too_and_no_stream_options() -> None:
     options: dict[str, Any] = {"stream": {"stream_mode": "updates"}, "format": "langserve"}
     app = StreamApp([StreamRoute("/x", GREETS, config={"context": {"name": "ann"}}, **options)])
