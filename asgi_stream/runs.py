@@ -141,9 +141,9 @@ class Run:
             narrated=self._narrated,
             configurable=request.config.get("configurable") or {},
         )
-        self.on_end: Callable[[], object] = lambda: None
+        self.on_end: Callable[[], None] | None = None
         """Called when the run and its clean-up have ended."""
-        self._own: set[Task[None]] = set()
+        self._going_on = 0
         self._task = self._spawn(self._produce())
 
     def leave(self) -> None:
@@ -160,15 +160,16 @@ class Run:
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        self._own.add(task)
+        self._going_on += 1
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: Task[None]) -> None:
         self._tasks.discard(task)
-        self._own.discard(task)
-        if not self._own:
-            self.on_end()
+        self._going_on -= 1
+        if not self._going_on and self.on_end is not None:
+            on_end, self.on_end = self.on_end, None
+            on_end()
 
     async def _produce(self) -> None:
         self._tracker.follow()
