@@ -414,11 +414,12 @@ async def test_a_finished_run_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     gc.collect()
     count = len(gc.get_objects())
-    for _ in range(50):
+    for _ in range(300):
         await post(app, "/", "x")
     gc.collect()
     assert asyncio.all_tasks() == before
-    assert len(gc.get_objects()) - count < 500
+    # The loop keeps up to a hundred timers that are cancelled, with what they belong to.
+    assert len(gc.get_objects()) - count < 1500
 
 
 async def test_a_run_gives_the_loop_back_while_it_works() -> None:
