@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import convert_to_messages
+from langchain_core.messages import BaseMessage, convert_to_messages
 from typing_extensions import is_typeddict
 
+from .coercion import arms, fields_of, is_list_of_messages
 from .errors import InvalidInput
-from .inputs import arms, fields_of, is_list_of_messages
 
 Message = Mapping[str, Any]
 
@@ -77,12 +77,16 @@ class Conversation:
         return self._words is None
 
     def _find_fields(self, wanted: Any) -> None:
-        lists = [name for name, type_ in self._fields.items() if _takes_messages(type_)]
+        lists = [
+            name
+            for name, type_ in self._fields.items()
+            if _takes_messages(type_) and not _is_turn(type_)
+        ]
         if len(lists) > 1 and "messages" not in lists:
             raise Ambiguous(f"its input has several lists of messages: {', '.join(lists)}")
         if lists:
             self._history = "messages" if "messages" in lists else lists[0]
-        texts = [name for name, type_ in self._fields.items() if type_ is str]
+        texts = [name for name, type_ in self._fields.items() if type_ is str or _is_turn(type_)]
         if is_typeddict(wanted) and lists:
             return
         if len(texts) > 1 and self._history != "messages":
@@ -95,6 +99,12 @@ class Conversation:
 
 def _takes_messages(type_: Any) -> bool:
     return any(is_list_of_messages(arm) for arm in arms(type_))
+
+
+def _is_turn(type_: Any) -> bool:
+    """Whether a field takes one turn, as a Runnable that keeps the history itself has it."""
+    members = arms(type_)
+    return _takes_messages(type_) and str in members and BaseMessage in members
 
 
 def _words_of(messages: Sequence[Message]) -> str:

@@ -1,28 +1,25 @@
 """What a Runnable takes: a client's plain data, checked, with messages where messages are wanted.
 
-No class is chosen by the client's data: messages are built by ``convert_to_messages``, everything
-else by the type that the route or the Runnable declares.
+No class is chosen by the client's data, but by the type that the route or the Runnable declares.
 """
 
 from __future__ import annotations
 
 import sys
-import types
 import typing
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import lru_cache
 from json import JSONDecoder
 from typing import Any, NotRequired, Required
 
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
-from .content import check_count, check_files
+from .coercion import coerced, is_list_of_messages
 from .errors import InvalidInput
 from .limits import Limits
 
@@ -74,7 +71,7 @@ class InputSchema:
         """
         if self._adapter is None:
             return value
-        value = _with_messages(value, self.wanted, "", limits or UNBOUNDED)
+        value = coerced(value, self.wanted, "", limits or UNBOUNDED)
         try:
             valid = self._adapter.validate_python(value)
         except ValidationError as failure:
@@ -234,6 +231,8 @@ def _is_model(wanted: Any) -> bool:
 
 def _as_mapping(valid: Any) -> Any:
     """A validated model or dataclass as the dict that chains and prompts take."""
+    if isinstance(valid, Serializable):
+        return valid  # LangChain's own: a message, a document, a prompt value
     if isinstance(valid, RootModel):
         return valid.root
     if isinstance(valid, BaseModel):
@@ -241,99 +240,3 @@ def _as_mapping(valid: Any) -> Any:
     if is_dataclass(valid) and not isinstance(valid, type):
         return {field.name: getattr(valid, field.name) for field in fields(valid)}
     return valid
-
-
-def _with_messages(value: Any, wanted: Any, path: str, limits: Limits) -> Any:
-    """`value` with message-likes made messages wherever `wanted` says messages."""
-    try:
-        members, hints = _members_and_fields(wanted)
-    except TypeError:  # what is annotated with cannot be hashed
-        members, hints = _members_and_fields.__wrapped__(wanted)
-    for is_list, is_message in members:
-        if is_list:
-            if isinstance(value, list):
-                check_count(path or "input", value, "messages", limits.messages)
-                made = [_message(item, f"{path}.{n}".lstrip(".")) for n, item in enumerate(value)]
-                return _with_few_files(made, path, limits)
-            # LangGraph takes one message for a list of one.
-            if isinstance(value, (str, dict)) and len(members) == 1:
-                return _with_few_files([_message(value, path)], path, limits)
-        if is_message and isinstance(value, (list, dict)):
-            return _with_few_files([_message(value, path)], path, limits)[0]
-    if not hints or not isinstance(value, dict):
-        return value
-    return {
-        name: _with_messages(inner, hints[name], f"{path}.{name}".lstrip("."), limits)
-        if name in hints
-        else inner
-        for name, inner in value.items()
-    }
-
-
-@lru_cache(maxsize=256)
-def _members_and_fields(wanted: Any) -> tuple[list[tuple[bool, bool]], dict[str, Any]]:
-    """For each member of a type whether it is a list of messages and a message; and its fields."""
-    wanted = _plain_type(wanted)
-    members = [(is_list_of_messages(arm), _is_message(arm)) for arm in arms(wanted)]
-    return members, fields_of(wanted)
-
-
-def _with_few_files(messages: list[BaseMessage], path: str, limits: Limits) -> list[BaseMessage]:
-    check_files(path or "input", (each.content for each in messages), limits.files)
-    return messages
-
-
-def _message(value: Any, path: str) -> Any:
-    try:
-        return convert_to_messages([value])[0]
-    except Exception:  # LangChain raises whatever it stumbles over
-        expected = (
-            'expected a message: ["human", "..."], {"role": ..., "content": ...} '
-            'or {"type": ..., "content": ...}'
-        )
-        path = path or "input"
-        raise InvalidInput(f"{path}: {expected}", fields={path: expected}) from None
-
-
-def fields_of(wanted: Any) -> dict[str, Any]:
-    """The fields of a model, a typed dict or a dataclass with their types; none of all else."""
-    if not isinstance(wanted, type):
-        return {}
-    if issubclass(wanted, BaseModel):
-        return {name: field.annotation for name, field in wanted.model_fields.items()}
-    if is_typeddict(wanted) or is_dataclass(wanted):
-        try:
-            return typing.get_type_hints(wanted)
-        except Exception:  # a name that only a type checker can see
-            return {}
-    return {}
-
-
-def _plain_type(wanted: Any) -> Any:
-    """`wanted` without ``Annotated``, ``Required`` and the like."""
-    while typing.get_origin(wanted) in (
-        typing.Annotated,
-        typing.Required,
-        typing.NotRequired,
-    ):
-        wanted = typing.get_args(wanted)[0]
-    return wanted
-
-
-def arms(wanted: Any) -> list[Any]:
-    """The members of a union, in depth; anything else is a union of itself."""
-    wanted = _plain_type(wanted)
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        return [arm for member in typing.get_args(wanted) for arm in arms(member)]
-    return [wanted]
-
-
-def _is_message(wanted: Any) -> bool:
-    return isinstance(wanted, type) and issubclass(wanted, BaseMessage)
-
-
-def is_list_of_messages(wanted: Any) -> bool:
-    origin = typing.get_origin(wanted)
-    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
-        return False
-    return any(_is_message(arm) for member in typing.get_args(wanted) for arm in arms(member))

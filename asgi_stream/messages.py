@@ -9,8 +9,19 @@ from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
+    AIMessageChunk,
     BaseMessage,
     BaseMessageChunk,
+    ChatMessage,
+    ChatMessageChunk,
+    FunctionMessage,
+    FunctionMessageChunk,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    SystemMessageChunk,
+    ToolMessage,
+    ToolMessageChunk,
     message_chunk_to_message,
 )
 from pydantic import BaseModel
@@ -31,6 +42,22 @@ REASONS = {
     "refusal": "content_filter",
 }
 """Why models say that they have stopped, in lower case, in the words of `ModelFinished`."""
+
+MESSAGES: Mapping[str, type[BaseMessage]] = {
+    "ai": AIMessage,
+    "chat": ChatMessage,
+    "function": FunctionMessage,
+    "human": HumanMessage,
+    "system": SystemMessage,
+    "tool": ToolMessage,
+    "AIMessageChunk": AIMessageChunk,
+    "ChatMessageChunk": ChatMessageChunk,
+    "FunctionMessageChunk": FunctionMessageChunk,
+    "HumanMessageChunk": HumanMessageChunk,
+    "SystemMessageChunk": SystemMessageChunk,
+    "ToolMessageChunk": ToolMessageChunk,
+}
+"""Messages by their ``type``: the only ones that are built from JSON."""
 
 NOT_STREAMED = frozenset({"nostream", "langsmith:nostream"})
 """Tags by which LangGraph keeps a model's text out of its own messages stream."""

@@ -1,9 +1,31 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.documents import Document
+from langchain_core.load import dumpd
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    AnyMessage,
+    BaseMessage,
+    BaseMessageChunk,
+    ChatMessage,
+    ChatMessageChunk,
+    FunctionMessage,
+    FunctionMessageChunk,
+    HumanMessage,
+    HumanMessageChunk,
+    RemoveMessage,
+    SystemMessage,
+    SystemMessageChunk,
+    ToolMessageChunk,
+    message_chunk_to_message,
+    messages_to_dict,
+)
+from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import (
     ConfigurableField,
@@ -16,8 +38,9 @@ from langgraph.graph import START, StateGraph, add_messages
 from pydantic import BaseModel
 
 from asgi_stream import Limits
+from asgi_stream.coercion import coerced
 from asgi_stream.errors import InvalidInput
-from asgi_stream.inputs import ConfigurableSchema, InputSchema, _with_messages
+from asgi_stream.inputs import ConfigurableSchema, InputSchema
 
 from .annotated import (
     Bare,
@@ -37,6 +60,8 @@ from .annotated import (
 )
 from .models import PROMPT, Scripted, chain_of
 
+USAGE: Any = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+CALL: Any = {"name": "f", "args": "{", "id": "c", "error": None, "type": "invalid_tool_call"}
 MODEL = Scripted(script=["x"])
 CHAIN = chain_of("x")
 HI = [HumanMessage("hi"), AIMessage("hello")]
@@ -180,7 +205,7 @@ def test_a_runnable_that_takes_the_class_gets_an_instance() -> None:
 
 
 def test_hints_that_cannot_be_read_are_no_hindrance() -> None:
-    assert _with_messages({"question": ["human", "x"]}, Hidden, "", Limits()) == {
+    assert coerced({"question": ["human", "x"]}, Hidden, "", Limits()) == {
         "question": ["human", "x"]
     }
 
@@ -254,3 +279,80 @@ def test_of_many_errors_that_would_not_count_the_first_do() -> None:
     assert schema.check(few) == few
     with pytest.raises(InvalidInput, match="Field required"):
         schema.check({"xs": [{}] * 1_001})
+
+
+def test_a_union_takes_a_list_one_message_or_text() -> None:
+    schema = InputSchema(RunnableLambda(takes_anything), str | BaseMessage | Sequence[BaseMessage])
+    assert schema.check([["human", "hi"]]) == [HumanMessage("hi")]
+    assert schema.check({"role": "user", "content": "hi"}) == HumanMessage("hi")
+    assert schema.check(["human", "hi"]) == HumanMessage("hi")
+    assert schema.check("hi") == "hi"
+
+
+def test_messages_are_made_in_nested_containers() -> None:
+    for wanted in (dict[str, list[BaseMessage]], list[dict[str, Sequence[BaseMessage]]] | None):
+        given: Any = {"a": [["human", "hi"]]}
+        made: Any = {"a": [HumanMessage("hi")]}
+        listed = wanted != dict[str, list[BaseMessage]]
+        schema = InputSchema(RunnableLambda(takes_anything), wanted)
+        assert schema.check([given] if listed else given) == ([made] if listed else made)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessageChunk("x", usage_metadata=USAGE),
+        HumanMessageChunk("x"),
+        SystemMessageChunk("x"),
+        ToolMessageChunk("x", tool_call_id="c"),
+        FunctionMessageChunk("x", name="f"),
+        ChatMessageChunk("x", role="critic"),
+        ChatMessage("x", role="critic"),
+        FunctionMessage("x", name="f"),
+        RemoveMessage("m"),
+        AIMessage("x", invalid_tool_calls=[CALL], usage_metadata=USAGE),
+    ],
+)
+def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMessage) -> None:
+    wanted = message_chunk_to_message(message) if isinstance(message, BaseMessageChunk) else message
+    for sent in (message.model_dump(), messages_to_dict([message])[0], dumpd(message)):
+        assert coerced([sent], Sequence[BaseMessage], "", Limits()) == [wanted]
+    assert coerced([AIMessageChunk("x").model_dump()], list[AIMessageChunk], "", Limits()) == [
+        AIMessageChunk("x")
+    ]
+
+
+def test_prompt_values_and_documents_are_built_where_a_type_names_them() -> None:
+    messages = {"messages": [{"type": "human", "content": "hi"}]}
+    assert InputSchema(MODEL).check(messages) == [HumanMessage("hi")]
+    chat = ChatPromptValue(messages=[HumanMessage("hi")])
+    assert coerced(messages, ChatPromptValue, "", Limits()) == chat
+    assert coerced(messages, PromptValue, "", Limits()) == chat
+    assert coerced("hi", StringPromptValue, "", Limits()) == StringPromptValue(text="hi")
+    assert coerced({"text": "hi"}, PromptValue, "", Limits()) == StringPromptValue(text="hi")
+    document = Document(page_content="p")
+    assert coerced([document.model_dump()], list[Document], "", Limits()) == [document]
+    assert coerced({"odd": 1}, Document, "", Limits()) == {"odd": 1}
+
+
+def test_what_another_member_of_a_union_takes_is_no_message() -> None:
+    assert coerced({"a": 1}, dict[str, int] | BaseMessage, "", Limits()) == {"a": 1}
+    assert coerced([1], list[int] | list[BaseMessage], "", Limits()) == [1]
+    assert coerced({"role": "user", "content": "hi"}, list[BaseMessage], "", Limits()) == [
+        HumanMessage("hi")
+    ]
+
+
+def test_a_message_with_openai_s_tool_calls_is_taken() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    sent = {"type": "ai", "content": "", "tool_calls": [call]}
+    [made] = coerced([sent], list[BaseMessage], "", Limits())
+    assert [each["name"] for each in made.tool_calls] == ["f"]
+
+
+def test_a_type_that_holds_itself_is_looked_at_once() -> None:
+    assert coerced([{"inner": [{}]}], list[Loop], "", Limits()) == [{"inner": [{}]}]
+
+
+class Loop(BaseModel):
+    inner: list[Loop] = []

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    ChatMessage,
-    ChatMessageChunk,
-    FunctionMessage,
-    FunctionMessageChunk,
-    HumanMessage,
-    HumanMessageChunk,
-    SystemMessage,
-    SystemMessageChunk,
-    ToolMessage,
-    ToolMessageChunk,
-)
 from langchain_core.prompt_values import PromptValue
 from pydantic import ValidationError
 
-MESSAGES: Mapping[str, type[BaseMessage]] = {
-    "ai": AIMessage,
-    "chat": ChatMessage,
-    "function": FunctionMessage,
-    "human": HumanMessage,
-    "system": SystemMessage,
-    "tool": ToolMessage,
-    "AIMessageChunk": AIMessageChunk,
-    "ChatMessageChunk": ChatMessageChunk,
-    "FunctionMessageChunk": FunctionMessageChunk,
-    "HumanMessageChunk": HumanMessageChunk,
-    "SystemMessageChunk": SystemMessageChunk,
-    "ToolMessageChunk": ToolMessageChunk,
-}
+from ..messages import MESSAGES
 
 
 def revived(value: Any) -> Any:

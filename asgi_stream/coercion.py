@@ -1,0 +1,335 @@
+"""A client's plain data as the LangChain objects that a declared type wants.
+
+The type decides what is built, never the client's data: messages where it wants messages, prompt
+values where it wants those, and LangChain's own data classes (`DATA`). Nothing else is built.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from functools import lru_cache
+from typing import Any
+
+from langchain_core.agents import AgentAction, AgentActionMessageLog, AgentFinish, AgentStep
+from langchain_core.documents import Document
+from langchain_core.messages import BaseMessage, BaseMessageChunk, convert_to_messages
+from langchain_core.outputs import (
+    ChatGeneration,
+    ChatGenerationChunk,
+    ChatResult,
+    Generation,
+    GenerationChunk,
+    LLMResult,
+)
+from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+from pydantic import BaseModel, ValidationError
+from typing_extensions import is_typeddict
+
+from .content import check_count, check_files, refused
+from .limits import Limits
+from .messages import MESSAGES, whole
+
+DATA = (
+    *(AgentAction, AgentActionMessageLog, AgentFinish, AgentStep),
+    *(ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult),
+    Document,
+)
+"""Data classes of LangChain that are built where a type names exactly them."""
+
+EXPECTED = (
+    'expected a message: ["human", "..."], {"role": ..., "content": ...} '
+    'or {"type": ..., "content": ...}'
+)
+OF_CLASS = {kind.__name__: name for name, kind in MESSAGES.items()} | {"RemoveMessage": "remove"}
+"""The ``type`` of a message by its class's name, which LangChain's constructor objects have."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What the members of a type are, as far as LangChain's objects are concerned.
+
+    Attributes:
+        messages: One is a list of messages.
+        message: One is a message.
+        keeps_chunks: Its messages are chunks, and nothing else.
+        alone: The list of messages is the only member, except None.
+        takes_dict: A member besides messages takes an object.
+        takes_list: A member besides messages takes an array.
+        takes_text: A member takes text.
+        built: Members that are prompt values or of `DATA`.
+        items: The item types of other arrays that hold LangChain's objects.
+        values: The value types of mappings that hold LangChain's objects.
+        fields: The fields of models, typed dicts and dataclasses.
+    """
+
+    messages: bool
+    message: bool
+    keeps_chunks: bool
+    alone: bool
+    takes_dict: bool
+    takes_list: bool
+    takes_text: bool
+    built: tuple[Any, ...]
+    items: tuple[Any, ...]
+    values: tuple[Any, ...]
+    fields: tuple[dict[str, Any], ...]
+
+
+def coerced(value: Any, wanted: Any, path: str, limits: Limits) -> Any:
+    """`value` with LangChain's objects wherever `wanted` says so.
+
+    Args:
+        value: Plain data, as JSON has it.
+        wanted: The type of the value.
+        path: Where it is in the input, for errors.
+        limits: Bounds of its messages.
+
+    Raises:
+        InvalidInput: A message is none, or there are too many messages or files.
+    """
+    try:
+        shape = _shape(wanted)
+    except TypeError:  # what is annotated with cannot be hashed
+        shape = _shape.__wrapped__(wanted)
+    if isinstance(value, str):
+        return _text(value, shape, path, limits)
+    if isinstance(value, list):
+        return _array(value, shape, path, limits)
+    return _object(value, shape, path, limits) if isinstance(value, dict) else value
+
+
+def _text(value: str, shape: _Shape, path: str, limits: Limits) -> Any:
+    if shape.messages and shape.alone:
+        return [_message(value, shape, path, limits)]
+    built = [kind for kind in shape.built if issubclass(StringPromptValue, kind)]
+    return StringPromptValue(text=value) if built and not shape.takes_text else value
+
+
+def _array(value: list[Any], shape: _Shape, path: str, limits: Limits) -> Any:
+    if shape.message and (_is_pair(value) or not (shape.messages or shape.takes_list)):
+        return _message(value, shape, path, limits)
+    prompt = _prompt_kind(shape)
+    if shape.messages or prompt:
+        check_count(path or "input", value, "messages", limits.messages)
+        try:
+            made = [_converted(each, shape, _below(path, n)) for n, each in enumerate(value)]
+        except Exception:
+            if shape.takes_list:
+                return _each(value, shape, path, limits)
+            raise
+        check_files(path or "input", (each.content for each in made), limits.files)
+        return prompt(messages=made) if prompt and not shape.messages else made
+    return _each(value, shape, path, limits)
+
+
+def _each(value: list[Any], shape: _Shape, path: str, limits: Limits) -> list[Any]:
+    for item in shape.items[:1]:
+        value = [coerced(each, item, _below(path, n), limits) for n, each in enumerate(value)]
+    return value
+
+
+def _object(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> Any:
+    prompt = _prompt_kind(shape)
+    if isinstance(value.get("messages"), list) and prompt and set(value) <= {"messages", "type"}:
+        return _array(value["messages"], shape, _below(path, "messages"), limits)
+    wants_text = any(issubclass(StringPromptValue, kind) for kind in shape.built)
+    if wants_text and isinstance(value.get("text"), str) and set(value) <= {"text", "type"}:
+        return StringPromptValue(text=value["text"])
+    for kind in shape.built:
+        try:
+            return kind.model_validate(value)
+        except (ValidationError, NotImplementedError, TypeError):
+            continue  # another member's
+    if shape.message or (shape.messages and shape.alone):
+        try:
+            made = _message(value, shape, path, limits)
+        except Exception:
+            if not shape.takes_dict:
+                raise
+        else:
+            return made if shape.message else [made]
+    for hints in _fitting(value, shape):
+        value = {
+            name: coerced(inner, hints[name], _below(path, name), limits)
+            if name in hints
+            else inner
+            for name, inner in value.items()
+        }
+    return value
+
+
+def _fitting(value: dict[str, Any], shape: _Shape) -> Iterator[dict[str, Any]]:
+    """The types of an object's fields: of the member that has most of them, or a mapping's."""
+    if shape.fields:
+        yield max(shape.fields, key=lambda hints: len(hints.keys() & value.keys()))
+    elif shape.values:
+        yield dict.fromkeys(value, shape.values[0])
+
+
+def _prompt_kind(shape: _Shape) -> Any:
+    """The class of a conversation as a prompt value that is wanted, or None."""
+    for kind in shape.built:
+        if issubclass(kind, ChatPromptValue):
+            return kind
+    return ChatPromptValue if PromptValue in shape.built else None
+
+
+def _below(path: str, part: str | int) -> str:
+    return f"{path}.{part}".lstrip(".")
+
+
+def _is_pair(value: list[Any]) -> bool:
+    """Whether an array is one message as a role and its content."""
+    return len(value) == 2 and isinstance(value[0], str) and value[0] in ROLES
+
+
+ROLES = frozenset({"ai", "assistant", "developer", "human", "system", "user"})
+
+
+def _message(value: Any, shape: _Shape, path: str, limits: Limits) -> BaseMessage:
+    made = _converted(value, shape, path)
+    check_files(path or "input", (made.content,), limits.files)
+    return made
+
+
+def _converted(value: Any, shape: _Shape, path: str) -> BaseMessage:
+    try:
+        made = message_of(value)
+    except Exception:  # LangChain raises whatever it stumbles over
+        raise refused(path or "input", EXPECTED) from None
+    return made if shape.keeps_chunks else whole(made)
+
+
+def message_of(value: Any) -> BaseMessage:
+    """A message from what LangChain's clients send for one.
+
+    Messages of any class in `MESSAGES` as pydantic and as ``messages_to_dict`` write them, the
+    constructor objects of LangChain's own serializer, and all that ``convert_to_messages`` takes.
+
+    Raises:
+        Exception: It is no message; LangChain raises errors of many kinds.
+    """
+    if isinstance(value, dict):
+        value = _flat(value)
+        name = value.get("type")
+        kind = MESSAGES.get(name) if isinstance(name, str) else None
+        if kind is not None and "content" in value and value.keys() <= kind.model_fields.keys():
+            try:
+                return kind.model_validate(value)
+            except Exception:
+                pass  # OpenAI's tool calls, for one, or no content
+    return convert_to_messages([value])[0]
+
+
+def _flat(value: dict[str, Any]) -> dict[str, Any]:
+    """A message as one flat object, where a client has sent it in an envelope."""
+    name, kwargs, data = value.get("id"), value.get("kwargs"), value.get("data")
+    if value.get("lc") == 1 and isinstance(name, list) and name and isinstance(kwargs, dict):
+        return {**kwargs, "type": OF_CLASS[name[-1]]}
+    if isinstance(data, dict) and "content" not in value and isinstance(value.get("type"), str):
+        return {**data, "type": value["type"]}
+    return value
+
+
+def _shape_of(wanted: Any) -> _Shape:
+    members = [arm for arm in arms(wanted) if arm is not type(None)]
+    kinds = [arm for arm in members if isinstance(arm, type) and typing.get_origin(arm) is None]
+    lists = [arm for arm in members if is_list_of_messages(arm)]
+    said = [arm for arm in kinds if issubclass(arm, BaseMessage)]
+    said += [arm for each in lists for item in typing.get_args(each) for arm in arms(item)]
+    said = [arm for arm in said if isinstance(arm, type)]
+    others = [arm for arm in members if arm not in lists and not _is_message(arm)]
+    built = [arm for arm in kinds if arm in DATA or issubclass(arm, PromptValue)]
+    holding = [arm for arm in others if typing.get_args(arm) and _holds(arm, set())]
+    arrays = [arm for arm in holding if _is_array(arm)]
+    mappings = [arm for arm in holding if _is_mapping(arm)]
+    return _Shape(
+        messages=bool(lists),
+        message=any(map(_is_message, members)),
+        keeps_chunks=bool(said) and all(issubclass(arm, BaseMessageChunk) for arm in said),
+        alone=members == lists,
+        takes_dict=any(arm is Any or _is_mapping(arm) or bool(fields_of(arm)) for arm in others),
+        takes_list=any(arm is Any or _is_array(arm) for arm in others),
+        takes_text=any(arm in (str, Any) for arm in others),
+        built=tuple(built),
+        items=tuple(typing.get_args(arm)[0] for arm in arrays),
+        values=tuple(typing.get_args(arm)[-1] for arm in mappings),
+        fields=tuple(fields_of(arm) for arm in others if arm not in built and fields_of(arm)),
+    )
+
+
+_shape = lru_cache(maxsize=256)(_shape_of)
+
+
+def _holds(wanted: Any, seen: set[int]) -> bool:
+    """Whether a type has LangChain's objects anywhere in it; large arrays of others are no work."""
+    if id(wanted) in seen:
+        return False
+    seen.add(id(wanted))
+    for arm in arms(wanted):
+        plain = isinstance(arm, type) and typing.get_origin(arm) is None
+        if plain and (issubclass(arm, (BaseMessage, PromptValue)) or arm in DATA):
+            return True
+        inner = (*typing.get_args(arm), *fields_of(arm).values())
+        if any(_holds(each, seen) for each in inner):
+            return True
+    return False
+
+
+def _is_array(wanted: Any) -> bool:
+    kind = typing.get_origin(wanted) or wanted
+    if not isinstance(kind, type) or issubclass(kind, (str, bytes)):
+        return False
+    return issubclass(kind, (Sequence, typing.AbstractSet))
+
+
+def _is_mapping(wanted: Any) -> bool:
+    kind = typing.get_origin(wanted) or wanted
+    return isinstance(kind, type) and issubclass(kind, Mapping)
+
+
+def fields_of(wanted: Any) -> dict[str, Any]:
+    """The fields of a model, a typed dict or a dataclass with their types; none of all else."""
+    if not isinstance(wanted, type) or typing.get_origin(wanted) is not None:
+        return {}
+    if issubclass(wanted, BaseModel):
+        return {name: field.annotation for name, field in wanted.model_fields.items()}
+    if is_typeddict(wanted) or is_dataclass(wanted):
+        try:
+            return typing.get_type_hints(wanted)
+        except Exception:  # a name that only a type checker can see
+            return {}
+    return {}
+
+
+def _plain_type(wanted: Any) -> Any:
+    """`wanted` without ``Annotated``, ``Required`` and the like."""
+    while typing.get_origin(wanted) in (
+        typing.Annotated,
+        typing.Required,
+        typing.NotRequired,
+    ):
+        wanted = typing.get_args(wanted)[0]
+    return wanted
+
+
+def arms(wanted: Any) -> list[Any]:
+    """The members of a union, in depth; anything else is a union of itself."""
+    wanted = _plain_type(wanted)
+    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+        return [arm for member in typing.get_args(wanted) for arm in arms(member)]
+    return [wanted]
+
+
+def _is_message(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, BaseMessage)
+
+
+def is_list_of_messages(wanted: Any) -> bool:
+    origin = typing.get_origin(wanted)
+    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return False
+    return any(_is_message(arm) for member in typing.get_args(wanted) for arm in arms(member))
