@@ -26,6 +26,7 @@ from .events import (
     TextDelta,
 )
 from .graphs import Shape, stream_writer, without
+from .inputs import schema_of_declared
 from .listener import Listener
 from .messages import added, whole
 from .narrator import Narrator
@@ -91,10 +92,16 @@ def with_tools(
 
 
 def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:
-    """The JSON Schema of the Runnable's ``input``, ``output`` or ``config``."""
-    if part == "config":
-        return runnable.config_schema(include=["configurable"]).model_json_schema()
-    return runnable.get_input_jsonschema() if part == "input" else runnable.get_output_jsonschema()
+    """The JSON Schema of the Runnable's ``input``, ``output`` or ``config``; ``{}`` if unknown."""
+    try:
+        if part == "config":
+            return runnable.config_schema(include=["configurable"]).model_json_schema()
+        if part == "input":
+            return runnable.get_input_jsonschema()
+        return runnable.get_output_jsonschema()
+    except Exception:  # types that pydantic has no schema for
+        declared = getattr(runnable, f"{part.title()}Type", None)
+        return {} if declared is None else schema_of_declared(declared)
 
 
 class Run:

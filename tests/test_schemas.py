@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, TypedDict
 
 import pytest
@@ -23,6 +23,7 @@ from asgi_stream.events import RunError
 from asgi_stream.formats import Asked
 from asgi_stream.inputs import schema_of_declared
 from asgi_stream.openapi import document
+from asgi_stream.runs import schema_of
 from asgi_stream.schemas import (
     DEFINITIONS,
     configurable_of,
@@ -258,3 +259,10 @@ def test_every_status_has_its_errors() -> None:
     found = statuses()
     assert list(found) == sorted(found)
     assert {kind.code for kind in found[503]} >= {"shutdown", "too_many_runs"}
+
+
+def test_a_schema_that_pydantic_cannot_make_is_what_the_type_says_or_empty() -> None:
+    for part, value in (("input", int), ("output", SimpleNamespace)):
+        broken: Any = SimpleNamespace(**{f"{part.title()}Type": value})
+        assert schema_of(broken, part) == ({"type": "integer"} if value is int else {})
+    assert schema_of(SimpleNamespace(), "config") == {}  # type: ignore[arg-type]
