@@ -301,15 +301,15 @@ def test_messages_are_made_in_nested_containers() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        AIMessageChunk("x", usage_metadata=USAGE),
-        HumanMessageChunk("x"),
-        SystemMessageChunk("x"),
-        ToolMessageChunk("x", tool_call_id="c"),
-        FunctionMessageChunk("x", name="f"),
-        ChatMessageChunk("x", role="critic"),
-        ChatMessage("x", role="critic"),
-        FunctionMessage("x", name="f"),
-        RemoveMessage("m"),
+        AIMessageChunk(content="x", usage_metadata=USAGE),
+        HumanMessageChunk(content="x"),
+        SystemMessageChunk(content="x"),
+        ToolMessageChunk(content="x", tool_call_id="c"),
+        FunctionMessageChunk(content="x", name="f"),
+        ChatMessageChunk(content="x", role="critic"),
+        ChatMessage(content="x", role="critic"),
+        FunctionMessage(content="x", name="f"),
+        RemoveMessage(id="m"),
         AIMessage("x", invalid_tool_calls=[CALL], usage_metadata=USAGE),
     ],
 )
@@ -317,9 +317,9 @@ def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMe
     wanted = message_chunk_to_message(message) if isinstance(message, BaseMessageChunk) else message
     for sent in (message.model_dump(), messages_to_dict([message])[0], dumpd(message)):
         assert coerced([sent], Sequence[BaseMessage], "", Limits()) == [wanted]
-    assert coerced([AIMessageChunk("x").model_dump()], list[AIMessageChunk], "", Limits()) == [
-        AIMessageChunk("x")
-    ]
+    assert coerced(
+        [AIMessageChunk(content="x").model_dump()], list[AIMessageChunk], "", Limits()
+    ) == [AIMessageChunk(content="x")]
 
 
 def test_prompt_values_and_documents_are_built_where_a_type_names_them() -> None:
