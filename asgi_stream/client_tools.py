@@ -20,9 +20,9 @@ from pydantic import TypeAdapter, ValidationError
 from .conversations import Ambiguous
 from .errors import InvalidRequest, listed
 from .formats import Call
-from .inputs import fields_of
 from .routes import StreamRoute
 from .runs import with_tools
+from .type_hints import fields_of
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable

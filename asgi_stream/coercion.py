@@ -6,10 +6,9 @@ values where it wants those, and LangChain's own data classes (`DATA`). Nothing 
 
 from __future__ import annotations
 
-import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,11 +25,11 @@ from langchain_core.outputs import (
 )
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from pydantic import BaseModel, ValidationError
-from typing_extensions import is_typeddict
 
 from .content import check_count, check_files, refused
 from .limits import Limits
 from .messages import MESSAGES, whole
+from .type_hints import arms, fields_of, is_array, is_list_of_messages, is_mapping, is_message
 
 DATA = (
     *(AgentAction, AgentActionMessageLog, AgentFinish, AgentStep),
@@ -60,7 +59,7 @@ class _Shape:
         takes_list: A member besides messages takes an array.
         takes_text: A member takes text.
         built: Members that are prompt values or of `DATA`.
-        items: The item types of other arrays that hold LangChain's objects.
+        items: The item types of other arrays that hold LangChain's objects; several of a tuple.
         values: The value types of mappings that hold LangChain's objects.
         fields: The fields of models, typed dicts and dataclasses.
     """
@@ -73,7 +72,7 @@ class _Shape:
     takes_list: bool
     takes_text: bool
     built: tuple[Any, ...]
-    items: tuple[Any, ...]
+    items: tuple[tuple[Any, ...], ...]
     values: tuple[Any, ...]
     fields: tuple[dict[str, Any], ...]
 
@@ -126,23 +125,35 @@ def _array(value: list[Any], shape: _Shape, path: str, limits: Limits) -> Any:
 
 
 def _each(value: list[Any], shape: _Shape, path: str, limits: Limits) -> list[Any]:
-    for item in shape.items[:1]:
-        value = [coerced(each, item, _below(path, n), limits) for n, each in enumerate(value)]
+    for items in shape.items[:1]:
+        if len(items) != len(value):
+            items = items[:1] * len(value)
+        value = [
+            coerced(each, item, _below(path, n), limits)
+            for n, (each, item) in enumerate(zip(value, items, strict=True))
+        ]
     return value
 
 
 def _object(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> Any:
     prompt = _prompt_kind(shape)
-    if isinstance(value.get("messages"), list) and prompt and set(value) <= {"messages", "type"}:
+    state = any("messages" in hints for hints in shape.fields)
+    if isinstance(value.get("messages"), list) and prompt and not state:
         return _array(value["messages"], shape, _below(path, "messages"), limits)
     wants_text = any(issubclass(StringPromptValue, kind) for kind in shape.built)
     if wants_text and isinstance(value.get("text"), str) and set(value) <= {"text", "type"}:
         return StringPromptValue(text=value["text"])
     for kind in shape.built:
+        if issubclass(kind, PromptValue):
+            continue
         try:
-            return kind.model_validate(value)
+            made = kind.model_validate(value)
         except (ValidationError, NotImplementedError, TypeError):
             continue  # another member's
+        held = list(_messages_in(made))
+        check_count(path or "input", held, "messages", limits.messages)
+        check_files(path or "input", (each.content for each in held), limits.files)
+        return made
     if shape.message or (shape.messages and shape.alone):
         try:
             made = _message(value, shape, path, limits)
@@ -167,6 +178,17 @@ def _fitting(value: dict[str, Any], shape: _Shape) -> Iterator[dict[str, Any]]:
         yield max(shape.fields, key=lambda hints: len(hints.keys() & value.keys()))
     elif shape.values:
         yield dict.fromkeys(value, shape.values[0])
+
+
+def _messages_in(made: Any) -> Iterator[BaseMessage]:
+    """The messages in one of `DATA`."""
+    if isinstance(made, BaseMessage):
+        yield made
+    elif isinstance(made, (list, tuple)):
+        for each in made:
+            yield from _messages_in(each)
+    elif isinstance(made, BaseModel):
+        yield from _messages_in(list(vars(made).values()))
 
 
 def _prompt_kind(shape: _Shape) -> Any:
@@ -241,21 +263,21 @@ def _shape_of(wanted: Any) -> _Shape:
     said = [arm for arm in kinds if issubclass(arm, BaseMessage)]
     said += [arm for each in lists for item in typing.get_args(each) for arm in arms(item)]
     said = [arm for arm in said if isinstance(arm, type)]
-    others = [arm for arm in members if arm not in lists and not _is_message(arm)]
+    others = [arm for arm in members if arm not in lists and not is_message(arm)]
     built = [arm for arm in kinds if arm in DATA or issubclass(arm, PromptValue)]
     holding = [arm for arm in others if typing.get_args(arm) and _holds(arm, set())]
-    arrays = [arm for arm in holding if _is_array(arm)]
-    mappings = [arm for arm in holding if _is_mapping(arm)]
+    arrays = [arm for arm in holding if is_array(arm)]
+    mappings = [arm for arm in holding if is_mapping(arm)]
     return _Shape(
         messages=bool(lists),
-        message=any(map(_is_message, members)),
+        message=any(map(is_message, members)),
         keeps_chunks=bool(said) and all(issubclass(arm, BaseMessageChunk) for arm in said),
         alone=members == lists,
-        takes_dict=any(arm is Any or _is_mapping(arm) or bool(fields_of(arm)) for arm in others),
-        takes_list=any(arm is Any or _is_array(arm) for arm in others),
+        takes_dict=any(arm is Any or is_mapping(arm) or bool(fields_of(arm)) for arm in others),
+        takes_list=any(arm is Any or is_array(arm) for arm in others),
         takes_text=any(arm in (str, Any) for arm in others),
         built=tuple(built),
-        items=tuple(typing.get_args(arm)[0] for arm in arrays),
+        items=tuple(typing.get_args(arm) for arm in arrays),
         values=tuple(typing.get_args(arm)[-1] for arm in mappings),
         fields=tuple(fields_of(arm) for arm in others if arm not in built and fields_of(arm)),
     )
@@ -277,59 +299,3 @@ def _holds(wanted: Any, seen: set[int]) -> bool:
         if any(_holds(each, seen) for each in inner):
             return True
     return False
-
-
-def _is_array(wanted: Any) -> bool:
-    kind = typing.get_origin(wanted) or wanted
-    if not isinstance(kind, type) or issubclass(kind, (str, bytes)):
-        return False
-    return issubclass(kind, (Sequence, typing.AbstractSet))
-
-
-def _is_mapping(wanted: Any) -> bool:
-    kind = typing.get_origin(wanted) or wanted
-    return isinstance(kind, type) and issubclass(kind, Mapping)
-
-
-def fields_of(wanted: Any) -> dict[str, Any]:
-    """The fields of a model, a typed dict or a dataclass with their types; none of all else."""
-    if not isinstance(wanted, type) or typing.get_origin(wanted) is not None:
-        return {}
-    if issubclass(wanted, BaseModel):
-        return {name: field.annotation for name, field in wanted.model_fields.items()}
-    if is_typeddict(wanted) or is_dataclass(wanted):
-        try:
-            return typing.get_type_hints(wanted)
-        except Exception:  # a name that only a type checker can see
-            return {}
-    return {}
-
-
-def _plain_type(wanted: Any) -> Any:
-    """`wanted` without ``Annotated``, ``Required`` and the like."""
-    while typing.get_origin(wanted) in (
-        typing.Annotated,
-        typing.Required,
-        typing.NotRequired,
-    ):
-        wanted = typing.get_args(wanted)[0]
-    return wanted
-
-
-def arms(wanted: Any) -> list[Any]:
-    """The members of a union, in depth; anything else is a union of itself."""
-    wanted = _plain_type(wanted)
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        return [arm for member in typing.get_args(wanted) for arm in arms(member)]
-    return [wanted]
-
-
-def _is_message(wanted: Any) -> bool:
-    return isinstance(wanted, type) and issubclass(wanted, BaseMessage)
-
-
-def is_list_of_messages(wanted: Any) -> bool:
-    origin = typing.get_origin(wanted)
-    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
-        return False
-    return any(_is_message(arm) for member in typing.get_args(wanted) for arm in arms(member))

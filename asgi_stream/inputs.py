@@ -19,9 +19,10 @@ from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
-from .coercion import coerced, is_list_of_messages
+from .coercion import coerced
 from .errors import InvalidInput
 from .limits import Limits
+from .type_hints import is_list_of_messages
 
 MOST_TOLD = 5
 MOST_READ = 1_000

@@ -25,6 +25,7 @@ from langchain_core.messages import (
     message_chunk_to_message,
     messages_to_dict,
 )
+from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import (
@@ -320,6 +321,41 @@ def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMe
     assert coerced(
         [AIMessageChunk(content="x").model_dump()], list[AIMessageChunk], "", Limits()
     ) == [AIMessageChunk(content="x")]
+
+
+def test_what_is_built_is_bounded_as_a_conversation_is() -> None:
+    limits = Limits(messages=2)
+    one = {"type": "human", "content": "hi"}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    for more in ({}, {"x": 1}, {"type": "ChatPromptValue"}):
+        schema = InputSchema(MODEL)
+        assert schema.check({"messages": [one] * 2, **more}, limits) == [HumanMessage("hi")] * 2
+        with pytest.raises(InvalidInput, match="messages"):
+            schema.check({"messages": [one] * 3, **more}, limits)
+    generation = {"message": {"type": "ai", "content": "x"}}
+    for wanted, given in (
+        (ChatResult, {"generations": [generation] * 3}),
+        (LLMResult, {"generations": [[generation]] * 3}),
+    ):
+        made = coerced(given, wanted, "", Limits(messages=3))
+        assert isinstance(made, wanted)
+        with pytest.raises(InvalidInput, match="messages"):
+            coerced(given, wanted, "", limits)
+    shown = {"message": {"type": "ai", "content": [image] * 2}, "text": ""}
+    with pytest.raises(InvalidInput, match="file"):
+        coerced(shown, ChatGeneration, "", Limits(files=1))
+
+
+def test_each_part_of_a_tuple_has_its_type() -> None:
+    wanted = tuple[int, list[BaseMessage], Document]
+    given: Any = [1, [["human", "hi"]], {"page_content": "x"}]
+    made = coerced(given, wanted, "", Limits())
+    assert made == [1, [HumanMessage("hi")], Document("x")]
+    assert coerced([["human", "hi"]] * 2, tuple[BaseMessage, ...], "", Limits()) == [
+        HumanMessage("hi"),
+        HumanMessage("hi"),
+    ]
+    assert coerced([1], wanted, "", Limits()) == [1]
 
 
 def test_prompt_values_and_documents_are_built_where_a_type_names_them() -> None:
