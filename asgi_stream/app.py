@@ -26,6 +26,7 @@ from .errors import (
 )
 from .formats import Document
 from .hosts import ForeignHost
+from .limits import Limits
 from .loops import OnLoop
 from .outbox import Outbox
 from .pages import Pages
@@ -33,6 +34,7 @@ from .playground import traces
 from .prepare import Prepared, prepare
 from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
+from .request_body import RequestBody
 from .requests import ClientDisconnect, StreamRequest, check_origin
 from .respond import respond
 from .route_file import read_table
@@ -49,6 +51,9 @@ __all__ = ["StreamApp", "StreamMiddleware"]
 
 CLEAN_UP_SECONDS = 1.0
 """How much longer than a run's grace its end is waited for."""
+
+RECEIVE_SECONDS = Limits().receive
+"""How long a body may take to arrive that no route reads."""
 
 
 class StreamApp:
@@ -114,7 +119,7 @@ class StreamApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await self._http(scope, receive, send)
+                await self._http(scope, RequestBody(scope, receive, send, RECEIVE_SECONDS))
             case "lifespan":
                 await self._lifespan(receive, send)
             case "websocket":
@@ -198,7 +203,8 @@ class StreamApp:
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _http(self, scope: Scope, body: RequestBody) -> None:
+        receive, send = body.receive, body.send
         if not self._pages.allow_host(scope):
             await refuse(ForeignHost(), scope, receive, send)
             return None
@@ -206,6 +212,7 @@ class StreamApp:
             route, endpoint = self._table.find(scope)
         except (MethodNotAllowed, NotFound) as error:
             return await self._elsewhere(error, scope, receive, send)
+        body.seconds = route.limits.receive
         if scope["method"] == "HEAD":
             kind = route.format_class.media_type
             answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
@@ -226,7 +233,7 @@ class StreamApp:
             found.place = place_of(found.run_id, seen_path(request), endpoint)
         here.streams.add(found)
         try:
-            await respond(found, route, scope, receive, send)
+            await respond(found, route, scope, *body.direct())
         finally:
             here.streams.discard(found)
             found.leave()

@@ -139,7 +139,7 @@ class StreamRequest(Request):
                     if limit is not None and len(self._parts) > limit:
                         raise _too_large(limit)
         except TimeoutError:
-            raise BodyTimeout(headers={"Connection": "close"}) from None
+            raise BodyTimeout from None
         whole, self._parts = bytes(self._parts), bytearray()
         return whole
 
@@ -273,6 +273,4 @@ def _number(text: str) -> int:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        f"The request's body has more than {limit} bytes.", headers={"Connection": "close"}
-    )
+    return BodyTooLarge(f"The request's body has more than {limit} bytes.")

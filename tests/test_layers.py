@@ -16,6 +16,7 @@ LAYERS = [
         "hooks",
         "limits",
         "lzstring",
+        "request_body",
         "serialize",
         "importer",
         "shutdown",
