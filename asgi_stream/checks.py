@@ -26,7 +26,7 @@ METHODS = ("GET", "POST")
 WORDS = ("methods", "answer", "configurable")
 FUNCTIONS = ("configure", "conversation", "authorize")
 MAPPINGS = ("config", "stream", "errors")
-SETTLED = ("format_class", "runnables", "kept", "schemas", "without_tools", *WORDS)
+SETTLED = ("format_class", "runnables", "kept", "schemas", "said", *WORDS)
 """What is made of a route's options."""
 
 
@@ -46,7 +46,7 @@ class Checked:
         self.runnables: Mapping[str, Any] = {}
         self.kept: Resume | None = None
         self.schemas: list[tuple[Any, tuple[InputSchema, ConfigurableSchema]]] = []
-        self.without_tools: set[str] = set()
+        self.said: set[str] = set()
         self.methods: Sequence[str] = ()
         self.answer: Sequence[str] = ()
         self.configurable: Sequence[str] = ()
@@ -129,6 +129,8 @@ class Checked:
                 yield f"filter: the {route.format} format has no events to filter"
         if route.conversation is not None and not kind.converses:
             yield f"conversation: the {route.format} format takes an input"
+        if not isinstance(route.system_messages, bool | None):
+            yield f"system_messages must be True, False or None, not {route.system_messages!r}"
         if self.answer and TextDelta not in kind.wants:
             yield f"answer: the {route.format} format is not made of answers"
 

@@ -105,9 +105,12 @@ def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> d
     fields = fields_of(route.input_schema(runnable).wanted)
     tools = [_plain(tool["function"]) for tool in call.tools or ()]
     given: dict[str, Any] = {} if call.tools is None else {"tools": tools}
+    if call.context:
+        given["context"] = list(call.context)
     for name, member in (("copilotkit", "actions"), ("ag-ui", "tools")):
         known = call.state.get(name)
-        given[name] = {**(known if isinstance(known, Mapping) else {}), member: tools}
+        more = known if isinstance(known, Mapping) else {}
+        given[name] = {**more, member: tools, "context": list(call.context)}
     return {
         name: given[name] for name in given if name in fields and _fits(given[name], fields[name])
     }
@@ -136,9 +139,8 @@ def _fits(value: Any, wanted: Any) -> bool:
 def _log_once(
     route: StreamRoute, runnable: Runnable[Any, Any], model: str, names: list[str]
 ) -> None:
-    if model in route.without_tools:
+    if not route.says_first(f"tools {model}"):
         return
-    route.without_tools.add(model)
     logger.warning(
         "route %s: %s cannot take the tools of its clients (%s) and runs without them; a chat"
         " model can, and a graph whose input has the field tools, copilotkit or ag-ui",

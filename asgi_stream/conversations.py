@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
 from typing import Any
 
 from langchain_core.messages import BaseMessage, convert_to_messages
@@ -28,13 +29,14 @@ class Conversation:
 
     Args:
         wanted: The type of the Runnable's input.
-        made: The route's own way: a function of LangChain's messages.
+        made: The route's own way: a function of LangChain's messages, or of these and the
+            `asgi_stream.formats.Call` that they came with.
 
     Raises:
         Ambiguous: The type leaves it open, and there is no function.
     """
 
-    def __init__(self, wanted: Any, made: Callable[[list[Any]], Any] | None = None) -> None:
+    def __init__(self, wanted: Any, made: Callable[..., Any] | None = None) -> None:
         self._made = made
         self._whole = made is not None or wanted is Any
         self._fields = fields_of(wanted)
@@ -49,8 +51,15 @@ class Conversation:
         else:
             self._words = ""
 
-    def input_for(self, messages: Sequence[Message], state: Mapping[str, Any]) -> Any:
+    def input_for(
+        self, messages: Sequence[Message], state: Mapping[str, Any], call: Any = None
+    ) -> Any:
         """The input, not yet checked.
+
+        Args:
+            messages: The conversation.
+            state: Fields of the input beside it.
+            call: What a function of two arguments gets besides the messages.
 
         Raises:
             InvalidInput: The conversation does not fit the Runnable.
@@ -58,7 +67,8 @@ class Conversation:
         if not messages and not state:
             raise _refused("it has none")
         if self._made is not None:
-            return self._made(_as_langchain_has_them(messages))
+            made = _as_langchain_has_them(messages)
+            return self._made(made, call) if _takes_two(self._made) else self._made(made)
         if self._whole:
             return _as_langchain_has_them(messages)
         if not self._fields:
@@ -95,6 +105,15 @@ class Conversation:
             self._words = texts[0]
         elif not lists:
             raise Ambiguous("its input has neither messages nor one variable of text")
+
+
+def _takes_two(function: Callable[..., Any]) -> bool:
+    try:
+        needed = signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a function in C
+        return False
+    positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in positional and each.default is each.empty for each in needed) > 1
 
 
 def _takes_messages(type_: Any) -> bool:

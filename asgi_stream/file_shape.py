@@ -130,6 +130,7 @@ TYPES: dict[str, Any] = {
     "methods": list[Literal["GET", "POST"]],
     "input": Reference,
     "conversation": Reference,
+    "system_messages": bool,
     "filter": _table_of(EventFilter),
     "answer": list[str],
     "config": Config,

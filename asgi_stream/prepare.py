@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .client_tools import equipped
-from .content import check_count, check_files, check_inline
+from .content import check_count, check_files, check_inline, refused
 from .conversations import Ambiguous
 from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
@@ -21,7 +22,10 @@ from .importer import kind_of
 from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
 from .runs import many, schema_of
+from .system_messages import speaks_as_system, without_system
 from .tasks import RunTasks
+
+logger = logging.getLogger("asgi_stream")
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -96,7 +100,7 @@ async def prepare(
         return call
     request.data = body
     if not isinstance(call, Document):
-        request.call = call
+        request.call = call = _heard(route, call)
     with ExitStack() as held:
         try:
             async with asyncio.timeout(limits.run):
@@ -155,6 +159,29 @@ async def _prepared(
     )
 
 
+def _heard(route: StreamRoute, call: Call) -> Call:
+    """What of a call reaches the route; the log says once what does not."""
+    for kind in sorted(call.dropped):
+        if route.says_first(kind):
+            logger.warning("route %s: %s of its clients are left out", route.path, kind)
+    if route.takes_system_messages(call):
+        return call
+    given = call.input
+    heard = replace(
+        call,
+        messages=None if call.messages is None else without_system(call.messages),
+        state=without_system(call.state),
+        input=[without_system(each) for each in given] if call.many else without_system(given),
+    )
+    if heard != call and route.says_first("system messages"):
+        logger.warning(
+            "route %s: system messages of its clients are left out;"
+            " system_messages=True on the route takes them",
+            route.path,
+        )
+    return heard
+
+
 async def _input(route: StreamRoute, runnable: Any, call: Call, state: Mapping[str, Any]) -> Any:
     schema, limits = route.input_schema(runnable), route.limits
     given = call.input
@@ -167,16 +194,22 @@ async def _input(route: StreamRoute, runnable: Any, call: Call, state: Mapping[s
         except Ambiguous:
             raise InvalidInput("This route takes no conversation.") from None
         if route.conversation is not None:
-            return await call_hook(input_for, call.messages, state)
-        given = input_for(call.messages, state)
+            return await call_hook(input_for, call.messages, state, call)
+        given = input_for(call.messages, state, call)
     if not call.many:
-        return schema.check(given, limits)
+        return _checked(route, call, schema.check(given, limits))
     check_count("inputs", given, "batch", limits.batch)
     checked = []
     for each in given:
-        checked.append(schema.check(each, limits))
+        checked.append(_checked(route, call, schema.check(each, limits)))
         await asyncio.sleep(0)
     return checked
+
+
+def _checked(route: StreamRoute, call: Call, made: Any) -> Any:
+    if not route.takes_system_messages(call) and speaks_as_system(made):
+        raise refused("input", "this route takes no system messages")
+    return made
 
 
 def _allowed(route: StreamRoute, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     Config = RunnableConfig | Mapping[str, object]
     Configure = Callable[[StreamRequest], Config | Awaitable[Config]]
     Authorize = Callable[[StreamRequest], str | Awaitable[str | None] | None]
-    Converse = Callable[[list[BaseMessage]], Any]  # awaited, if it can be
+    # Awaited, if they can be.
+    Converse = Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], formats.Call], Any]
 
 __all__ = ["StreamRoute"]
 
@@ -80,9 +81,13 @@ class StreamRoute:
         input: A pydantic model, TypedDict or dataclass (any type pydantic validates) that the
             input must fit. Without one the Runnable's own input schema is used where it helps.
         conversation: Makes the input of a conversation, for formats whose clients send one: called
-            with LangChain's messages. The Runnable gets what it returns, unchecked: a LangGraph
-            ``Command`` too. Without it the input's type says how
+            with LangChain's messages, and if it has a second parameter with the
+            `asgi_stream.formats.Call` that they came with. The Runnable gets what it returns,
+            unchecked: a LangGraph ``Command`` too. Without it the input's type says how
             (`asgi_stream.conversations.Conversation`).
+        system_messages: Whether what a client says as the system (or the developer) reaches the
+            Runnable. By default not in the conversations of ``vercel``, ``agui`` and ``text``,
+            whose clients are browsers; elsewhere it does.
         filter: Which events reach the client.
         answer: Whose text is the answer when several models speak: names of models, agents,
             graphs or graph nodes, or tags.
@@ -121,6 +126,7 @@ class StreamRoute:
     methods: Sequence[str] = _option(("POST",))
     input: Any = _option(None)
     conversation: Converse | None = _option(None)
+    system_messages: bool | None = _option(None)
     filter: EventFilter | None = _option(None)
     answer: Sequence[str] = _option(())
     config: Config | None = _option(None)
@@ -144,8 +150,8 @@ class StreamRoute:
         init=False, repr=False, compare=False
     )
     """What the Runnables take that were asked last."""
-    without_tools: set[str] = field(init=False, repr=False, compare=False)
-    """The models of which the log says that they run without their clients' tools."""
+    said: set[str] = field(init=False, repr=False, compare=False)
+    """What the log has said of the route, and need not say again."""
 
     def __post_init__(self) -> None:
         asked_for = set()
@@ -179,6 +185,12 @@ class StreamRoute:
         route = copy(self)
         object.__setattr__(route, "kept", kept)
         return route
+
+    def says_first(self, what: str) -> bool:
+        """Whether something is to be said in the log for the first time."""
+        first = what not in self.said
+        self.said.add(what)
+        return first
 
     def gives(self, option: str) -> bool:
         """Whether the route itself gives this option."""
@@ -274,6 +286,12 @@ class StreamRoute:
             Ambiguous: Its input does not say.
         """
         return Conversation(self.input_schema(runnable).wanted, self.conversation)
+
+    def takes_system_messages(self, call: formats.Call) -> bool:
+        """Whether what the client says as the system reaches the Runnable."""
+        if self.system_messages is not None:
+            return self.system_messages
+        return call.messages is None or self.format_class.system_messages
 
     def _schemas(self, runnable: AnyRunnable) -> tuple[InputSchema, ConfigurableSchema]:
         for known, found in self.schemas:

@@ -8,7 +8,7 @@ elsewhere.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from importlib import import_module
 from pkgutil import iter_modules
@@ -74,6 +74,9 @@ class Call:
         place: What the client calls the place of the run, where it looks for it again: its chat.
         thread: What the client calls its conversation: the ``configurable`` key ``thread_id``,
             where the route takes that key and the request does not set it in another way.
+        context: What the client tells of its user's surroundings (AG-UI): ``{"description",
+            "value"}`` each.
+        dropped: What of the client's messages has no place in `messages`, a few words each.
         attended: Whether the run is to end when its readers leave, though the route says otherwise.
     """
 
@@ -91,6 +94,8 @@ class Call:
     gathered: bool | None = None
     place: str | None = None
     thread: str | None = None
+    context: Sequence[Mapping[str, Any]] = ()
+    dropped: Set[str] = frozenset()
     attended: bool = False
 
 
@@ -140,6 +145,12 @@ class Format(Protocol):
 
     converses: ClassVar[bool] = False
     """Whether clients send a conversation, so that a table can be checked for where it goes."""
+
+    system_messages: ClassVar[bool] = True
+    """Whether what a client says as the system in a conversation reaches the Runnable by default.
+
+    False for clients that are browsers, where anyone may rewrite what they send.
+    """
 
     runs: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of what may be asked of stored runs: `RUNS` and more.

@@ -63,6 +63,7 @@ class Format(FormatProtocol):
 
     endpoints = (("POST", ""),)
     converses = True
+    system_messages = False
     wants = NARRATED | {OutputChunk}
 
     def __init__(self) -> None:
@@ -93,8 +94,13 @@ class Format(FormatProtocol):
         state = body.get("state")
         forwarded = body.get("forwardedProps")
         given = forwarded if isinstance(forwarded, dict) else {}
+        context, dropped = body.get("context") or [], set[str]()
+        if not isinstance(context, list):
+            raise refused("context", "expected a list")
         return Call(
-            messages=conversation(body.get("messages")),
+            messages=conversation(body.get("messages"), dropped),
+            context=context,
+            dropped=dropped,
             state=state if isinstance(state, dict) else {},
             tools=[{"type": "function", "function": _function(tool)} for tool in tools],
             configurable={key: given[key] for key in asked.configurable if key in given},
@@ -247,8 +253,12 @@ class Format(FormatProtocol):
             self._usage.append({key: value for key, value in told.items() if value is not None})
 
 
-def conversation(messages: Any) -> list[Any]:
+def conversation(messages: Any, dropped: set[str]) -> list[Any]:
     """AG-UI's messages as neutral ones.
+
+    Args:
+        messages: A list of them.
+        dropped: Takes the kinds of messages that are left out.
 
     Raises:
         InvalidInput: They are not such messages. The error names the place.
@@ -261,7 +271,7 @@ def conversation(messages: Any) -> list[Any]:
         role = message.get("role") if isinstance(message, dict) else None
         match role:
             case "activity" | "reasoning":
-                continue
+                dropped.add(f"messages of the role {role}")
             case "developer" | "system" | "user" | "assistant" | "tool":
                 said.append(_message(path, role, message))
             case _:
@@ -273,6 +283,8 @@ def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]
     said: dict[str, Any] = {"role": "system" if role == "developer" else role}
     if isinstance(message.get("id"), str):
         said["id"] = message["id"]
+    if isinstance(message.get("name"), str) and message["name"]:
+        said["name"] = message["name"]
     said["content"] = message_content(f"{path}.content", message.get("content"), _block)
     if role == "tool":
         said["tool_call_id"] = text_of(f"{path}.toolCallId", message.get("toolCallId"))

@@ -44,6 +44,8 @@ from . import Format as FormatProtocol
 
 OWNER = "asgi_stream"
 REASONS = ("stop", "length", "tool_calls", "content_filter")
+NOT_TAKEN = ("reasoning_content", "function_call", "audio")
+"""Of a message what has no place in a model's conversation, or is older than tool calls."""
 AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 
 
@@ -89,8 +91,10 @@ class Format(FormatProtocol):
         streams = bool(body.get("stream"))
         self._tells_usage = not streams or bool(options.get("include_usage"))
         self._about = {"created": int(time()), "model": model}
+        dropped: set[str] = set()
         return Call(
-            messages=conversation(body.get("messages")),
+            messages=conversation(body.get("messages"), dropped),
+            dropped=dropped,
             model=model,
             tools=(tools or None) if body.get("tool_choice") != "none" else (),
             tool_choice=_choice(body.get("tool_choice")),
@@ -271,15 +275,21 @@ def _summed(usages: list[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def conversation(messages: Any) -> list[Any]:
+def conversation(messages: Any, dropped: set[str]) -> list[Any]:
     """OpenAI's messages as neutral ones.
+
+    Args:
+        messages: A list of them.
+        dropped: Takes the names of what is left out of them.
 
     Raises:
         InvalidInput: They are not such messages. The error names the place.
     """
     if not isinstance(messages, list):
         raise refused("messages", "expected a list of messages")
-    return [_message(f"messages.{n}", message) for n, message in enumerate(messages)]
+    said = [_message(f"messages.{n}", message) for n, message in enumerate(messages)]
+    dropped.update(key for message in messages for key in NOT_TAKEN if message.get(key))
+    return said
 
 
 def _message(path: str, message: Any) -> dict[str, Any]:
@@ -288,6 +298,10 @@ def _message(path: str, message: Any) -> dict[str, Any]:
         raise refused(f"{path}.role", "expected system, developer, user, assistant or tool")
     said: dict[str, Any] = {"role": "system" if role == "developer" else role}
     said["content"] = message_content(f"{path}.content", message.get("content"), _block)
+    if isinstance(message.get("name"), str) and message["name"]:
+        said["name"] = message["name"]
+    if not said["content"] and isinstance(message.get("refusal"), str):
+        said["content"] = message["refusal"]
     if role == "tool":
         said["tool_call_id"] = text_of(f"{path}.tool_call_id", message.get("tool_call_id"))
     if calls := message.get("tool_calls"):
@@ -299,7 +313,9 @@ def _block(path: str, part: Any) -> Block:
     match part:
         case {"type": "text", "text": text}:
             return text_block(f"{path}.text", text)
-        case {"type": "image_url", "image_url": {"url": url}}:
+        case {"type": "refusal", "refusal": text}:
+            return text_block(f"{path}.refusal", text)
+        case {"type": "image_url", "image_url": ({"url": url} | str(url))}:
             return media_block(f"{path}.image_url.url", "image/*", url)
         case {"type": "input_audio", "input_audio": {"data": data, "format": str(kind)}}:
             return inline_block(f"{path}.input_audio.data", AUDIO.get(kind, f"audio/{kind}"), data)

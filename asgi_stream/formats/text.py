@@ -20,6 +20,7 @@ class Format(tokens.Format):
     """
 
     media_type = "text/plain"
+    system_messages = False
     ping = b""
     breaks_on_error = True
     runs: ClassVar[Mapping[tuple[str, str], str]] = {}
@@ -27,7 +28,9 @@ class Format(tokens.Format):
     def parse(self, asked: Asked) -> Call:
         body = asked.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
-            return Call(messages=vercel.conversation(body.get("messages")), gathered=False)
+            dropped: set[str] = set()
+            messages = vercel.conversation(body.get("messages"), dropped)
+            return Call(messages=messages, dropped=dropped, gathered=False)
         return Call(input=body)
 
     @classmethod

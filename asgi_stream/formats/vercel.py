@@ -39,6 +39,9 @@ from . import Format as FormatProtocol
 
 REASONS = {"tool_calls": "tool-calls", "content_filter": "content-filter"}
 ANSWERED = {"output-available": "success", "output-error": "error", "output-denied": "error"}
+UNANSWERED = ("input-streaming", "input-available", "approval-requested", "approval-responded")
+PARTS = ("reasoning", "source-url", "source-document")
+"""Parts that a message may have and that are not for the model."""
 
 Part = dict[str, Any]
 
@@ -61,6 +64,7 @@ class Format(FormatProtocol):
         ("POST", "/{place}/stream"): "stop",
         ("DELETE", "/{place}/stream"): "stop",
     }
+    system_messages = False
     wants = NARRATED
 
     def __init__(self) -> None:
@@ -76,11 +80,12 @@ class Format(FormatProtocol):
 
     def parse(self, asked: Asked) -> Call:
         body = asked.body if isinstance(asked.body, dict) else {}
+        dropped: set[str] = set()
         if isinstance(body.get("prompt"), str) and "messages" not in body:
             messages: list[Any] = [{"role": "user", "content": body["prompt"]}]
         else:
             given: Any = body.get("messages")
-            messages = conversation(given)
+            messages = conversation(given, dropped)
             # Then the answer goes on with that message, whose id must stay.
             self._continues = bool(given) and given[-1].get("role") == "assistant"
         chosen = {key: body[key] for key in asked.configurable if key in body}
@@ -90,6 +95,7 @@ class Format(FormatProtocol):
             configurable=chosen,
             gathered=False,
             place=chat,
+            dropped=dropped,
             thread=chat,
         )
 
@@ -207,8 +213,12 @@ class Format(FormatProtocol):
                 self._usage[name] = self._usage.get(name, 0) + count
 
 
-def conversation(messages: Any) -> list[Any]:
+def conversation(messages: Any, dropped: set[str]) -> list[Any]:
     """The ``UIMessage`` list that a chat sends, as neutral messages.
+
+    Args:
+        messages: The list.
+        dropped: Takes the kinds of parts that are left out.
 
     Raises:
         InvalidInput: It is not such a list. The error names the place.
@@ -227,6 +237,7 @@ def conversation(messages: Any) -> list[Any]:
                 said.append({"role": role, "content": simplest(blocks)})
             case "assistant":
                 said += _answers(f"{path}.parts", parts)
+                dropped |= _left_out(parts)
             case _:
                 raise refused(f"{path}.role", 'expected "system", "user" or "assistant"')
     return said
@@ -272,6 +283,21 @@ def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
                 "content": _answer(part),
                 "status": ANSWERED[part["state"]],
             }
+
+
+def _left_out(parts: list[Part]) -> set[str]:
+    """Which parts of an assistant's message have no place in a model's conversation."""
+    found = set()
+    for part in parts:
+        type_, state = str(part.get("type")), part.get("state")
+        if type_.startswith("tool-") or type_ == "dynamic-tool":
+            if state in UNANSWERED:
+                found.add(f"tool calls in state {state}")
+        elif type_.startswith("data-"):
+            found.add("data parts")
+        elif type_ in PARTS:
+            found.add(f"{type_} parts")
+    return found
 
 
 def _tool_name(part: Part) -> str:

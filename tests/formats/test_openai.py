@@ -285,5 +285,5 @@ def test_an_error_of_the_client_s_names_the_parameter() -> None:
 )
 def test_a_call_is_taken_back_however_its_model_has_made_it(arguments: str, known: Any) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": arguments}}
-    [message] = conversation([{"role": "assistant", "tool_calls": [call]}])
+    [message] = conversation([{"role": "assistant", "tool_calls": [call]}], set())
     assert message["tool_calls"] == [{"id": "c", "name": "add", "args": known}]
