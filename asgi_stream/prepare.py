@@ -21,7 +21,7 @@ from .hooks import call_hook
 from .importer import kind_of
 from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
-from .runs import many, schema_of
+from .runs import many, schema_of, with_response_format
 from .system_messages import speaks_as_system, without_system
 from .tasks import RunTasks
 
@@ -148,6 +148,8 @@ async def _prepared(
         client_tools=with_tools.names,
     )
     runnable = with_tools.runnable
+    if call.response_format is not None:
+        runnable = with_response_format(runnable, call.response_format)
     gathered = call.gathered
     return Prepared(
         many(runnable, limits.batch_concurrency, call.max_concurrency) if call.many else runnable,

@@ -35,7 +35,15 @@ from .requests import RunRequest
 from .sink import Sink
 from .tasks import RunTasks
 
-__all__ = ["Run", "is_runnable", "many", "merge_configs", "schema_of", "with_tools"]
+__all__ = [
+    "Run",
+    "is_runnable",
+    "many",
+    "merge_configs",
+    "schema_of",
+    "with_response_format",
+    "with_tools",
+]
 
 logger = logging.getLogger("asgi_stream")
 
@@ -89,6 +97,29 @@ def with_tools(
         return runnable.bind_tools([dict(tool) for tool in tools], **chosen)
     except NotImplementedError:
         raise InvalidRequest("This route's model cannot call tools.") from None
+
+
+def with_response_format(
+    runnable: Runnable[Any, Any], form: Mapping[str, Any]
+) -> Runnable[Any, Any]:
+    """`runnable`, a chat model, that answers in the form that the client asks for.
+
+    Its provider sees to the form: what is bound is OpenAI's own parameter, which LangChain's models
+    of OpenAI, of Anthropic and of those that follow them take.
+
+    Raises:
+        InvalidRequest: It is not a chat model.
+    """
+    model: Any = runnable
+    while isinstance(model, RunnableBinding):
+        model = model.bound
+    if not isinstance(model, BaseChatModel):
+        what = (
+            f"only a chat model that is served alone takes {form['type']!r}, and this is"
+            f" {runnable.get_name()}: leave response_format out, or ask another model of this API"
+        )
+        raise InvalidRequest(f"response_format: {what}", fields={"response_format": what})
+    return runnable.bind(response_format=dict(form))
 
 
 def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:

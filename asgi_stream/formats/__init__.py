@@ -65,6 +65,8 @@ class Call:
         tools: Tools that the client runs itself, as OpenAI's function definitions; None if it
             sends no list of tools.
         tool_choice: Which of them the model has to call, as for LangChain's ``bind_tools``.
+        response_format: The form that the answer's text has to have, as OpenAI's API says it:
+            ``{"type": "json_object"}`` or ``{"type": "json_schema", "json_schema": {...}}``.
         configurable: ``configurable`` keys, of which the route must list each.
         stream: Keyword arguments for ``astream``, over the route's.
         filter: What the client narrows the route's filter to.
@@ -86,6 +88,7 @@ class Call:
     model: str | None = None
     tools: Sequence[Mapping[str, Any]] | None = None
     tool_choice: Any = None
+    response_format: Mapping[str, Any] | None = None
     configurable: Mapping[str, Any] = field(default_factory=dict)
     stream: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter | None = None

@@ -54,8 +54,9 @@ class Format(FormatProtocol):
 
     The models are the names of the route's Runnables. A Runnable is told of a parameter such as
     ``temperature`` only where the route lists it as ``configurable``; elsewhere it has no effect.
-    What would change the answer's form (``n``, ``response_format``, audio) is refused. Tool calls
-    are sent if the client has brought the tool; tools that the run runs itself stay unseen.
+    A ``response_format`` is bound to a chat model that is served alone. What else would change the
+    answer's form (``n``, audio) is refused. Tool calls are sent if the client has brought the tool;
+    tools that the run runs itself stay unseen.
     """
 
     endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
@@ -98,6 +99,7 @@ class Format(FormatProtocol):
             model=model,
             tools=(tools or None) if body.get("tool_choice") != "none" else (),
             tool_choice=_choice(body.get("tool_choice")),
+            response_format=_response_format(body.get("response_format")),
             configurable={key: body[key] for key in asked.configurable if key in body},
             gathered=not streams,
         )
@@ -229,10 +231,27 @@ def _check_form(body: Mapping[str, Any]) -> None:
         ("n", (None, 1)),
         ("logprobs", (None, False)),
         ("modalities", (None, ["text"])),
-        ("response_format", (None, {"type": "text"})),
     ):
         if body.get(key) not in fit:
-            raise InvalidRequest(f"{key}: this server does not offer {body[key]!r}.")
+            what = f"this server does not offer {body[key]!r}"
+            raise InvalidRequest(f"{key}: {what}.", fields={key: what})
+
+
+def _response_format(given: Any) -> Mapping[str, Any] | None:
+    """The form that the answer's text has to have; None: it is free."""
+    match given:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object"}:
+            return {"type": "json_object"}
+        case {"type": "json_schema", "json_schema": {"name": str(), **about} as schema} if (
+            isinstance(about.get("schema", {}), dict)
+        ):
+            return {"type": "json_schema", "json_schema": schema}
+    raise refused(
+        "response_format",
+        "expected text, json_object, or json_schema with its json_schema",
+    )
 
 
 def _name_of(tool: Any, n: int) -> str:

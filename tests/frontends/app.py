@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -29,6 +30,32 @@ from ..models import chain_of
 from ..probes import noted
 
 USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
+
+
+class Fills(BaseChatModel):
+    """Answers in the form that it is asked for, as a provider that knows ``response_format``."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "fills"
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        raise NotImplementedError
+
+    async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return await agenerate_from_stream(self._astream(*args, **kwargs))
+
+    async def _astream(
+        self, messages: Any, *_: Any, response_format: Any = None, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        schema = ((response_format or {}).get("json_schema") or {}).get("schema", {})
+        known = {"string": "Paris", "integer": 20}
+        filled = {
+            name: known[about["type"]] for name, about in schema.get("properties", {}).items()
+        }
+        said = json.dumps(filled) if response_format else "as you like"
+        for piece in (said[:5], said[5:]):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
 class Thinker(BaseChatModel):
@@ -185,6 +212,7 @@ CASES: dict[str, Any] = {
     "fails": chain_of("Hel", ValueError("secret")),
     "cut": after_a_word(waits),
     "kit": kit.compile(),
+    "fills": Fills(),
 }
 
 

@@ -12,6 +12,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI
 from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel
 
 from ..clients import Notes, new_key, until
 from ..servers import Server
@@ -144,6 +145,42 @@ def test_what_cannot_be_done_is_refused_in_openai_s_shape(client: OpenAI) -> Non
     assert told.value.param == "messages.0.role"
 
 
+class Weather(BaseModel):
+    """The weather of a place."""
+
+    city: str
+    degrees: int
+
+
+PARIS = Weather(city="Paris", degrees=20)
+
+
+def test_openai_s_client_parses_the_form_that_it_asks_for(client: OpenAI) -> None:
+    parsed = client.chat.completions.parse(model="fills", messages=ASK, response_format=Weather)
+    assert parsed.choices[0].message.parsed == PARIS
+    with client.chat.completions.stream(
+        model="fills", messages=ASK, response_format=Weather
+    ) as stream:
+        final = stream.get_final_completion()
+    assert final.choices[0].message.parsed == PARIS
+    asked: Any = {"type": "json_object"}
+    free = client.chat.completions.create(model="fills", messages=ASK, response_format=asked)
+    assert free.choices[0].message.content == "{}"
+    text: Any = {"type": "text"}
+    free = client.chat.completions.create(model="fills", messages=ASK, response_format=text)
+    assert free.choices[0].message.content == "as you like"
+
+
+@pytest.mark.parametrize("model", ["agent", "chain"])
+def test_a_form_that_nobody_sees_to_is_refused_by_name(client: OpenAI, model: str) -> None:
+    with pytest.raises(openai.BadRequestError, match="response_format: only a chat model") as told:
+        client.chat.completions.parse(model=model, messages=ASK, response_format=Weather)
+    assert told.value.param == "response_format"
+    odd: Any = {"type": "json_schema"}
+    with pytest.raises(openai.UnprocessableEntityError, match="response_format: expected text"):
+        client.chat.completions.create(model="fills", messages=ASK, response_format=odd)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failure_before_the_first_frame_has_its_status(client: OpenAI, stream: bool) -> None:
     with pytest.raises(openai.InternalServerError) as told:
@@ -222,6 +259,18 @@ async def test_a_chat_model_served_can_be_given_tools(chat: Any) -> None:
     ]
     said = await model.ainvoke([HumanMessage("Hi"), whole, *results])
     assert said.content == "It rains. (b)"
+
+
+# Which the client's own classes say of what they have parsed.
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+async def test_a_chat_model_served_gives_structured_output(chat: Any, method: Any) -> None:
+    wanted: Any = Weather if method == "json_schema" else None
+    model = chat("fills").with_structured_output(wanted, method=method)
+    said = await model.ainvoke("Hi, as JSON")
+    assert said == (PARIS if method == "json_schema" else {})
+    *_, last = [each async for each in model.astream("Hi, as JSON")]
+    assert last == said
 
 
 async def test_a_chain_is_told_of_a_failure(chat: Any) -> None:
