@@ -35,7 +35,7 @@ from .prepare import Prepared, prepare
 from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
 from .request_body import RequestBody
-from .requests import ClientDisconnect, StreamRequest, check_origin
+from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
 from .respond import respond
 from .route_file import read_table
 from .routes import StreamRoute
@@ -274,8 +274,8 @@ class StreamApp:
         asked = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and asked is not None:
             return await answer_about(runs, asked, request)
-        if "last-event-id" in request.headers:
-            return await come_back(runs, request)
+        if (position := last_event_id(request)) is not None:
+            return await come_back(runs, request, position)
         await here.gate.pass_()
         prepared = await prepare(route, endpoint, request, here.tasks, self._telemetry)
         if isinstance(prepared, Document):
@@ -283,7 +283,7 @@ class StreamApp:
         with prepared.held:  # by the run, once it has begun
             if runs is not None and not prepared.gathered:
                 return await runs.begin(prepared, request, here, lambda: self._hold(route))
-            stream = _made(route, prepared, request, here.tasks)
+            stream = _made(route, prepared, here.tasks)
             stream.on_leave = self._hold(route)
             stream.begin()
             return stream
@@ -334,10 +334,9 @@ def _telemetry() -> Telemetry:
     return Telemetry()
 
 
-def _made(
-    route: StreamRoute, prepared: Prepared, request: StreamRequest, tasks: RunTasks
-) -> Stream:
-    # A browser's EventSource comes back with the id of the last frame that had one.
-    returns = request.method == "GET" and not prepared.gathered
-    first_line = f"id: {prepared.request.run_id}\n".encode() if returns else b""
+def _made(route: StreamRoute, prepared: Prepared, tasks: RunTasks) -> Stream:
+    # A client comes back with the id of the last frame that had one, and starts nothing then.
+    run_id, format = str(prepared.request.run_id), prepared.format
+    returns = format.runs and format.id_prefix(run_id) and not prepared.gathered
+    first_line = f"id: {run_id}\n".encode() if returns else b""
     return Stream(prepared, route, first_line=first_line, tasks=tasks)

@@ -19,7 +19,7 @@ from .loops import OnLoop
 from .outbox import nothing
 from .prepare import Prepared
 from .replay import BEYOND, Replay
-from .requests import wants_json
+from .requests import last_event_id, wants_json
 from .resume import Resume
 from .routes import StreamRoute
 from .serialize import to_json
@@ -204,7 +204,7 @@ async def answer_about(runs: Runs, asked: str, request: Request) -> Replay | Res
     if asked == "list":
         return json_response({"runs": [runs.told(record) for record in await runs.own()]})
     params = request.path_params
-    position = request.headers.get("last-event-id")
+    position = last_event_id(request)
     try:
         run_id = params["run_id"] if "run_id" in params else await runs.at(params["place"])
         if asked == "stop":
@@ -224,7 +224,7 @@ async def answer_about(runs: Runs, asked: str, request: Request) -> Replay | Res
         raise
 
 
-async def come_back(runs: Runs | None, request: Request) -> Replay | Response:
+async def come_back(runs: Runs | None, request: Request, position: str) -> Replay | Response:
     """The answer to a request with a ``Last-Event-ID``, which never starts a run.
 
     A browser's ``EventSource`` comes back after the end and after a drop, to the address that it
@@ -236,7 +236,6 @@ async def come_back(runs: Runs | None, request: Request) -> Replay | Response:
     try:
         if runs is None:
             raise RunNotFound
-        position = request.headers["last-event-id"]
         run_id, _ = read_position(position)
         return await runs.join(run_id or "", position)
     except Finished:
@@ -278,7 +277,7 @@ def place_of(run_id: str, path: str, endpoint: str) -> str:
 def _comes_back_by_itself(request: Request) -> bool:
     """Whether it is a browser's ``EventSource`` that has lost its connection."""
     streamed = "text/event-stream" in request.headers.get("accept", "")
-    return request.method == "GET" and streamed and "last-event-id" in request.headers
+    return request.method == "GET" and streamed and last_event_id(request) is not None
 
 
 def read_position(text: str) -> tuple[str | None, int]:

@@ -26,6 +26,7 @@ __all__ = [
     "RunRequest",
     "StreamRequest",
     "check_origin",
+    "last_event_id",
     "read_body",
     "read_query",
     "wants_json",
@@ -203,6 +204,23 @@ class Query:
     input: Any
 
 
+def last_event_id(request: Request) -> str | None:
+    """Return the id of the last frame that the client has had; None if it has had none.
+
+    An ``EventSource`` that comes back sends it as ``Last-Event-ID``; polyfills that cannot set a
+    header send it in the query, as ``lastEventId`` by default. An empty one is none
+    (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    """
+    if known := request.headers.get("last-event-id"):
+        return known
+    found = [value for key, value in request.query_params.multi_items() if _is_last_event_id(key)]
+    return found[-1] or None if found else None
+
+
+def _is_last_event_id(key: str) -> bool:
+    return key.replace("-", "").replace("_", "").lower() == "lasteventid"
+
+
 def read_query(
     request: Request, limits: Limits, *, configurable: Sequence[str], narrows: bool
 ) -> Query:
@@ -225,7 +243,8 @@ def read_query(
         raise InvalidInput(f"The query has more than {limits.items} keys (limits.items).")
     given: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
-        given.setdefault(key, []).append(value)
+        if not _is_last_event_id(key):
+            given.setdefault(key, []).append(value)
     chosen = {}
     for key in configurable:
         if key in given:

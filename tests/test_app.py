@@ -74,6 +74,20 @@ async def test_a_get_has_an_id_for_the_browser_to_come_back_with_and_is_not_run_
     assert (again.status, again.body) == (204, b"")
 
 
+async def test_a_post_has_an_id_too_and_is_not_run_again() -> None:
+    for format in ("tokens", "chunks", "events"):
+        app = StreamApp([StreamRoute("/chat", CHAIN, format=format)])
+        first = await post(app, "/chat", ASK)
+        run_id = first.headers["x-run-id"]
+        assert first.body.startswith(f"id: {run_id}\ndata: ".encode())
+        assert first.body.count(b"id: ") == 1
+        again = await post(app, "/chat", ASK, headers={"last-event-id": run_id})
+        assert again.status == 404
+    text = StreamApp([StreamRoute("/chat", CHAIN, format="text", methods=("GET", "POST"))])
+    assert (await post(text, "/chat", ASK)).body == b"Hello"
+    assert (await get(text, "/chat?question=hi")).body == b"Hello"
+
+
 async def test_a_get_for_json_is_plain_json() -> None:
     app = StreamApp([StreamRoute("/chat", CHAIN, methods=("GET",))])
     answer = await get(app, "/chat?question=hi", headers={"accept": "application/json"})

@@ -170,7 +170,6 @@ async def test_readers_of_all_kinds_get_the_same(store: EventStore) -> None:
         ("9" * 40, 400, "invalid_request"),
         ("{run}:", 400, "invalid_request"),
         ("{run}:1\x00", 400, "invalid_request"),
-        ("", 400, "invalid_request"),
     ],
 )
 async def test_a_position_that_cannot_be(position: str, status: int, code: str) -> None:
@@ -189,6 +188,37 @@ async def test_a_position_that_cannot_be(position: str, status: int, code: str) 
 async def test_from_the_start_in_the_words_of_some_clients() -> None:
     assert read_position("-1") == (None, 0)
     assert read_position("0") == (None, 0)
+
+
+@pytest.mark.parametrize("key", ["lastEventId", "Last-Event-ID", "last_event_id"])
+async def test_a_polyfill_comes_back_by_its_query(store: EventStore, key: str) -> None:
+    speaker = Speaker()
+    app = app_of(store, speaker)
+    async with Exchange(app, "GET", "/chat?input=1") as first:
+        speaker.say("a", "b", None)
+        await first.finished()
+    run_id = first.headers["x-run-id"]
+    rest = await get(app, f"/chat?input=1&{key}={run_id}:1")
+    assert ids(rest.body)[0] == (run_id, 2)
+    assert first.body.endswith(rest.body)
+    over = await get(app, f"/chat?input=1&{key}={ids(first.body)[-1][0]}:{ids(first.body)[-1][1]}")
+    assert (over.status, over.body) == (204, b"")
+    state = await get(app, f"/chat/runs/{run_id}?{key}={run_id}:1")
+    assert state.body == rest.body
+    assert speaker.begun == 1
+
+
+async def test_an_empty_last_event_id_is_none(store: EventStore) -> None:
+    speaker = Speaker()
+    app = app_of(store, speaker)
+    speaker.say("a", None)
+    for path, headers in (("", {"last-event-id": ""}), ("&lastEventId=", {})):
+        answer = await get(app, f"/chat?input=1{path}", headers=headers)
+        assert answer.status == 200
+        assert b'"a"' in answer.body
+        speaker.say("a", None)
+    whole = await get(app, f"/chat/runs/{answer.headers['x-run-id']}", headers=headers)
+    assert whole.body == answer.body
 
 
 async def test_a_request_that_comes_back_never_starts_a_run(store: EventStore) -> None:
