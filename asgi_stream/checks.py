@@ -17,7 +17,7 @@ from .importer import ImportFailed, import_from_string, kind_of
 from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
 from .resume import Resume
-from .runs import is_runnable
+from .runnables import is_runnable
 
 if TYPE_CHECKING:
     from .routes import StreamRoute

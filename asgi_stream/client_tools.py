@@ -21,7 +21,7 @@ from .conversations import Ambiguous
 from .errors import InvalidRequest, listed
 from .formats import Call
 from .routes import StreamRoute
-from .runs import with_tools
+from .runnables import with_tools
 from .type_hints import fields_of
 
 if TYPE_CHECKING:

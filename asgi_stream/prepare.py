@@ -21,7 +21,7 @@ from .hooks import call_hook
 from .importer import kind_of
 from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
 from .routes import StreamRoute
-from .runs import many, schema_of, with_response_format
+from .runnables import many, schema_of, with_response_format
 from .system_messages import speaks_as_system, without_system
 from .tasks import RunTasks
 

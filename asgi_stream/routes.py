@@ -21,7 +21,7 @@ from .limits import Limits
 from .opened import Opened, as_manager
 from .requests import StreamRequest
 from .resume import Resume
-from .runs import is_runnable, merge_configs
+from .runnables import is_runnable, merge_configs
 from .tasks import RunTasks
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from .formats import Format
 from .inputs import schema_of_declared
-from .runs import is_runnable, schema_of
+from .runnables import is_runnable, schema_of
 
 if TYPE_CHECKING:
     from .routes import StreamRoute

@@ -21,7 +21,8 @@ from .parsers import with_inline_parser
 from .prepare import Prepared
 from .reports import public_text, reported
 from .routes import StreamRoute
-from .runs import Run, merge_configs
+from .runnables import merge_configs
+from .runs import Run
 from .serialize import to_json
 from .sink import opens
 from .tasks import RunTasks

@@ -27,12 +27,12 @@ LAYERS = [
     {"ends", "hosts", "opened", "stores"},
     {"events"},
     {"bounded_json", "content", "filters", "gathered", "graphs", "messages", "sink", "type_hints"},
-    {"system_messages"},
+    {"openai_messages", "system_messages"},
     {"wire"},
     {"coercion", "formats", "resume", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "inputs", "tool_calls", "usage"},
     {"cleanup", "listener"},
-    {"narrator"},
+    {"narrator", "runnables"},
     {"runs"},
     {"checks"},
     {"routes"},
@@ -78,7 +78,7 @@ LANGCHAIN = {
         "narrator",
         "parsers",
     ),
-    *("runs", "serialize", "tool_calls", "usage"),
+    *("runnables", "runs", "serialize", "tool_calls", "usage"),
 }
 
 

@@ -23,7 +23,7 @@ from asgi_stream.events import RunError
 from asgi_stream.formats import Asked
 from asgi_stream.inputs import schema_of_declared
 from asgi_stream.openapi import document
-from asgi_stream.runs import schema_of
+from asgi_stream.runnables import schema_of
 from asgi_stream.schemas import (
     DEFINITIONS,
     configurable_of,

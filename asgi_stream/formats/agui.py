@@ -43,11 +43,11 @@ from ..events import (
     ToolFailed,
     ToolFinished,
 )
+from ..openai_messages import tool_calls
 from ..serialize import to_json
 from ..wire import ShortIds, data_frame, error_text, short_id
 from . import Asked, Call
 from . import Format as FormatProtocol
-from .openai import tool_calls
 
 Frame = dict[str, Any]
 

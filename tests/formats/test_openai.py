@@ -18,7 +18,8 @@ from asgi_stream.events import (
     ToolCallStarted,
 )
 from asgi_stream.formats import Asked, Document
-from asgi_stream.formats.openai import Format, conversation
+from asgi_stream.formats.openai import Format
+from asgi_stream.openai_messages import conversation
 from asgi_stream.wire import short_id
 
 from .script import ENDED, FAILED, FINISHED, MODEL, RUN, TOOL, WAITS, data, refused, wire
