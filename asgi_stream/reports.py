@@ -5,11 +5,27 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
-from .errors import RunFailed, one_line, public_error
+from .errors import (
+    ReaderTooSlow,
+    RunFailed,
+    RunTimeout,
+    ShuttingDown,
+    TooManyRuns,
+    one_line,
+    public_error,
+)
 from .events import RunError
 from .routes import StreamRoute
 
 logger = logging.getLogger("asgi_stream")
+
+LEVELS = {
+    ShuttingDown.code: logging.INFO,
+    TooManyRuns.code: logging.WARNING,
+    ReaderTooSlow.code: logging.WARNING,
+    RunTimeout.code: logging.WARNING,
+}
+"""Log levels of the server errors that are expected in operation, by code. See `level`."""
 
 
 def reported(
@@ -36,7 +52,7 @@ def log_error(
     """Log an error with all that is known of it."""
     foreign = public_error(exception, route.errors if route else {}) is not exception
     logger.log(
-        logging.ERROR if error.status >= 500 else logging.INFO,
+        level(error, foreign),
         "run %s of %s: %s, %s (error id %s)",
         run_id,
         route.path if route else "no route",
@@ -46,6 +62,21 @@ def log_error(
         exc_info=exception if foreign else None,
         extra={"run_id": run_id, "error_id": error.id, "code": error.code},
     )
+
+
+def level(error: RunError, foreign: bool) -> int:
+    """Return the log level of an error response: ERROR only if something has failed.
+
+    A status below 500 is the client's doing, or what it asked for: INFO. A limit or a shutdown that
+    does what it is meant to do has its level in `LEVELS`.
+
+    Args:
+        error: The error that the client is sent.
+        foreign: Whether another exception is behind it, which is a failure whatever its code is.
+    """
+    if error.status < 500:
+        return logging.INFO
+    return logging.ERROR if foreign else LEVELS.get(error.code, logging.ERROR)
 
 
 def public_text(failure: BaseException, route: StreamRoute) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute, errors
 from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line, public_error
+from asgi_stream.reports import reported
 
 from .asgi import post
 from .models import chain_of
@@ -134,3 +136,62 @@ async def test_no_client_writes_a_line_of_the_log(
 )
 def test_names_are_a_list_in_a_sentence(names: list[str], text: str) -> None:
     assert listed(names, 3) == text
+
+
+LEVELS = {
+    errors.InvalidRequest: "INFO",
+    errors.InvalidInput: "INFO",
+    errors.NotFound: "INFO",
+    errors.RunNotFound: "INFO",
+    errors.MethodNotAllowed: "INFO",
+    errors.BodyTimeout: "INFO",
+    errors.RunCancelled: "INFO",
+    errors.FramesGone: "INFO",
+    errors.BodyTooLarge: "INFO",
+    errors.UnsupportedMediaType: "INFO",
+    errors.TooManyOwned: "INFO",
+    errors.ShuttingDown: "INFO",
+    errors.TooManyRuns: "WARNING",
+    errors.ReaderTooSlow: "WARNING",
+    errors.RunTimeout: "WARNING",
+    errors.RunFailed: "ERROR",
+    errors.RunIncomplete: "ERROR",
+    errors.StoreUnavailable: "ERROR",
+    errors.WorkerLost: "ERROR",
+}
+
+
+def test_every_error_has_a_log_level() -> None:
+    assert set(LEVELS) == {kind for kinds in errors.statuses().values() for kind in kinds}
+
+
+@pytest.mark.parametrize("kind", LEVELS)
+def test_only_what_has_failed_is_logged_as_an_error(
+    kind: type[StreamError], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    error = reported(kind())
+    [record] = caplog.records
+    assert record.levelname == LEVELS[kind]
+    assert record.exc_info is None
+    assert error.id in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        (None, "ERROR"),
+        (StreamError("Later.", code="timeout", status=504), "ERROR"),
+        (errors.ShuttingDown(), "ERROR"),
+        (LIMITED, "INFO"),
+    ],
+)
+def test_another_exception_is_logged_with_its_traceback_and_its_5xx_as_an_error(
+    answer: StreamError | None, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    table = {} if answer is None else {Limited: answer}
+    reported(Limited("secret"), StreamRoute("/", chain_of("a"), errors=table))
+    [record] = caplog.records
+    assert record.levelname == level
+    assert "Limited: secret" in caplog.text
