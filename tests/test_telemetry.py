@@ -7,13 +7,13 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableLambda
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -316,3 +316,42 @@ def test_a_real_server_with_an_exporter(tmp_path: Path) -> None:
     assert run["name"] == "run /x"
     assert run["parent_id"] == request["context"]["span_id"]
     assert run["attributes"]["asgi_stream.state"] == "done"
+
+
+class Traced(Runnable[Any, Any]):
+    """Has a span around what it yields, which it detaches in the context that it attached it in."""
+
+    def __init__(self, tracer: Any) -> None:
+        self._tracer = tracer
+        self.closed = asyncio.Event()
+
+    def invoke(self, input: Any, config: Any = None, **options: Any) -> Any:
+        raise NotImplementedError
+
+    async def astream(self, input: Any, config: Any = None, **options: Any) -> AsyncIterator[str]:
+        try:
+            with self._tracer.start_as_current_span("inside"):
+                while True:
+                    yield "a"
+                    await asyncio.sleep(0)
+        finally:
+            self.closed.set()
+
+
+@pytest.mark.parametrize("format", ["tokens", "chunks", "events"])
+async def test_a_generator_is_closed_in_the_context_in_which_it_was_opened(
+    format: str, told: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for turns in range(40):
+        traced = Traced(told.tracer)
+        app = app_of(traced, format=format)
+        async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
+            while not exchange.messages:
+                await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            exchange.leave()
+            await exchange.finished()
+        await asyncio.wait_for(traced.closed.wait(), 5)
+    assert "Failed to detach context" not in caplog.text
+    assert len([span for span in told.spans.get_finished_spans() if span.name == "inside"]) == 40
