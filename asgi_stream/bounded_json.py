@@ -7,6 +7,7 @@ body of 1 MiB may be one text or 350,000 lists.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from itertools import accumulate
 from typing import Any
 
@@ -22,6 +23,12 @@ ARGUMENTS = ("arguments", "args")
 """Keys whose text LangChain parses as JSON: of a tool call, and of a piece of one."""
 
 _strings = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+# What stands before a lone surrogate, and its escape; a pair stands before it.
+_lone_surrogates = re.compile(
+    rb"((?:[^\\]++|\\[^u]|\\u(?!d[89a-f])|\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})*+)"
+    rb"(\\ud[89a-f][0-9a-f]{2})?",
+    re.IGNORECASE,
+)
 _steps = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _no_brackets = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -29,19 +36,34 @@ _no_brackets = bytes(set(range(256)) - set(b"[]{}"))
 def parse_json(text: bytes, limits: Limits) -> Any:
     """`text` as plain data: dicts, lists and scalars.
 
+    A byte order mark is skipped (https://www.rfc-editor.org/rfc/rfc8259#section-8.1). A lone
+    surrogate, which JavaScript's ``JSON.stringify`` writes for half an emoji, becomes U+FFFD.
+
     Raises:
         InvalidRequest: It is not JSON.
         InvalidInput: It is nested deeper than ``limits.depth``, has more than ``limits.items``, or
             a key that is too long.
     """
+    text = text.removeprefix(BOM_UTF8)
     left = _checked(text, limits, limits.items)
     try:
-        value = orjson.loads(text)
+        value = _loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"This is not JSON: {error}.") from None
     if len(text) > LONGEST_KEY:
         _check_objects(value, limits, left)
     return value
+
+
+def _loads(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return orjson.loads(_lone_surrogates.sub(_replaced, text))
+
+
+def _replaced(match: re.Match[bytes]) -> bytes:
+    return match[1] + (b"\\ufffd" if match[2] else b"")
 
 
 def _checked(text: bytes, limits: Limits, left: int | None) -> int | None:

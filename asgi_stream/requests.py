@@ -115,11 +115,13 @@ class StreamRequest(Request):
         """Return the body's JSON, parsed once.
 
         Raises:
+            UnsupportedMediaType: It is compressed.
             InvalidRequest: It is not JSON.
             InvalidInput: It is deeper or has more items than the limits say.
             StreamError: What `body` raises.
         """
         if not hasattr(self, "_json"):
+            _check_encoding(self.headers.getlist("content-encoding"))
             self._json = parse_json(await self.body(), self._limits)
         return self._json
 
@@ -149,7 +151,7 @@ async def read_body(request: StreamRequest) -> Any:
     """The JSON in the request's body.
 
     Raises:
-        UnsupportedMediaType: It is not declared as JSON.
+        UnsupportedMediaType: It is not declared as JSON, or it is compressed.
         StreamError: What `StreamRequest.json` raises.
         ClientDisconnect: The client left.
     """
@@ -279,6 +281,16 @@ def _check_media_type(content_type: str) -> None:
     charset = re.search(r'charset="?([^\s;"]+)', content_type.lower().partition(";")[2])
     if charset and charset[1] not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType("Send the JSON in UTF-8.")
+
+
+def _check_encoding(encodings: Sequence[str]) -> None:
+    named = {name.strip().lower() for line in encodings for name in line.split(",")}
+    if named - {"", "identity"}:
+        # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16
+        raise UnsupportedMediaType(
+            "Send the body uncompressed, without a Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 def _is_json(content_type: str) -> bool:

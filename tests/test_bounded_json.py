@@ -107,3 +107,28 @@ def test_the_arguments_of_calls_are_json_too() -> None:
     piece = {"tool_call_chunks": [{"args": "[" * 100}], "pad": "x" * 1_000}
     with pytest.raises(InvalidInput, match="nested deeper than 64"):
         parse_json(json.dumps(piece).encode(), Limits())
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (rb'["cut \ud83d"]', ["cut \ufffd"]),
+        (rb'["\uDE00 cut"]', ["\ufffd cut"]),
+        (rb'["\ud83d\ud83d\ude00\ude00"]', ["\ufffd\U0001f600\ufffd"]),
+        (rb'["\ud83d\\ude00"]', ["\ufffd\\ude00"]),
+        (rb'["\\ud83d \n\u00e9 \ud83d"]', ["\\ud83d \n\xe9 \ufffd"]),
+        (rb'{"key \ud83d": "\ud83d"}', {"key \ufffd": "\ufffd"}),
+        (rb'["\ud83d\ude00"]', ["\U0001f600"]),
+    ],
+)
+def test_a_byte_order_mark_is_skipped_and_a_lone_surrogate_replaced(
+    text: bytes, value: Any
+) -> None:
+    assert parse_json(text, Limits()) == value
+
+
+@pytest.mark.parametrize("text", [rb'["\ud83d', rb'["\ud8"]', rb'["\ud83d"] \\', b"\xef\xbb\xbf"])
+def test_what_is_not_json_stays_so_beside_a_lone_surrogate(text: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="This is not JSON"):
+        parse_json(text, Limits())

@@ -21,10 +21,13 @@ pytestmark = pytest.mark.anyio
 def request(
     *parts: bytes, type_: str | None = "application/json", query: str = "", method: str = "POST",
     length: str | None = None, never_ends: bool = False, limits: Limits | None = None,
+    encoding: str | None = None,
 ) -> StreamRequest:  # fmt: skip
     headers = [(b"content-type", type_.encode())] if type_ is not None else []
     if length is not None:
         headers.append((b"content-length", length.encode()))
+    if encoding is not None:
+        headers.append((b"content-encoding", encoding.encode()))
     waiting = [*parts]
 
     async def receive() -> dict[str, Any]:
@@ -205,3 +208,15 @@ def test_a_query_that_nobody_takes_is_refused(
 def test_a_query_has_the_body_s_limit() -> None:
     with pytest.raises(BodyTooLarge):
         ask("question=" + "x" * 20, body=20)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity, br", "Deflate"])
+async def test_a_compressed_body_is_refused_with_what_to_send(encoding: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match="uncompressed") as caught:
+        await read_body(request(b"{}", encoding=encoding))
+    assert caught.value.headers == {"Accept-Encoding": "identity"}
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
+async def test_a_body_that_is_not_compressed_may_say_so(encoding: str) -> None:
+    assert await read_body(request(b"{}", encoding=encoding)) == {}
