@@ -19,7 +19,15 @@ from .formats import Asked, Call, Document, Format
 from .graphs import merged_context, takes_context
 from .hooks import call_hook
 from .importer import kind_of
-from .requests import Query, RunRequest, StreamRequest, read_body, read_query, wants_json
+from .requests import (
+    Query,
+    RunRequest,
+    StreamRequest,
+    accept_of,
+    read_body,
+    read_query,
+    wants_json,
+)
 from .routes import StreamRoute
 from .runnables import many, schema_of, with_response_format
 from .system_messages import speaks_as_system, without_system
@@ -156,7 +164,7 @@ async def _prepared(
         asked,
         format,
         tuple(each for each in (route.filter, query.filter, call.filter) if each is not None),
-        wants_json(request.headers.get("accept", "")) if gathered is None else gathered,
+        wants_json(accept_of(request), format.media_type) if gathered is None else gathered,
         call,
     )
 

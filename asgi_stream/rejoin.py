@@ -19,7 +19,7 @@ from .loops import OnLoop
 from .outbox import nothing
 from .prepare import Prepared
 from .replay import BEYOND, Replay
-from .requests import last_event_id, wants_json
+from .requests import accept_of, last_event_id, names_event_stream, wants_json
 from .resume import Resume
 from .routes import StreamRoute
 from .serialize import to_json
@@ -210,7 +210,7 @@ async def answer_about(runs: Runs, asked: str, request: Request) -> Replay | Res
         if asked == "stop":
             record = await runs.stop(run_id)
             return json_response(runs.told(record), 200 if record.ended else 202)
-        if asked == "state" or (asked == "show" and wants_json(request.headers.get("accept", ""))):
+        if asked == "state" or (asked == "show" and wants_json(accept_of(request))):
             return json_response(runs.told(await runs.find(run_id)))
         if "place" in params and (await runs.find(run_id)).ended is not None:
             raise Finished
@@ -276,7 +276,7 @@ def place_of(run_id: str, path: str, endpoint: str) -> str:
 
 def _comes_back_by_itself(request: Request) -> bool:
     """Whether it is a browser's ``EventSource`` that has lost its connection."""
-    streamed = "text/event-stream" in request.headers.get("accept", "")
+    streamed = names_event_stream(accept_of(request))
     return request.method == "GET" and streamed and last_event_id(request) is not None
 
 

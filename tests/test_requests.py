@@ -13,7 +13,14 @@ from asgi_stream.errors import (
     StreamError,
     UnsupportedMediaType,
 )
-from asgi_stream.requests import StreamRequest, read_body, read_query, wants_json
+from asgi_stream.requests import (
+    StreamRequest,
+    accept_of,
+    names_event_stream,
+    read_body,
+    read_query,
+    wants_json,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -155,10 +162,58 @@ async def test_what_is_not_json_is_refused(body: bytes) -> None:
         ("application/json", True),
         ("Application/JSON;q=0.9, */*;q=0.1", True),
         ("application/json, text/event-stream", False),
+        ("application/json, text/plain, */*", False),
+        ("application/json;q=0", False),
+        ("application/json;q=0, */*", False),
+        ("application/json; q=0.000", False),
+        ("text/event-stream;q=0, application/json", True),
+        ("text/event-stream;q=0, */*", True),
+        ("application/json;q=0.1, text/*", False),
+        ("text/*;q=0.1, application/json;q=0.2, */*", True),
+        ("text/event-stream, text/*;q=0.1, application/json;q=0.5", False),
+        ("application/*", True),
+        ("text/html", False),
+        ("application/json;charset=utf-8;q=0.3;x=1, text/event-stream ; q=0.4", False),
+        ("application/json;q=0.3, text/event-stream;q=0.2", True),
+        ("application/json;q=2, text/event-stream", False),
+        ("application/json;q=0, application/json;v=1", True),
+        (",;,q=1", False),
     ],
 )
 def test_json_is_answered_to_who_asks_for_it(accept: str, answer: bool) -> None:
     assert wants_json(accept) is answer
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        ("text/plain, application/json;q=0.5", False),
+        ("text/plain;q=0.5, application/json", True),
+        ("text/event-stream, application/json", False),
+    ],
+)
+def test_a_stream_of_plain_text_is_preferred_by_its_own_type(accept: str, answer: bool) -> None:
+    assert wants_json(accept, "text/plain") is answer
+
+
+@pytest.mark.parametrize(
+    ("accept", "answer"),
+    [
+        ("text/event-stream", True),
+        ("Text/Event-Stream;charset=utf-8, */*", True),
+        ("text/event-stream;q=0", False),
+        ("*/*", False),
+        ("text/*", False),
+    ],
+)
+def test_an_event_source_names_the_event_stream(accept: str, answer: bool) -> None:
+    assert names_event_stream(accept) is answer
+
+
+def test_accept_may_come_in_several_fields() -> None:
+    asked = request()
+    asked.scope["headers"] += [(b"accept", b"application/json;q=0.5"), (b"accept", b"text/*")]
+    assert accept_of(asked) == "application/json;q=0.5,text/*"
 
 
 def ask(query: str, method: str = "GET", narrows: bool = False, **limits: Any) -> Any:
