@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ..events import Event, RunError, TextDelta
+from ..events import Event, RunError, RunFinished, TextDelta
 from . import Asked, Call, tokens, vercel
 
 
@@ -25,6 +25,10 @@ class Format(tokens.Format):
     breaks_on_error = True
     runs: ClassVar[Mapping[tuple[str, str], str]] = {}
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._halves: dict[str, str] = {}
+
     def parse(self, asked: Asked) -> Call:
         body = asked.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
@@ -38,4 +42,19 @@ class Format(tokens.Format):
         return vercel.Format.refusal(error)
 
     def encode(self, event: Event) -> bytes:
-        return event.text.encode(errors="replace") if isinstance(event, TextDelta) else b""
+        if isinstance(event, TextDelta):
+            text = self._halves.pop(event.step.run_id, "") + event.text
+            if "\ud800" <= text[-1:] <= "\udbff":
+                # Half of a character; the other half is in the model's next token.
+                self._halves[event.step.run_id] = text[-1]
+                text = text[:-1]
+            return _utf8(text)
+        return _utf8("".join(self._halves.values())) if isinstance(event, RunFinished) else b""
+
+
+def _utf8(text: str) -> bytes:
+    """`text` with its surrogate pairs joined, and U+FFFD for each lone surrogate."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

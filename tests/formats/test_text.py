@@ -15,11 +15,23 @@ from asgi_stream.formats.text import Format
 
 RUN = Step("r", "chain", "chain")
 MODEL = Step("m", "model", "chat_model")
+OTHER = Step("o", "other", "chat_model")
 
 CASES: list[tuple[list[Event], bytes, object]] = [
     ([RunStarted("r"), TextDelta(MODEL, "Hel"), TextDelta(MODEL, "lo")], b"Hello", None),
     ([TextDelta(MODEL, "é\n"), RunFinished(RUN, "é\n")], b"\xc3\xa9\n", "é\n"),
-    ([TextDelta(MODEL, "\ud800")], b"?", None),
+    ([TextDelta(MODEL, "a\ud83d"), TextDelta(MODEL, "\ude00b")], "a\U0001f600b".encode(), None),
+    (
+        [TextDelta(MODEL, "\ud83d"), TextDelta(OTHER, "x"), TextDelta(MODEL, "\ude00")],
+        "x\U0001f600".encode(),
+        None,
+    ),
+    ([TextDelta(MODEL, ""), TextDelta(MODEL, "a")], b"a", None),
+    ([TextDelta(MODEL, "\ud83d\ude00")], "\U0001f600".encode(), None),
+    ([TextDelta(MODEL, "\ud83d"), TextDelta(MODEL, "a")], "\ufffda".encode(), None),
+    ([TextDelta(MODEL, "\ude00a")], "\ufffda".encode(), None),
+    ([TextDelta(MODEL, "a\ud83d"), RunFinished(RUN, "")], "a\ufffd".encode(), "a\ud83d"),
+    ([TextDelta(MODEL, "a\ud83d"), RunError("run_failed", "No.", "e")], b"a", None),
     ([TextDelta(MODEL, "a"), RunError("run_failed", "No.", "e")], b"a", None),
 ]
 
