@@ -50,6 +50,7 @@ class Printing:
         self._streamed: set[str] = set()
         self._last = "note"
         self._failed = False
+        self._id = ""
 
     def __enter__(self) -> Printing:
         return self
@@ -70,7 +71,10 @@ class Printing:
 
     def take(self, format: str | None, frame: Frame) -> None:
         if self._raw:
-            fields = {"id": frame.id, "event": frame.event, "data": frame.data}
+            # The id of the last frame that had one goes on to those behind it.
+            known, self._id = self._id, frame.id
+            own = "" if frame.id == known else frame.id
+            fields = {"id": own, "event": frame.event, "data": frame.data}
             lines = [f"{name}: {value}\n" for name, value in fields.items() if value]
             click.echo("".join(lines) if format != "text" else frame.data, nl=format != "text")
         for piece in shown(format, frame, self._streamed):

@@ -429,7 +429,9 @@ def test_call_shows_any_format(server: Server, path: str, given: Any, out: str, 
 def test_call_shows_frames_as_they_are(server: Server) -> None:
     given = '{"question": "Hi"}'
     done = invoke("call", f"{server.url}/tokens", "--raw", "--input", given)
-    assert done.stdout == 'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n'
+    first, _, rest = done.stdout.partition("\n")
+    assert re.fullmatch("id: [0-9a-f-]{36}", first)
+    assert rest == 'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n'
     assert done.stderr == ""
     done = invoke(
         "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {given}}}'
