@@ -276,7 +276,28 @@ def conversation(messages: Any, dropped: set[str]) -> list[Any]:
                 said.append(_message(path, role, message))
             case _:
                 raise refused(f"{path}.role", "expected a role of AG-UI's messages")
-    return said
+    return _without_open_calls(said)
+
+
+def _without_open_calls(messages: list[Any]) -> list[Any]:
+    """The messages without calls that have no answer before the next turn.
+
+    A run that stopped, was cancelled or failed leaves such calls with the client, and providers
+    refuse a conversation that has one. Calls of the last message are still to be answered.
+    """
+    answered = {each.get("tool_call_id") for each in messages}
+    found = []
+    for message in messages[:-1]:
+        calls = message.get("tool_calls", [])
+        kept = [call for call in calls if call["id"] in answered]
+        if len(kept) < len(calls):
+            message = {key: value for key, value in message.items() if key != "tool_calls"}
+            if kept:
+                message["tool_calls"] = kept
+            elif not message["content"]:
+                continue
+        found.append(message)
+    return found + messages[-1:]
 
 
 def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 
 from ..content import Block, media_block, refused, simplest, text_block, text_of
+from ..errors import InvalidInput
 from ..events import (
     NARRATED,
     BlockFinished,
@@ -262,7 +263,7 @@ def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
     for part in parts:
         if part.get("type") == "step-start":
             steps.append([])
-        else:
+        elif part.get("type") != "file" or _is_reachable(part):
             steps[-1].append(part)
     for step in steps:
         tools = [part for part in step if part.get("state") in list(ANSWERED)]
@@ -298,6 +299,15 @@ def _left_out(parts: list[Part]) -> set[str]:
         elif type_ in PARTS:
             found.add(f"{type_} parts")
     return found
+
+
+def _is_reachable(file: Part) -> bool:
+    """Whether a file's URL is one that is taken; a model's may be its provider's own."""
+    try:
+        _blocks("", [file])
+    except InvalidInput:
+        return False
+    return True
 
 
 def _tool_name(part: Part) -> str:
