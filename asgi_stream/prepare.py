@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from .accept import accept_of, wants_json
 from .client_tools import equipped
 from .content import check_count, check_files, check_inline, refused
 from .conversations import Ambiguous
@@ -23,10 +24,8 @@ from .requests import (
     Query,
     RunRequest,
     StreamRequest,
-    accept_of,
     read_body,
     read_query,
-    wants_json,
 )
 from .routes import StreamRoute
 from .runnables import many, schema_of, with_response_format

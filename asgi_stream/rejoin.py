@@ -12,6 +12,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .accept import accept_of, names_event_stream, wants_json
 from .answers import json_response, nothing_left
 from .detached import Detached
 from .errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
@@ -19,7 +20,7 @@ from .loops import OnLoop
 from .outbox import nothing
 from .prepare import Prepared
 from .replay import BEYOND, Replay
-from .requests import accept_of, last_event_id, names_event_stream, wants_json
+from .requests import last_event_id
 from .resume import Resume
 from .routes import StreamRoute
 from .serialize import to_json

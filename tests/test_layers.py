@@ -11,6 +11,7 @@ PACKAGE = Path(asgi_stream.__file__).parent
 
 LAYERS = [
     {
+        "accept",
         "errors",
         "gate",
         "hooks",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asgi_stream import Limits
+from asgi_stream.accept import accept_of, names_event_stream, wants_json
 from asgi_stream.errors import (
     BodyTimeout,
     BodyTooLarge,
@@ -15,11 +16,8 @@ from asgi_stream.errors import (
 )
 from asgi_stream.requests import (
     StreamRequest,
-    accept_of,
-    names_event_stream,
     read_body,
     read_query,
-    wants_json,
 )
 
 pytestmark = pytest.mark.anyio
