@@ -32,6 +32,8 @@ MAX_KEY = 255
 """Characters of an ``Idempotency-Key``, as the field's large APIs have it."""
 
 _id = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_no_segment = re.compile(r"[/?#\\\x00-\x1f]|%[0-9a-fA-F]{2}|^\.\.?$")
+"""What a client's URL parser makes another path of (https://url.spec.whatwg.org/#url-parsing)."""
 _position = re.compile(f"(?:(?P<run>{_id}):)?(?P<n>-1|[0-9]{{1,18}})")
 
 
@@ -77,6 +79,10 @@ class Runs:
         key = request.headers.get("idempotency-key", "").strip() or None
         if key is not None and len(key) > MAX_KEY:
             raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
+        called = prepared.call.place
+        if called is not None and _no_segment.search(called):
+            what = "expected no slash, '?' or '#': it is a part of the run's address"
+            raise InvalidInput(f"id: {what}", fields={"id": what})
         record = RunRecord(
             run_id=str(prepared.request.run_id),
             route=self._path,

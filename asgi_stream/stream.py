@@ -172,7 +172,8 @@ class Stream(Outbox):
         document = self._format.gather(event)
         if isinstance(event, RunFinished):
             return to_json(self._format.document(self.run_id, document, event))
-        return b""
+        failure = self._format.failure(event) if isinstance(event, RunError) else None
+        return b"" if failure is None else to_json(failure)
 
     def _finish(self, end: RunFinished | RunError) -> None:
         try:
@@ -182,7 +183,7 @@ class Stream(Outbox):
             frame = self._encode(end)
         self._end = end
         self._observed.ended(end)
-        self._put(frame, opens=isinstance(end, RunFinished))
+        self._put(frame, opens=isinstance(end, RunFinished) or (self.gathered and frame != b""))
         self._wake(self._opening)
         self._wake(self._reader)
         self._wake(self._room)

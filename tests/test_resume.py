@@ -208,6 +208,17 @@ async def test_a_polyfill_comes_back_by_its_query(store: EventStore, key: str) -
     assert speaker.begun == 1
 
 
+@pytest.mark.parametrize("chat", ["a/b", "a?b", "a#b", "a%2Fb", "a\\b", "a\nb", ".."])
+async def test_a_chat_id_that_cannot_stand_in_an_address_is_refused(chat: str) -> None:
+    speaker = Speaker()
+    route = StreamRoute("/chat", speaker.runnable, format="vercel", resume=True)
+    message = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}
+    answer = await post(StreamApp([route]), "/chat", {"id": chat, "messages": [message]})
+    assert answer.status == 422
+    assert b"id: expected no slash" in answer.body
+    assert speaker.begun == 0
+
+
 async def test_an_empty_last_event_id_is_none(store: EventStore) -> None:
     speaker = Speaker()
     app = app_of(store, speaker)

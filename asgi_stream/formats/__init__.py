@@ -207,6 +207,10 @@ class Format(Protocol):
         waits = {"interrupted": end.interrupts} if end.interrupts else {}
         return {"run_id": run_id, "output": gathered, **waits}
 
+    def failure(self, end: RunError) -> object:
+        """The JSON answer, with the status 200, of a run that has failed; None: it is an error."""
+        return None
+
     def run_object(self, record: RunRecord) -> object:
         """What a client is told of a stored run."""
         return run_object(record)

@@ -36,9 +36,14 @@ ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
 THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """What clients always send of a thread; it matters only where the route lists it."""
 
+LIBRARIES = ("langgraph_", "lc_", "ls_")
+PUBLIC = ("checkpoint_ns", "tags", "thread_id", "run_id", "graph_id", "assistant_id")
+"""Of a message's metadata what LangGraph and LangChain say; the rest is the server's own."""
+
 NOT_OFFERED = ("command", "checkpoint", "interrupt_before", "interrupt_after", "webhook")
 
 
+SORTS = ("assistant_id", "graph_id", "name", "created_at", "updated_at")
 STATUS = {"done": "success", "failed": "error", "cancelled": "interrupted"}
 STATUS |= {state: state for state in ("pending", "running")}
 
@@ -55,6 +60,8 @@ class Format(FormatProtocol):
         ("POST", "/runs/stream"),
         ("POST", "/runs/wait"),
         ("POST", "/assistants/search"),
+        ("POST", "/assistants/count"),
+        ("GET", "/assistants/{assistant_id}"),
         ("GET", "/info"),
         ("GET", "/ok"),
     )
@@ -80,7 +87,11 @@ class Format(FormatProtocol):
             case "/info":
                 return Document({"version": "0", "flags": {"assistants": True, "crons": False}})
             case "/assistants/search":
-                return Document([_assistant(name) for name in asked.models])
+                return Document(_page(_found(asked), asked.body))
+            case "/assistants/count":
+                return Document(len(_found(asked)))
+            case "/assistants/{assistant_id}":
+                return Document(_assistant(str(_named(asked.params["assistant_id"], asked))))
         body = asked.body
         if not isinstance(body, dict):
             raise refused("body", "expected an object")
@@ -160,6 +171,10 @@ class Format(FormatProtocol):
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         return gathered
 
+    def failure(self, end: RunError) -> object:
+        # Of a server's own "error" and "message" the SDKs make the exception that they raise.
+        return {"__error__": {"error": end.code, "message": end.message, "id": end.id}}
+
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
         told = {"detail": error.message, "code": error.code, "id": error.id}
@@ -201,9 +216,8 @@ def _place(chunk: OutputChunk) -> str:
 
 
 def _for_clients(about: Mapping[str, Any]) -> dict[str, Any]:
-    told = ("checkpoint_ns", "tags")
     return {
-        key: value for key, value in about.items() if key.startswith("langgraph_") or key in told
+        key: value for key, value in about.items() if key.startswith(LIBRARIES) or key in PUBLIC
     }
 
 
@@ -248,6 +262,40 @@ def _chosen(asked: Asked, name: str, given: Any) -> dict[str, Any]:
     return {key: value for key, value in chosen.items() if key in asked.configurable}
 
 
+def _found(asked: Asked) -> list[dict[str, Any]]:
+    """The assistants that a search is for: by graph, by a part of the name, by metadata."""
+    body = asked.body if isinstance(asked.body, dict) else {}
+    graph, name, metadata = body.get("graph_id"), body.get("name"), body.get("metadata") or {}
+    if not isinstance(metadata, dict) or not isinstance(name, str | None):
+        raise refused("metadata or name", "expected an object and a text")
+    return [
+        each
+        for each in map(_assistant, asked.models)
+        if graph in (None, each["graph_id"])
+        and (name or "").lower() in each["name"].lower()
+        and all(each["metadata"].get(key) == value for key, value in metadata.items())
+    ]
+
+
+def _page(found: list[dict[str, Any]], body: Any) -> list[dict[str, Any]]:
+    """A part of the assistants that were found, in the order and with the fields asked for."""
+    body = body if isinstance(body, dict) else {}
+    by, select = body.get("sort_by"), body.get("select")
+    first, limit = body.get("offset") or 0, body.get("limit") or 10
+    if type(first) is not int or type(limit) is not int or first < 0 or limit < 1:
+        raise refused("limit", "expected a positive number, and offset zero or more")
+    if by is not None:
+        if by not in SORTS:
+            raise refused("sort_by", f"expected one of {', '.join(SORTS)}")
+        found = sorted(found, key=lambda each: str(each[by]))
+        if body.get("sort_order") != "asc":
+            found.reverse()
+    found = found[first : first + limit]
+    if not isinstance(select, list):
+        return found
+    return [{key: each[key] for key in each if key in select} for each in found]
+
+
 def _assistant(name: str) -> dict[str, Any]:
     began = "2026-01-01T00:00:00+00:00"
     return {
@@ -256,7 +304,7 @@ def _assistant(name: str) -> dict[str, Any]:
         "name": name,
         "config": {},
         "context": {},
-        "metadata": {},
+        "metadata": {"created_by": "system"},
         "version": 1,
         "created_at": began,
         "updated_at": began,

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessageChunk, ToolMessage
 
+from asgi_stream.errors import InvalidInput
 from asgi_stream.events import Event, OutputChunk, RunStarted
 from asgi_stream.formats import Asked, Document
 from asgi_stream.formats.langgraph import Format
@@ -125,6 +126,63 @@ def test_the_assistants_are_the_route_s_graphs() -> None:
     assert isinstance(Format().parse(asked(None, "/info")), Document)
     named = {**NAMED, "assistant_id": found.body[1]["assistant_id"]}
     assert getattr(Format().parse(asked(named)), "model", None) == "y"
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({}, ["x", "y"]),
+        ([], ["x", "y"]),
+        ({"graph_id": "y"}, ["y"]),
+        ({"name": "X"}, ["x"]),
+        ({"metadata": {"created_by": "system"}}, ["x", "y"]),
+        ({"metadata": {"a": [1]}}, []),
+        ({"limit": 1}, ["x"]),
+        ({"limit": 1, "offset": 1}, ["y"]),
+        ({"sort_by": "name"}, ["y", "x"]),
+        ({"sort_by": "name", "sort_order": "asc"}, ["x", "y"]),
+    ],
+)
+def test_assistants_are_searched_for(body: Any, found: list[str]) -> None:
+    page: Any = Format().parse(asked(body, "/assistants/search"))
+    assert [each["graph_id"] for each in page.body] == found
+    if not {"limit", "offset"} & set(body):
+        assert Format().parse(asked(body, "/assistants/count")) == Document(len(found))
+
+
+def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
+    found: Any = Format().parse(asked({"graph_id": "x"}, "/assistants/search"))
+    [one] = found.body
+    for name in ("x", one["assistant_id"]):
+        asking = Asked(
+            endpoint="/assistants/{assistant_id}", models=("x",), params={"assistant_id": name}
+        )
+        assert Format().parse(asking) == Document(one)
+    chosen: Any = Format().parse(asked({"select": ["name"], "limit": 1}, "/assistants/search"))
+    assert chosen.body == [{"name": "x"}]
+
+
+@pytest.mark.parametrize(
+    "body", [{"limit": -1}, {"offset": -1}, {"limit": "x"}, {"sort_by": "x"}, {"name": 1}]
+)
+def test_a_search_that_cannot_be_is_refused(body: Any) -> None:
+    with pytest.raises(InvalidInput):
+        Format().parse(asked(body, "/assistants/search"))
+
+
+def test_a_run_that_fails_while_it_is_waited_for_is_the_sdk_s_own_error() -> None:
+    told = {"error": "run_failed", "message": "The run failed.", "id": "e1"}
+    assert Format().failure(FAILED) == {"__error__": told}
+
+
+def test_what_libraries_say_of_a_message_is_passed_on() -> None:
+    format = Format()
+    format.parse(asked({**NAMED, "stream_mode": "messages-tuple"}))
+    about = {"lc_agent_name": "a", "ls_provider": "p", "thread_id": "t", "secret": 1, "__x": 1}
+    message = AIMessageChunk(content="x", id="m")
+    frame = format.encode(OutputChunk(RUN, (message, about), "messages")).decode()
+    assert '{"lc_agent_name":"a","ls_provider":"p","thread_id":"t"}' in frame
+    assert "secret" not in frame
 
 
 @pytest.mark.parametrize(

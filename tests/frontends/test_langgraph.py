@@ -130,11 +130,18 @@ async def test_the_python_client_streams_and_waits(client: LangGraphClient) -> N
     assert values["messages"][-1]["content"] == ANSWER
     [found, *_] = await client.assistants.search()
     assert found["graph_id"] == "agent"
+    assert await client.assistants.get(found["assistant_id"]) == found
+    assert await client.assistants.search(graph_id="agent") == [found]
+    [first, second] = await client.assistants.search(limit=2)
+    assert (first, await client.assistants.search(limit=1, offset=1)) == (found, [second])
+    assert await client.assistants.count(graph_id="agent") == 1
 
 
 async def test_the_python_client_is_told_of_failures(client: LangGraphClient) -> None:
-    with pytest.raises(httpx.HTTPStatusError):
+    with pytest.raises(Exception, match="run_failed: The run failed"):
         await client.runs.wait(None, "first", input=ASK)
+    failed: Any = await client.runs.wait(None, "first", input=ASK, raise_error=False)
+    assert failed["__error__"]["error"] == "run_failed"
     with pytest.raises(httpx.HTTPStatusError):
         await client.runs.wait(None, "agent", input=ASK, command={"resume": 1})
     with pytest.raises(httpx.HTTPStatusError):
