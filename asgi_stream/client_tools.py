@@ -109,8 +109,9 @@ def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> d
         given["context"] = list(call.context)
     for name, member in (("copilotkit", "actions"), ("ag-ui", "tools")):
         known = call.state.get(name)
-        more = known if isinstance(known, Mapping) else {}
-        given[name] = {**more, member: tools, "context": list(call.context)}
+        more = {"context": [], **known} if isinstance(known, Mapping) else {"context": []}
+        told = {"context": list(call.context)} if call.context else {}
+        given[name] = {**more, member: tools, **told}
     return {
         name: given[name] for name in given if name in fields and _fits(given[name], fields[name])
     }

@@ -66,7 +66,7 @@ class Odd:
 
 
 PLAIN = {"name": "add", "description": "", "parameters": {"type": "object", "properties": {}}}
-KIT = {"copilotkit": {"actions": [PLAIN]}}
+KIT = {"copilotkit": {"context": [], "actions": [PLAIN]}}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,10 @@ KIT = {"copilotkit": {"actions": [PLAIN]}}
         (
             {"copilotkit": Kit, "ag-ui": Any},
             {"copilotkit": {"actions": ["stale"], "context": [1]}, "ag-ui": 1, "other": 2},
-            {"copilotkit": {"actions": [PLAIN], "context": [1]}, "ag-ui": {"tools": [PLAIN]}},
+            {
+                "copilotkit": {"actions": [PLAIN], "context": [1]},
+                "ag-ui": {"context": [], "tools": [PLAIN]},
+            },
         ),
         ({"tools": Odd}, {}, {"tools": [PLAIN]}),
         ({"tools": list[str], "note": str}, {"note": "x"}, {"note": "x"}),

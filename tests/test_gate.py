@@ -72,7 +72,7 @@ async def test_requests_that_come_together_begin_one_a_turn(resume: bool) -> Non
     turns = Turns()
     begun: list[int] = []
 
-    def make(request: Any) -> Any:
+    async def make(request: Any) -> Any:
         begun.append(turns.number)
         return RunnableLambda(lambda x: x)
 
