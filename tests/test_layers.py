@@ -57,8 +57,8 @@ OPTIONAL = {
     "redis_errors.py": {"redis"},
     "redis_link.py": {"redis"},
     "telemetry.py": {"opentelemetry"},
-    "wire.py": {"anyio", "httpx", "httpx_sse"},
-    "refused.py": {"httpx"},
+    "wire.py": {"anyio"},
+    "refused.py": {"httpx", "httpx_sse"},
     "opened.py": {"anyio"},  # which Starlette needs
     "__init__.py": {"anyio"},  # of the client
     "cli.py": {"click", "uvicorn"},

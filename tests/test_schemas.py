@@ -206,6 +206,16 @@ def test_a_graph_takes_a_part_of_its_state() -> None:
     fits.validate({"messages": [["human", "Hi"]]})
 
 
+def test_an_output_whose_schema_cannot_be_made_is_left_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError
+
+    monkeypatch.setattr("asgi_stream.schemas.schema_of", fail)
+    assert output_of(StreamRoute("/x", PROMPT), "x") == {}
+
+
 def test_what_cannot_be_known_is_left_open() -> None:
     def odd(value: Odd) -> Odd:
         return value

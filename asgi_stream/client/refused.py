@@ -8,9 +8,15 @@ from contextlib import aclosing, suppress
 from html.parser import HTMLParser
 from typing import Any
 
-import httpx
-
 from ..errors import StreamError, mask_passwords, one_line, statuses
+
+try:
+    import httpx
+    from httpx_sse import EventSource
+except ImportError as missing:
+    raise ImportError('the client needs httpx: pip install "asgi_stream[client]"') from missing
+
+__all__ = ["EventSource", "answered", "error_of", "httpx", "with_its_body"]
 
 BODY_BYTES = 65_536
 """How much of a refusal's body is read."""

@@ -17,14 +17,7 @@ from anyio import move_on_after
 
 from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
 from ..serialize import to_json
-
-try:
-    import httpx
-    from httpx_sse import EventSource
-except ImportError as missing:
-    raise ImportError('the client needs httpx: pip install "asgi_stream[client]"') from missing
-
-from .refused import answered, with_its_body
+from .refused import EventSource, answered, httpx, with_its_body
 
 __all__ = ["Asking", "Frame", "Reading", "httpx"]
 

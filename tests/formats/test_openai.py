@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
+from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.events import (
     BlockStarted,
     Custom,
@@ -22,6 +27,8 @@ from asgi_stream.formats.openai import Format
 from asgi_stream.openai_messages import conversation
 from asgi_stream.wire import short_id
 
+from ..asgi import post
+from ..models import Scripted, chain_of
 from .script import ENDED, FAILED, FINISHED, MODEL, RUN, TOOL, WAITS, data, refused, wire
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -271,6 +278,52 @@ def said(**message: Any) -> dict[str, Any]:
 )
 def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
     assert refused(Format(), body, endpoint="/chat/completions", models=("x",)) == place
+
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "weather", "schema": {}}}
+
+
+class Formed(Scripted):
+    """Says in which form it is to answer."""
+
+    async def _astream(
+        self, messages: Any, *_: Any, response_format: Any = None, **__: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        said = str((response_format or {}).get("type"))
+        yield ChatGenerationChunk(message=AIMessageChunk(content=said))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (None, "None"),
+        ({"type": "text"}, "None"),
+        ({"type": "json_object"}, "json_object"),
+        (SCHEMA, "json_schema"),
+    ],
+)
+async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, said: str) -> None:
+    model = Formed(script=[])
+    models: dict[str, Any] = {"plain": model, "bound": model.with_config(tags=["x"])}
+    app = StreamApp([StreamRoute("/x", {**models, "chain": chain_of("a")}, format="openai")])
+    body = {"messages": [{"role": "user", "content": "?"}], "response_format": form}
+    for name in models:
+        answer = await post(app, "/x/chat/completions", {**body, "model": name})
+        [choice] = json.loads(answer.body)["choices"]
+        assert choice["message"]["content"] == said
+    refused_form = await post(app, "/x/chat/completions", {**body, "model": "chain"})
+    assert refused_form.status == (200 if said == "None" else 400)
+    if said != "None":
+        error = json.loads(refused_form.body)["error"]
+        assert error["param"] == "response_format"
+        assert "only a chat model that is served alone takes" in error["message"]
+
+
+@pytest.mark.parametrize("form", ["json", {"type": "x"}, {"type": "json_schema"}, {}])
+def test_a_form_that_is_none_is_refused(form: Any) -> None:
+    body = {"model": "x", "messages": [], "response_format": form}
+    assert refused(Format(), body, endpoint="/chat/completions", models=("x",)) == "response_format"
 
 
 def test_an_error_of_the_client_s_names_the_parameter() -> None:
