@@ -120,6 +120,18 @@ def message_content(
     return text_of(path, "" if content is None else content)
 
 
+def neutral_message(
+    path: str, message: Mapping[str, Any], block_of: Callable[[str, Any], Block]
+) -> dict[str, Any]:
+    """What a message of OpenAI's and one of AG-UI's alike have: role, name and content."""
+    role, name = message["role"], message.get("name")
+    said: dict[str, Any] = {"role": "system" if role == "developer" else role}
+    if isinstance(name, str) and name:
+        said["name"] = name
+    said["content"] = message_content(f"{path}.content", message.get("content"), block_of)
+    return said
+
+
 def _labels(media_type: str, name: Any) -> Block:
     kind = media_type.partition("/")[0]
     labels: Block = {"type": kind if kind in ("image", "audio", "video") else "file"}

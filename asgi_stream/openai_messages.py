@@ -10,7 +10,7 @@ from .content import (
     Block,
     inline_block,
     media_block,
-    message_content,
+    neutral_message,
     refused,
     text_block,
     text_of,
@@ -42,10 +42,7 @@ def _message(path: str, message: Any) -> dict[str, Any]:
     role = message.get("role") if isinstance(message, dict) else None
     if role not in ("developer", "system", "user", "assistant", "tool"):
         raise refused(f"{path}.role", "expected system, developer, user, assistant or tool")
-    said: dict[str, Any] = {"role": "system" if role == "developer" else role}
-    said["content"] = message_content(f"{path}.content", message.get("content"), _block)
-    if isinstance(message.get("name"), str) and message["name"]:
-        said["name"] = message["name"]
+    said = neutral_message(path, message, _block)
     if not said["content"] and isinstance(message.get("refusal"), str):
         said["content"] = message["refusal"]
     if role == "tool":

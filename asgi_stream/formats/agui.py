@@ -14,7 +14,7 @@ from ..content import (
     Block,
     inline_block,
     media_block,
-    message_content,
+    neutral_message,
     refused,
     text_block,
     text_of,
@@ -301,12 +301,9 @@ def _without_open_calls(messages: list[Any]) -> list[Any]:
 
 
 def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": "system" if role == "developer" else role}
+    said = neutral_message(path, message, _block)
     if isinstance(message.get("id"), str):
         said["id"] = message["id"]
-    if isinstance(message.get("name"), str) and message["name"]:
-        said["name"] = message["name"]
-    said["content"] = message_content(f"{path}.content", message.get("content"), _block)
     if role == "tool":
         said["tool_call_id"] = text_of(f"{path}.toolCallId", message.get("toolCallId"))
         said["status"] = "error" if message.get("error") else "success"
