@@ -302,3 +302,12 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
 )
 def test_what_is_no_run_is_told(body: Any, place: str) -> None:
     assert refused(Format(), body) == place
+
+
+def test_a_message_needs_no_id_and_no_name() -> None:
+    messages = [{"role": "user", "content": "Hi"}, {"role": "developer", "content": "Be brief."}]
+    body = {"threadId": "t", "runId": "r", "messages": messages}
+    assert Format().parse(Asked(body=body)).messages == [
+        {"role": "user", "content": "Hi"},
+        {"role": "system", "content": "Be brief."},
+    ]
