@@ -74,7 +74,7 @@ class StreamApp:
             request's, and metrics. Needs the extra ``otel``.
         signals: When the process gets SIGTERM or SIGINT, end every stream with a terminal frame
             before the server's own handler runs. Installed at the first request, if that is
-            served in the main thread.
+            served in the main thread. A server that closes its sockets is seen in any case.
         **defaults: Options of `StreamRoute`, for those routes that do not give them themselves.
 
     Raises:
@@ -186,10 +186,13 @@ class StreamApp:
     def _here(self) -> OnLoop:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            self._loops[loop] = OnLoop()
+            self._loops[loop] = OnLoop(self._asked_to_stop)
             if self._hook is not None:
                 self._hook.install()
         return self._loops[loop]
+
+    def _asked_to_stop(self) -> bool:
+        return self._hook is not None and self._hook.should_exit
 
     def _close_all(self) -> None:
         for loop, held in tuple(self._loops.items()):
@@ -205,6 +208,8 @@ class StreamApp:
 
     async def _http(self, scope: Scope, body: RequestBody) -> None:
         receive, send = body.receive, body.send
+        here = self._here()
+        here.serves(scope.get("server"))
         if not self._pages.allow_host(scope):
             await refuse(ForeignHost(), scope, receive, send)
             return None
@@ -217,7 +222,7 @@ class StreamApp:
             kind = route.format_class.media_type
             answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
             return await answer(scope, receive, send)
-        here, request = self._here(), StreamRequest(scope, receive, route.limits)
+        request = StreamRequest(scope, receive, route.limits)
         try:
             found = await self._answer(route, endpoint, request, here)
         except ClientDisconnect:
@@ -231,7 +236,7 @@ class StreamApp:
             return await found(scope, receive, send)
         if isinstance(found, Replay):
             found.place = place_of(found.run_id, seen_path(request), endpoint)
-        here.streams.add(found)
+        here.add(found)
         try:
             await respond(found, route, scope, *body.direct())
         finally:

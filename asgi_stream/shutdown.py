@@ -1,7 +1,8 @@
 """Hears of the server's end in time to tell the readers.
 
 Most servers tell an app nothing when they stop, or tell it after they have waited for its streams.
-What all of them but hypercorn have is a signal handler in the main thread; this stands before it.
+What most have is a signal handler in the main thread, and this stands before it. Those that stop
+without a signal, or hear of it elsewhere, are seen by their `server_sockets`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class SignalHook:
 
     @property
     def should_exit(self) -> bool:
-        """What sse-starlette looks for behind the handler, to know a stopping uvicorn."""
+        """Whether uvicorn stops, with a signal or without; sse-starlette asks for this too."""
+        if getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is not self:
+            return False  # that server has ended
         server = getattr(self._before.get(signal.SIGTERM), "__self__", None)
         return bool(getattr(server, "should_exit", False))
 

@@ -1,7 +1,8 @@
 """Nothing may grow with the number of finished runs: ``python -m benchmarks.soak``.
 
 Short runs, a third of them cut off in the middle, against one server. What the server holds after
-the first tenth of them is compared with what it holds at the end; it exits with 1 if that grew.
+the first tenth of them, at least 1,000, is compared with what it holds at the end; it exits with 1
+if that grew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from .driver import Contender, ask, read
 from .measures import resident, tasks
 
 AT_ONCE = 50
+WARM_UP = 1000
+"""Runs after which the allocator and the interpreter's caches have nearly all that they will."""
 GROWN_BYTES = 3 * 2**20
 """What the allocator and the interpreter's caches may differ by, however many the runs."""
 
@@ -83,11 +86,11 @@ def grown(before: Held, after: Held) -> list[str]:
 
 
 async def run(server: Server, contender: Contender, runs: int) -> list[str]:
-    begun = time.perf_counter()
-    await soak(server, contender, runs // 10)
+    begun, first = time.perf_counter(), max(runs // 10, WARM_UP)
+    await soak(server, contender, first)
     before = await held(server)
-    print(f"after {runs // 10} runs: {before}")
-    await soak(server, contender, runs - runs // 10, runs // 10)
+    print(f"after {first} runs: {before}")
+    await soak(server, contender, runs - first, first)
     after = await held(server)
     print(f"after {runs} runs, {time.perf_counter() - begun:.0f} s: {after}")
     return grown(before, after)

@@ -35,12 +35,18 @@ COMMANDS: dict[str, list[str]] = {
     ],
     "uvicorn-2-workers": ["uvicorn", "{app}", "--host=127.0.0.1", "--port={port}", "--workers=2"],
     "hypercorn": ["hypercorn", "{app}", "--bind=127.0.0.1:{port}", "--graceful-timeout=3"],
+    "gunicorn": [
+        *["gunicorn", "{app}", "--worker-class=uvicorn_worker.UvicornWorker"],
+        *["--bind=127.0.0.1:{port}", "--workers=1", "--timeout=15", "--graceful-timeout=10"],
+    ],
     "granian": [
         *["granian", "{app}", "--interface=asgi", "--host=127.0.0.1", "--port={port}"],
     ],
 }
 
-ALL_SERVERS = [name for name in COMMANDS if name not in ("uvicorn", "uvicorn-2-workers")]
+ALL_SERVERS = [
+    name for name in COMMANDS if name not in ("uvicorn", "uvicorn-2-workers", "gunicorn")
+]
 
 
 class Server:

@@ -19,6 +19,7 @@ LAYERS = [
         "lzstring",
         "request_body",
         "serialize",
+        "server_sockets",
         "importer",
         "shutdown",
         "steps",

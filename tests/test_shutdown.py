@@ -1,4 +1,4 @@
-"""SIGTERM with 100 streams open: each gets its terminal frame, and the process exits."""
+"""A server that stops with streams open: each gets its terminal frame, and the process exits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from .asgi import frames
 from .clients import Connection, new_key
-from .servers import serving
+from .servers import Server, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -24,8 +24,16 @@ CASES = {
     "uvicorn-h11": ((), 3),
     "uvicorn-2-workers": ((), 5),
     "granian": ((), 5),
-    # It tells nobody before it has waited for its graceful timeout, 3 s here.
-    "hypercorn": ((), 8),
+    "gunicorn": ((), 5),
+    "hypercorn": ((), 5),
+}
+
+COUNTED = {
+    # The server, and what makes it stop, or its worker, after so many requests.
+    "uvicorn-httptools": "--limit-max-requests=5",
+    "uvicorn-h11-uvloop": "--limit-max-requests=5",
+    "gunicorn": "--max-requests=5",
+    "hypercorn": "--max-requests=5",
 }
 
 
@@ -58,18 +66,57 @@ async def test_every_stream_gets_a_farewell_and_the_process_exits(
             await asyncio.gather(*(client.read_until(b'"w1 "') for client in clients))
             begun = time.monotonic()
             server.terminate()
-            answers = await asyncio.gather(
-                *(client.read_until(b"0\r\n\r\n" if name != "hypercorn" else b"[DONE]")
-                  for client in clients)
-            )  # fmt: skip
+            answers = await asyncio.gather(*(client.read_until(b"0\r\n\r\n") for client in clients))
         await asyncio.to_thread(server.process.wait, 15)
         assert time.monotonic() - begun < seconds
         for answer in answers:
-            if name == "hypercorn":
-                # It cuts the connection, but the farewell has gone out before.
-                assert b'"code":"shutdown"' in answer
-                continue
-            *_, error, done = frames(body_of(answer))
-            assert (error["error"]["code"], done) == ("shutdown", "[DONE]")
-        if name != "hypercorn":
-            assert "Traceback" not in server.log()
+            assert_farewell(answer)
+        assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("name", COUNTED)
+async def test_a_worker_that_ends_after_so_many_requests_ends_its_streams(
+    name: str, tmp_path: Path
+) -> None:
+    """No signal comes then, and the server waits for what it still has."""
+    env = {"PROBE_LOG": str(tmp_path / "notes")}
+    with serving("tests.apps:app", tmp_path, name, env, (COUNTED[name],)) as server:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = []
+            for _ in range(3):
+                clients.append(await stack.enter_async_context(await words(server)))
+                await clients[-1].read_until(b'"w1 "')
+            for _ in range(5):  # some count what has begun, some what has ended
+                with contextlib.suppress(OSError, EOFError):
+                    async with await Connection.post(server.port, "/nothing", 1) as short:
+                        await short.read_until(b"\r\n\r\n")
+            begun = time.monotonic()
+            for client in clients:
+                assert_farewell(await client.read_until(b"0\r\n\r\n"))
+            assert time.monotonic() - begun < 3
+        if name.startswith("uvicorn"):
+            await asyncio.to_thread(server.process.wait, 5)
+        else:
+            await another_worker(server)
+        assert "Traceback" not in server.log()
+        assert "TIMEOUT" not in server.log()
+
+
+async def words(server: Server) -> Connection:
+    return await Connection.post(server.port, "/stream/words", new_key())
+
+
+async def another_worker(server: Server) -> None:
+    """Wait until one serves in the place of the first."""
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(OSError, EOFError):
+                async with await words(server) as client:
+                    await client.read_until(b'"w1 "')
+                    return
+            await asyncio.sleep(0.1)
+
+
+def assert_farewell(answer: bytes) -> None:
+    *_, error, done = frames(body_of(answer))
+    assert (error["error"]["code"], done) == ("shutdown", "[DONE]")
