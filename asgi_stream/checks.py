@@ -138,6 +138,8 @@ class Checked:
         limits: Any = self._route.limits
         if isinstance(limits, Limits):
             yield from limits.problems()
+            if self._route.json_pings and not limits.ping:
+                yield "json_pings: limits.ping says that there are none"
         else:
             yield f"limits must be a Limits, not {kind_of(limits)}"
 

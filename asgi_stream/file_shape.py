@@ -146,6 +146,7 @@ TYPES: dict[str, Any] = {
         Annotated[bool, Tag("<switch>")] | Annotated[ResumeTable, Tag("<table>")],
         Discriminator(lambda value: "<switch>" if isinstance(value, bool) else "<table>"),
     ],
+    "json_pings": bool,
     "inline_parser": bool,
     "debug": bool,
 }

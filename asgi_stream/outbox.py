@@ -61,6 +61,7 @@ class Outbox:
         self._waiting: list[bytes] = []
         self._size = 0
         self._unpaced = 0
+        self._ping = b"" if gathered else format.ping
         self._capacity = inf if limits.buffer is None else limits.buffer
         self._pause_at = self._capacity / 2
         self._reader: Future[None] | None = None
@@ -172,7 +173,8 @@ class Outbox:
     @property
     def broken(self) -> bool:
         """Whether the run failed in a format that cannot say so: the answer must not look whole."""
-        return self._format.breaks_on_error and isinstance(self._end, RunError)
+        failed = isinstance(self._end, RunError) and not self.gathered
+        return failed and self._format.breaks_on_error
 
     def shut_down(self) -> None:
         """End it because the server goes away."""
@@ -216,8 +218,8 @@ class Outbox:
             due.append((since + limits.send, self._drop))
         if self._end is not None:
             return due
-        if limits.ping and self._format.ping and self._headers_sent and not self.gathered:
-            due.append((self._sent + limits.ping, self._ping))
+        if limits.ping and self._ping and self._headers_sent:
+            due.append((self._sent + limits.ping, self._send_ping))
         return due
 
     def _watch(self) -> None:
@@ -241,7 +243,7 @@ class Outbox:
         self._stalled = True
         self._sender.cancel()
 
-    def _ping(self) -> None:
-        self._waiting.append(self._format.ping)
+    def _send_ping(self) -> None:
+        self._waiting.append(self._ping)
         self._sent = self._loop.time()
         self._wake(self._reader)

@@ -100,6 +100,9 @@ class StreamRoute:
         configurable: The ``configurable`` keys that a client may set in the query string.
         stream: Keyword arguments for ``astream``: ``{"stream_mode": ["updates", "messages"]}``.
         limits: Bounds in seconds, bytes and counts.
+        json_pings: A JSON answer that takes longer than ``limits.hold`` begins then, with the
+            status 200, and a space each ``limits.ping`` seconds tells proxies that it goes on. A
+            run that fails afterwards is a 200 too, with the error as its document.
         errors: What a client is told of exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
         authorize: Called first with each ``Request``, returns a name for who sent it, or None: the
@@ -134,6 +137,7 @@ class StreamRoute:
     configurable: Sequence[str] = _option(())
     stream: Mapping[str, Any] = _option(MappingProxyType({}))
     limits: Limits = _option(Limits())
+    json_pings: bool = _option(False)
     errors: Mapping[Any, StreamError] = _option(MappingProxyType({}))
     authorize: Authorize | None = _option(None)
     resume: Resume | bool = _option(False)

@@ -14,6 +14,7 @@ from typing import Any, cast
 from .errors import ReaderTooSlow, RunTimeout
 from .events import Custom, Event, RunError, RunFinished, Step
 from .filters import speaks
+from .formats import Format
 from .limits import Limits
 from .observed import Observed
 from .outbox import Due, Outbox
@@ -26,6 +27,9 @@ from .runs import Run
 from .serialize import to_json
 from .sink import opens
 from .tasks import RunTasks
+
+JSON_PING = b" "
+"""What JSON allows in front of a document (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""
 
 
 class Stream(Outbox):
@@ -56,6 +60,8 @@ class Stream(Outbox):
         limits = limits or route.limits
         super().__init__(run_id, prepared.format, limits, gathered=prepared.gathered)
         self._route = route
+        if self.gathered and route.json_pings:
+            self._ping = JSON_PING
         self._filters = prepared.filters
         self._observed = Observed(run_id, route, prepared.telemetry)
         encode = self._gathered if self.gathered else self._format.encode
@@ -145,15 +151,18 @@ class Stream(Outbox):
     async def opened(self) -> RunError | None:
         """Wait for the first frame of the run's output, for at most ``limits.hold`` seconds.
 
-        A JSON answer is waited for to its end. Returns the run's error, if it ended before it had
-        anything to show: then the answer is that error, with its status.
+        A JSON answer is waited for to its end, unless the route wants signs of life before it.
+        Returns the run's error, if it ended before it had anything to show: then the answer is
+        that error, with its status.
         """
         if not self._shown and self._end is None:
             self._opening = self._loop.create_future()
-            hold = None if self.gathered else self._limits.hold
+            hold = self._limits.hold if self._ping or not self.gathered else None
             await asyncio.wait({self._opening}, timeout=hold)
         if isinstance(self._end, RunError) and not self._shown:
             return self._end
+        if self.gathered and not self._shown:
+            self._send_ping()  # some servers send the headers with the first byte behind them
         return await super().opened()
 
     def leave(self) -> None:
@@ -172,8 +181,17 @@ class Stream(Outbox):
         document = self._format.gather(event)
         if isinstance(event, RunFinished):
             return to_json(self._format.document(self.run_id, document, event))
-        failure = self._format.failure(event) if isinstance(event, RunError) else None
-        return b"" if failure is None else to_json(failure)
+        return self._failed(event) if isinstance(event, RunError) else b""
+
+    def _failed(self, error: RunError) -> bytes:
+        """The document of a run that has failed; ``b""`` if the answer is an error's."""
+        failure = self._format.failure(error)
+        if failure is not None:
+            return to_json(failure)
+        if not self._headers_sent:
+            return b""
+        body, media_type = self._format.refusal(error)
+        return body if media_type == "application/json" else Format.refusal(error)[0]
 
     def _finish(self, end: RunFinished | RunError) -> None:
         try:

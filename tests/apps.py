@@ -182,6 +182,9 @@ streams = StreamApp(
         StreamRoute("/words", RunnableGenerator(words)),
         StreamRoute("/silence", RunnableGenerator(silence), limits=Limits(ping=1)),
         StreamRoute("/silence-unpinged", RunnableGenerator(silence), limits=Limits(ping=0)),
+        StreamRoute(
+            "/silence-json", RunnableGenerator(silence), limits=Limits(ping=1), json_pings=True
+        ),
         StreamRoute("/flood", RunnableGenerator(flood)),
         StreamRoute("/pages", RunnableGenerator(pages)),
         StreamRoute("/pages-chunks", RunnableGenerator(pages), format="chunks"),

@@ -101,6 +101,15 @@ def test_without_pings_the_proxy_cuts_it(port: int) -> None:
         httpx.post(f"http://127.0.0.1:{port}/stream/silence-unpinged", json="x", timeout=10)
 
 
+def test_spaces_carry_a_json_answer_through(port: int) -> None:
+    url, headers = f"http://127.0.0.1:{port}/stream/silence", {"Accept": "application/json"}
+    answer = httpx.post(f"{url}-json", json="x", timeout=10, headers=headers)
+    assert answer.json()["output"] == "first last"
+    assert answer.text.startswith("    ")
+    # The proxy is what it is said to be.
+    assert httpx.post(url, json="x", timeout=10, headers=headers).status_code == 504
+
+
 def test_frames_are_not_held_back(port: int) -> None:
     with httpx.stream("POST", f"http://127.0.0.1:{port}/stream/words", json="x") as answer:
         arrived = [time.monotonic() for part, _ in zip(answer.iter_raw(), range(10), strict=False)]

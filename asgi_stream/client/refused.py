@@ -58,17 +58,10 @@ def answered(response: httpx.Response) -> Exception:
     Either has the words of the server in its message.
     """
     document = _json(response.text)
-    later = response.headers.get("retry-after")
-    headers = {} if later is None else {"Retry-After": later}
-    match document:
-        case {"error": {"code": str(), "message": str()} as error}:
-            return error_of(error, response.status_code, headers)
-        case {"code": str(code), "message": str() as message} | {
-            "code": str(code),
-            "detail": str() as message,
-        }:
-            error = {**document, "code": code, "message": message}
-            return error_of(error, response.status_code, headers)
+    if (error := told_in(document)) is not None:
+        later = response.headers.get("retry-after")
+        headers = {} if later is None else {"Retry-After": later}
+        return error_of(error, response.status_code, headers)
     status = f"{response.status_code} {response.reason_phrase}".strip()
     place = response.headers.get("location") if response.has_redirect_location else None
     redirects = f", a redirect to {one_line(mask_passwords(place), 200)}" if place else ""
@@ -78,6 +71,19 @@ def answered(response: httpx.Response) -> Exception:
         request=response.request,
         response=response,
     )
+
+
+def told_in(document: Any) -> Mapping[str, Any] | None:
+    """Return the error that `document` is, in the words of one of our formats."""
+    match document:
+        case {"error": {"code": str(), "message": str()} as error}:
+            return error  # type: ignore[no-any-return]
+        case {"code": str(), "message": str() as message} | {
+            "code": str(),
+            "detail": str() as message,
+        }:
+            return {**document, "message": message}
+    return None
 
 
 def error_of(

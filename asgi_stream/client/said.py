@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import StreamError
 from .plain import revived
-from .refused import error_of
+from .refused import error_of, told_in
 from .wire import Frame, httpx
 
 NO_OUTPUT = "The output is not among the events: a filter leaves out the end of the run."
@@ -19,6 +19,8 @@ class Read:
 
     def __init__(self, answer: Any) -> None:
         if not isinstance(answer, dict) or "output" not in answer:
+            if (error := told_in(answer)) is not None:
+                raise error_of(error)  # behind the whitespace of `json_pings`
             raise httpx.DecodingError("The answer has no output: it is of another kind of server.")
         output = answer["output"]
         self.events = output if _are_events(output) else []
