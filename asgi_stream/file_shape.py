@@ -138,6 +138,7 @@ TYPES: dict[str, Any] = {
     "configurable": list[str],
     "stream": dict[str, Any],
     "limits": _table_of(Limits),
+    "json_pings": bool,
     "errors": dict[
         Reference, Annotated[Error, AfterValidator(lambda told: StreamError(**given_in(told)))]
     ],
@@ -146,7 +147,6 @@ TYPES: dict[str, Any] = {
         Annotated[bool, Tag("<switch>")] | Annotated[ResumeTable, Tag("<table>")],
         Discriminator(lambda value: "<switch>" if isinstance(value, bool) else "<table>"),
     ],
-    "json_pings": bool,
     "inline_parser": bool,
     "debug": bool,
 }
