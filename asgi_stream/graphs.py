@@ -9,9 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from inspect import signature
+from itertools import islice
 from typing import Any
 
 from .events import BREAKPOINT, Interrupt, OutputChunk, Step
+
+MANY_PARTS = 100
+"""How many items of one list or mapping are looked at for a graph; documents may be many more."""
 
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
 """Keys of ``configurable`` that say where in a thread a run is, and not what it runs with."""
@@ -183,9 +187,9 @@ def holds_graph(runnable: Any, depth: int = 8) -> bool:
     while parts:
         part = parts.pop()
         if isinstance(part, Mapping):
-            parts += part.values()
+            parts += islice(part.values(), MANY_PARTS)
         elif isinstance(part, (list, tuple)):
-            parts += part
+            parts += part[:MANY_PARTS]
         elif holds_graph(part, depth - 1):
             return True
     return False

@@ -10,6 +10,7 @@ from .errors import (
     RunFailed,
     RunTimeout,
     ShuttingDown,
+    StoreUnavailable,
     TooManyRuns,
     one_line,
     public_error,
@@ -24,6 +25,7 @@ LEVELS = {
     TooManyRuns.code: logging.WARNING,
     ReaderTooSlow.code: logging.WARNING,
     RunTimeout.code: logging.WARNING,
+    StoreUnavailable.code: logging.WARNING,  # the store itself tells once what is wrong
 }
 """Log levels of the server errors that are expected in operation, by code. See `level`."""
 

@@ -156,7 +156,7 @@ LEVELS = {
     errors.RunTimeout: "WARNING",
     errors.RunFailed: "ERROR",
     errors.RunIncomplete: "ERROR",
-    errors.StoreUnavailable: "ERROR",
+    errors.StoreUnavailable: "WARNING",
     errors.WorkerLost: "ERROR",
 }
 

@@ -39,7 +39,7 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.gathered import Gathered
-from asgi_stream.graphs import holds_graph, only, stream_writer
+from asgi_stream.graphs import MANY_PARTS, holds_graph, only, stream_writer
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
 
@@ -188,6 +188,9 @@ def test_only_what_holds_a_graph_is_given_a_writer() -> None:
     assert holds_graph(RunnableLambda(says).with_fallbacks([graph]))
     assert holds_graph(RunnableLambda(lambda state: graph.invoke(state)))
     assert not holds_graph(chain_of("a"))
+    many = RunnableLambda(says)
+    many.documents = [*range(MANY_PARTS), graph]  # type: ignore[attr-defined]
+    assert not holds_graph(many)
     assert not stream_writer(chain_of("a"), print)
     assert set(stream_writer(graph, print)) == {"__pregel_runtime", "__pregel_stream"}
 

@@ -279,6 +279,14 @@ async def test_a_chain_is_told_of_a_failure(chat: Any) -> None:
             pass
 
 
+@pytest.mark.parametrize("client", ["openai", "ai-sdk"])
+async def test_npm_s_clients_parse_the_form_that_they_ask_for(server: Server, client: str) -> None:
+    schema = {**Weather.model_json_schema(), "additionalProperties": False}
+    told = await ask(server, client, "fills", schema=schema)
+    assert "thrown" not in told, told
+    assert told["parsed"] == [PARIS.model_dump()] * 2
+
+
 async def ask(server: Server, client: str, model: str, **more: Any) -> Any:
     asked = {"content": "Hi", "stream": True, **more}
     return await run("openai", client=client, baseURL=base(server), model=model, **asked)
