@@ -8,7 +8,6 @@ because CopilotKit sends the tools of a page to each of its agents.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 from .conversations import Ambiguous
 from .errors import InvalidRequest, listed
 from .formats import Call
+from .logs import logger
 from .routes import StreamRoute
 from .runnables import with_tools
 from .type_hints import fields_of
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
-
-logger = logging.getLogger("asgi_stream")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from asyncio import TimerHandle
 from collections import deque
@@ -14,6 +13,7 @@ from time import monotonic
 from .errors import RunCancelled, StoreUnavailable, WorkerLost
 from .events import RunError, RunFinished
 from .formats import Format
+from .logs import logger
 from .outbox import Outbox, nothing
 from .prepare import Prepared
 from .resume import Resume
@@ -22,8 +22,6 @@ from .stores import RunRecord, State, Taken
 from .stores.memory import MemoryStore
 from .stream import Stream
 from .tasks import RunTasks
-
-logger = logging.getLogger("asgi_stream")
 
 PAUSE_BYTES = 16_384
 """The run waits when so much is said while the store is at work: it has to get its turn."""

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .events import Event, RunError, RunFinished
+from .logs import logger
 from .routes import StreamRoute
 from .sink import opens
 from .usage import Usage
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
-
-logger = logging.getLogger("asgi_stream")
 
 CANCELLED = {
     "cancelled": "stopped",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import CancelledError, Future
 from collections.abc import AsyncGenerator, Generator
 from contextlib import (
@@ -19,9 +18,8 @@ from typing import Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from .logs import logger
 from .tasks import RunTasks
-
-logger = logging.getLogger("asgi_stream")
 
 
 def as_manager(made: object) -> AbstractAsyncContextManager[Any] | None:

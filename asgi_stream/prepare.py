@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from .formats import Asked, Call, Document, Format
 from .graphs import merged_context, takes_context
 from .hooks import call_hook
 from .importer import kind_of
+from .logs import logger
 from .requests import (
     Query,
     RunRequest,
@@ -31,8 +31,6 @@ from .routes import StreamRoute
 from .runnables import many, schema_of, with_response_format
 from .system_messages import speaks_as_system, without_system
 from .tasks import RunTasks
-
-logger = logging.getLogger("asgi_stream")
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry

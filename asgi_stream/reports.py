@@ -16,9 +16,8 @@ from .errors import (
     public_error,
 )
 from .events import RunError
+from .logs import logger
 from .routes import StreamRoute
-
-logger = logging.getLogger("asgi_stream")
 
 LEVELS = {
     ShuttingDown.code: logging.INFO,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 
 from sse_starlette import EventSourceResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from .answers import FORMAT, NOT_STORED, RUN_ID, error_response
+from .logs import logger
 from .outbox import Outbox, ReaderStalled
 from .routes import StreamRoute
-
-logger = logging.getLogger("asgi_stream")
 
 
 async def respond(

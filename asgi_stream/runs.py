@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import CancelledError, Task
 from collections.abc import AsyncIterator, Callable, Set
 from contextlib import AsyncExitStack, aclosing
@@ -26,14 +25,13 @@ from .events import (
 )
 from .graphs import Shape, stream_writer, without
 from .listener import Listener
+from .logs import logger
 from .messages import added, whole
 from .narrator import Narrator
 from .pacing import Pacer
 from .requests import RunRequest
 from .sink import Sink
 from .tasks import RunTasks
-
-logger = logging.getLogger("asgi_stream")
 
 
 class Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -13,11 +12,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
+from ..logs import logger
 from . import Producer, Quota, RunRecord
 from .redis_link import Command
 from .redis_scripts import CHANGE, COUNT, LIST, NAME, OWN, RELEASE, WRITE
-
-logger = logging.getLogger("asgi_stream")
 
 MARGIN_SECONDS = 60
 """How much longer than it is kept all of an unfinished run lives, should its worker die."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
 from redis import exceptions
 from redis.exceptions import RedisError
 
 from ..errors import StoreUnavailable
+from ..logs import logger
 
 __all__ = [
     "GONE",
@@ -20,8 +20,6 @@ __all__ = [
     "passes",
     "unavailable",
 ]
-
-logger = logging.getLogger("asgi_stream")
 
 GONE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.InvalidResponse, OSError)
 """The connection is lost, so nobody knows what was done of a batch."""

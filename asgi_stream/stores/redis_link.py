@@ -7,7 +7,6 @@ to, and is logged.
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import Future, Task, TimerHandle
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -21,6 +20,7 @@ except ImportError as error:  # pragma: no cover - installed wherever tests run
         'a store on Redis needs the redis package: pip install "asgi_stream[redis]"'
     ) from error
 
+from ..logs import logger
 from .redis_errors import (
     GONE,
     UNSENDABLE,
@@ -37,8 +37,6 @@ from .redis_scripts import SCRIPTS
 from .redis_tasks import Tasks
 
 __all__ = ["Command", "Link", "NoBackoff", "Redis", "Retry"]
-
-logger = logging.getLogger("asgi_stream")
 
 INTERVAL_SECONDS = 0.004
 """Between two batches. The first after a pause goes at once; under load they grow instead."""

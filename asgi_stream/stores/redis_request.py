@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..logs import logger
 from .redis_errors import unavailable
-
-logger = logging.getLogger("asgi_stream")
 
 Command = tuple[Any, ...]
 Answered = Callable[[list[Any] | Exception], None]

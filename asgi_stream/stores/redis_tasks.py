@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import Task
 from collections.abc import Coroutine
 from typing import Any
 
-logger = logging.getLogger("asgi_stream")
+from ..logs import logger
 
 
 class Tasks:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from asyncio import Task
 from typing import Any
 from uuid import uuid4
 
 from ..errors import StoreUnavailable
+from ..logs import logger
 from . import Follower, Producer, Quota, RunRecord, Taken
 from .redis_backlog import Backlog
 from .redis_commands import Keys, Made, number_of, packed_record, unpacked
 from .redis_health import BEAT_SECONDS, Health, Loss
 from .redis_link import Command, Link, Redis
 from .redis_readers import Readers
-
-logger = logging.getLogger("asgi_stream")
 
 USED_SECONDS = 60.0
 """For which Redis is looked at after the last request that concerns it."""
