@@ -39,6 +39,7 @@ from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_
 from .respond import respond
 from .route_file import read_table
 from .routes import StreamRoute
+from .server_sockets import Address
 from .shutdown import SignalHook
 from .stream import Stream
 from .table import TITLE, Table
@@ -74,7 +75,7 @@ class StreamApp:
             request's, and metrics. Needs the extra ``otel``.
         signals: When the process gets SIGTERM or SIGINT, end every stream with a terminal frame
             before the server's own handler runs. Installed at the first request, if that is
-            served in the main thread. A server that closes its sockets is seen in any case.
+            served in the main thread.
         **defaults: Options of `StreamRoute`, for those routes that do not give them themselves.
 
     Raises:
@@ -154,7 +155,7 @@ class StreamApp:
 
         Not needed; with it every run has ended when the server's shutdown goes on.
         """
-        self._here().closing = False
+        self._here().open()
         try:
             yield
         finally:
@@ -186,13 +187,10 @@ class StreamApp:
     def _here(self) -> OnLoop:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            self._loops[loop] = OnLoop(self._asked_to_stop)
+            self._loops[loop] = OnLoop()
             if self._hook is not None:
                 self._hook.install()
         return self._loops[loop]
-
-    def _asked_to_stop(self) -> bool:
-        return self._hook is not None and self._hook.should_exit
 
     def _close_all(self) -> None:
         for loop, held in tuple(self._loops.items()):
@@ -208,8 +206,8 @@ class StreamApp:
 
     async def _http(self, scope: Scope, body: RequestBody) -> None:
         receive, send = body.receive, body.send
-        here = self._here()
-        here.serves(scope.get("server"))
+        here, address = self._here(), _address(scope)
+        here.note(address)
         if not self._pages.allow_host(scope):
             await refuse(ForeignHost(), scope, receive, send)
             return None
@@ -224,6 +222,8 @@ class StreamApp:
             return await answer(scope, receive, send)
         request = StreamRequest(scope, receive, route.limits)
         try:
+            if here.ends(address):
+                raise ShuttingDown
             found = await self._answer(route, endpoint, request, here)
         except ClientDisconnect:
             return None
@@ -236,13 +236,13 @@ class StreamApp:
             return await found(scope, receive, send)
         if isinstance(found, Replay):
             found.place = place_of(found.run_id, seen_path(request), endpoint)
-        here.add(found)
+        here.add(found, address)
         try:
             await respond(found, route, scope, *body.direct())
         finally:
-            here.streams.discard(found)
+            here.streams.pop(found)
             found.leave()
-        if here.closing:
+        if here.ends(address):
             # Without a lifespan it is for its requests only that a server waits.
             await here.ended_for_all(self._clean_up_seconds())
         return None
@@ -270,8 +270,6 @@ class StreamApp:
         self, route: StreamRoute, endpoint: str, request: StreamRequest, here: OnLoop
     ) -> Outbox | Response:
         """What a request is answered with; for an outbox, what it holds is held until it ends."""
-        if here.closing:
-            raise ShuttingDown
         check_origin(request)
         owner = await route.owner(request)
         path = path_of(request.scope["path"], endpoint)
@@ -329,6 +327,12 @@ class StreamMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] == "http" and self._streams.serves(scope)
         await (self._streams if ours else self._app)(scope, receive, send)
+
+
+def _address(scope: Scope) -> Address:
+    """Where the server has taken the request, as it says."""
+    server = scope.get("server", ("", 0))
+    return None if server is None else (server[0], server[1])
 
 
 def _telemetry() -> Telemetry:

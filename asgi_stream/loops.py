@@ -5,47 +5,49 @@ from __future__ import annotations
 import asyncio
 from asyncio import Task
 from collections.abc import Callable
-from typing import Any
 
 from .detached import Detached
 from .gate import Gate
 from .outbox import Outbox
-from .server_sockets import ServerSockets
+from .server_sockets import LOOK_SECONDS, Address, ServerSockets
 from .tasks import RunTasks
-
-LOOK_SECONDS = 0.25
-"""How often, while there are streams or runs, it is looked whether the server has stopped."""
 
 
 class OnLoop:
-    """What an app holds on one event loop.
+    """What an app holds on one event loop."""
 
-    Args:
-        asked_to_stop: Whether the server is known to have been asked to stop.
-    """
-
-    def __init__(self, asked_to_stop: Callable[[], bool]) -> None:
-        self.streams: set[Outbox] = set()
+    def __init__(self) -> None:
+        self.streams: dict[Outbox, Address] = {}
+        """Each with the server's address where its reader is connected."""
         self.runs: set[Detached] = set()
         """Those that outlive their readers."""
         self.tasks = RunTasks()
         self.gate = Gate()
-        self.closing = False
-        self._asked_to_stop = asked_to_stop
         self._sockets = ServerSockets()
-        self._looking = False
-        self._seen_stopped = False
+        self._closed = self._looking = False
         self._ending: Task[None] | None = None
 
-    def serves(self, server: Any) -> None:
-        """A request has come in at `server`, of its ASGI scope."""
-        self._sockets.note(server)
-        if self._seen_stopped and self._sockets.look() and not self._asked_to_stop():
-            self._seen_stopped = self.closing = False  # another one serves the app since
+    @property
+    def closing(self) -> bool:
+        """Whether the app ends here, or each server that it had has gone."""
+        return self._closed or self._sockets.all_gone
 
-    def add(self, stream: Outbox) -> None:
-        """Hold `stream`, and end it when the server stops."""
-        self.streams.add(stream)
+    def open(self) -> None:
+        self._closed = False
+
+    def note(self, address: Address) -> None:
+        """Take note of a request that has come in at `address`."""
+        self._sockets.note(address)
+
+    def ends(self, address: Address) -> bool:
+        """Whether the app ends here, or the server at `address` has gone."""
+        return self._closed or self._sockets.gone(address)
+
+    def add(self, stream: Outbox, address: Address) -> None:
+        """Hold `stream`, and end it when the server at `address` has gone."""
+        self.streams[stream] = address
+        if self.ends(address):
+            stream.shut_down()
         self._keep_looking()
 
     def _keep_looking(self) -> None:
@@ -55,14 +57,19 @@ class OnLoop:
 
     def _look(self) -> None:
         self._looking = False
-        if self._sockets.closed or self._asked_to_stop():
-            self._seen_stopped = self._seen_stopped or not self.closing
-            self.close()
-        elif self.streams or self.runs:
+        for address in {*self.streams.values()}:
+            self._sockets.note(address)  # another one may listen there by now
+        for stream, address in tuple(self.streams.items()):
+            if self._sockets.gone(address):
+                stream.shut_down()
+        if self._sockets.all_gone:
+            for run in tuple(self.runs):
+                run.shut_down()
+        if self.streams or self.runs:
             self._keep_looking()
 
     def close(self) -> None:
-        self.closing = True
+        self._closed = True
         for run in tuple(self.runs):
             run.shut_down()
         for stream in tuple(self.streams):

@@ -39,9 +39,7 @@ class SignalHook:
 
     @property
     def should_exit(self) -> bool:
-        """Whether uvicorn stops, with a signal or without; sse-starlette asks for this too."""
-        if getattr(signal.getsignal(signal.SIGTERM), "__self__", None) is not self:
-            return False  # that server has ended
+        """What sse-starlette looks for behind the handler, to know a stopping uvicorn."""
         server = getattr(self._before.get(signal.SIGTERM), "__self__", None)
         return bool(getattr(server, "should_exit", False))
 
