@@ -8,13 +8,15 @@ from __future__ import annotations
 import sys
 import typing
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from json import JSONDecoder
+from threading import RLock
 from typing import Any, NotRequired, Required
 
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import Runnable
+from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
@@ -22,6 +24,7 @@ from typing_extensions import TypedDict, is_typeddict
 from .coercion import coerced
 from .errors import InvalidInput
 from .limits import Limits
+from .sound_schema import sound
 from .type_hints import is_list_of_messages
 
 MOST_TOLD = 5
@@ -30,6 +33,9 @@ MOST_READ = 1_000
 
 
 UNBOUNDED = Limits(messages=None, files=None)
+
+_QUIET = RLock()
+"""What is warned of is a process's; two threads that changed it at once could leave it changed."""
 
 
 class InputSchema:
@@ -50,13 +56,14 @@ class InputSchema:
         self.wanted: Any
         if declared is not None:
             self.wanted = declared
-            self._adapter: TypeAdapter[Any] | None = TypeAdapter(_known_to_pydantic(declared))
+            self._adapter: TypeAdapter[Any] | None = _adapter(declared)
         else:
             self.wanted = _own_type(runnable, taken)
             self._adapter = _adapter_if_possible(self.wanted)
         # An annotation may be the class's name, if its module postpones annotations.
         self._as_instance = declared is not None and (
-            taken is declared or taken == getattr(declared, "__name__", None)
+            taken is declared
+            or (isinstance(taken, str) and taken == getattr(declared, "__name__", None))
         )
         self._made_up = _is_model(self.wanted) and self.wanted is not taken
 
@@ -91,10 +98,7 @@ class InputSchema:
         """The type of the input as a JSON Schema; ``{}`` if nobody knows it."""
         if self._declared is not None:
             return schema_of_declared(self._declared)
-        try:
-            schema = dict(self._runnable.get_input_jsonschema())
-        except Exception:  # types that pydantic has no schema for
-            return {}
+        schema = schema_of(self._runnable, "input")
         if is_typeddict(self.wanted):
             schema.pop("required", None)
         return schema
@@ -144,19 +148,16 @@ class ConfigurableSchema:
     """The ``configurable`` keys that a route takes from the query string, with their types."""
 
     def __init__(self, runnable: Runnable[Any, Any]) -> None:
-        self._adapters: dict[str, TypeAdapter[Any]] = {}
-        for spec in runnable.config_specs:
-            self._adapters[spec.id] = TypeAdapter(spec.annotation)
+        self._adapters = {
+            spec.id: _adapter_if_possible(spec.annotation) for spec in _specs(runnable)
+        }
 
     def json_schemas(self) -> dict[str, Any]:
         """The keys that the Runnable knows, each with its type as a JSON Schema."""
-        found = {}
-        for name, adapter in self._adapters.items():
-            try:
-                found[name] = adapter.json_schema()
-            except Exception:  # a type that pydantic has no schema for
-                found[name] = {}
-        return found
+        return {
+            name: {} if adapter is None else _schema_by(adapter.json_schema)
+            for name, adapter in self._adapters.items()
+        }
 
     def check(self, values: Mapping[str, str]) -> dict[str, Any]:
         """`values` as their types; a key that the Runnable does not know stays text.
@@ -175,12 +176,50 @@ class ConfigurableSchema:
         return checked
 
 
+def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:
+    """The JSON Schema of the Runnable's ``input``, ``output`` or ``config``; ``{}`` if unknown."""
+    if part == "config":
+        return _schema_by(
+            lambda: runnable.config_schema(include=["configurable"]).model_json_schema(),
+            lambda: _config_of(ConfigurableSchema(runnable).json_schemas()),
+        )
+    return _schema_by(
+        lambda: getattr(runnable, f"get_{part}_jsonschema")(),
+        lambda: schema_of_declared(getattr(runnable, f"{part.title()}Type")),
+    )
+
+
 def schema_of_declared(declared: Any) -> Any:
     """The JSON Schema of an input's declared type; ``{}`` if pydantic has none for it."""
-    try:
-        return TypeAdapter(_known_to_pydantic(declared)).json_schema()
-    except Exception:
+    return _schema_by(lambda: TypeAdapter(_known_to_pydantic(declared)).json_schema())
+
+
+def _schema_by(*ways: Callable[[], Any]) -> Any:
+    """The JSON Schema that the first of these makes that does not fail; ``{}`` if all do."""
+    for make in ways:
+        try:
+            with _QUIET, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = make()
+            if isinstance(found, Mapping):
+                return sound(found)
+        except Exception:  # types without a schema, and whatever a class of the user's own raises
+            continue
+    return {}
+
+
+def _config_of(keys: Mapping[str, Any]) -> Any:
+    if not keys:
         return {}
+    configurable = {"type": "object", "properties": dict(keys)}
+    return {"type": "object", "properties": {"configurable": configurable}}
+
+
+def _specs(runnable: Runnable[Any, Any]) -> list[ConfigurableFieldSpec]:
+    try:
+        return [spec for spec in runnable.config_specs if isinstance(spec, ConfigurableFieldSpec)]
+    except Exception:  # two steps may differ about a key, and a class of the user's own may fail
+        return []
 
 
 def _input_type(runnable: Runnable[Any, Any]) -> Any:
@@ -200,17 +239,25 @@ def _own_type(runnable: Runnable[Any, Any], taken: Any) -> Any:
             schema: Any = runnable.get_input_schema()
         except Exception:  # types that pydantic has no schema for
             return Any
+    if not isinstance(schema, type):
+        return Any
     return schema.model_fields["root"].annotation if issubclass(schema, RootModel) else schema
+
+
+def _adapter(wanted: Any) -> TypeAdapter[Any]:
+    adapter = TypeAdapter(_known_to_pydantic(wanted))
+    if not adapter.pydantic_complete:
+        adapter.rebuild(raise_errors=True)
+    return adapter
 
 
 def _adapter_if_possible(wanted: Any) -> TypeAdapter[Any] | None:
     if wanted is Any:
         return None
     try:
-        adapter = TypeAdapter(_known_to_pydantic(wanted))
+        return _adapter(wanted)
     except Exception:  # the Runnable works without, and so does the route
         return None
-    return adapter if adapter.pydantic_complete else None
 
 
 def _known_to_pydantic(wanted: Any) -> Any:

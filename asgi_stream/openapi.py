@@ -16,11 +16,13 @@ from .schemas import (
     DEFINITIONS,
     Schema,
     configurable_of,
+    definitions_in,
     input_of,
     of_endpoint,
     of_format,
     output_of,
 )
+from .sound_schema import mapped
 
 __all__ = ["add_to_openapi", "document"]
 
@@ -139,13 +141,11 @@ class _Components:
         """`schema` for use in the document, where it refers to components."""
         known = {**DEFINITIONS, **definitions, **schema.get("$defs", {})}
         names: dict[str, str] = {}
+        waiting: list[str] = []
 
-        def moved(value: Any) -> Any:
-            if isinstance(value, list):
-                return [moved(each) for each in value]
-            if not isinstance(value, dict):
-                return value
-            found = {key: moved(each) for key, each in value.items() if key != "$defs"}
+        def moved(value: Schema) -> Schema:
+            found = mapped(value, moved)
+            found.pop("$defs", None)
             name = str(value.get("$ref", "")).removeprefix(LOCAL)
             if name in known:  # and not a component already
                 found["$ref"] = f"#/components/schemas/{place(name)}"
@@ -153,20 +153,24 @@ class _Components:
 
         def place(name: str) -> str:
             if name not in names:
-                inner = known[name]
-                text = json.dumps(inner, sort_keys=True)
-                number, free = 1, re.sub(r"[^\w.-]", "_", name)
+                # What a definition means is in those that it refers to, too.
+                text = json.dumps([known[name], definitions_in(known[name], known)], sort_keys=True)
+                base = re.sub(r"[^a-zA-Z0-9._-]", "_", name)
+                number, free = 1, base
                 while self._means_another(free, text):
                     number += 1
-                    free = f"{name}{number}"
+                    free = f"{base}{number}"
                 names[name] = free
                 self._texts[free] = text
-                # A definition with some of its own brings them; others are found where it stands.
-                self.schemas[free] = None
-                self.schemas[free] = moved(inner)
+                waiting.append(name)
             return names[name]
 
-        return moved(schema)
+        body = moved(schema)
+        # Not in depth: a chain of definitions may be longer than Python's stack.
+        while waiting:
+            name = waiting.pop()
+            self.schemas[names[name]] = moved(known[name])
+        return body
 
     def _means_another(self, name: str, text: str) -> bool:
         return name in self._taken or self._texts.get(name, text) != text
@@ -214,14 +218,10 @@ class _Operation:
 
     def _inlined(self, schema: Schema) -> Schema:
         """`schema` with what is the route's own in its place, not a component that all share."""
-        if isinstance(schema, list):
-            return [self._inlined(each) for each in schema]
-        if not isinstance(schema, dict):
-            return schema
         name = str(schema.get("$ref", "")).removeprefix(LOCAL)
         if name in self._own:
             return self._written.add(self._own[name], {})
-        return {key: self._inlined(each) for key, each in schema.items()}
+        return mapped(schema, self._inlined)
 
     def _in_path(self, place: str) -> Iterator[dict[str, Any]]:
         for name, convertor in _parameter.findall(place):
@@ -238,9 +238,11 @@ class _Operation:
             given |= {word: {"type": "string"} for word in WORDS}
         if self._method == "GET":
             schema = self._schema({"$ref": "#/$defs/Input"})
-            yield {"name": "input", "in": "query", "content": {JSON: {"schema": schema}}}
-            fields = schema.get("properties", {})
-            given |= {key: each for key, each in fields.items() if "type" in each}
+            if "input" not in given:
+                yield {"name": "input", "in": "query", "content": {JSON: {"schema": schema}}}
+            fields = {"input": {}, **schema.get("properties", {})}
+            del fields["input"]  # which is all of it
+            given = {key: each for key, each in fields.items() if "type" in each} | given
         for name, schema in given.items():
             yield {"name": name, "in": "query", "schema": self._schema(schema)}
 

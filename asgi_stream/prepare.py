@@ -19,6 +19,7 @@ from .formats import Asked, Call, Document, Format
 from .graphs import merged_context, takes_context
 from .hooks import call_hook
 from .importer import kind_of
+from .inputs import schema_of
 from .logs import logger
 from .requests import (
     Query,
@@ -28,7 +29,7 @@ from .requests import (
     read_query,
 )
 from .routes import StreamRoute
-from .runnables import many, schema_of, with_response_format
+from .runnables import many, with_response_format
 from .system_messages import speaks_as_system, without_system
 from .tasks import RunTasks
 
@@ -112,6 +113,8 @@ async def prepare(
                 model = getattr(call, "model", None)
                 runnable = await route.resolve(request, model, held, tasks)
                 if isinstance(call, Document):
+                    if call.schema == "input":
+                        return Document(route.input_schema(runnable).json_schema())
                     return Document(schema_of(runnable, str(call.schema)))
                 prepared = await _prepared(route, request, format, query, call, runnable)
         except TimeoutError:

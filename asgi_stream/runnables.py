@@ -10,13 +10,11 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, 
 from langchain_core.runnables.config import merge_configs
 
 from .errors import InvalidRequest
-from .inputs import schema_of_declared
 
 __all__ = [
     "is_runnable",
     "many",
     "merge_configs",
-    "schema_of",
     "with_response_format",
     "with_tools",
 ]
@@ -94,16 +92,3 @@ def with_response_format(
         )
         raise InvalidRequest(f"response_format: {what}", fields={"response_format": what})
     return runnable.bind(response_format=dict(form))
-
-
-def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:
-    """The JSON Schema of the Runnable's ``input``, ``output`` or ``config``; ``{}`` if unknown."""
-    try:
-        if part == "config":
-            return runnable.config_schema(include=["configurable"]).model_json_schema()
-        if part == "input":
-            return runnable.get_input_jsonschema()
-        return runnable.get_output_jsonschema()
-    except Exception:  # types that pydantic has no schema for
-        declared = getattr(runnable, f"{part.title()}Type", None)
-        return {} if declared is None else schema_of_declared(declared)

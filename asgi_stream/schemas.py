@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .formats import Format
-from .inputs import schema_of_declared
-from .runnables import is_runnable, schema_of
+from .inputs import schema_of, schema_of_declared
+from .runnables import is_runnable
+from .sound_schema import mapped, within
 
 if TYPE_CHECKING:
     from .routes import StreamRoute
@@ -165,11 +166,8 @@ def input_of(route: StreamRoute, name: str) -> Schema:
 def output_of(route: StreamRoute, name: str) -> Schema:
     """What the Runnable of that name returns; ``{}`` if that is not known."""
     found: Any = route.runnables[name]
-    try:
-        # What is sent are whole messages, of which a schema of LangChain's is 20 kB.
-        return with_plain_messages(schema_of(found, "output")) if is_runnable(found) else {}
-    except Exception:  # types that pydantic has no schema for
-        return {}
+    # What is sent are whole messages, of which a schema of LangChain's is 20 kB.
+    return with_plain_messages(schema_of(found, "output")) if is_runnable(found) else {}
 
 
 def configurable_of(route: StreamRoute) -> dict[str, Schema]:
@@ -192,19 +190,14 @@ def with_plain_messages(schema: Schema) -> Schema:
         if "additional_kwargs" in definitions[name].get("properties", {})
     }
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, list):
-            return [plain(each) for each in value]
-        if not isinstance(value, dict):
-            return value
+    def plain(value: Schema) -> Schema:
         if _name_in(value) in messages:
             return _MESSAGE
-        found = {key: plain(each) for key, each in value.items()}
+        found = mapped(value, plain)
         for union in {"anyOf", "oneOf"} & found.keys():
             # What LangChain makes of a prompt is not what anyone sends.
             arms = [arm for arm in found.pop(union) if "PromptValue" not in _name_in(arm)]
             same = all(arm == _MESSAGE for arm in arms)
-            found.pop("discriminator", None)
             found |= _MESSAGE if same else {union: arms}
         if found.get("items") == _MESSAGE:
             named = {key: found[key] for key in ("title", "description") if key in found}
@@ -212,26 +205,21 @@ def with_plain_messages(schema: Schema) -> Schema:
         return found
 
     body, known = plain(schema), dict(DEFINITIONS)
-    known |= body.pop("$defs", {})
-    used = _used_in(body, known)
+    known |= {name: plain(each) for name, each in body.pop("$defs", {}).items()}
+    used = definitions_in(body, known)
     return {**body, "$defs": used} if used else body
 
 
-def references_in(value: Any) -> Iterator[str]:
+def references_in(schema: Schema) -> Iterator[str]:
     """The names of the definitions that a schema refers to."""
-    if isinstance(value, dict):
-        if isinstance(name := value.get("$ref"), str):
-            yield name.rpartition("/")[2]
-        value = list(value.values())
-    for each in value if isinstance(value, list) else ():
+    if name := _name_in(schema):
+        yield name
+    for each in within(schema):
         yield from references_in(each)
 
 
-def _name_in(schema: Any) -> str:
-    return str(schema.get("$ref", "")).rpartition("/")[2] if isinstance(schema, dict) else ""
-
-
-def _used_in(body: Any, known: Mapping[str, Schema]) -> dict[str, Schema]:
+def definitions_in(body: Schema, known: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Those of the `known` definitions that `body` refers to, and these to each other."""
     used: dict[str, Schema] = {}
     waiting = list(references_in(body))
     while waiting:
@@ -240,3 +228,7 @@ def _used_in(body: Any, known: Mapping[str, Schema]) -> dict[str, Schema]:
             used[name] = known[name]
             waiting += references_in(known[name])
     return used
+
+
+def _name_in(schema: Schema) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]

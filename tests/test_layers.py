@@ -22,6 +22,7 @@ LAYERS = [
         "server_sockets",
         "importer",
         "shutdown",
+        "sound_schema",
         "steps",
         "tasks",
         "telemetry",
