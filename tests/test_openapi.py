@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from langchain_core.runnables import RunnableLambda
 from openapi_spec_validator import validate
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 from starlette.routing import Mount, Router
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
@@ -21,6 +21,7 @@ from asgi_stream.openapi import add_to_openapi, document
 from .asgi import call, get
 from .corpus import graph_of
 from .models import Scripted, chain_of
+from .odd_types import saying
 from .servers import serving
 from .test_schemas import Trip
 
@@ -155,6 +156,45 @@ async def test_a_name_of_the_route_s_own_inside_its_input() -> None:
     named = {key: each["$ref"].rpartition("/")[2] for key, each in asked["properties"].items()}
     assert list(schemas[named["run"]]["properties"]) == ["name"]
     assert list(schemas[named["input"]]["properties"]) == ["deep"]
+
+
+async def test_definitions_that_are_written_alike_and_mean_another() -> None:
+    def asked(kind: Any) -> Any:
+        place = create_model("Place", at=(kind, ...))
+        return create_model("Trip", to=(place, ...))
+
+    told = document(
+        [StreamRoute(f"/{kind.__name__}", make, input=list[asked(kind)]) for kind in (int, str)]  # type: ignore[misc]
+    )
+    validate(told)
+    schemas = told["components"]["schemas"]
+    for kind, name in ((int, "integer"), (str, "string")):
+        body = told["paths"][f"/{kind.__name__}"]["post"]["requestBody"]
+        trip = body["content"]["application/json"]["schema"]["items"]["$ref"].rpartition("/")[2]
+        place = schemas[trip]["properties"]["to"]["$ref"].rpartition("/")[2]
+        assert schemas[place]["properties"]["at"]["type"] == name
+
+
+async def test_a_long_chain_of_definitions_is_told() -> None:
+    chain = {
+        f"A{n}": {"type": "object", "properties": {"next": {"$ref": f"#/$defs/A{n + 1}"}}}
+        for n in range(900)
+    }
+    runnable = saying("get_input_jsonschema", {"$ref": "#/$defs/A0", "$defs": chain})
+    told = document([StreamRoute("/x", runnable)])
+    assert {f"A{n}" for n in range(900)} <= set(told["components"]["schemas"])
+
+
+@pytest.mark.parametrize("configurable", [(), ("input",)])
+async def test_a_query_key_is_told_of_once(configurable: tuple[str, ...]) -> None:
+    asked = create_model("Asked", input=(int, 0), own=(int, 0))
+    route = StreamRoute("/x", make, methods=("GET",), input=asked, configurable=configurable)
+    told = document([route])
+    validate(told)
+    parameters = told["paths"]["/x"]["get"]["parameters"]
+    assert sorted(each["name"] for each in parameters) == ["input", "own"]
+    [whole] = [each for each in parameters if each["name"] == "input"]
+    assert ("content" in whole) is (not configurable)
 
 
 async def test_paths_that_are_written_alike() -> None:
