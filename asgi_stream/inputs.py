@@ -25,12 +25,15 @@ from .coercion import coerced
 from .errors import InvalidInput
 from .limits import Limits
 from .sound_schema import sound
-from .type_hints import is_list_of_messages
+from .type_hints import fields_of, is_list_of_messages
 
 MOST_TOLD = 5
 MOST_READ = 1_000
 """Of so many errors of pydantic the first are looked at; with more the input is refused anyway."""
 
+
+MOST_LEVELS = 4
+"""So deep the fields of classes are looked at for which pydantic has no schema."""
 
 UNBOUNDED = Limits(messages=None, files=None)
 
@@ -185,13 +188,41 @@ def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:
         )
     return _schema_by(
         lambda: getattr(runnable, f"get_{part}_jsonschema")(),
-        lambda: schema_of_declared(getattr(runnable, f"{part.title()}Type")),
+        lambda: _schema_of_type(getattr(runnable, f"{part.title()}Type")),
+        # A compiled graph's.
+        lambda: _schema_of_type(getattr(vars(runnable)["builder"], f"{part}_schema")),
     )
 
 
-def schema_of_declared(declared: Any) -> Any:
-    """The JSON Schema of an input's declared type; ``{}`` if pydantic has none for it."""
-    return _schema_by(lambda: TypeAdapter(_known_to_pydantic(declared)).json_schema())
+def schema_of_declared(declared: Any, levels: int = MOST_LEVELS) -> Any:
+    """The JSON Schema of a type; ``{}`` if nobody knows it.
+
+    Where pydantic has none it is made of the fields, of each that has one.
+    """
+    return _schema_by(
+        lambda: TypeAdapter(_known_to_pydantic(declared)).json_schema(),
+        lambda: _by_fields(declared, levels),
+    )
+
+
+def _by_fields(declared: Any, levels: int) -> Any:
+    if not levels or not (hints := fields_of(declared)):
+        return None
+    if _is_model(declared):
+        aliases = {name: field.validation_alias for name, field in declared.model_fields.items()}
+        # One that is looked for in several places is left out.
+        hints = {
+            alias or name: hints[name]
+            for name, alias in aliases.items()
+            if isinstance(alias, str | None)
+        }
+    told = {name: schema_of_declared(hint, levels - 1) for name, hint in hints.items()}
+    return {"title": declared.__name__, "type": "object", "properties": told}
+
+
+def _schema_of_type(declared: Any) -> Any:
+    """A Runnable's own word for its type, of which None is none."""
+    return None if declared is None else schema_of_declared(declared) or None
 
 
 def _schema_by(*ways: Callable[[], Any]) -> Any:
@@ -233,7 +264,7 @@ def _own_type(runnable: Runnable[Any, Any], taken: Any) -> Any:
     """The type of the Runnable's input, or ``Any``; a prompt makes a model up for its variables."""
     if is_typeddict(taken):
         return taken
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             schema: Any = runnable.get_input_schema()

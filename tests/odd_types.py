@@ -34,6 +34,7 @@ from langgraph.managed import IsLastStep
 from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
+    AliasPath,
     BaseModel,
     ConfigDict,
     Field,
@@ -130,6 +131,15 @@ class Colour(Enum):
 class Coloured(BaseModel):
     text: str
     colour: Colour | None = None
+
+
+class Places(BaseModel):
+    """Fields that come from elsewhere, beside one without a schema."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    text: str = Field(validation_alias="words")
+    deep: int = Field(0, validation_alias=AliasPath("a", "b"))
+    plain: Plain | None = None
 
 
 class LiteralBytes(BaseModel):
