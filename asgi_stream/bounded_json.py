@@ -22,6 +22,9 @@ LONGEST_KEY = 1_000
 ARGUMENTS = ("arguments", "args")
 """Keys whose text LangChain parses as JSON: of a tool call, and of a piece of one."""
 
+ESCAPED = rb"\\u"
+"""A text that is JSON itself, and has an escape in it."""
+
 _strings = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 # What stands before a lone surrogate, and its escape; a pair stands before it.
 _lone_surrogates = re.compile(
@@ -37,7 +40,8 @@ def parse_json(text: bytes, limits: Limits) -> Any:
     """`text` as plain data: dicts, lists and scalars.
 
     A byte order mark is skipped (https://www.rfc-editor.org/rfc/rfc8259#section-8.1). A lone
-    surrogate, which JavaScript's ``JSON.stringify`` writes for half an emoji, becomes U+FFFD.
+    surrogate, which JavaScript's ``JSON.stringify`` writes for half an emoji, becomes U+FFFD; so
+    does one in the JSON that a tool call has as its arguments.
 
     Raises:
         InvalidRequest: It is not JSON.
@@ -47,19 +51,36 @@ def parse_json(text: bytes, limits: Limits) -> Any:
     text = text.removeprefix(BOM_UTF8)
     left = _checked(text, limits, limits.items)
     try:
-        value = _loads(text)
+        value = loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(f"This is not JSON: {error}.") from None
-    if len(text) > LONGEST_KEY:
+    if len(text) > LONGEST_KEY or ESCAPED in text:
         _check_objects(value, limits, left)
     return value
 
 
-def _loads(text: bytes) -> Any:
+def loads(text: bytes | str) -> Any:
+    """`text` as plain data, without a limit. A lone surrogate in it becomes U+FFFD.
+
+    Raises:
+        orjson.JSONDecodeError: It is not JSON.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return orjson.loads(_lone_surrogates.sub(_replaced, text))
+        if isinstance(text, str):
+            text = joined(text).encode()
+        return orjson.loads(_paired(text))
+
+
+def joined(text: str) -> str:
+    """`text` with its surrogate pairs joined, and U+FFFD for each lone surrogate."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _paired(text: bytes) -> bytes:
+    """JSON `text` with U+FFFD for each lone surrogate that it escapes."""
+    return _lone_surrogates.sub(_replaced, text)
 
 
 def _replaced(match: re.Match[bytes]) -> bytes:
@@ -89,7 +110,7 @@ def _depth_of(text: bytes, most: int | None) -> int:
 
 
 def _check_objects(value: Any, limits: Limits, left: int | None) -> None:
-    """Check the keys of all objects, and the JSON that tool calls have as their arguments."""
+    """Check the keys of all objects, and the JSON in the arguments of tool calls; mend that."""
     waiting = [value]
     for each in waiting:
         if isinstance(each, dict):
@@ -97,7 +118,10 @@ def _check_objects(value: Any, limits: Limits, left: int | None) -> None:
                 raise InvalidInput(f"The JSON has a key of more than {LONGEST_KEY} characters.")
             for name in ARGUMENTS:
                 if isinstance(arguments := each.get(name), str):
-                    left = _checked(arguments.encode(), limits, left)
+                    text = arguments.encode()
+                    left = _checked(text, limits, left)
+                    if text[:1] == b"{":
+                        each[name] = _paired(text).decode()
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from .bounded_json import loads
 from .content import (
     Block,
     inline_block,
@@ -87,7 +88,7 @@ def tool_calls(path: str, calls: Any) -> list[dict[str, Any]]:
 
 def _arguments(text: str) -> dict[str, Any]:
     try:
-        known = orjson.loads(text)
+        known = loads(text)
     except orjson.JSONDecodeError:
         return {}
     return known if isinstance(known, dict) else {}

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from langchain_core.messages import ToolMessage
 
+from .bounded_json import loads
 from .events import (
     Event,
     Step,
@@ -276,7 +277,7 @@ class Calls:
         call.complete = valid = True
         if isinstance(arguments, str):
             try:
-                arguments = orjson.loads(arguments or "{}")
+                arguments = loads(arguments or "{}")
             except orjson.JSONDecodeError:
                 valid = False
         if not call.told:

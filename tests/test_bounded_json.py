@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_stream import Limits
-from asgi_stream.bounded_json import parse_json
+from asgi_stream.bounded_json import loads, parse_json
 from asgi_stream.errors import InvalidInput, InvalidRequest
 
 
@@ -132,3 +132,28 @@ def test_a_byte_order_mark_is_skipped_and_a_lone_surrogate_replaced(
 def test_what_is_not_json_stays_so_beside_a_lone_surrogate(text: bytes) -> None:
     with pytest.raises(InvalidRequest, match="This is not JSON"):
         parse_json(text, Limits())
+
+
+@pytest.mark.parametrize("name", ["arguments", "args"])
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        (r'{"a": "\ud83d"}', r'{"a": "\ufffd"}'),
+        (r'{"a": "\ud83d', r'{"a": "\ufffd'),  # LangChain reads what is cut off
+        (r'{"a": "\ud83d\ude00 \\ud83d"}', r'{"a": "\ud83d\ude00 \\ud83d"}'),
+        (r"no object \ud83d", r"no object \ud83d"),
+    ],
+)
+def test_a_lone_surrogate_in_the_arguments_of_a_call_is_replaced_too(
+    name: str, text: str, known: str
+) -> None:
+    for pad in ("", "x" * 1_000):
+        body = json.dumps({"calls": [{name: text}], "other": text, "pad": pad}).encode()
+        read = parse_json(body, Limits())
+        assert read["calls"] == [{name: known}]
+        assert read["other"] == text
+
+
+@pytest.mark.parametrize("text", ['"\ud83d\ud83d\ude00"', r'"\ud83d\ud83d\ude00"'])
+def test_text_is_read_as_bytes_are(text: str) -> None:
+    assert loads(text) == "\ufffd\U0001f600"

@@ -50,6 +50,16 @@ def test_a_hidden_call_is_hidden_to_its_end() -> None:
     assert sink.events == []
 
 
+@pytest.mark.parametrize("text", ['{"a": "\ud83d"}', r'{"a": "\ud83d"}'])
+def test_half_an_emoji_is_no_fault_of_the_arguments(text: str) -> None:
+    sink = Picky("")
+    calls = Calls(sink, sink.put)
+    calls.grow(MODEL, {**PIECE, "args": text})
+    calls.finish(MODEL, [])
+    [called] = [event for event in sink.events if isinstance(event, ToolCalled)]
+    assert (called.arguments, called.valid) == ({"a": "\ufffd"}, True)
+
+
 def test_an_answer_belongs_to_its_own_call() -> None:
     sink = Picky("")
     calls = Calls(sink, sink.put)

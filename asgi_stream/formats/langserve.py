@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
+from ..bounded_json import loads
 from ..content import refused
 from ..errors import InvalidRequest
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
@@ -170,7 +169,7 @@ def _unhashed(text: Any) -> Any:
     if text is None:
         return None
     try:
-        return orjson.loads(decompress(text, LONGEST_CONFIG))
+        return loads(decompress(text, LONGEST_CONFIG))
     except ValueError:
         raise InvalidRequest("Invalid config hash.") from None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from ..bounded_json import joined
 from ..events import Event, RunError, RunFinished, TextDelta
 from . import Asked, Call, tokens, vercel
 
@@ -57,4 +58,4 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+        return joined(text).encode()

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from lzstring import LZString
 
 from asgi_stream.events import Event, LangChainEvent, OutputChunk, RunError, RunStarted
 from asgi_stream.filters import EventFilter
@@ -103,6 +104,23 @@ def test_a_config_that_cannot_be_read_is_refused() -> None:
     hashed = {"config_hash": "!!"}
     asked = {"endpoint": "/c/{config_hash}/invoke", "params": hashed}
     assert refused(Format(), {"input": 1}, **asked) == "Invalid config hash."
+
+
+@pytest.mark.parametrize(
+    ("sent", "known"),
+    [
+        ("a \ud83d\ude00", "a \U0001f600"),  # JavaScript compresses UTF-16
+        ("a \ud83d", "a \ufffd"),
+        (r"a \ud83d", "a \ufffd"),
+        (r"a \ud83d\ude00", "a \U0001f600"),
+    ],
+)
+def test_a_config_in_the_url_may_have_emoji_and_halves_of_them(sent: str, known: str) -> None:
+    config = f'{{"configurable": {{"tone": "{sent}"}}}}'
+    hashed = {"config_hash": LZString().compressToEncodedURIComponent(config)}
+    asked = Asked(endpoint="/c/{config_hash}/invoke", body={"input": 1}, params=hashed)
+    found: Any = Format().parse(asked)
+    assert found.configurable == {"tone": known}
 
 
 def test_an_error_from_the_start_names_the_fields_as_fastapi_does() -> None:

@@ -335,7 +335,15 @@ def test_an_error_of_the_client_s_names_the_parameter() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "known"),
-    [('{"a":1}', {"a": 1}), ("", {}), ("{", {}), ("[1]", {}), ("null", {}), ('"x"', {})],
+    [
+        ('{"a":1}', {"a": 1}),
+        (r'{"a":"\ud83d"}', {"a": "\ufffd"}),
+        ("", {}),
+        ("{", {}),
+        ("[1]", {}),
+        ("null", {}),
+        ('"x"', {}),
+    ],
 )
 def test_a_call_is_taken_back_however_its_model_has_made_it(arguments: str, known: Any) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": arguments}}
