@@ -14,7 +14,13 @@ from typing import Any
 
 from langchain_core.agents import AgentAction, AgentActionMessageLog, AgentFinish, AgentStep
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage, BaseMessageChunk, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    BaseMessageChunk,
+    convert_to_messages,
+)
 from langchain_core.outputs import (
     ChatGeneration,
     ChatGenerationChunk,
@@ -44,6 +50,10 @@ EXPECTED = (
 )
 OF_CLASS = {kind.__name__: name for name, kind in MESSAGES.items()} | {"RemoveMessage": "remove"}
 """The ``type`` of a message by its class's name, which LangChain's constructor objects have."""
+WRITTEN = frozenset({"type", "content", "additional_kwargs", "response_metadata"})
+"""The fields that LangChain writes of each message, in Python and in JavaScript."""
+PIECES = frozenset({"tool_call_chunks", "chunk_position"})
+"""The fields that a chunk has and its whole message has not."""
 
 
 @dataclass(frozen=True)
@@ -219,17 +229,22 @@ def _message(value: Any, shape: _Shape, path: str, limits: Limits) -> BaseMessag
 
 def _converted(value: Any, shape: _Shape, path: str) -> BaseMessage:
     try:
-        made = message_of(value)
+        made = message_of(value, pieces=shape.keeps_chunks)
     except Exception:  # LangChain raises whatever it stumbles over
         raise refused(path or "input", EXPECTED) from None
     return made if shape.keeps_chunks else whole(made)
 
 
-def message_of(value: Any) -> BaseMessage:
+def message_of(value: Any, *, pieces: bool = False) -> BaseMessage:
     """A message from what LangChain's clients send for one.
 
     Messages of any class in `MESSAGES` as pydantic and as ``messages_to_dict`` write them, the
     constructor objects of LangChain's own serializer, and all that ``convert_to_messages`` takes.
+
+    Args:
+        value: What a client has sent.
+        pieces: Whether a chunk is to be one piece of several: the pieces of its tool calls count
+            then, otherwise the calls that its sender has made of them.
 
     Raises:
         Exception: It is no message; LangChain raises errors of many kinds.
@@ -238,7 +253,13 @@ def message_of(value: Any) -> BaseMessage:
         value = _flat(value)
         name = value.get("type")
         kind = MESSAGES.get(name) if isinstance(name, str) else None
-        if kind is not None and "content" in value and value.keys() <= kind.model_fields.keys():
+        if kind is AIMessageChunk and not pieces and _has_calls(value):
+            kind = AIMessage
+        if kind is AIMessage:
+            # Of the pieces LangChain would make calls again, and more than there were.
+            value = {key: each for key, each in value.items() if key not in PIECES}
+            value["type"] = "ai"
+        if kind is not None and "content" in value and _is_written(value, kind):
             try:
                 return kind.model_validate(value)
             except Exception:
@@ -246,14 +267,35 @@ def message_of(value: Any) -> BaseMessage:
     return convert_to_messages([value])[0]
 
 
+def _is_written(value: dict[str, Any], kind: type[BaseMessage]) -> bool:
+    """Whether a message is as LangChain writes it, or has nothing but fields of its class.
+
+    LangChain writes of a message, besides, what a class of its sender's own has.
+    """
+    return value.keys() >= WRITTEN or value.keys() <= kind.model_fields.keys()
+
+
+def _has_calls(value: dict[str, Any]) -> bool:
+    return bool(value.get("tool_calls") or value.get("invalid_tool_calls"))
+
+
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
     """A message as one flat object, where a client has sent it in an envelope."""
     name, kwargs, data = value.get("id"), value.get("kwargs"), value.get("data")
     if value.get("lc") == 1 and isinstance(name, list) and name and isinstance(kwargs, dict):
-        return {**kwargs, "type": OF_CLASS[name[-1]]}
+        return {**_unescaped(kwargs), "type": OF_CLASS[name[-1]]}
     if isinstance(data, dict) and "content" not in value and isinstance(value.get("type"), str):
         return {**data, "type": value["type"]}
     return value
+
+
+def _unescaped(value: Any) -> Any:
+    """What LangChain's serializer has escaped: a dict of the user's own with the key ``lc``."""
+    if isinstance(value, dict):
+        if value.keys() == {"__lc_escaped__"}:
+            return value["__lc_escaped__"]
+        return {key: _unescaped(inner) for key, inner in value.items()}
+    return [_unescaped(each) for each in value] if isinstance(value, list) else value
 
 
 def _shape_of(wanted: Any) -> _Shape:

@@ -323,6 +323,55 @@ def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMe
     ) == [AIMessageChunk(content="x")]
 
 
+def test_a_call_that_was_not_understood_stays_so_when_a_chunk_comes_back() -> None:
+    invalid: Any = {"type": "invalid_tool_call", "name": "f", "args": None, "id": "c", "error": "x"}
+    cut = {**invalid, "args": '{"a": 1'}  # which LangChain would complete
+    for calls in ([invalid], [cut], [invalid, cut]):
+        chunk = AIMessageChunk(content="", invalid_tool_calls=calls)
+        for sent in (chunk.model_dump(), messages_to_dict([chunk])[0], dumpd(chunk)):
+            [made] = coerced([sent], list[BaseMessage], "", Limits())
+            assert made == AIMessage("", invalid_tool_calls=calls)
+
+
+def test_the_pieces_of_a_call_make_it_where_nothing_else_says_it() -> None:
+    piece = {"name": "f", "args": '{"a": 1}', "id": "c", "index": 0}
+    sent = {"type": "AIMessageChunk", "content": "", "tool_call_chunks": [piece]}
+    call: Any = {"type": "tool_call", "name": "f", "args": {"a": 1}, "id": "c"}
+    assert coerced([sent], list[BaseMessage], "", Limits()) == [AIMessage("", tool_calls=[call])]
+
+
+def test_a_message_of_javascript_s_chunks_has_no_pieces() -> None:
+    # What npm @langchain/langgraph-sdk has of a streamed message: ``toDict()`` of its chunk.
+    sent = {
+        "type": "ai",
+        "content": "x",
+        "additional_kwargs": {},
+        "response_metadata": {},
+        "tool_calls": [],
+        "invalid_tool_calls": [],
+        "tool_call_chunks": [],
+        "id": "m",
+    }
+    assert coerced([sent], list[BaseMessage], "", Limits()) == [AIMessage("x", id="m")]
+
+
+class Rated(AIMessage):
+    rating: int
+
+
+def test_a_message_of_a_class_of_the_user_s_own_comes_back_with_all_it_had() -> None:
+    said = Rated("x", rating=3, invalid_tool_calls=[CALL], usage_metadata=USAGE)
+    [made] = coerced([said.model_dump()], list[BaseMessage], "", Limits())
+    assert type(made) is AIMessage
+    assert made.model_dump() == said.model_dump()
+
+
+def test_what_langchain_s_serializer_escapes_is_unescaped() -> None:
+    block = {"type": "x", "lc": 1, "inner": [{"lc": 2}]}
+    message = HumanMessage([block], additional_kwargs={"a": [{"lc": 3}]})
+    assert coerced([dumpd(message)], list[BaseMessage], "", Limits()) == [message]
+
+
 def test_what_is_built_is_bounded_as_a_conversation_is() -> None:
     limits = Limits(messages=2)
     one = {"type": "human", "content": "hi"}
