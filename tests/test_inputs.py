@@ -326,7 +326,8 @@ def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMe
 def test_a_call_that_was_not_understood_stays_so_when_a_chunk_comes_back() -> None:
     invalid: Any = {"type": "invalid_tool_call", "name": "f", "args": None, "id": "c", "error": "x"}
     cut = {**invalid, "args": '{"a": 1'}  # which LangChain would complete
-    for calls in ([invalid], [cut], [invalid, cut]):
+    lists: list[list[Any]] = [[invalid], [cut], [invalid, cut]]
+    for calls in lists:
         chunk = AIMessageChunk(content="", invalid_tool_calls=calls)
         for sent in (chunk.model_dump(), messages_to_dict([chunk])[0], dumpd(chunk)):
             [made] = coerced([sent], list[BaseMessage], "", Limits())
@@ -360,7 +361,7 @@ class Rated(AIMessage):
 
 
 def test_a_message_of_a_class_of_the_user_s_own_comes_back_with_all_it_had() -> None:
-    said = Rated("x", rating=3, invalid_tool_calls=[CALL], usage_metadata=USAGE)
+    said = Rated(content="x", rating=3, invalid_tool_calls=[CALL], usage_metadata=USAGE)
     [made] = coerced([said.model_dump()], list[BaseMessage], "", Limits())
     assert type(made) is AIMessage
     assert made.model_dump() == said.model_dump()
