@@ -82,8 +82,8 @@ class Calls:
         """The names of the tools that the client runs."""
         self._calls: dict[str, _Call] = {}
         """All calls by their ids towards the client, in order."""
-        self._given: dict[str, list[_Call]] = {}
-        """The calls by the ids that models have given them, which may do so more than once."""
+        self._given: dict[str | None, list[_Call]] = {}
+        """The calls by the ids that models have given them: more than once, or empty ones too."""
         self._growing: dict[str, dict[Any, _Call]] = {}
         self._running: dict[str, _Call] = {}
         self._earlier: set[str] = set()
@@ -100,7 +100,7 @@ class Calls:
             # A model that does not count its calls goes on with the last one.
             index = given or next(reversed(growing), None)
         call = growing.get(index)
-        if call is not None and given and call.given is None and not chunk.get("name"):
+        if call is not None and given and not call.given and not chunk.get("name"):
             self._name(call, given)  # the id may come after the name
         if call is None or (given and given != call.given):
             if call is not None:
@@ -208,7 +208,7 @@ class Calls:
 
     def _open(self, given: str | None, *, idle: bool = False) -> _Call | None:
         """The first call with an id that has no answer; `idle`: and no tool that runs for it."""
-        for call in self._given.get(given or "", ()):
+        for call in self._given.get(given, ()):
             if not call.answered and not (idle and (call.running or call.result is not NOTHING)):
                 return call
         return None
@@ -246,7 +246,7 @@ class Calls:
 
     def _add(self, call: _Call) -> _Call:
         self._calls[call.call_id] = call
-        if call.given:
+        if call.given is not None:
             self._given.setdefault(call.given, []).append(call)
         return call
 
@@ -255,6 +255,8 @@ class Calls:
         return NOT_STREAMED.isdisjoint(step.tags) and self._sink.admits(started)
 
     def _name(self, call: _Call, given: str) -> None:
+        if call.given is not None:
+            self._given[call.given].remove(call)
         call.given = given
         self._given.setdefault(given, []).append(call)
 

@@ -60,6 +60,32 @@ def test_half_an_emoji_is_no_fault_of_the_arguments(text: str) -> None:
     assert (called.arguments, called.valid) == ({"a": "\ufffd"}, True)
 
 
+def test_an_empty_id_is_the_id_of_a_call_too() -> None:
+    sink = Picky("")
+    calls = Calls(sink, sink.put)
+    calls.made(MODEL, {"id": "", "name": "add", "args": {}})
+    calls.tool_started(TOOL, "", {})
+    calls.tool_ended(TOOL, 3)
+    calls.tool_started(Step("u", "add", "tool"), None, {})  # which no model has called
+    started = [event.call_id for event in sink.events if isinstance(event, ToolCallStarted)]
+    [finished] = [event for event in sink.events if isinstance(event, ToolFinished)]
+    assert started == ["m-call-1", "u"]
+    assert finished.call_id == "m-call-1"
+
+
+@pytest.mark.parametrize("first", [None, ""])
+def test_an_id_may_come_after_the_name(first: str | None) -> None:
+    sink = Picky("")
+    calls = Calls(sink, sink.put)
+    calls.grow(MODEL, {**PIECE, "id": first, "args": ""})
+    calls.grow(MODEL, {"index": 0, "id": "c", "name": None, "args": "{}"})
+    calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
+    calls.message(ToolMessage("no call", tool_call_id=""))
+    calls.message(ToolMessage("3", tool_call_id="c"))
+    [finished] = [event for event in sink.events if isinstance(event, ToolFinished)]
+    assert (finished.call_id, finished.output) == ("m-call-1", "3")
+
+
 def test_an_answer_belongs_to_its_own_call() -> None:
     sink = Picky("")
     calls = Calls(sink, sink.put)
