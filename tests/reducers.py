@@ -19,7 +19,10 @@ TOOLS = [{"type": "function", "function": {"name": "add"}}]
 
 
 def frames_of(wire: bytes) -> list[Frame]:
-    lines = [line.removeprefix("data: ") for line in wire.decode().split("\n\n") if line]
+    """The JSON of each frame; only the first may have an id."""
+    lines = [line.removeprefix("data: ") for line in wire.decode().split("\n") if line]
+    if lines and lines[0].startswith("id: "):
+        del lines[0]
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
