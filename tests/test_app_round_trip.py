@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -196,13 +196,16 @@ async def next_turn(format: str, runnable: Any) -> None:
     await answered(app, path, {**body, "messages": READERS[format](frames_of(got.body))})
 
 
-ARGUMENTS = TEXTS | st.sampled_from(["", "{}", '{"a', "[1]", "null", r'{"a": "\ud83d"}'])
+ARGUMENTS = TEXTS | st.sampled_from(
+    ["", "{}", '{"a', "[1]", "null", r'{"a": "\ud83d"}', '{"a": ' * 200, "[" * 2_000]
+)
 NAMES = st.sampled_from(["add", "", "odd name", "\ud83d"])
 
 
 @pytest.mark.parametrize("format", READERS)
 @FEW
 @given(text=TEXTS, calls=st.lists(st.tuples(NAMES, ARGUMENTS), max_size=3))
+@example(text="", calls=[("add", '{"a": ' * 200)])
 def test_what_a_model_has_said_reaches_it_again(
     format: str, text: str, calls: list[tuple[str, str]]
 ) -> None:

@@ -100,13 +100,18 @@ def test_the_arguments_of_calls_are_json_too() -> None:
 
     parse_json(called('{"a": 1}'), Limits())
     parse_json(called("no JSON"), Limits())
-    with pytest.raises(InvalidInput, match="nested deeper than 64"):
-        parse_json(called("[" * 100 + "]" * 100), Limits())
     with pytest.raises(InvalidInput, match="more than 20000 items"):
         parse_json(called("[" + "1," * 20_000 + "1]"), Limits())
     piece = {"tool_call_chunks": [{"args": "[" * 100}], "pad": "x" * 1_000}
     with pytest.raises(InvalidInput, match="nested deeper than 64"):
         parse_json(json.dumps(piece).encode(), Limits())
+
+
+@pytest.mark.parametrize("arguments", ["[" * 100 + "]" * 100, '{"a": ' * 70])
+def test_a_call_whose_arguments_are_too_deep_has_none(arguments: str) -> None:
+    for call in ({"name": "add", "arguments": arguments}, {"name": None, "args": arguments}):
+        [read] = parse_json(json.dumps([call], indent=1_000).encode(), Limits())
+        assert read == {**call, list(call)[-1]: ""}
 
 
 @pytest.mark.parametrize(
