@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import reduce
+from operator import add as add_chunks
 from typing import Any
 
 import pytest
@@ -23,10 +25,10 @@ from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.messages import whole
 
 from .asgi import Exchange, frames, post
-from .corpus import Answers, add, call, graph_of
+from .corpus import Answers, add, call, chunk, graph_of
 from .models import Scripted
 from .reducers import BODIES, ENDPOINTS, FIRST, READERS, check, frames_of
-from .said import FEW, IDS, MESSAGES, OBJECTS, TEXTS, as_read, written
+from .said import FEW, IDS, MESSAGES, OBJECTS, PIECES, TEXTS, as_read, written
 
 HI = {"type": "human", "content": "Hi"}
 ASKED = {"messages": [HI]}
@@ -239,3 +241,44 @@ def test_the_calls_of_an_agent_reach_its_model_again(
     check(model.heard)
     heard = [each for said in model.heard for each in getattr(said, "tool_calls", ())]
     assert [each["args"] for each in heard] == as_read([args for _, args in calls])
+
+
+SPOKEN: dict[str, Callable[[bytes], list[Any]]] = {
+    "messages": lambda body: named(body, "messages/partial")[-1],
+    "updates": lambda body: [
+        message
+        for update in named(body, "updates")
+        for message in (update.get("begin") or {"messages": []})["messages"]
+    ],
+}
+
+
+@pytest.mark.parametrize("mode", SPOKEN)
+@FEW
+@given(pieces=st.lists(PIECES, min_size=1, max_size=3), text=TEXTS)
+def test_what_a_graph_s_model_says_reaches_the_next_run(
+    mode: str, pieces: list[Any], text: str
+) -> None:
+    model = Talks(script=[text, *(chunk(tool_call_chunks=[piece]) for piece in pieces)])
+    left: list[Any] = []
+
+    async def begin(state: MessagesState) -> dict[str, Any]:
+        said = [piece async for piece in model.astream(state["messages"])]
+        left.append(reduce(add_chunks, said))
+        return {"messages": left[-1]}
+
+    graph = StateGraph(MessagesState).add_node("begin", begin).add_edge(START, "begin").compile()
+
+    async def twice() -> None:
+        app = StreamApp([StreamRoute("/g", graph, format="langgraph")])
+        body = {"assistant_id": "g", "stream_mode": [mode]}
+        got = await answered(app, "/g/runs/stream", {**body, "input": ASKED})
+        history = [HI, *SPOKEN[mode](got.body), HI]
+        await answered(app, "/g/runs/stream", {**body, "input": {"messages": history}})
+
+    asyncio.run(twice())
+    [heard] = model.heard[1:-1]
+    kind, fields = written(whole(left[0]))
+    assert type(heard) is kind
+    for name in ("id", "content", "tool_calls", "invalid_tool_calls"):
+        assert getattr(heard, name) == as_read(fields[name])
