@@ -265,7 +265,7 @@ def test_what_a_graph_s_model_says_reaches_the_next_run(
     async def begin(state: MessagesState) -> dict[str, Any]:
         said = [piece async for piece in model.astream(state["messages"])]
         left.append(reduce(add_chunks, said))
-        return {"messages": left[-1]}
+        return {"messages": left[-1:]}
 
     graph = StateGraph(MessagesState).add_node("begin", begin).add_edge(START, "begin").compile()
 
