@@ -26,6 +26,7 @@ from .errors import (
 )
 from .formats import Document
 from .hosts import ForeignHost
+from .leaving import unless_left
 from .limits import Limits
 from .loops import OnLoop
 from .outbox import Outbox
@@ -39,7 +40,7 @@ from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_
 from .respond import respond
 from .route_file import read_table
 from .routes import StreamRoute
-from .server_sockets import Address
+from .server_sockets import address_of
 from .shutdown import SignalHook
 from .stream import Stream
 from .table import TITLE, Table
@@ -206,8 +207,8 @@ class StreamApp:
 
     async def _http(self, scope: Scope, body: RequestBody) -> None:
         receive, send = body.receive, body.send
-        here, address = self._here(), _address(scope)
-        here.note(address)
+        here = self._here()
+        here.note(address := address_of(scope))
         if not self._pages.allow_host(scope):
             await refuse(ForeignHost(), scope, receive, send)
             return None
@@ -224,7 +225,7 @@ class StreamApp:
         try:
             if here.ends(address):
                 raise ShuttingDown
-            found = await self._answer(route, endpoint, request, here)
+            found = await unless_left(self._answer(route, endpoint, request, here), body)
         except ClientDisconnect:
             return None
         except Exception as error:
@@ -327,12 +328,6 @@ class StreamMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ours = scope["type"] == "http" and self._streams.serves(scope)
         await (self._streams if ours else self._app)(scope, receive, send)
-
-
-def _address(scope: Scope) -> Address:
-    """Where the server has taken the request, as it says."""
-    server = scope.get("server", ("", 0))
-    return None if server is None else (server[0], server[1])
 
 
 def _telemetry() -> Telemetry:

@@ -7,7 +7,8 @@ response (https://www.rfc-editor.org/rfc/rfc9112#section-9.6), and a proxy in fr
 
 from __future__ import annotations
 
-from asyncio import Lock, timeout
+from asyncio import Event, Lock, timeout
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -19,6 +20,9 @@ DISCARDED_BYTES = 64 * 1024 * 1024
 
 SILENCE_SECONDS = 5.0
 """How long the next part of such a body is waited for."""
+
+AHEAD_BYTES = 65_536
+"""How much of a body is received before anybody reads it, to hear of a client that leaves."""
 
 
 class RequestBody:
@@ -39,6 +43,9 @@ class RequestBody:
     def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float | None) -> None:
         self._receive, self._send = receive, send
         self._receiving = Lock()
+        self._ahead: deque[Message] = deque()
+        """What has been received before anybody asked for it."""
+        self._asked = Event()
         self._left = False
         self.seconds = seconds
         headers = Headers(scope=scope)
@@ -52,10 +59,31 @@ class RequestBody:
         self._too_long = length.isdecimal() and int(length[:20]) > DISCARDED_BYTES
 
     async def receive(self) -> Message:
-        async with self._receiving:
-            # The server says "100 Continue" as soon as the body is asked for.
-            self._unwanted = False
-            return await self._next()
+        self._asked.set()
+        if not self._ahead:
+            async with self._receiving:
+                # The server says "100 Continue" as soon as the body is asked for.
+                self._unwanted = False
+                if not self._ahead:
+                    return await self._next()
+        return self._ahead.popleft()
+
+    async def left(self) -> None:
+        """Wait until the client has left, whether or not anybody reads the body meanwhile.
+
+        Of a body that nobody reads at most `AHEAD_BYTES` are waited for.
+        """
+        while not self._left:
+            if self._unwanted or self._far_ahead():
+                self._asked.clear()
+                await self._asked.wait()
+            async with self._receiving:
+                if not self._left and not self._far_ahead():
+                    self._ahead.append(await self._next())
+
+    def _far_ahead(self) -> bool:
+        ahead = sum(len(message.get("body", b"")) for message in self._ahead)
+        return not self.complete and ahead >= AHEAD_BYTES
 
     async def send(self, message: Message) -> None:
         if self.complete:
@@ -72,7 +100,8 @@ class RequestBody:
 
     def direct(self) -> tuple[Receive, Send]:
         """Return what to use from now on: the server's own, if there is nothing left to read."""
-        return (self._receive, self._send) if self.complete else (self.receive, self.send)
+        direct = self.complete and not self._left
+        return (self._receive, self._send) if direct else (self.receive, self.send)
 
     def _headers(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         if not self._http1:

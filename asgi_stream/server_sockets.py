@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from starlette.types import Scope
+
 Address = tuple[str, int | None] | None
 """A host and a port; a path and None; None, as hypercorn tells of a Unix socket."""
 
@@ -30,6 +32,12 @@ LOOK_SECONDS = 0.25
 AVAILABLE = os.path.isdir("/proc/self/fdinfo")
 LISTENS = "0A"
 ACCEPTS = 0x10000
+
+
+def address_of(scope: Scope) -> Address:
+    """Where the server has taken a request, as its ASGI scope says."""
+    server = scope.get("server", ("", 0))
+    return None if server is None else (server[0], server[1])
 
 
 class ServerSockets:

@@ -27,7 +27,7 @@ LAYERS = [
         "tasks",
         "telemetry",
     },
-    {"ends", "hosts", "logs"},
+    {"ends", "hosts", "leaving", "logs"},
     {"opened", "stores"},
     {"events"},
     {"bounded_json", "content", "filters", "gathered", "graphs", "messages", "sink", "type_hints"},
