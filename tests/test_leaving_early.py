@@ -187,5 +187,18 @@ async def test_who_reads_the_body_hears_first_that_its_client_has_left() -> None
     reading, leaving = (asyncio.ensure_future(each) for each in (body.receive(), body.left()))
     await asyncio.sleep(0.01)
     messages.put_nowait({"type": "http.disconnect"})
-    assert (await reading)["type"] == "http.disconnect"
+    assert await reading == {"type": "http.disconnect"}
+    await leaving
+
+
+async def test_what_the_watch_receives_goes_to_who_waits_for_it() -> None:
+    scope: Any = {"type": "http", "headers": [(b"content-length", b"4")]}
+    messages: asyncio.Queue[Any] = asyncio.Queue()
+    body = RequestBody(scope, messages.get, never, None)
+    leaving, reading = (asyncio.ensure_future(each) for each in (body.left(), body.receive()))
+    await asyncio.sleep(0.01)
+    part = {"type": "http.request", "body": b"true"}
+    messages.put_nowait(part)
+    assert await reading == part
+    messages.put_nowait({"type": "http.disconnect"})
     await leaving
