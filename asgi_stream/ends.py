@@ -41,10 +41,14 @@ class RunFinished:
 
     @property
     def state(self) -> Any:
-        """The output, with LangGraph's own key for it if the graph has stopped."""
-        if not self.interrupts or not isinstance(self.output, Mapping):
+        """The output, with LangGraph's own key for it if the graph has stopped.
+
+        That key alone if the output is no mapping, as an ``@entrypoint`` that stops has none.
+        """
+        if not self.interrupts:
             return self.output
-        return {**self.output, "__interrupt__": self.asked}
+        output = self.output if isinstance(self.output, Mapping) else {}
+        return {**output, "__interrupt__": self.asked}
 
 
 @dataclass(frozen=True, slots=True)

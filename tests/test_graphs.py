@@ -22,6 +22,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
+from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, interrupt
 
@@ -42,6 +43,7 @@ from asgi_stream.gathered import Gathered
 from asgi_stream.graphs import MANY_PARTS, holds_graph, only, stream_writer
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
+from asgi_stream.serialize import to_json
 
 from .asgi import JSON, Exchange, frames, post
 from .corpus import Recording, record
@@ -336,6 +338,27 @@ async def test_langserve_s_and_langgraph_s_documents_have_the_stop_in_the_state(
     assert b'"__interrupt__":[{"id":"' in waited.body
     stopped = await post(app, "/still/runs/wait", {**asked, "assistant_id": "still"})
     assert b'"__interrupt__":[]' in stopped.body
+
+
+async def test_an_entrypoint_that_stops_has_the_stop_for_its_state() -> None:
+    @entrypoint(checkpointer=InMemorySaver())
+    async def asks(given: Any) -> str:
+        return str(interrupt("Sure?"))
+
+    asking: Any = asks
+    config: Any = {"configurable": {"thread_id": "t"}}
+    wanted = json.loads(to_json(await asking.ainvoke(HI, config)))
+    run = asking.with_config({"configurable": {"thread_id": "other"}})
+    app = StreamApp(
+        [StreamRoute(f"/{name}", run, format=name) for name in ("langserve", "langgraph")]
+    )
+    served = json.loads((await post(app, "/langserve/invoke", {"input": HI})).body)["output"]
+    waited = json.loads(
+        (await post(app, "/langgraph/runs/wait", {"assistant_id": "langgraph", "input": HI})).body
+    )
+    for state in (served, waited, wanted):
+        assert [stop["value"] for stop in state.pop("__interrupt__")] == ["Sure?"]
+        assert state == {}
 
 
 @pytest.mark.parametrize("modes", [["messages-tuple"], ["custom"], ["values"], ["updates"]])
