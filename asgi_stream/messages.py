@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from langchain_core.messages import (
@@ -69,6 +70,9 @@ MEDIA = {
     "file": "application/octet-stream",
 }
 """Content blocks that are files, with the media type of those that do not give theirs."""
+
+PLAIN = (str, int, float, bool, type(None))
+"""Types of what holds nothing else."""
 
 
 def text_of_chunk(value: Any) -> str:
@@ -139,10 +143,10 @@ def answer_of(output: Any, call_id: str) -> Any:
     """Return what a tool has answered to a call.
 
     A tool may return what only its graph is to see: a ``Command`` or ``Send`` of LangGraph, with
-    the graph's state in it, or a list of such and of messages. Of these the answer is the message
-    for the call, or None.
+    the graph's state in it, or messages, alone or in such a state. Of these the answer is the
+    message for the call, or None.
     """
-    if not _is_for_the_graph(output):
+    if isinstance(output, ToolMessage) or not _is_for_the_graph(output):
         return output
     return next(
         (each for each in messages_in(output) if getattr(each, "tool_call_id", None) == call_id),
@@ -151,35 +155,54 @@ def answer_of(output: Any, call_id: str) -> Any:
 
 
 def _is_for_the_graph(output: Any) -> bool:
-    if isinstance(output, (list, tuple)):
-        return any(isinstance(each, BaseMessage) or _is_for_the_graph(each) for each in output)
-    return type(output).__name__ in ("Command", "Send") and _is_langgraph_s(type(output))
+    """Whether there is a message, a ``Command`` or a ``Send`` anywhere in what a tool returns."""
+    parts, known = [output], {}
+    while parts:
+        part = parts.pop()
+        if isinstance(part, BaseMessage) or _is_langgraph_s(part, "Command", "Send"):
+            return True
+        if id(part) not in known:
+            known[id(part)] = part  # kept, so that no other part gets its id
+            parts += [each for each in _parts_of(part) if type(each) not in PLAIN]
+    return False
 
 
-def _is_langgraph_s(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "langgraph"
+def _is_langgraph_s(value: Any, *names: str) -> bool:
+    """Whether `value` is of one of LangGraph's classes with these names."""
+    return any(
+        kind.__name__ in names and kind.__module__.partition(".")[0] == "langgraph"
+        for kind in type(value).__mro__
+    )
+
+
+def _parts_of(value: Any) -> Iterable[Any]:
+    """What a collection holds, or an object with fields."""
+    if isinstance(value, (list, tuple, Set, deque)):
+        return value
+    if isinstance(value, Mapping):
+        return value.values()
+    if isinstance(value, BaseModel):
+        return {**vars(value), **(value.__pydantic_extra__ or {})}.values()
+    if is_dataclass(value):
+        return [getattr(value, each.name, None) for each in fields(value)]
+    return ()
 
 
 def messages_in(value: Any) -> Iterator[BaseMessage]:
     """The messages in a graph's state, in what a node returns, or in an update of the state."""
     if isinstance(value, BaseMessage):
         yield value
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from messages_in(each)
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from messages_in(each)
-    elif _is_langgraph_s(type(value)):
-        yield from messages_in(getattr(value, "update", None))
-    elif is_dataclass(value) or isinstance(value, BaseModel):
-        for each in vars(value).values():
-            yield from messages_in(each)
+    elif _is_langgraph_s(value, "Command"):
+        yield from messages_in(value.update)
+    else:
+        for each in _parts_of(value):
+            if type(each) not in PLAIN:
+                yield from messages_in(each)
 
 
 def resumes(value: Any) -> bool:
     """Whether the input of a graph is the answer to what it has stopped to ask."""
-    return type(value).__name__ == "Command" and _is_langgraph_s(type(value))
+    return _is_langgraph_s(value, "Command")
 
 
 def calls_in(value: Any) -> Iterator[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from langchain_core.messages import ToolMessage
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
@@ -17,7 +20,7 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.messages import calls_in
+from asgi_stream.messages import answer_of, calls_in
 from asgi_stream.tool_calls import Calls
 
 from .corpus import Recording
@@ -112,6 +115,21 @@ class Update(BaseModel):
     secret: str = "TOPSECRET"
 
 
+class Open(BaseModel, extra="allow"):
+    """Fields that nobody has declared."""
+
+
+@dataclass(slots=True)
+class Wrapped:
+    """What a tool may return for its code."""
+
+    inner: Any
+
+
+class Own(Command[Any]):
+    """A kind of command of somebody's own."""
+
+
 MESSAGE = ToolMessage("it is 3", tool_call_id="c", artifact="TOPSECRET")
 OTHER = ToolMessage("it is 4", tool_call_id="d")
 STATE = {"messages": [OTHER, MESSAGE], "secret": "TOPSECRET"}
@@ -136,6 +154,16 @@ STATE = {"messages": [OTHER, MESSAGE], "secret": "TOPSECRET"}
         (Command(goto="bob", graph=Command.PARENT), None),
         (Command(resume="TOPSECRET"), None),
         ([Send("bob", STATE)], None),
+        (STATE, "it is 3"),
+        ({"messages": [OTHER]}, None),
+        ({"command": Command(update=STATE)}, "it is 3"),
+        (Wrapped(Command(update={"secret": "TOPSECRET"})), None),
+        (Wrapped([deque([MESSAGE])]), "it is 3"),
+        (Wrapped({"a": [1, "b"]}), Wrapped({"a": [1, "b"]})),
+        (Open.model_validate({"command": Command(update=STATE)}), "it is 3"),
+        (Own(update=STATE), "it is 3"),
+        (AIMessage("TOPSECRET"), None),
+        (Document("yes"), Document("yes")),
     ],
 )
 def test_of_what_a_tool_returns_the_client_sees_the_answer_only(output: Any, answer: Any) -> None:
@@ -146,6 +174,12 @@ def test_of_what_a_tool_returns_the_client_sees_the_answer_only(output: Any, ans
     calls.tool_started(TOOL, "c", {})
     calls.tool_ended(TOOL, output)
     assert sink.events[-1] == ToolFinished(TOOL, "c", "add", answer)
+
+
+def test_what_holds_itself_is_looked_through_once() -> None:
+    knot: list[Any] = [1]
+    knot.append(knot)
+    assert answer_of(knot, "c") is knot
 
 
 def test_the_calls_that_a_node_is_given() -> None:
