@@ -5,9 +5,11 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import orjson
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -156,6 +158,9 @@ def answer_of(output: Any, call_id: str) -> Any:
 
 def _is_for_the_graph(output: Any) -> bool:
     """Whether there is a message, a ``Command`` or a ``Send`` anywhere in what a tool returns."""
+    with suppress(TypeError):
+        orjson.dumps(output, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+        return False  # plain data, which may be much
     parts, known = [output], {}
     while parts:
         part = parts.pop()
