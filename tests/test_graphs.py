@@ -7,6 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any, NotRequired, TypedDict
 from uuid import uuid4
@@ -18,12 +19,14 @@ from langchain.agents.middleware.types import AgentState, PrivateStateAttr
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.messages import AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.runnables import Runnable, RunnableLambda
-from langchain_core.tools import tool
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
 from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import get_runtime
+from langgraph.store.memory import InMemoryStore
 from langgraph.types import RetryPolicy, interrupt
 
 from asgi_stream import Limits, StreamApp, StreamRoute
@@ -40,7 +43,7 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.gathered import Gathered
-from asgi_stream.graphs import MANY_PARTS, holds_graph, only, stream_writer
+from asgi_stream.graphs import MANY_PARTS, graphs_in, only, stream_writer
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
 from asgi_stream.serialize import to_json
@@ -183,18 +186,107 @@ async def test_a_writer_s_node_is_known() -> None:
     assert after == before
 
 
+GRAPH = graph_of(says)
+
+
+@tool
+async def uses(city: str = "") -> str:
+    """Lets a graph work that a variable names."""
+    return str((await GRAPH.ainvoke(HI))["messages"][-1].content)
+
+
+class Uses(BaseTool):
+    """The same, as a class."""
+
+    name: str = "uses"
+    description: str = "Uses a graph."
+
+    def _run(self) -> Any:
+        return [GRAPH.invoke(HI) for _ in range(1)]
+
+
+class Service:
+    """What has a graph, and methods that run it."""
+
+    def __init__(self, graph: Any = GRAPH) -> None:
+        self.graph = graph
+
+    async def run(self, given: Any) -> Any:
+        return await self.graph.ainvoke(HI)
+
+
+SERVICE = Service()
+
+
+async def calls_the_tool(given: Any) -> Any:
+    return await uses.ainvoke({})
+
+
+async def asks_the_service(given: Any) -> Any:
+    return await SERVICE.graph.ainvoke(HI)
+
+
+async def runs(graph: Any, given: Any) -> Any:
+    return await graph.ainvoke(HI)
+
+
+def closes_over(graph: Any) -> Any:
+    async def runs_it(given: Any) -> Any:
+        return await graph.ainvoke(HI)
+
+    return runs_it
+
+
+HOLDERS: dict[str, Any] = {
+    "a parallel step": PROMPT | {"a": RunnableLambda(lambda x: x), "b": GRAPH},
+    "a fallback": RunnableLambda(says).with_fallbacks([GRAPH]),
+    "a tool in a chain": RunnableLambda(lambda given: {}) | uses,
+    "a tool in a function": RunnableLambda(calls_the_tool),
+    "a tool that is a class": Uses(),
+    "a method": RunnableLambda(Service().run),
+    "a graph's own method": RunnableLambda(GRAPH.ainvoke),
+    "an attribute": RunnableLambda(asks_the_service),
+    "a partial function": RunnableLambda(partial(runs, GRAPH)),
+    "a closure": RunnableLambda(closes_over(GRAPH)),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_a_graph_is_found_in(holder: str) -> None:
+    assert graphs_in(HOLDERS[holder]) == [GRAPH]
+
+
+@pytest.mark.parametrize("holder", ["a tool in a chain", "a tool in a function", "a method"])
+async def test_what_a_graph_that_is_found_writes_is_told(holder: str) -> None:
+    told = seen(await record(HOLDERS[holder], HI, NARRATED))
+    assert [each for each in told if each in ("before", "after")] == ["before", "after"]
+
+
 def test_only_what_holds_a_graph_is_given_a_writer() -> None:
-    graph = graph_of(says)
-    within: Runnable[Any, Any] = PROMPT | {"a": RunnableLambda(lambda x: x), "b": graph}
-    assert holds_graph(within)
-    assert holds_graph(RunnableLambda(says).with_fallbacks([graph]))
-    assert holds_graph(RunnableLambda(lambda state: graph.invoke(state)))
-    assert not holds_graph(chain_of("a"))
+    def is_early(given: Any) -> Any:
+        return early.invoke(given)
+
+    assert not graphs_in(chain_of("a"))
+    assert not graphs_in(RunnableLambda(is_early))
     many = RunnableLambda(says)
-    many.documents = [*range(MANY_PARTS), graph]  # type: ignore[attr-defined]
-    assert not holds_graph(many)
+    many.documents = [*range(MANY_PARTS), GRAPH]  # type: ignore[attr-defined]
+    many.itself = many  # type: ignore[attr-defined]
+    assert not graphs_in(many)
     assert not stream_writer(chain_of("a"), print)
-    assert set(stream_writer(graph, print)) == {"__pregel_runtime", "__pregel_stream"}
+    assert set(stream_writer(GRAPH, print)) == {"__pregel_runtime", "__pregel_stream"}
+    early: Any = GRAPH
+
+
+async def test_a_graph_keeps_its_store() -> None:
+    def tells(state: MessagesState) -> Any:
+        get_stream_writer()(get_runtime().store)
+
+    first, second = InMemoryStore(), InMemoryStore()
+    graph = graph_of(tells, store=first)
+    chain: Any = RunnableLambda(lambda given: given) | graph
+    for runnable in (graph, chain, chain | RunnableLambda(Service().run)):
+        assert first in seen(await record(runnable, HI, NARRATED))
+    assert not stream_writer(graph | graph_of(tells, store=second), print)
 
 
 async def test_once_a_run_is_given_up_its_clean_up_may_write_and_its_threads_stop() -> None:
