@@ -1,4 +1,4 @@
-"""What ``astream()`` of a LangGraph graph yields, in its several shapes, and its stream writer.
+"""What ``astream()`` of a LangGraph graph yields, in its several shapes.
 
 LangGraph is not imported: a graph is known by what it has, and what it yields by what was asked for
 (https://docs.langchain.com/oss/python/langgraph/streaming, langgraph 1.2).
@@ -6,29 +6,11 @@ LangGraph is not imported: a graph is known by what it has, and what it yields b
 
 from __future__ import annotations
 
-import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import suppress
-from functools import partial
+from collections.abc import Mapping, Sequence, Set
 from inspect import signature
-from itertools import islice
-from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from .events import BREAKPOINT, Interrupt, OutputChunk, Step
-
-MANY_PARTS = 100
-"""How many items of one list or mapping are looked at for a graph; documents may be many more."""
-
-MOST_PARTS = 500
-"""How many parts of a Runnable are looked at for graphs."""
-
-LOOKED_INTO = (FunctionType, MethodType, partial, dict, list, tuple)
-"""Types of what a graph is looked for in, besides Runnables."""
-
-LIBRARIES = ("langchain_core", "langchain", "langgraph")
-"""Whose functions name no graph."""
 
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
 """Keys of ``configurable`` that say where in a thread a run is, and not what it runs with."""
@@ -188,100 +170,6 @@ def graph_of(runnable: Any) -> Any:
     runnable = _unbound(runnable)
     mode = getattr(runnable, "stream_mode", None)
     return runnable if isinstance(mode, str) and hasattr(runnable, "stream_channels") else None
-
-
-def graphs_in(runnable: Any) -> list[Any]:
-    """The graphs that a Runnable is made of or that its functions name; none within another."""
-    graphs: list[Any] = []
-    known: dict[int, Any] = {}
-    parts = deque([runnable])
-    while parts and len(known) < MOST_PARTS:
-        part = parts.popleft()
-        if id(part) in known:
-            continue
-        known[id(part)] = part  # kept, so that no other part gets its id
-        graph = graph_of(part) if _is_runnable(part) else None
-        if graph is not None:
-            graphs.append(graph)
-        else:
-            parts += [each for each in _parts_of(part) if _is_looked_into(each)]
-    return graphs
-
-
-def _is_runnable(value: Any) -> bool:
-    return hasattr(type(value), "astream")
-
-
-def _is_looked_into(value: Any) -> bool:
-    # Its type is asked, for a proxy would be made to fetch what it stands for.
-    return issubclass(type(value), LOOKED_INTO) or _is_runnable(value)
-
-
-def _parts_of(part: Any) -> Iterable[Any]:
-    if _is_runnable(part):
-        methods = (getattr(part, name, None) for name in ("_run", "_arun"))  # a tool's
-        return [*_attributes_of(part).values(), *methods]
-    match part:
-        case dict():
-            return islice(part.values(), MANY_PARTS)
-        case list() | tuple():
-            return part[:MANY_PARTS]
-        case partial():
-            return [part.func, *part.args, *part.keywords.values()]
-        case MethodType():
-            owner = part.__self__
-            return [part.__func__, owner, *_attributes_of(owner).values()]
-    return _named_in(part)
-
-
-def _named_in(function: FunctionType) -> list[Any]:
-    """What the code of a function names: variables around it, and attributes of those."""
-    if (function.__module__ or "").partition(".")[0] in LIBRARIES:
-        return []
-    codes = [function.__code__]
-    for code in codes:
-        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
-    names = {name for code in codes for name in code.co_names}
-    around = function.__globals__
-    named = [around[name] for name in names if name in around]
-    for cell in function.__closure__ or ():
-        with suppress(ValueError):  # an empty one
-            named.append(cell.cell_contents)
-    attributes = [_attributes_of(each) for each in named]
-    return named + [each[name] for each in attributes for name in names if name in each]
-
-
-def _attributes_of(value: Any) -> Mapping[str, Any]:
-    attributes: Mapping[str, Any] = {}
-    with suppress(Exception):  # it has none, or a proxy stands for nothing
-        attributes = vars(value)
-    return attributes
-
-
-def stream_writer(runnable: Any, write: Callable[[Any], None]) -> dict[str, Any]:
-    """What in a run's ``configurable`` makes `write` the stream writer of the graphs in it.
-
-    A graph that is not asked for the mode ``custom`` takes its writer from the run that it is part
-    of, as a subgraph does; so what is written is heard at once, wherever it is written. But it
-    takes its store from there too. So graphs that have several stores are left alone, and so is a
-    Runnable in which no graph is found: it may build one, with a store of its own.
-
-    Args:
-        runnable: What is run.
-        write: Called with the data, from whichever thread.
-    """
-    runtime = sys.modules.get("langgraph.runtime")
-    protocol = sys.modules.get("langgraph.pregel.protocol")
-    if runtime is None or protocol is None or not (graphs := graphs_in(runnable)):
-        return {}
-    stores = {id(graph.store): graph.store for graph in graphs if graph.store is not None}
-    if len(stores) > 1:
-        return {}
-    [store] = stores.values() or [None]
-    return {
-        "__pregel_runtime": runtime.Runtime(store=store, stream_writer=write),
-        "__pregel_stream": protocol.StreamProtocol(lambda chunk: None, frozenset()),
-    }
 
 
 def takes_context(runnable: Any) -> bool:

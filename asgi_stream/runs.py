@@ -23,7 +23,8 @@ from .events import (
     Step,
     TextDelta,
 )
-from .graphs import Shape, stream_writer, without
+from .graph_parts import public, stream_writer
+from .graphs import Shape, graph_of, without
 from .listener import Listener
 from .logs import logger
 from .messages import added, whole
@@ -58,7 +59,7 @@ class Run:
         grace: float,
         tasks: RunTasks,
     ) -> None:
-        self._runnable = runnable
+        self._runnable = public(runnable) if graph_of(runnable) is None else runnable
         self._request = request
         self._sink = sink
         self._grace = grace

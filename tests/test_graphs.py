@@ -19,7 +19,7 @@ from langchain.agents.middleware.types import AgentState, PrivateStateAttr
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.messages import AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableBranch, RunnableLambda, RunnableParallel
 from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_stream_writer
@@ -43,7 +43,8 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.gathered import Gathered
-from asgi_stream.graphs import MANY_PARTS, graphs_in, only, stream_writer
+from asgi_stream.graph_parts import MANY_PARTS, graphs_in, public, stream_writer
+from asgi_stream.graphs import only
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
 from asgi_stream.serialize import to_json
@@ -517,6 +518,65 @@ async def test_a_state_s_private_channels_stay_private(graph: Any, format: str) 
         answer = await post(app, path, body, headers=headers)
         assert answer.status == 200
         assert b"s3cret" not in answer.body
+
+
+def same(given: Any) -> Any:
+    return given
+
+
+def fails(given: Any) -> Any:
+    raise ConnectionError
+
+
+CHAINS: dict[str, Any] = {
+    "a chain": RunnableLambda(same) | narrow(),
+    "a chain in a chain": RunnableLambda(same) | (RunnableLambda(same) | narrow()).with_retry(),
+    "a parallel step": RunnableLambda(same) | RunnableParallel(a=narrow(), b=RunnableLambda(same)),
+    "a branch": RunnableBranch((bool, narrow()), RunnableLambda(same)),
+    "a fallback": RunnableLambda(same) | RunnableLambda(fails).with_fallbacks([narrow()]),
+}
+
+
+@pytest.mark.parametrize("json_", [False, True])
+@pytest.mark.parametrize("format", ["chunks", "langserve"])
+@pytest.mark.parametrize("chain", CHAINS)
+async def test_private_channels_of_a_chain_s_graph_stay_private(
+    chain: str, format: str, json_: bool
+) -> None:
+    app = StreamApp([StreamRoute("/x", CHAINS[chain], format=format)])
+    path = "/x"
+    body: Any = {"said": "?"}
+    headers = {"accept": "application/json"} if json_ else {}
+    if format == "langserve":
+        path, body = "/x/invoke" if json_ else "/x/stream", {"input": body}
+    answer = await post(app, path, body, headers=headers)
+    assert answer.status == 200
+    assert b'"said":"yes"' in answer.body
+    assert b"s3cret" not in answer.body
+
+
+async def test_a_chain_may_give_more_of_its_graph_s_state() -> None:
+    asked = narrow().bind(output_keys=["secret"])
+    [*_, output, _] = await record(RunnableLambda(same) | asked, {"said": "?"}, {OutputChunk})
+    assert isinstance(output, OutputChunk)
+    assert output.data == {"works": {"secret": "s3cret"}}
+
+
+async def test_what_a_graph_yields_to_the_next_step_is_left_alone() -> None:
+    chain: Any = narrow() | RunnableLambda(same)
+    assert public(chain) is chain
+    assert public(RunnableLambda(same) | GRAPH).last is GRAPH
+
+
+async def test_a_chain_s_narrow_graph_that_stops_says_so() -> None:
+    graph = StateGraph(Wide, output_schema=Narrow)
+    graph.add_node("asks", lambda state: {"said": interrupt("Sure?")})
+    graph.add_edge(START, "asks")
+    chain: Any = RunnableLambda(same) | graph.compile(checkpointer=InMemorySaver())
+    run = chain.with_config({"configurable": {"thread_id": "t"}})
+    *_, end = await record(run, {"said": "?"}, {OutputChunk})
+    assert isinstance(end, RunFinished)
+    assert [stop.value for stop in end.interrupts] == ["Sure?"]
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

@@ -31,7 +31,7 @@ LAYERS = [
     {"opened", "stores"},
     {"events"},
     {"bounded_json", "content", "filters", "gathered", "graphs", "messages", "sink", "type_hints"},
-    {"openai_messages", "system_messages"},
+    {"graph_parts", "openai_messages", "system_messages"},
     {"wire"},
     {"coercion", "formats", "resume", "pacing", "parsers", "requests"},
     {"callbacks", "conversations", "inputs", "tool_calls", "usage"},
