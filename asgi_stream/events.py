@@ -177,6 +177,20 @@ class ToolCalled:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallResumed:
+    """A call of the thread's history, which the client has been told of, is about to be answered.
+
+    Of such a call there is nothing else but this and then its `ToolFinished` or `ToolFailed`.
+    """
+
+    step: Step
+    call_id: str
+    name: str
+    arguments: Any
+    event: ClassVar[str] = "on_tool_start"
+
+
+@dataclass(frozen=True, slots=True)
 class ToolFinished:
     """A tool that the run has run itself has answered."""
 
@@ -303,6 +317,7 @@ Told = (
     | ToolCallStarted
     | ToolCallDelta
     | ToolCalled
+    | ToolCallResumed
     | ToolFinished
     | ToolFailed
     | SourceFound

@@ -210,14 +210,14 @@ def resumes(value: Any) -> bool:
     return _is_langgraph_s(value, "Command")
 
 
-def calls_in(value: Any) -> Iterator[str]:
-    """The ids of the calls that a node is to run tools for."""
+def calls_in(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The calls that a node is to run tools for: LangChain's ``ToolCall``."""
     if isinstance(value, (list, tuple)):
         for each in value:
             yield from calls_in(each)
     elif isinstance(value, Mapping):
-        if value.get("type") == "tool_call" and isinstance(value.get("id"), str):
-            yield value["id"]
+        if value.get("type") == "tool_call" and {"id", "name", "args"} <= value.keys():
+            yield value
         elif "tool_call" in value:
             yield from calls_in(value["tool_call"])
 

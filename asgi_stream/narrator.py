@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import get_ident
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
@@ -69,7 +69,7 @@ class Narrator(Listener):
         """Take note of the run's input, and of the tools whose calls the client is to answer."""
         self._calls.client_tools = client_tools
         for message in messages_in(given):
-            self._had_calls(message)
+            self._in_history(message)
 
     def concluded(self, step: Step, output: Any) -> None:
         super().concluded(step, output)
@@ -153,19 +153,27 @@ class Narrator(Listener):
     def _node_started(self, inputs: Any) -> None:
         super()._node_started(inputs)
         if self._resumed:
-            self._calls.had(calls_in(inputs))
+            for call in calls_in(inputs):
+                self._calls.had(call)
 
     def _had(self, message: BaseMessage) -> None:
+        if message.id is None or message.id not in self._known:
+            self._in_history(message)
         super()._had(message)
-        self._had_calls(message)
 
-    def _had_calls(self, message: BaseMessage) -> None:
+    def _in_history(self, message: BaseMessage) -> None:
         if isinstance(message, AIMessage):
-            self._calls.had(call["id"] for call in message.tool_calls)
+            for call in message.tool_calls:
+                self._calls.had(call)
+        elif isinstance(message, ToolMessage):
+            self._calls.had_answer(message.tool_call_id)
 
     def _made(self, step: Step, message: BaseMessage) -> None:
         if isinstance(message, ToolMessage):
-            self._calls.message(message)
+            message.id = message.id or str(uuid4())  # as LangGraph will, when it takes the message
+            if message.id not in self._known:
+                self._known.add(message.id)
+                self._calls.message(step, message)
         else:
             super()._made(step, message)
 

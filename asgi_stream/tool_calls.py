@@ -20,6 +20,7 @@ from .events import (
     Step,
     ToolCallDelta,
     ToolCalled,
+    ToolCallResumed,
     ToolCallStarted,
     ToolFailed,
     ToolFinished,
@@ -48,6 +49,7 @@ class _Call:
         running: Whether that goes on.
         answered: Whether the client has its answer, or never will.
         result: What the tool has returned or raised, until a message answers the call.
+        earlier: The arguments of a call of the thread's history.
     """
 
     step: Step
@@ -61,6 +63,7 @@ class _Call:
     running: bool = False
     answered: bool = False
     result: Any = NOTHING
+    earlier: Mapping[str, Any] | None = None
     pieces: list[str] = field(default_factory=list)
 
 
@@ -86,11 +89,18 @@ class Calls:
         """The calls by the ids that models have given them: more than once, or empty ones too."""
         self._growing: dict[str, dict[Any, _Call]] = {}
         self._running: dict[str, _Call] = {}
-        self._earlier: set[str] = set()
+        self._earlier: dict[str, Mapping[str, Any] | None] = {}
+        """The calls of the thread's history by their ids; None for those that have an answer."""
 
-    def had(self, call_ids: Iterable[str | None]) -> None:
-        """These calls are in the thread's history: their client knows them."""
-        self._earlier.update(each for each in call_ids if each)
+    def had(self, call: Mapping[str, Any]) -> None:
+        """This call is in the thread's history, so its client knows it."""
+        if call.get("id") and call["id"] not in self._given:
+            self._earlier[call["id"]] = call
+
+    def had_answer(self, call_id: str) -> None:
+        """The answer to a call is in the thread's history too."""
+        if call_id in self._earlier:
+            self._earlier[call_id] = None
 
     def grow(self, model: Step, chunk: Mapping[str, Any]) -> None:
         """`model` has said a piece of a call: LangChain's ``ToolCallChunk``."""
@@ -149,10 +159,7 @@ class Calls:
 
     def tool_started(self, step: Step, given: str | None, arguments: Any) -> None:
         """A tool is run here."""
-        call = self._open(given, idle=True) or self._open(given)
-        if call is None and given in self._earlier:
-            # Its client has seen it in the run before, which has stopped to ask.
-            call = self._add(_Call(step, given, given, self._admits(step, given), complete=True))
+        call = self._open(given, idle=True) or self._open(given) or self._resume(given, step)
         if call is None:
             # No model has called it: the code has.
             call = self._begin_here(step, given)
@@ -169,15 +176,15 @@ class Calls:
         call = self._running.pop(step.run_id)
         call.running = False
         output = answer_of(output, call.given or "")
-        by_code = call.step is step and call.given not in self._earlier
+        by_code = call.step is step
         if step.node is None or by_code:
             self._end(call, _content_of(output))
         else:
             call.result = output
 
-    def message(self, message: ToolMessage) -> None:
+    def message(self, node: Step, message: ToolMessage) -> None:
         """A node of the graph has returned the answer to a call."""
-        call = self._open(message.tool_call_id)
+        call = self._open(message.tool_call_id) or self._resume(message.tool_call_id, node)
         if call is not None and not self._is_client_s(call):
             self._end(call, _content_of(message))
 
@@ -221,6 +228,8 @@ class Calls:
         if not call.shown:
             return
         step, call_id, name = call.tool or call.step, call.call_id, call.step.name
+        if call.earlier is not None:
+            self._emit(ToolCallResumed(step, call_id, name, call.earlier))
         if isinstance(output, BaseException):
             self._emit(ToolFailed(step, call_id, name, self._sink.told_of(output)))
         else:
@@ -243,6 +252,15 @@ class Calls:
         if shown:
             self._emit(started)
         return call
+
+    def _resume(self, given: str | None, step: Step) -> _Call | None:
+        """The call of the thread's history with an id, if it has no answer yet."""
+        if not given or (known := self._earlier.get(given)) is None:
+            return None
+        self._earlier[given] = None
+        step = replace(step, name=known["name"], type="tool")
+        shown = self._admits(step, given)
+        return self._add(_Call(step, given, given, shown, complete=True, earlier=known["args"]))
 
     def _add(self, call: _Call) -> _Call:
         self._calls[call.call_id] = call

@@ -11,6 +11,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import (
     AgentMiddleware,
+    HumanInTheLoopMiddleware,
     ModelCallLimitMiddleware,
     ToolCallLimitMiddleware,
     ToolRetryMiddleware,
@@ -37,6 +38,7 @@ from asgi_stream.events import (
     TextDelta,
     ToolCallDelta,
     ToolCalled,
+    ToolCallResumed,
     ToolCallStarted,
     ToolFailed,
     ToolFinished,
@@ -274,6 +276,47 @@ async def test_a_call_that_an_answer_goes_on_with_is_not_announced_again() -> No
     second = await record(answer, "yes", NARRATED)
     assert (called(second), results(second)) == ([], [("p", "paid 5: yes")])
     assert text(second) == "Done."
+
+
+async def test_what_a_person_decides_on_calls_is_told_once_for_each() -> None:
+    turns = [
+        [piece("a", "weather", '{"city": "Rome"}'), piece("b", "weather", "{}", 1)],
+        words("Done."),
+    ]
+    asks = HumanInTheLoopMiddleware(interrupt_on={"weather": True})
+    agent = create_agent(
+        Turns(turns=turns), [weather], middleware=[asks], checkpointer=InMemorySaver()
+    ).with_config(configurable={"thread_id": uuid4().hex})
+    first = await record(agent, HI, NARRATED)
+    assert (called(first), results(first)) == (["a", "b"], [])
+    decisions = [{"type": "approve"}, {"type": "reject", "message": "No."}]
+    second = await record(agent, Command(resume={"decisions": decisions}), NARRATED)
+    assert results(second) == [("b", "failed"), ("a", "sunny in Rome")]
+    resumed = [(e.call_id, e.arguments) for e in second if isinstance(e, ToolCallResumed)]
+    assert (called(second), resumed) == ([], [("b", {}), ("a", {"city": "Rome"})])
+
+
+async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None:
+    class Patch(AgentMiddleware):
+        async def abefore_agent(self, state: Any, runtime: Any) -> Any:
+            made = state["messages"][-2:-1]
+            ids = [call["id"] for each in made for call in getattr(each, "tool_calls", ())]
+            # With what is there already, as code that returns the whole list does.
+            said = [ToolMessage("cancelled", tool_call_id=id_) for id_ in ids]
+            return {"messages": [*state["messages"], *said]}
+
+    calls = [[piece("a", "weather", "{}")], words("Done."), words("Well.")]
+    agent = create_agent(
+        *(Turns(turns=calls), [weather]),
+        middleware=[Patch()],
+        interrupt_before=["tools"],
+        checkpointer=InMemorySaver(),
+    ).with_config(configurable={"thread_id": uuid4().hex})
+    assert called(await record(agent, HI, NARRATED)) == ["a"]
+    second = await record(agent, {"messages": [("human", "never mind")]}, NARRATED)
+    assert results(second) == [("a", "cancelled")]
+    third = await record(agent, {"messages": [("human", "and now?")]}, NARRATED)
+    assert (results(third), text(third)) == ([], "Well.")
 
 
 async def test_text_that_no_model_says_is_said_once() -> None:

@@ -16,6 +16,7 @@ from asgi_stream.events import (
     Event,
     Step,
     ToolCalled,
+    ToolCallResumed,
     ToolCallStarted,
     ToolFailed,
     ToolFinished,
@@ -27,6 +28,7 @@ from .corpus import Recording
 
 MODEL = Step("m", "model", "chat_model")
 TOOL = Step("t", "add", "tool")
+NODE = Step("n", "tools", "chain", ("graph:step:2",), "tools")
 PIECE: Any = {"index": 0, "id": "c", "name": "add", "args": "{}"}
 
 
@@ -184,8 +186,8 @@ def test_what_holds_itself_is_looked_through_once() -> None:
 
 def test_the_calls_that_a_node_is_given() -> None:
     call = {"type": "tool_call", "id": "c", "name": "add", "args": {}}
-    assert list(calls_in([call, {"type": "tool_call", "id": None}, "x", {"type": "x"}])) == ["c"]
-    assert list(calls_in({"__type": "tool_call_with_context", "tool_call": call})) == ["c"]
+    assert list(calls_in([call, {"type": "tool_call", "id": None}, "x", {"type": "x"}])) == [call]
+    assert list(calls_in({"__type": "tool_call_with_context", "tool_call": call})) == [call]
 
 
 def test_a_hosted_tool_may_fail() -> None:
@@ -205,11 +207,31 @@ def test_what_a_tool_in_a_graph_has_returned_waits_for_its_message_or_the_end() 
     tool = Step("t", "add", "tool", (), "tools")
     calls.tool_started(tool, "c", {})
     calls.tool_ended(tool, 3)
-    calls.message(ToolMessage("of another call", tool_call_id="x"))
+    calls.message(NODE, ToolMessage("of another call", tool_call_id="x"))
     calls.settle("another")
     assert not any(isinstance(event, ToolFinished) for event in sink.events)
     calls.conclude()
-    calls.message(ToolMessage("too late", tool_call_id="c"))
+    calls.message(NODE, ToolMessage("too late", tool_call_id="c"))
     calls.conclude()
     finished = [event for event in sink.events if isinstance(event, ToolFinished)]
     assert finished == [ToolFinished(tool, "c", "add", 3)]
+
+
+def test_a_call_of_the_history_is_answered_once_and_an_answered_one_not_again() -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    for id_ in ("open", "answered"):
+        calls.had({"id": id_, "name": "add", "args": {"a": 1}})
+    calls.had({"id": None, "name": "add", "args": {}})
+    calls.had_answer("answered")
+    calls.had_answer("unknown")
+    for id_ in ("open", "answered", "open"):
+        calls.message(NODE, ToolMessage("3", tool_call_id=id_))
+    step = Step("n", "add", "tool", NODE.tags, "tools")
+    assert sink.events == [
+        ToolCallResumed(step, "open", "add", {"a": 1}),
+        ToolFinished(step, "open", "add", "3"),
+    ]
+    # A tool that is run for one that has its answer is run for a new call.
+    calls.tool_started(TOOL, "answered", {})
+    assert sink.events[2] == ToolCallStarted(TOOL, "answered-2", "add")

@@ -29,6 +29,7 @@ from ..events import (
     TextDelta,
     ToolCallDelta,
     ToolCalled,
+    ToolCallResumed,
     ToolCallStarted,
     ToolFailed,
     ToolFinished,
@@ -71,6 +72,8 @@ class Format(FormatProtocol):
     def __init__(self) -> None:
         self._run_id = ""
         self._continues = False
+        self._shown: set[str] = set()
+        """The calls in the message that the answer goes on with."""
         self._theirs: set[str] = set()
         """The calls of a chat model that is served alone, which are left to the client."""
         self._ids = ShortIds()
@@ -89,6 +92,8 @@ class Format(FormatProtocol):
             messages = conversation(given, dropped)
             # Then the answer goes on with that message, whose id must stay.
             self._continues = bool(given) and given[-1].get("role") == "assistant"
+            if self._continues:
+                self._shown = {str(part.get("toolCallId")) for part in given[-1]["parts"]}
         chosen = {key: body[key] for key in asked.configurable if key in body}
         chat = body.get("id") if isinstance(body.get("id"), str) and body["id"] else None
         return Call(
@@ -186,6 +191,10 @@ class Format(FormatProtocol):
                     kind, told = "tool-input-error", {"errorText": "The arguments are not JSON."}
                 named = {"toolName": name, "input": arguments}
                 yield {"type": kind, **named, **told, **self._tool(id_)}
+            case ToolCallResumed(call_id=id_, name=name, arguments=given) if id_ not in self._shown:
+                # Its client looks for a call in the message that the answer is in, and stops.
+                named = {"toolName": name, "input": given}
+                yield {"type": "tool-input-available", **named, **self._tool(id_)}
             case ToolFinished(call_id=id_, output=output):
                 yield {"type": "tool-output-available", "output": output, **self._tool(id_)}
             case ToolFailed(call_id=id_, message=message):

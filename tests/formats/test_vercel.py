@@ -19,6 +19,7 @@ from asgi_stream.events import (
     TextDelta,
     ToolCallDelta,
     ToolCalled,
+    ToolCallResumed,
     ToolCallStarted,
     ToolFailed,
     ToolFinished,
@@ -244,6 +245,27 @@ def test_a_message_that_goes_on_keeps_its_id() -> None:
     format = Format()
     format.parse(Asked(body={"messages": [user(TEXT), answer(TEXT)]}))
     assert wire(format, RunStarted("r")) == data({"type": "start"})
+
+
+def test_a_call_of_an_earlier_message_is_shown_again_before_its_answer() -> None:
+    answered: list[Event] = [
+        ToolCallResumed(TOOL, "c", "add", {"a": 1}),
+        ToolFinished(TOOL, "c", "add", 3),
+    ]
+    again = {
+        **{"type": "tool-input-available", "toolName": "add", "input": {"a": 1}},
+        **{"toolCallId": "c", **OURS},
+    }
+    output = {"type": "tool-output-available", "output": 3, "toolCallId": "c", **OURS}
+    called = part("input-available")
+    for messages, frames in (
+        ([answer(called), user(TEXT)], [again, output]),
+        ([user(TEXT), answer(TEXT)], [again, output]),
+        ([user(TEXT), answer(called)], [output]),  # the answer goes on with this message
+    ):
+        format = Format()
+        format.parse(Asked(body={"messages": messages}))
+        assert wire(format, *answered) == data(*frames)
 
 
 def test_a_completion_is_a_conversation_of_one() -> None:
