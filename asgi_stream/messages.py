@@ -205,8 +205,15 @@ def messages_in(value: Any) -> Iterator[BaseMessage]:
                 yield from messages_in(each)
 
 
-def resumes(value: Any) -> bool:
-    """Whether the input of a graph is the answer to what it has stopped to ask."""
+def resumes(value: Any, *, in_node: bool = False) -> bool:
+    """Whether a graph with this input goes on where it has stopped: with an answer, or with None.
+
+    Args:
+        value: The input of a chain, a graph perhaps.
+        in_node: Whether that is run in a node, whose code may give other chains None.
+    """
+    if value is None:
+        return not in_node
     return _is_langgraph_s(value, "Command")
 
 

@@ -147,7 +147,8 @@ class Narrator(Listener):
         self._emit(NodeFinished(node))
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        self._resumed = self._resumed or resumes(inputs)
+        in_node = "langgraph_node" in (kwargs.get("metadata") or {})
+        self._resumed = self._resumed or resumes(inputs, in_node=in_node)
         super().on_chain_start(serialized, inputs, run_id=run_id, **kwargs)
 
     def _node_started(self, inputs: Any) -> None:

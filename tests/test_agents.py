@@ -278,6 +278,29 @@ async def test_a_call_that_an_answer_goes_on_with_is_not_announced_again() -> No
     assert text(second) == "Done."
 
 
+async def test_a_call_that_a_run_goes_on_with_without_an_answer_is_not_announced_again() -> None:
+    tries = 0
+
+    @tool
+    async def flaky() -> str:
+        """Fails at first."""
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ConnectionError("no")
+        return "got it"
+
+    stops: dict[str, Any] = {"interrupt_before": ["tools"]}
+    for tool_, options, answer in ((weather, stops, "sunny in Oslo"), (flaky, {}, "got it")):
+        turns = [[piece("c", tool_.name, "{}")], words("Done.")]
+        agent = create_agent(
+            Turns(turns=turns), [tool_], checkpointer=InMemorySaver(), **options
+        ).with_config(configurable={"thread_id": uuid4().hex})
+        assert called(await record(agent, HI, NARRATED)) == ["c"]
+        second = await record(agent, None, NARRATED)
+        assert (called(second), results(second)) == ([], [("c", answer)])
+
+
 async def test_what_a_person_decides_on_calls_is_told_once_for_each() -> None:
     turns = [
         [piece("a", "weather", '{"city": "Rome"}'), piece("b", "weather", "{}", 1)],
