@@ -146,6 +146,9 @@ class Tracker(BaseCallbackHandler):
     def concluded(self, step: Step, output: Any) -> None:
         """The run has ended with `output`."""
 
+    def abandoned(self) -> None:
+        """The run has failed, or is ended before it has: no more is to be waited for."""
+
     def _emit(self, event: Event) -> None:
         """Pass `event` on, from whichever thread."""
         if get_ident() == self._thread:

@@ -81,6 +81,11 @@ class Narrator(Listener):
         for node in tuple(self._nodes.values()):
             self._emit(NodeFinished(node))
 
+    def abandoned(self) -> None:
+        for voice in tuple(self._speakers.values()):
+            self._calls.finish(voice.step, ())
+        self._calls.conclude()
+
     def written(self, data: Any) -> None:
         config = var_child_runnable_config.get() or {}
         node = (config.get("metadata") or {}).get("langgraph_node")

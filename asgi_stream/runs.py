@@ -72,7 +72,7 @@ class Run:
             self._tracker.take(request.input, request.client_tools)
         self._name = runnable.get_name()
         self._step = Step(str(request.run_id), self._name, "chain")
-        self._left = False
+        self._left = self._settled = False
         self._shape = Shape(
             runnable,
             request.stream,
@@ -94,6 +94,12 @@ class Run:
         moved_on = self._tracker.has_moved_on()
         self._task.cancel()
         self._spawn(self._reap(moved_on))
+
+    def settle(self) -> None:
+        """Put in what is still to be told before an error ends the run; once."""
+        if not self._settled:
+            self._settled = True
+            self._tracker.abandoned()
 
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -140,6 +146,7 @@ class Run:
 
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
+        self.settle()
         self._sink.fail(error)
         self._spawn(self._reap(self._tracker.has_moved_on()))
 

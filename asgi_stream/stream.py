@@ -142,6 +142,8 @@ class Stream(Outbox):
                 self._put(frame, opens=not self._shown and opens(event))
 
     def fail(self, exception: BaseException) -> None:
+        if self._end is None and self._run is not None:
+            self._run.settle()  # that may be too much for the reader, which is an end too
         if self._end is None:
             self._finish(reported(exception, self._route, self.run_id))
             self._leave_run()

@@ -144,7 +144,7 @@ class Calls:
         """`model` has said all; `calls` are those that LangChain has understood."""
         for call in calls:
             self.made(model, call)
-        for rest in self._growing.pop(model.run_id, {}).values():
+        for rest in tuple(self._growing.pop(model.run_id, {}).values()):
             self._complete(rest, "".join(rest.pieces))
 
     def answered(self, model: Step, result: Mapping[str, Any]) -> None:
@@ -175,6 +175,9 @@ class Calls:
         """
         call = self._running.pop(step.run_id)
         call.running = False
+        if isinstance(output, BaseException) and is_no_failure(output):
+            call.result = NOTHING
+            return
         output = answer_of(output, call.given or "")
         by_code = call.step is step
         if step.node is None or by_code:
@@ -199,19 +202,22 @@ class Calls:
                 self._end(call, _content_of(call.result))
 
     def conclude(self) -> None:
-        """The run has ended, and not to ask: of a graph's calls none goes on."""
+        """The run has ended, and not to ask: of the calls that it answers itself none goes on."""
         for call in self._unanswered():
+            ours = call.step.node is not None or call.tool is not None
             if call.result is not NOTHING:
                 self._end(call, _content_of(call.result))
-            elif call.step.node is not None and call.complete and not self._is_client_s(call):
-                self._end(call, ToolMessageError("The tool was not run."))
+            elif ours and call.complete and not self._is_client_s(call):
+                never = "The tool was not run." if call.tool is None else "The tool did not answer."
+                self._end(call, ToolMessageError(never))
 
     def _is_client_s(self, call: _Call) -> bool:
         """Whether the client is to answer a call: what a graph says instead is no answer."""
         return call.step.name in self.client_tools and call.tool is None
 
     def _unanswered(self) -> list[_Call]:
-        return [call for call in self._calls.values() if not call.answered]
+        # Threads may go on while a run is ended.
+        return [call for call in tuple(self._calls.values()) if not call.answered]
 
     def _open(self, given: str | None, *, idle: bool = False) -> _Call | None:
         """The first call with an id that has no answer; `idle`: and no tool that runs for it."""
@@ -221,8 +227,7 @@ class Calls:
         return None
 
     def _end(self, call: _Call, output: Any) -> None:
-        if call.answered or (isinstance(output, BaseException) and is_no_failure(output)):
-            call.result = NOTHING
+        if call.answered:
             return
         call.answered = True
         if not call.shown:

@@ -21,7 +21,7 @@ from langchain.agents.structured_output import ToolStrategy
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
@@ -30,11 +30,13 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
 
+from asgi_stream import Limits, StreamApp, StreamRoute
 from asgi_stream.events import (
     NARRATED,
     BlockFinished,
     BlockStarted,
     Event,
+    RunError,
     TextDelta,
     ToolCallDelta,
     ToolCalled,
@@ -43,9 +45,11 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
+from asgi_stream.formats.vercel import Format
 from asgi_stream.listener import Listener
 from asgi_stream.pacing import Pacer
 
+from .asgi import frames, post
 from .corpus import Recording, record
 
 pytestmark = pytest.mark.anyio
@@ -204,6 +208,86 @@ async def test_a_tool_that_ends_the_run_has_failed() -> None:
     agent = create_agent(Turns(turns=[[piece("c", "breaks", "{}")]]), [breaks])
     events = await record(agent, HI, NARRATED)
     assert results(events) == [("c", "failed")]
+
+
+async def test_a_run_that_fails_leaves_no_call_open() -> None:
+    class Boom(AgentMiddleware):
+        async def aafter_model(self, state: Any, runtime: Any) -> None:
+            raise RuntimeError("no")
+
+    @tool
+    async def breaks() -> str:
+        """Breaks, once the other goes on."""
+        await asyncio.sleep(0.01)
+        raise ConnectionError("no")
+
+    @tool
+    async def stays() -> str:
+        """Goes on for ever."""
+        await asyncio.Event().wait()
+        return "never"
+
+    def turns(*names: str) -> Turns:
+        return Turns(turns=[[piece(f"c{n}", name, "{}", n) for n, name in enumerate(names)]])
+
+    limit = ToolCallLimitMiddleware(run_limit=1, exit_behavior="error")
+    runs: Mapping[str, tuple[Any, list[tuple[str, Any]]]] = {
+        "too many steps": (
+            create_agent(turns("weather"), [weather]).with_config(recursion_limit=3),
+            [("c0", "sunny in Oslo"), ("c0-2", "failed")],
+        ),
+        "a node": (
+            create_agent(turns("weather"), [weather], middleware=[Boom()]),
+            [("c0", "failed")],
+        ),
+        "another tool": (
+            create_agent(turns("breaks", "stays"), [breaks, stays]),
+            [("c0", "failed"), ("c1", "failed")],
+        ),
+        "a limit": (
+            create_agent(turns("weather", "weather"), [weather], middleware=[limit]),
+            [("c0", "failed"), ("c1", "failed")],
+        ),
+        "code": (
+            RunnableParallel(one=breaks, two=stays),
+            [("uuid", "failed"), ("uuid", "failed")],
+        ),
+    }
+    for name, (runnable, expected) in runs.items():
+        events = await record(runnable, HI if name != "code" else {}, NARRATED)
+        told = [(id_ if id_ in dict(expected) else "uuid", said) for id_, said in results(events)]
+        assert sorted(told) == expected, name
+        assert len(called(events)) == len(expected), name
+        assert isinstance(events[-1], RunError), name
+
+
+async def test_a_run_that_takes_too_long_leaves_no_call_open() -> None:
+    class Halts(Turns):
+        async def _astream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            async for chunk in super()._astream(messages, *args, **kwargs):
+                yield chunk
+            await asyncio.Event().wait()
+
+    agent = create_agent(Halts(turns=[[piece("c", "weather", '{"ci')]]), [weather])
+    chat = {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}
+    for form in ("vercel", "tests.test_agents:Chokes"):
+        app = StreamApp([StreamRoute("/", agent, format=form, limits=Limits(run=0.2))])
+        answer = await post(app, "/", chat)
+        kinds = [frame["type"] for frame in frames(answer.body)[:-1]]
+        closed = ["tool-input-error", "tool-output-error"]
+        assert kinds[-3:] == (
+            [*closed, "error"] if form == "vercel" else ["tool-input-delta", closed[0], "error"]
+        )
+        assert kinds.count("error") == 1
+
+
+class Chokes(Format):
+    """Cannot tell of a tool that has failed."""
+
+    def encode(self, event: Event) -> bytes:
+        if isinstance(event, ToolFailed):
+            raise ValueError("no")
+        return super().encode(event)
 
 
 async def test_a_call_that_nobody_answers_is_settled_at_the_end() -> None:
