@@ -134,7 +134,8 @@ class Narrator(Listener):
         elif step is not None and step.type == "retriever":
             self._found(step, output)
         elif node := self._nodes.pop(run_id, None):
-            self._end_node(node)
+            self._calls.settle(node)
+            self._emit(NodeFinished(node))
 
     def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         step, voice = self.steps.get(run_id), self._speakers.get(run_id)
@@ -145,11 +146,7 @@ class Narrator(Listener):
         elif step is not None and step.type == "tool":
             self._calls.tool_ended(step, error)
         elif node := self._nodes.pop(run_id, None):
-            self._end_node(node)
-
-    def _end_node(self, node: Step) -> None:
-        self._calls.settle(node.node)
-        self._emit(NodeFinished(node))
+            self._emit(NodeFinished(node))
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         in_node = "langgraph_node" in (kwargs.get("metadata") or {})

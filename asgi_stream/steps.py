@@ -34,6 +34,10 @@ class Step:
         """The nodes that it runs in, the outermost first."""
         return [part.partition(":")[0] for part in self.namespace.split("|") if part]
 
+    def is_in(self, node: Step) -> bool:
+        """Whether it is a part of a node, or of a graph in that."""
+        return f"{self.namespace}|".startswith(f"{node.namespace}|")
+
     @property
     def is_node(self) -> bool:
         """Whether it is a node of a LangGraph graph itself, and not something in one."""

@@ -191,14 +191,13 @@ class Calls:
         if call is not None and not self._is_client_s(call):
             self._end(call, _content_of(message))
 
-    def settle(self, node: str | None) -> None:
-        """A node has ended: what its tools have returned and no message says is their answer.
+    def settle(self, node: Step) -> None:
+        """A node has ended well: what its tools have returned and no message says is their answer.
 
-        Args:
-            node: Its name.
+        Those of graphs in it are its tools too. A node that fails may be tried again.
         """
         for call in self._unanswered():
-            if call.result is not NOTHING and call.tool is not None and call.tool.node == node:
+            if call.result is not NOTHING and call.tool is not None and call.tool.is_in(node):
                 self._end(call, _content_of(call.result))
 
     def conclude(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
@@ -27,7 +28,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
-from langgraph.types import Command, interrupt
+from langgraph.types import Command, RetryPolicy, interrupt
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
@@ -197,6 +198,52 @@ async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
     gives_up = ToolRetryMiddleware(max_retries=1, initial_delay=0.001, jitter=False)
     agent = create_agent(Turns(turns=turns), [flaky], middleware=[gives_up])
     assert results(await record(agent, HI, NARRATED)) == [("c", "failed")]
+
+
+async def test_a_tool_of_a_node_that_is_tried_again_has_one_answer() -> None:
+    tries = 0
+
+    @tool
+    async def flaky() -> str:
+        """Fails twice."""
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise ConnectionError("no")
+        return "got it"
+
+    model = Turns(turns=[[piece("c", "flaky", "{}")], words("Done.")])
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    def agent() -> Any:
+        graph = StateGraph(MessagesState)
+        retry = RetryPolicy(max_attempts=2, initial_interval=0.001, retry_on=ConnectionError)
+        graph.add_node("ask", ask)
+        graph.add_node("tools", ToolNode([flaky], handle_tool_errors=False), retry_policy=retry)
+        graph.add_edge(START, "ask")
+        graph.add_conditional_edges("ask", tools_condition)
+        graph.add_edge("tools", "ask")
+        return graph.compile()
+
+    async def forgiving(state: MessagesState) -> Any:
+        """A node that has the agent in it, and goes on without it."""
+        with contextlib.suppress(ConnectionError):
+            await agent().ainvoke({"messages": [("human", "hi")]})
+
+    async def after(state: MessagesState) -> Any:
+        return {"messages": [AIMessage("Well.")]}
+
+    outer = StateGraph(MessagesState)
+    outer.add_sequence([forgiving, after])
+    outer.add_edge(START, "forgiving")
+    events = await record(outer.compile(), HI, NARRATED)
+    assert results(events) == [("c", "failed")]
+    [failed] = [event for event in events if isinstance(event, ToolFailed)]
+    assert text(events[events.index(failed) :]) == "Well."
+    tries = 1
+    assert results(await record(agent(), HI, NARRATED)) == [("c", "got it")]
 
 
 async def test_a_tool_that_ends_the_run_has_failed() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -204,11 +204,11 @@ def test_what_a_tool_in_a_graph_has_returned_waits_for_its_message_or_the_end() 
     calls = Calls(sink, sink.put)
     calls.grow(MODEL, PIECE)
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
-    tool = Step("t", "add", "tool", (), "tools")
+    tool = Step("t", "add", "tool", (), "tools", namespace="tools:1")
     calls.tool_started(tool, "c", {})
     calls.tool_ended(tool, 3)
     calls.message(NODE, ToolMessage("of another call", tool_call_id="x"))
-    calls.settle("another")
+    calls.settle(replace(NODE, namespace="another:2"))
     assert not any(isinstance(event, ToolFinished) for event in sink.events)
     calls.conclude()
     calls.message(NODE, ToolMessage("too late", tool_call_id="c"))
