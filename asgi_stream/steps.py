@@ -34,6 +34,11 @@ class Step:
         """The nodes that it runs in, the outermost first."""
         return [part.partition(":")[0] for part in self.namespace.split("|") if part]
 
+    @property
+    def graph(self) -> str:
+        """The run of a graph that it is a part of: where that is, in the form of `namespace`."""
+        return self.namespace.rpartition("|")[0]
+
     def is_in(self, node: Step) -> bool:
         """Whether it is a part of a node, or of a graph in that."""
         return f"{self.namespace}|".startswith(f"{node.namespace}|")

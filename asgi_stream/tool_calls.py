@@ -33,7 +33,7 @@ NOTHING = object()
 """A tool has returned nothing yet."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
     """A tool call.
 
@@ -49,6 +49,7 @@ class _Call:
         running: Whether that goes on.
         answered: Whether the client has its answer, or never will.
         result: What the tool has returned or raised, until a message answers the call.
+        arguments: The arguments, once they are all there.
         earlier: The arguments of a call of the thread's history.
     """
 
@@ -63,6 +64,7 @@ class _Call:
     running: bool = False
     answered: bool = False
     result: Any = NOTHING
+    arguments: Any = None
     earlier: Mapping[str, Any] | None = None
     pieces: list[str] = field(default_factory=list)
 
@@ -149,7 +151,7 @@ class Calls:
 
     def answered(self, model: Step, result: Mapping[str, Any]) -> None:
         """A tool of the model's provider has answered: LangChain's ``ServerToolResult``."""
-        call = self._open(result["tool_call_id"])
+        call = self._open(result["tool_call_id"], model)
         if call is None:
             return
         self._complete(call, "".join(call.pieces))
@@ -159,7 +161,7 @@ class Calls:
 
     def tool_started(self, step: Step, given: str | None, arguments: Any) -> None:
         """A tool is run here."""
-        call = self._open(given, idle=True) or self._open(given) or self._resume(given, step)
+        call = self._open(given, step, step.name, arguments) or self._resume(given, step)
         if call is None:
             # No model has called it: the code has.
             call = self._begin_here(step, given)
@@ -187,7 +189,8 @@ class Calls:
 
     def message(self, node: Step, message: ToolMessage) -> None:
         """A node of the graph has returned the answer to a call."""
-        call = self._open(message.tool_call_id) or self._resume(message.tool_call_id, node)
+        given = message.tool_call_id
+        call = self._open(given, node, message.name) or self._resume(given, node)
         if call is not None and not self._is_client_s(call):
             self._end(call, _content_of(message))
 
@@ -218,12 +221,30 @@ class Calls:
         # Threads may go on while a run is ended.
         return [call for call in tuple(self._calls.values()) if not call.answered]
 
-    def _open(self, given: str | None, *, idle: bool = False) -> _Call | None:
-        """The first call with an id that has no answer; `idle`: and no tool that runs for it."""
-        for call in self._given.get(given, ()):
-            if not call.answered and not (idle and (call.running or call.result is not NOTHING)):
-                return call
-        return None
+    def _open(
+        self, given: str | None, step: Step, name: str | None = None, arguments: Any = None
+    ) -> _Call | None:
+        """The call with an id that has no answer: of several, the first that `step` suits best.
+
+        Args:
+            given: The id.
+            step: What is run for the call, or has answered it.
+            name: The tool, if that is known.
+            arguments: What it is run with.
+        """
+
+        def suits(call: _Call) -> tuple[bool, ...]:
+            ran = call.tool if step.type != "tool" else None
+            return (
+                call.step.graph == step.graph,
+                call.step.name == name,
+                call.arguments == arguments,
+                ran is not None and ran.namespace == step.namespace,
+                not call.running and call.result is NOTHING,
+            )
+
+        found = [call for call in self._given.get(given, ()) if not call.answered]
+        return max(found, key=suits, default=None)
 
     def _end(self, call: _Call, output: Any) -> None:
         if call.answered:
@@ -304,6 +325,7 @@ class Calls:
                 arguments = loads(arguments or "{}")
             except orjson.JSONDecodeError:
                 valid = False
+        call.arguments = arguments
         if not call.told:
             self._tell(call, to_json(arguments).decode())
         if call.shown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
@@ -28,7 +29,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
-from langgraph.types import Command, RetryPolicy, interrupt
+from langgraph.types import Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
@@ -389,6 +390,51 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
     events = await record(create_agent(Turns(turns=late), [weather]), HI, NARRATED)
     [started] = [event for event in events if isinstance(event, ToolCallStarted)]
     assert results(events) == [(started.call_id, "sunny in A")]
+
+
+async def test_ids_that_repeat_at_once_are_told_apart() -> None:
+    @tool
+    async def look(city: str) -> str:
+        """Sees the slow city last."""
+        await asyncio.sleep(0.05 if city == "slow" else 0)
+        return f"seen {city}"
+
+    class Asked(Turns):
+        async def _astream(self, messages: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            if messages[-1].type == "human":
+                arguments = json.dumps({"city": messages[-1].text})
+                yield ChatGenerationChunk(message=piece("call_0", "look", arguments))
+            else:
+                yield ChatGenerationChunk(message=AIMessageChunk(content="Done."))
+
+    class City(TypedDict):
+        city: str
+
+    agent: Any = create_agent(Asked(turns=[]), [look])
+
+    async def visit(state: City) -> Any:
+        said = await agent.ainvoke({"messages": [("human", state["city"])]})
+        return {"messages": said["messages"]}  # which have been told of
+
+    fan = StateGraph(MessagesState)
+    fan.add_node("visit", visit)
+    fan.add_conditional_edges(
+        START, lambda _: [Send("visit", {"city": city}) for city in ("slow", "fast")], ["visit"]
+    )
+    twice_in_one = [
+        [
+            piece("call_0", "look", '{"city": "slow"}'),
+            piece("call_0", "look", '{"city": "fast"}', 1),
+        ],
+        words("Done."),
+    ]
+    for runnable in (fan.compile(), create_agent(Turns(turns=twice_in_one), [look])):
+        events = await record(runnable, HI, NARRATED)
+        asked = {e.call_id: e.arguments["city"] for e in events if isinstance(e, ToolCalled)}
+        assert sorted(asked) == ["call_0", "call_0-2"]
+        assert results(events) == [
+            (id_, f"seen {asked[id_]}") for id_ in sorted(asked, key=lambda id_: asked[id_])
+        ]
 
 
 async def test_a_call_that_an_answer_goes_on_with_is_not_announced_again() -> None:
