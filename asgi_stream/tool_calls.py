@@ -108,11 +108,14 @@ class Calls:
         """`model` has said a piece of a call: LangChain's ``ToolCallChunk``."""
         growing = self._growing.setdefault(model.run_id, {})
         index, given, text = chunk.get("index"), chunk.get("id"), chunk.get("args") or ""
-        if index is None:
+        name = chunk.get("name") or ""
+        if index is None and (name or given in growing or not growing):
+            index = given or object()
+        elif index is None:
             # A model that does not count its calls goes on with the last one.
-            index = given or next(reversed(growing), None)
+            index = next(reversed(growing))
         call = growing.get(index)
-        if call is not None and given and not call.given and not chunk.get("name"):
+        if call is not None and given and not call.given and not name:
             self._name(call, given)  # the id may come after the name
         if call is None or (given and given != call.given):
             if call is not None:
@@ -120,7 +123,7 @@ class Calls:
                 self._complete(call, "".join(call.pieces))
                 growing[call.call_id] = call
             hosted = chunk.get("type") == "server_tool_call_chunk"
-            call = growing[index] = self._begin(model, given, chunk.get("name") or "", hosted)
+            call = growing[index] = self._begin(model, given, name, hosted)
         if text:
             call.pieces.append(text)
             self._tell(call, text)

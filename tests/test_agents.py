@@ -99,6 +99,12 @@ async def weather(city: str = "Oslo") -> str:
     return f"sunny in {city}"
 
 
+@tool
+async def other() -> str:
+    """Something else."""
+    return "other"
+
+
 def results(events: Sequence[Event]) -> list[tuple[str, Any]]:
     """The answers to calls, in order, with what the client sees of each."""
     return [
@@ -386,10 +392,24 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
     assert called(events) == ["c", "c-2"]
     assert sorted(id_ for id_, _ in results(events)) == ["c", "c-2"]
 
-    late = [[piece(None, "weather", ""), piece("late", None, '{"city": "A"}')], words("Done.")]
-    events = await record(create_agent(Turns(turns=late), [weather]), HI, NARRATED)
-    [started] = [event for event in events if isinstance(event, ToolCallStarted)]
-    assert results(events) == [(started.call_id, "sunny in A")]
+    for none in (None, ""):
+        late = [[piece(none, "weather", ""), piece("late", None, '{"city": "A"}')], words("Done.")]
+        events = await record(create_agent(Turns(turns=late), [weather]), HI, NARRATED)
+        [started] = [event for event in events if isinstance(event, ToolCallStarted)]
+        assert results(events) == [(started.call_id, "sunny in A")]
+
+    empty = [
+        [
+            piece("", "weather", '{"city": "A"}'),
+            piece("", "other", "{}", 1),
+            piece("", "weather", '{"city": "B"}', 2),
+        ],
+        words("Done."),
+    ]
+    events = await record(create_agent(Turns(turns=empty), [other, weather]), HI, NARRATED)
+    assert len(set(called(events))) == 3
+    said = dict(results(events))
+    assert [said[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
 
 
 async def test_ids_that_repeat_at_once_are_told_apart() -> None:

@@ -103,6 +103,34 @@ def test_an_answer_belongs_to_its_own_call() -> None:
     assert sink.events[-1] == ToolFinished(Step("m", "sub", "tool"), "d", "sub", 2)
 
 
+@pytest.mark.parametrize("given", [None, ""])
+def test_a_name_begins_another_call_of_a_model_that_does_not_count_them(given: Any) -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    for name, text in (("add", '{"a"'), (None, ":1}"), ("add", ""), (None, '{"a":2}')):
+        calls.grow(MODEL, {"index": None, "id": given, "name": name, "args": text})
+    whole = [{"id": given, "name": "add", "args": {"a": n}} for n in (1, 2)]
+    calls.finish(MODEL, whole)
+    told = [(each.name, each.arguments) for each in sink.events if isinstance(each, ToolCalled)]
+    assert told == [("add", {"a": 1}), ("add", {"a": 2})]
+    begun = [each.call_id for each in sink.events if isinstance(each, ToolCallStarted)]
+    assert begun == ["m-call-1", "m-call-2"]
+
+
+def test_an_id_that_comes_late_belongs_to_the_last_call() -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    for id_, name, text in ((None, "add", ""), ("c", None, "{"), ("c", None, "}")):
+        calls.grow(MODEL, {"index": None, "id": id_, "name": name, "args": text})
+    calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
+    calls.tool_started(TOOL, "c", {})
+    calls.tool_ended(TOOL, 3)
+    assert sink.events[-1] == ToolFinished(TOOL, "m-call-1", "add", 3)
+    assert [each for each in sink.events if isinstance(each, ToolCalled)] == [
+        ToolCalled(Step("m", "add", "tool"), "m-call-1", "add", {})
+    ]
+
+
 @pytest.mark.parametrize("arguments", [None, {}])
 def test_a_tool_without_arguments_is_called_with_none(arguments: Any) -> None:
     sink = Picky("")
