@@ -109,6 +109,11 @@ class Listener(Tracker):
         """A message was there before the node."""
         self._known.add(message.id)
 
+    def _update(self, step: Step, messages: list[BaseMessage]) -> None:
+        """A node ends with these messages."""
+        for message in messages:
+            self._made(step, message)
+
     def _made(self, step: Step, message: BaseMessage) -> None:
         """A node ends with a message, as a model has streamed it or as the node's code wants it.
 
@@ -151,8 +156,7 @@ class Listener(Tracker):
         if step is not None and step.type in MODELS:
             self._known.add(getattr(output, "id", None))
         elif step is not None and step.is_node:
-            for message in messages_in(output):
-                self._made(step, message)
+            self._update(step, list(messages_in(output)))
         self._answered |= speaker is not None and self.model_spoke
         # A model that streams without telling of it has been heard in what the run yields.
         if speaker is not None and not speaker.heard and not self._said:

@@ -156,6 +156,13 @@ def answer_of(output: Any, call_id: str) -> Any:
     )
 
 
+def content_of(output: Any) -> Any:
+    """What a client sees of a tool's answer: of a message its content."""
+    if not isinstance(output, ToolMessage):
+        return output
+    return ToolMessageError(str(output.content)) if output.status == "error" else output.content
+
+
 def _is_for_the_graph(output: Any) -> bool:
     """Whether there is a message, a ``Command`` or a ``Send`` anywhere in what a tool returns."""
     with suppress(TypeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import get_ident
@@ -171,14 +172,18 @@ class Narrator(Listener):
         elif isinstance(message, ToolMessage):
             self._calls.had_answer(message.tool_call_id)
 
-    def _made(self, step: Step, message: BaseMessage) -> None:
-        if isinstance(message, ToolMessage):
-            message.id = message.id or str(uuid4())  # as LangGraph will, when it takes the message
-            if message.id not in self._known:
+    def _update(self, step: Step, messages: list[BaseMessage]) -> None:
+        news = [each for each in messages if each.id is None or each.id not in self._known]
+        answers = [each for each in news if isinstance(each, ToolMessage)]
+        coming = Counter(each.tool_call_id for each in answers)
+        for message in news:
+            if isinstance(message, ToolMessage):
+                message.id = message.id or str(uuid4())  # as LangGraph will, when it takes it
                 self._known.add(message.id)
-                self._calls.message(step, message)
-        else:
-            super()._made(step, message)
+                coming[message.tool_call_id] -= 1
+                self._calls.message(step, message, coming[message.tool_call_id])
+            else:
+                self._made(step, message)
 
     def _say_message(self, speaker: Any, message: AIMessage) -> None:
         self._say_whole(speaker, message)

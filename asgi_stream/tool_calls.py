@@ -25,7 +25,7 @@ from .events import (
     ToolFailed,
     ToolFinished,
 )
-from .messages import NOT_STREAMED, ToolMessageError, answer_of, is_no_failure
+from .messages import NOT_STREAMED, ToolMessageError, answer_of, content_of, is_no_failure
 from .serialize import to_json
 from .sink import Sink
 
@@ -186,16 +186,26 @@ class Calls:
         output = answer_of(output, call.given or "")
         by_code = call.step is step
         if step.node is None or by_code:
-            self._end(call, _content_of(output))
+            self._end(call, content_of(output))
         else:
             call.result = output
 
-    def message(self, node: Step, message: ToolMessage) -> None:
-        """A node of the graph has returned the answer to a call."""
+    def message(self, node: Step, message: ToolMessage, coming: int = 0) -> None:
+        """A node of the graph has returned the answer to a call.
+
+        Args:
+            node: The node.
+            message: The answer.
+            coming: How many more it has returned for the same id: for a call the last one counts.
+        """
         given = message.tool_call_id
+        waiting = [call for call in self._given.get(given, ()) if not call.answered]
+        here = [call for call in waiting if call.step.graph == node.graph] or waiting
+        if coming and coming >= len(here):
+            return
         call = self._open(given, node, message.name) or self._resume(given, node)
         if call is not None and not self._is_client_s(call):
-            self._end(call, _content_of(message))
+            self._end(call, content_of(message))
 
     def settle(self, node: Step) -> None:
         """A node has ended well: what its tools have returned and no message says is their answer.
@@ -204,14 +214,14 @@ class Calls:
         """
         for call in self._unanswered():
             if call.result is not NOTHING and call.tool is not None and call.tool.is_in(node):
-                self._end(call, _content_of(call.result))
+                self._end(call, content_of(call.result))
 
     def conclude(self) -> None:
         """The run has ended, and not to ask: of the calls that it answers itself none goes on."""
         for call in self._unanswered():
             ours = call.step.node is not None or call.tool is not None
             if call.result is not NOTHING:
-                self._end(call, _content_of(call.result))
+                self._end(call, content_of(call.result))
             elif ours and call.complete and not self._is_client_s(call):
                 never = "The tool was not run." if call.tool is None else "The tool did not answer."
                 self._end(call, ToolMessageError(never))
@@ -333,10 +343,3 @@ class Calls:
             self._tell(call, to_json(arguments).decode())
         if call.shown:
             self._emit(ToolCalled(call.step, call.call_id, call.step.name, arguments, valid))
-
-
-def _content_of(output: Any) -> Any:
-    """What a client sees of a tool's answer: of a message its content."""
-    if not isinstance(output, ToolMessage):
-        return output
-    return ToolMessageError(str(output.content)) if output.status == "error" else output.content

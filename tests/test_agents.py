@@ -179,6 +179,30 @@ async def test_each_call_has_one_answer_whoever_gives_it() -> None:
         assert sorted(called(events)) == sorted(id_ for id_, _ in expected), name
 
 
+async def test_of_two_answers_in_one_update_the_last_counts() -> None:
+    graph = StateGraph(MessagesState)
+    model = Turns(
+        turns=[
+            [
+                *(piece("c", "weather", "{}"), piece("d", "weather", "{}", 1)),
+                piece("d", "weather", "{}", 2),
+            ]
+        ]
+    )
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    async def answer(state: MessagesState) -> Any:
+        said = [("c", "first"), ("d", "one"), ("c", "last"), ("d", "two")]
+        return {"messages": [ToolMessage(text, tool_call_id=id_) for id_, text in said]}
+
+    graph.add_sequence([ask, answer])
+    graph.add_edge(START, "ask")
+    events = await record(graph.compile(), HI, NARRATED)
+    assert results(events) == [("d", "one"), ("c", "last"), ("d-2", "two")]
+
+
 async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
     tries = 0
 
