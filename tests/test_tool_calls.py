@@ -263,3 +263,13 @@ def test_a_call_of_the_history_is_answered_once_and_an_answered_one_not_again() 
     # A tool that is run for one that has its answer is run for a new call.
     calls.tool_started(TOOL, "answered", {})
     assert sink.events[2] == ToolCallStarted(TOOL, "answered-2", "add")
+
+
+def test_a_tool_that_goes_on_after_the_run_has_no_second_answer() -> None:
+    sink = Recording(frozenset())
+    calls = Calls(sink, sink.put)
+    calls.tool_started(TOOL, "c", {})
+    calls.conclude()
+    calls.tool_ended(TOOL, 3)
+    answers = [each for each in sink.events if isinstance(each, ToolFailed | ToolFinished)]
+    assert answers == [ToolFailed(TOOL, "c", "add", "The tool failed.")]
