@@ -85,8 +85,8 @@ def test_an_id_may_come_after_the_name(first: str | None) -> None:
     calls.grow(MODEL, {**PIECE, "id": first, "args": ""})
     calls.grow(MODEL, {"index": 0, "id": "c", "name": None, "args": "{}"})
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
-    calls.message(ToolMessage("no call", tool_call_id=""))
-    calls.message(ToolMessage("3", tool_call_id="c"))
+    calls.message(NODE, ToolMessage("no call", tool_call_id=""))
+    calls.message(NODE, ToolMessage("3", tool_call_id="c"))
     [finished] = [event for event in sink.events if isinstance(event, ToolFinished)]
     assert (finished.call_id, finished.output) == ("m-call-1", "3")
 
