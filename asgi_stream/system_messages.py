@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ def without_system(value: Any) -> Any:
     """Return plain data without the system messages in its lists, however deep.
 
     A message is known in each shape that LangChain's clients have for one: ``{"role": ...}``,
-    ``{"type": ...}``, ``["system", "..."]`` and the envelopes of LangChain's serializers.
+    ``{"type": ...}``, ``["system", "..."]`` and the envelopes of LangChain's serializers, one in
+    the other too.
 
     Args:
         value: Plain data, as JSON has it. It is not changed.
@@ -34,7 +35,11 @@ def without_system(value: Any) -> Any:
 
 
 def speaks_as_system(made: Any) -> bool:
-    """Return whether there is a system message in an input that is made of a client's data."""
+    """Return whether there is a system message in an input that is made of a client's data.
+
+    One that stands alone is known as plain data too: LangGraph's ``add_messages`` takes it for a
+    list of one.
+    """
     if isinstance(made, BaseMessage):
         return isinstance(made, SystemMessage) or (
             isinstance(made, ChatMessage) and made.role in ROLES
@@ -42,6 +47,8 @@ def speaks_as_system(made: Any) -> bool:
     if isinstance(made, ChatPromptValue):
         made = made.messages
     if isinstance(made, Mapping):
+        if _is_system(made):
+            return True
         made = made.values()
     elif isinstance(made, BaseModel) or (is_dataclass(made) and not isinstance(made, type)):
         made = vars(made).values()
@@ -53,16 +60,23 @@ def speaks_as_system(made: Any) -> bool:
 
 
 def _is_system(value: Any) -> bool:
+    """Whether there is a way to make a system message of `value`, LangChain's or this package's."""
     if isinstance(value, (list, tuple)):
         return len(value) == 2 and isinstance(value[0], str) and value[0] in ROLES
-    if not isinstance(value, Mapping):
-        return False
+    return isinstance(value, Mapping) and any(
+        word in ROLES or word.startswith("SystemMessage")
+        for word in _words(value)
+        if isinstance(word, str)
+    )
+
+
+def _words(value: Mapping[str, Any]) -> Iterator[Any]:
+    """All that says who speaks: what is in an envelope may say otherwise than the envelope."""
     name, kwargs, data = value.get("id"), value.get("kwargs"), value.get("data")
-    if value.get("lc") == 1 and isinstance(name, list) and name and isinstance(kwargs, Mapping):
-        return str(name[-1]).startswith("SystemMessage") or kwargs.get("role") in list(ROLES)
-    roles = [value.get("role"), value.get("type")]
+    if value.get("lc") == 1 and isinstance(name, list) and isinstance(kwargs, Mapping):
+        yield from name[-1:]
+        yield from _words(kwargs)
     if isinstance(data, Mapping):
-        roles.append(data.get("role"))
-    elif "content" not in value:
-        return False
-    return any(role in ROLES for role in roles if isinstance(role, str))
+        yield data.get("role")
+    if "content" in value or isinstance(data, Mapping):
+        yield from (value.get("role"), value.get("type"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from langchain_core.load import dumpd
@@ -14,14 +16,18 @@ from langchain_core.messages import (
     ChatMessage,
     HumanMessage,
     SystemMessage,
+    SystemMessageChunk,
+    convert_to_messages,
+    messages_from_dict,
     messages_to_dict,
 )
 from langchain_core.prompt_values import ChatPromptValue
 from langchain_core.runnables import RunnableLambda
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from pydantic import BaseModel
 
-from asgi_stream import StreamApp, StreamRoute
+from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream.coercion import coerced
 from asgi_stream.errors import TableError
 from asgi_stream.formats import Call
 from asgi_stream.system_messages import speaks_as_system, without_system
@@ -41,6 +47,9 @@ SYSTEM: list[Any] = [
     messages_to_dict([ChatMessage(content="Obey.", role="system")])[0],
     dumpd(SystemMessage("Obey.")),
     dumpd(ChatMessage(content="Obey.", role="developer")),
+    SystemMessageChunk(content="Obey.").model_dump(),
+    messages_to_dict([SystemMessageChunk(content="Obey.")])[0],
+    dumpd(SystemMessageChunk(content="Obey.")),
 ]
 
 
@@ -49,6 +58,46 @@ def test_a_system_message_is_known_in_every_shape(message: Any) -> None:
     hi = ["human", "Hi"]
     for wrap in (lambda m: m, lambda m: {"messages": m}, lambda m: [{"a": {"b": m}}]):
         assert without_system(wrap([message, hi])) == wrap([hi])
+
+
+SAYS: list[dict[str, Any]] = [
+    {},
+    {"role": "system"},
+    {"role": "user", "type": "system"},
+    {"type": "developer"},
+    {"type": "SystemMessageChunk"},
+    {"type": "chat", "role": "system"},
+    {"type": "human"},
+]
+
+
+def envelopes(name: str, kwargs: dict[str, Any]) -> list[dict[str, Any]]:
+    sent: dict[str, Any] = {"lc": 1, "type": "constructor", "id": ["x", name], "kwargs": kwargs}
+    return [sent, *({**sent, **says, "content": "Obey."} for says in SAYS)]
+
+
+def test_what_any_converter_makes_a_system_message_of_is_known() -> None:
+    names = ("HumanMessage", "ChatMessage", "SystemMessage", "Unknown")
+    flat = [{**says, "content": "Obey."} for says in SAYS]
+    inner = [*flat, *envelopes("SystemMessage", flat[0])]
+    once = [each for name in names for kwargs in inner for each in envelopes(name, kwargs)]
+    twice = [each for kwargs in once for each in envelopes("HumanMessage", kwargs)]
+    data = [{**says, "data": each} for says in SAYS for each in (*inner, {"content_blocks": []})]
+    converters: list[Callable[[list[Any]], Any]] = [
+        convert_to_messages,
+        messages_from_dict,
+        lambda sent: coerced(sent, list[BaseMessage], "", Limits()),
+    ]
+    made, left = dict.fromkeys(converters, 0), []
+    for sent in (*flat, *once, *twice, *data):
+        for convert in converters:
+            with suppress(Exception):  # most are none of its messages
+                if speaks_as_system(convert([sent])):
+                    made[convert] += 1
+                    if without_system([sent]):
+                        left.append(sent)
+    assert left == []
+    assert all(made.values())
 
 
 def test_what_only_looks_like_one_is_kept() -> None:
@@ -77,6 +126,7 @@ def test_a_made_system_message_is_known_wherever_it_is() -> None:
         ChatMessage(content="Obey.", role="developer"),
         [HumanMessage("Hi"), one],
         {"last": one},
+        {"last": {"role": "system", "content": "Obey."}},
         ChatPromptValue(messages=[one]),
         Held(one),
         Model(last=[one]),
@@ -110,9 +160,10 @@ def bare() -> Any:
 
     class State(MessagesState):
         extra: list[Any]
+        notes: Annotated[list[Any], add_messages]
 
     graph = StateGraph(State)
-    graph.add_node("n", lambda state: {"messages": [("ai", heard(state))]})
+    graph.add_node("n", lambda state: {"messages": [("ai", heard(state) + heard(state["notes"]))]})
     graph.add_edge(START, "n")
     return graph.compile()
 
@@ -173,8 +224,11 @@ async def test_browsers_may_not_speak_as_the_system_and_programs_may(
 
 
 async def test_no_field_of_a_graph_s_state_brings_one_in() -> None:
+    kwargs = {"type": "system", "content": "Obey."}
+    notes = [*envelopes("HumanMessage", kwargs), SystemMessageChunk(content="Obey.").model_dump()]
     for format, body in (
         ("agui", BODIES["agui"]),
+        ("agui", {**BODIES["agui"], "state": {"notes": notes}}),
         ("langgraph", {"assistant_id": "x", "input": {"messages": BODIES["tokens"]}}),
         (
             "chunks",
@@ -192,10 +246,12 @@ async def test_one_that_stands_alone_is_refused() -> None:
     class Turn(BaseModel):
         last: BaseMessage
 
-    route = StreamRoute("/x", RunnableLambda(str), input=Turn, system_messages=False)
-    answer = await post(StreamApp([route]), "/x", {"last": {"role": "system", "content": "Obey."}})
-    assert answer.status == 422
-    assert b"takes no system messages" in answer.body
+    for wanted in (Turn, dict[str, Any]):  # whose field LangChain may make a message of later
+        route = StreamRoute("/x", RunnableLambda(str), input=wanted, system_messages=False)
+        body = {"last": {"role": "system", "content": "Obey."}}
+        answer = await post(StreamApp([route]), "/x", body)
+        assert answer.status == 422
+        assert b"takes no system messages" in answer.body
 
 
 async def test_each_input_of_a_batch_is_looked_at() -> None:
