@@ -15,11 +15,8 @@ from typing import Any
 from langchain_core.agents import AgentAction, AgentActionMessageLog, AgentFinish, AgentStep
 from langchain_core.documents import Document
 from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
     BaseMessage,
     BaseMessageChunk,
-    convert_to_messages,
 )
 from langchain_core.outputs import (
     ChatGeneration,
@@ -34,7 +31,8 @@ from pydantic import BaseModel, ValidationError
 
 from .content import check_count, check_files, refused
 from .limits import Limits
-from .messages import MESSAGES, whole
+from .messages import whole
+from .sent_messages import flat, is_envelope, message_of
 from .type_hints import arms, fields_of, is_array, is_list_of_messages, is_mapping, is_message
 
 DATA = (
@@ -48,12 +46,6 @@ EXPECTED = (
     'expected a message: ["human", "..."], {"role": ..., "content": ...} '
     'or {"type": ..., "content": ...}'
 )
-OF_CLASS = {kind.__name__: name for name, kind in MESSAGES.items()} | {"RemoveMessage": "remove"}
-"""The ``type`` of a message by its class's name, which LangChain's constructor objects have."""
-WRITTEN = frozenset({"type", "content", "additional_kwargs", "response_metadata"})
-"""The fields that LangChain writes of each message, in Python and in JavaScript."""
-PIECES = frozenset({"tool_call_chunks", "chunk_position"})
-"""The fields that a chunk has and its whole message has not."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ class _Shape:
         message: One is a message.
         keeps_chunks: Its messages are chunks, and nothing else.
         alone: The list of messages is the only member, except None.
-        takes_dict: A member besides messages takes an object.
+        takes_dict: A member besides messages and `built` takes an object.
         takes_list: A member besides messages takes an array.
         takes_text: A member takes text.
         built: Members that are prompt values or of `DATA`.
@@ -146,23 +138,7 @@ def _each(value: list[Any], shape: _Shape, path: str, limits: Limits) -> list[An
 
 
 def _object(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> Any:
-    prompt = _prompt_kind(shape)
-    state = any("messages" in hints for hints in shape.fields)
-    if isinstance(value.get("messages"), list) and prompt and not state:
-        return _array(value["messages"], shape, _below(path, "messages"), limits)
-    wants_text = any(issubclass(StringPromptValue, kind) for kind in shape.built)
-    if wants_text and isinstance(value.get("text"), str) and set(value) <= {"text", "type"}:
-        return StringPromptValue(text=value["text"])
-    for kind in shape.built:
-        if issubclass(kind, PromptValue):
-            continue
-        try:
-            made = kind.model_validate(value)
-        except (ValidationError, NotImplementedError, TypeError):
-            continue  # another member's
-        held = list(_messages_in(made))
-        check_count(path or "input", held, "messages", limits.messages)
-        check_files(path or "input", (each.content for each in held), limits.files)
+    if made := _built(value, shape, path, limits):
         return made
     if shape.message or (shape.messages and shape.alone):
         try:
@@ -180,6 +156,44 @@ def _object(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> 
             for name, inner in value.items()
         }
     return value
+
+
+def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> Any:
+    """The prompt value or the one of `DATA` that an object is, or None."""
+    if not shape.built:
+        return None
+    value = flat(value) if is_envelope(value) else value
+    prompt = _prompt_kind(shape)
+    state = any("messages" in hints for hints in shape.fields)
+    if isinstance(value.get("messages"), list) and prompt and not state:
+        return _array(value["messages"], shape, _below(path, "messages"), limits)
+    wants_text = any(issubclass(StringPromptValue, kind) for kind in shape.built)
+    if wants_text and isinstance(value.get("text"), str) and set(value) <= {"text", "type"}:
+        return StringPromptValue(text=value["text"])
+    lacks = None
+    for kind in sorted(shape.built, key=lambda kind: -len(kind.model_fields.keys() & value.keys())):
+        if issubclass(kind, PromptValue):
+            continue
+        given = {
+            name: coerced(value[name], hint, _below(path, name), limits)
+            for name, hint in fields_of(kind).items()
+            if name in value
+        }
+        try:
+            made = kind.model_validate(given)
+        except (ValidationError, NotImplementedError):
+            continue  # another member's
+        except TypeError:  # which the ``__init__`` of some raises, for pydantic too
+            needed = (name for name, field in kind.model_fields.items() if field.is_required())
+            lacks = lacks or next(name for name in needed if name not in given)
+            continue
+        held = list(_messages_in(made))
+        check_count(path or "input", held, "messages", limits.messages)
+        check_files(path or "input", (each.content for each in held), limits.files)
+        return made
+    if lacks and not (shape.takes_dict or shape.message or shape.messages):
+        raise refused(_below(path, lacks), "Field required")
+    return None
 
 
 def _fitting(value: dict[str, Any], shape: _Shape) -> Iterator[dict[str, Any]]:
@@ -235,69 +249,6 @@ def _converted(value: Any, shape: _Shape, path: str) -> BaseMessage:
     return made if shape.keeps_chunks else whole(made)
 
 
-def message_of(value: Any, *, pieces: bool = False) -> BaseMessage:
-    """A message from what LangChain's clients send for one.
-
-    Messages of any class in `MESSAGES` as pydantic and as ``messages_to_dict`` write them, the
-    constructor objects of LangChain's own serializer, and all that ``convert_to_messages`` takes.
-
-    Args:
-        value: What a client has sent.
-        pieces: Whether a chunk is to be one piece of several: the pieces of its tool calls count
-            then, otherwise the calls that its sender has made of them.
-
-    Raises:
-        Exception: It is no message; LangChain raises errors of many kinds.
-    """
-    if isinstance(value, dict):
-        value = _flat(value)
-        name = value.get("type")
-        kind = MESSAGES.get(name) if isinstance(name, str) else None
-        if kind is AIMessageChunk and not pieces and _has_calls(value):
-            kind = AIMessage
-        if kind is AIMessage:
-            # Of the pieces LangChain would make calls again, and more than there were.
-            value = {key: each for key, each in value.items() if key not in PIECES}
-            value["type"] = "ai"
-        if kind is not None and "content" in value and _is_written(value, kind):
-            try:
-                return kind.model_validate(value)
-            except Exception:
-                pass  # OpenAI's tool calls, for one, or no content
-    return convert_to_messages([value])[0]
-
-
-def _is_written(value: dict[str, Any], kind: type[BaseMessage]) -> bool:
-    """Whether a message is as LangChain writes it, or has nothing but fields of its class.
-
-    LangChain writes of a message, besides, what a class of its sender's own has.
-    """
-    return value.keys() >= WRITTEN or value.keys() <= kind.model_fields.keys()
-
-
-def _has_calls(value: dict[str, Any]) -> bool:
-    return bool(value.get("tool_calls") or value.get("invalid_tool_calls"))
-
-
-def _flat(value: dict[str, Any]) -> dict[str, Any]:
-    """A message as one flat object, where a client has sent it in an envelope."""
-    name, kwargs, data = value.get("id"), value.get("kwargs"), value.get("data")
-    if value.get("lc") == 1 and isinstance(name, list) and name and isinstance(kwargs, dict):
-        return {**_unescaped(kwargs), "type": OF_CLASS[name[-1]]}
-    if isinstance(data, dict) and "content" not in value and isinstance(value.get("type"), str):
-        return {**data, "type": value["type"]}
-    return value
-
-
-def _unescaped(value: Any) -> Any:
-    """What LangChain's serializer has escaped: a dict of the user's own with the key ``lc``."""
-    if isinstance(value, dict):
-        if value.keys() == {"__lc_escaped__"}:
-            return value["__lc_escaped__"]
-        return {key: _unescaped(inner) for key, inner in value.items()}
-    return [_unescaped(each) for each in value] if isinstance(value, list) else value
-
-
 def _shape_of(wanted: Any) -> _Shape:
     members = [arm for arm in arms(wanted) if arm is not type(None)]
     kinds = [arm for arm in members if isinstance(arm, type) and typing.get_origin(arm) is None]
@@ -315,7 +266,11 @@ def _shape_of(wanted: Any) -> _Shape:
         message=any(map(is_message, members)),
         keeps_chunks=bool(said) and all(issubclass(arm, BaseMessageChunk) for arm in said),
         alone=members == lists,
-        takes_dict=any(arm is Any or is_mapping(arm) or bool(fields_of(arm)) for arm in others),
+        takes_dict=any(
+            arm is Any or is_mapping(arm) or bool(fields_of(arm))
+            for arm in others
+            if arm not in built
+        ),
         takes_list=any(arm is Any or is_array(arm) for arm in others),
         takes_text=any(arm in (str, Any) for arm in others),
         built=tuple(built),

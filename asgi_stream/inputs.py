@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from json import JSONDecoder
 from threading import RLock
+from traceback import walk_tb
 from typing import Any, NotRequired, Required
 
 from langchain_core.load.serializable import Serializable
@@ -22,6 +23,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
 from .coercion import coerced
+from .content import refused
 from .errors import InvalidInput
 from .limits import Limits
 from .sound_schema import sound
@@ -93,6 +95,12 @@ class InputSchema:
             if told:
                 raise invalid_input(told) from None
             return value
+        except TypeError as error:
+            if not _is_of_the_call(error):
+                raise
+            if self._declared is None:
+                return value
+            raise refused("input", "expected other fields") from None
         if self._declared is None:
             return value
         return valid if self._as_instance else _as_mapping(valid)
@@ -136,6 +144,15 @@ def first_errors(failure: ValidationError, most: int) -> Iterator[ErrorDetails]:
         error, at = decode(text, at)
         at += 1  # the comma
         yield error
+
+
+def _is_of_the_call(error: TypeError) -> bool:
+    """Whether a class's own ``__init__`` does not take what pydantic calls it with.
+
+    What it raises itself is no fault of the client's.
+    """
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_code is TypeAdapter.validate_python.__code__
 
 
 def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import GenericAlias
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.agents import AgentAction, AgentActionMessageLog, AgentFinish
 from langchain_core.documents import Document
 from langchain_core.load import dumpd
 from langchain_core.messages import (
@@ -25,7 +27,7 @@ from langchain_core.messages import (
     message_chunk_to_message,
     messages_to_dict,
 )
-from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
+from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.runnables import (
@@ -418,7 +420,77 @@ def test_prompt_values_and_documents_are_built_where_a_type_names_them() -> None
     assert coerced({"text": "hi"}, PromptValue, "", Limits()) == StringPromptValue(text="hi")
     document = Document(page_content="p")
     assert coerced([document.model_dump()], list[Document], "", Limits()) == [document]
-    assert coerced({"odd": 1}, Document, "", Limits()) == {"odd": 1}
+
+
+class Own(BaseModel):
+    a: int
+
+    def __init__(self, a: int) -> None:
+        raise TypeError("own bug")
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        Document("p", metadata={"a": 1}, id="d"),
+        AgentAction("t", {"a": 1}, "l"),
+        AgentActionMessageLog(tool="t", tool_input="i", log="", message_log=[AIMessage("x")]),
+        AgentFinish({"o": 1}, "l"),
+        Generation(text="x"),
+        ChatGeneration(message=AIMessage("x")),
+        StringPromptValue(text="x"),
+        ChatPromptValue(messages=[SystemMessage("s"), ChatMessage(content="x", role="critic")]),
+    ],
+)
+def test_langchain_s_envelope_is_what_is_in_it(built: Any) -> None:
+    listed = GenericAlias(list, type(built))
+    assert InputSchema(RunnableLambda(takes_anything), type(built)).check(dumpd(built)) == built
+    assert InputSchema(RunnableLambda(takes_anything), listed).check([dumpd(built)]) == [built]
+    other = {"lc": 1, "type": "constructor", "id": ["x", "Other"], "kwargs": {"odd": 1}}
+    with pytest.raises(InvalidInput):
+        InputSchema(RunnableLambda(takes_anything), type(built)).check(other)
+
+
+def test_of_several_classes_the_one_is_built_that_has_most_of_the_fields() -> None:
+    sent = {"text": "x", "message": {"type": "ai", "content": "x"}}
+    made = ChatGeneration(message=AIMessage("x"))
+    assert coerced(sent, Generation | ChatGeneration, "", Limits()) == made
+    assert coerced({"generations": [[sent]]}, LLMResult, "", Limits()).generations == [[made]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "field"),
+    [
+        (Document, {"metadata": {}}, "page_content"),
+        (list[Document], [{"page_content": "x"}, {"self": 1}], "1.page_content"),
+        (AgentAction | AgentFinish, {"tool": "t"}, "tool_input"),
+        (AgentFinish | None, {"log": ""}, "return_values"),
+        (Own | Document, {"b": 1}, "input"),
+        (Own, {"b": 1}, "input"),
+    ],
+)
+def test_what_a_class_s_own_init_needs_is_named(wanted: Any, given: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as told:
+        InputSchema(RunnableLambda(takes_anything), wanted).check(given)
+    assert list(told.value.fields) == [field]
+
+
+def test_a_field_that_a_class_does_not_have_is_no_argument_of_its_init() -> None:
+    assert coerced({"page_content": "x", "self": 1}, Document, "", Limits()) == Document("x")
+
+
+def test_what_an_init_raises_itself_is_the_server_s() -> None:
+    with pytest.raises(TypeError, match="own bug"):
+        InputSchema(RunnableLambda(takes_anything), Own).check({"a": 1})
+
+
+def test_a_runnable_s_own_type_that_cannot_be_checked_is_no_hindrance() -> None:
+    def takes_either(value: Any) -> None: ...
+
+    takes_either.__annotations__["value"] = Document | dict[str, int]
+    schema = InputSchema(RunnableLambda(takes_either))
+    assert schema.check({"a": 1}) == {"a": 1}
+    assert schema.check({"page_content": "x"}) == Document("x")
 
 
 def test_what_another_member_of_a_union_takes_is_no_message() -> None:
