@@ -14,10 +14,7 @@ from typing import Any
 
 from langchain_core.agents import AgentAction, AgentActionMessageLog, AgentFinish, AgentStep
 from langchain_core.documents import Document
-from langchain_core.messages import (
-    BaseMessage,
-    BaseMessageChunk,
-)
+from langchain_core.messages import BaseMessage, BaseMessageChunk, MessageLikeRepresentation
 from langchain_core.outputs import (
     ChatGeneration,
     ChatGenerationChunk,
@@ -33,7 +30,15 @@ from .content import check_count, check_files, refused
 from .limits import Limits
 from .messages import whole
 from .sent_messages import flat, is_envelope, message_of
-from .type_hints import arms, fields_of, is_array, is_list_of_messages, is_mapping, is_message
+from .type_hints import (
+    arms,
+    fields_of,
+    is_array,
+    is_list_of_messages,
+    is_mapping,
+    is_message,
+    items_of,
+)
 
 DATA = (
     *(AgentAction, AgentActionMessageLog, AgentFinish, AgentStep),
@@ -47,6 +52,16 @@ EXPECTED = (
     'or {"type": ..., "content": ...}'
 )
 
+LIKES = arms(MessageLikeRepresentation)
+"""What LangChain makes a message of."""
+IN_PYTHON = {
+    "pageContent": "page_content",
+    "toolInput": "tool_input",
+    "returnValues": "return_values",
+    "messageLog": "message_log",
+}
+"""Names of fields in JavaScript's classes, which it sends, that are others in Python's."""
+
 
 @dataclass(frozen=True)
 class _Shape:
@@ -54,11 +69,13 @@ class _Shape:
 
     Attributes:
         messages: One is a list of messages.
+        besides: What else there may be in such a list that no message is made of.
         message: One is a message.
         keeps_chunks: Its messages are chunks, and nothing else.
         alone: The list of messages is the only member, except None.
         takes_dict: A member besides messages and `built` takes an object.
         takes_list: A member besides messages takes an array.
+        takes_texts: It takes one of texts.
         takes_text: A member takes text.
         built: Members that are prompt values or of `DATA`.
         items: The item types of other arrays that hold LangChain's objects; several of a tuple.
@@ -67,11 +84,13 @@ class _Shape:
     """
 
     messages: bool
+    besides: tuple[Any, ...]
     message: bool
     keeps_chunks: bool
     alone: bool
     takes_dict: bool
     takes_list: bool
+    takes_texts: bool
     takes_text: bool
     built: tuple[Any, ...]
     items: tuple[tuple[Any, ...], ...]
@@ -112,18 +131,33 @@ def _text(value: str, shape: _Shape, path: str, limits: Limits) -> Any:
 def _array(value: list[Any], shape: _Shape, path: str, limits: Limits) -> Any:
     if shape.message and (_is_pair(value) or not (shape.messages or shape.takes_list)):
         return _message(value, shape, path, limits)
+    if shape.takes_texts and all(isinstance(each, str) for each in value):
+        return value
     prompt = _prompt_kind(shape)
     if shape.messages or prompt:
         check_count(path or "input", value, "messages", limits.messages)
         try:
-            made = [_converted(each, shape, _below(path, n)) for n, each in enumerate(value)]
+            made = [_item(each, shape, _below(path, n), limits) for n, each in enumerate(value)]
         except Exception:
             if shape.takes_list:
                 return _each(value, shape, path, limits)
             raise
-        check_files(path or "input", (each.content for each in made), limits.files)
+        said = (each.content for each in made if isinstance(each, BaseMessage))
+        check_files(path or "input", said, limits.files)
         return prompt(messages=made) if prompt and not shape.messages else made
     return _each(value, shape, path, limits)
+
+
+def _item(value: Any, shape: _Shape, path: str, limits: Limits) -> Any:
+    """An item of a list of messages, in which there may be something else too."""
+    if value is None and type(None) in shape.besides:
+        return None
+    try:
+        return _converted(value, shape, path)
+    except Exception:
+        if shape.besides in ((), (type(None),)):
+            raise
+    return coerced(value, typing.Union[shape.besides], path, limits)  # noqa: UP007  # so many
 
 
 def _each(value: list[Any], shape: _Shape, path: str, limits: Limits) -> list[Any]:
@@ -162,7 +196,7 @@ def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> A
     """The prompt value or the one of `DATA` that an object is, or None."""
     if not shape.built:
         return None
-    value = flat(value) if is_envelope(value) else value
+    value = _as_python_has_it(value)
     prompt = _prompt_kind(shape)
     state = any("messages" in hints for hints in shape.fields)
     if isinstance(value.get("messages"), list) and prompt and not state:
@@ -194,6 +228,15 @@ def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> A
     if lacks and not (shape.takes_dict or shape.message or shape.messages):
         raise refused(_below(path, lacks), "Field required")
     return None
+
+
+def _as_python_has_it(value: dict[str, Any]) -> dict[str, Any]:
+    """An object of LangChain's out of its envelope, or as JavaScript has it, by its own names."""
+    if is_envelope(value):
+        value = flat(value)
+    if "value" in value and ("lc_kwargs" in value or value.get("type") == "StringPromptValue"):
+        return {"text": value["value"]}
+    return {IN_PYTHON.get(name, name): each for name, each in value.items()}
 
 
 def _fitting(value: dict[str, Any], shape: _Shape) -> Iterator[dict[str, Any]]:
@@ -254,8 +297,8 @@ def _shape_of(wanted: Any) -> _Shape:
     kinds = [arm for arm in members if isinstance(arm, type) and typing.get_origin(arm) is None]
     lists = [arm for arm in members if is_list_of_messages(arm)]
     said = [arm for arm in kinds if issubclass(arm, BaseMessage)]
-    said += [arm for each in lists for item in typing.get_args(each) for arm in arms(item)]
-    said = [arm for arm in said if isinstance(arm, type)]
+    items = [arm for each in lists for arm in items_of(each)]
+    said += filter(is_message, items)
     others = [arm for arm in members if arm not in lists and not is_message(arm)]
     built = [arm for arm in kinds if arm in DATA or issubclass(arm, PromptValue)]
     holding = [arm for arm in others if typing.get_args(arm) and _holds(arm, set())]
@@ -263,6 +306,7 @@ def _shape_of(wanted: Any) -> _Shape:
     mappings = [arm for arm in holding if is_mapping(arm)]
     return _Shape(
         messages=bool(lists),
+        besides=tuple(arm for arm in items if not is_message(arm) and arm not in LIKES),
         message=any(map(is_message, members)),
         keeps_chunks=bool(said) and all(issubclass(arm, BaseMessageChunk) for arm in said),
         alone=members == lists,
@@ -271,6 +315,7 @@ def _shape_of(wanted: Any) -> _Shape:
             for arm in others
             if arm not in built
         ),
+        takes_texts=any(str in items_of(arm) for arm in others if is_array(arm)),
         takes_list=any(arm is Any or is_array(arm) for arm in others),
         takes_text=any(arm in (str, Any) for arm in others),
         built=tuple(built),

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sys
 import typing
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from json import JSONDecoder
 from threading import RLock
 from traceback import walk_tb
+from types import GenericAlias, UnionType
 from typing import Any, NotRequired, Required
 
 from langchain_core.load.serializable import Serializable
@@ -309,7 +310,18 @@ def _adapter_if_possible(wanted: Any) -> TypeAdapter[Any] | None:
 
 
 def _known_to_pydantic(wanted: Any) -> Any:
-    """Before Python 3.12 pydantic takes only the typed dicts of ``typing_extensions``."""
+    """`wanted` as pydantic checks it at once.
+
+    Of an ``Iterable`` it would make an iterator that checks what it gives. Before Python 3.12 it
+    takes only the typed dicts of ``typing_extensions``.
+    """
+    kind, of = typing.get_origin(wanted), typing.get_args(wanted)
+    if kind is Iterable:
+        return GenericAlias(list, of)
+    if kind in (typing.Union, UnionType):
+        return typing.Union[tuple(map(_known_to_pydantic, of))]  # noqa: UP007  # so many
+    if kind is typing.Annotated:
+        return typing.Annotated[_known_to_pydantic(of[0]), *of[1:]]
     if not is_typeddict(wanted) or sys.version_info >= (3, 12):
         return wanted
     return TypedDict(  # type: ignore[operator]  # called, it makes a class

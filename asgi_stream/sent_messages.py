@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_messages
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    convert_to_messages,
+)
 
 from .messages import MESSAGES
 
@@ -31,8 +38,11 @@ def message_of(value: Any, *, pieces: bool = False) -> BaseMessage:
         Exception: It is no message; LangChain raises errors of many kinds.
     """
     if isinstance(value, dict):
-        value = flat(value)
+        value = _with_readable_calls(flat(value))
         name = value.get("type")
+        if name == "generic":  # JavaScript's
+            name = "chat"
+            value = {**value, "type": name}
         kind = MESSAGES.get(name) if isinstance(name, str) else None
         if kind is AIMessageChunk and not pieces and _has_calls(value):
             kind = AIMessage
@@ -51,9 +61,37 @@ def message_of(value: Any, *, pieces: bool = False) -> BaseMessage:
 def _is_written(value: dict[str, Any], kind: type[BaseMessage]) -> bool:
     """Whether a message is as LangChain writes it, or has nothing but fields of its class.
 
-    LangChain writes of a message, besides, what a class of its sender's own has.
+    LangChain writes of a message, besides, what a class of its sender's own has. One with a role
+    of its own is made in no other way.
     """
-    return value.keys() >= WRITTEN or value.keys() <= kind.model_fields.keys()
+    written = value.keys() >= WRITTEN or value.keys() <= kind.model_fields.keys()
+    return written or issubclass(kind, ChatMessage)
+
+
+def _with_readable_calls(value: dict[str, Any]) -> dict[str, Any]:
+    """A message whose tool calls, if they are OpenAI's, have arguments that can be read."""
+    calls = value.get("tool_calls")
+    if not isinstance(calls, list):
+        return value
+    return {**value, "tool_calls": [_readable(call) for call in calls]}
+
+
+def _readable(call: Any) -> Any:
+    """OpenAI's tool call with its arguments read, without any if they are no object as JSON.
+
+    A model may make such a call. It has been sent as it was made, so it is taken back.
+    """
+    match call:
+        case {"function": {"arguments": str(text), **function}}:
+            pass
+        case _:
+            return call
+    try:
+        known = json.loads(text, strict=False)  # as LangChain reads it
+    except ValueError:
+        known = None
+    arguments = known if isinstance(known, dict) else {}
+    return {**call, "function": {**function, "arguments": arguments}}
 
 
 def _has_calls(value: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ def is_array(wanted: Any) -> bool:
     kind = typing.get_origin(wanted) or wanted
     if not isinstance(kind, type) or issubclass(kind, (str, bytes)):
         return False
-    return issubclass(kind, (Sequence, typing.AbstractSet))
+    return issubclass(kind, (Sequence, typing.AbstractSet)) or kind in (Collection, Iterable)
 
 
 def is_mapping(wanted: Any) -> bool:
@@ -63,7 +63,13 @@ def is_message(wanted: Any) -> bool:
 
 
 def is_list_of_messages(wanted: Any) -> bool:
-    origin = typing.get_origin(wanted)
-    if not (isinstance(origin, type) and issubclass(origin, Sequence)):
-        return False
-    return any(is_message(arm) for member in typing.get_args(wanted) for arm in arms(member))
+    """Whether this is an array with messages; where each part has its type, with nothing else."""
+    of_parts = typing.get_origin(wanted) is tuple and ... not in typing.get_args(wanted)
+    found = [is_message(item) for item in items_of(wanted)]
+    return is_array(wanted) and any(found) and (all(found) or not of_parts)
+
+
+def items_of(wanted: Any) -> list[Any]:
+    """The members of the types of an array's items."""
+    items = [item for item in typing.get_args(wanted) if item is not Ellipsis]
+    return [arm for item in items for arm in arms(item)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import typing
+from collections.abc import Collection, Iterable, Sequence
 from types import GenericAlias
 from typing import Annotated, Any, TypedDict
 
@@ -20,6 +21,7 @@ from langchain_core.messages import (
     FunctionMessageChunk,
     HumanMessage,
     HumanMessageChunk,
+    MessageLikeRepresentation,
     RemoveMessage,
     SystemMessage,
     SystemMessageChunk,
@@ -506,6 +508,91 @@ def test_a_message_with_openai_s_tool_calls_is_taken() -> None:
     sent = {"type": "ai", "content": "", "tool_calls": [call]}
     [made] = coerced([sent], list[BaseMessage], "", Limits())
     assert [each["name"] for each in made.tool_calls] == ["f"]
+
+
+@pytest.mark.parametrize("arguments", ["{", "", "[1]", "null", '{"a": 1'])
+def test_a_call_of_openai_s_whose_arguments_are_no_object_is_taken_without(arguments: str) -> None:
+    calls = [
+        {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}},
+        {"id": "d", "type": "function", "function": {"name": "f", "arguments": '{"a": "\n"}'}},
+        {"id": "e", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}},
+        {"id": "g", "type": "tool_call", "name": "f", "args": {"a": 2}},
+    ]
+    wanted: list[Any] = [
+        {"type": "tool_call", "name": "f", "args": args, "id": id_}
+        for id_, args in (("c", {}), ("d", {"a": "\n"}), ("e", {"a": 1}), ("g", {"a": 2}))
+    ]
+    for who in ({"role": "assistant"}, {"type": "ai"}):
+        sent = {**who, "content": "", "tool_calls": calls}
+        assert coerced([sent], list[BaseMessage], "", Limits()) == [
+            AIMessage("", tool_calls=wanted)
+        ]
+    for odd in ("x", ["x"], {"f": calls[0]}):
+        with pytest.raises(InvalidInput, match="expected a message"):
+            coerced([{**sent, "tool_calls": odd}], list[BaseMessage], "", Limits())
+
+
+def test_javascript_s_objects_are_taken() -> None:
+    # As npm @langchain/core 0.3 and 1 send them: RemoteRunnable, ``toDict()``, ``JSON.stringify``.
+    remote = {"content": "x", "type": "generic", "role": "critic", "additional_kwargs": {}}
+    [made] = coerced([{**remote, "example": False}], list[BaseMessage], "", Limits())
+    assert (type(made), made.role, made.content) == (ChatMessage, "critic", "x")
+    dicts = {"type": "generic", "data": {"content": "x", "role": "critic"}}
+    wanted = ChatMessage(content="x", role="critic")
+    assert coerced([dicts], list[BaseMessage], "", Limits()) == [wanted]
+    text = {"lc_serializable": True, "lc_kwargs": {"value": "x"}, "value": "x"}
+    for sent in (text, {"lc": 1, "id": ["x", "StringPromptValue"], "kwargs": {"value": "x"}}):
+        assert InputSchema(MODEL).check(sent) == StringPromptValue(text="x")
+    assert coerced({"value": "x"}, PromptValue, "", Limits()) == {"value": "x"}
+    document = {"pageContent": "x", "metadata": {"a": 1}}
+    assert coerced([document], list[Document], "", Limits()) == [Document("x", metadata={"a": 1})]
+    action = {"tool": "t", "toolInput": "i", "log": ""}
+    assert coerced(action, AgentAction, "", Limits()) == AgentAction("t", "i", "")
+
+
+def test_each_part_of_a_tuple_has_its_own_type() -> None:
+    hi: Any = {"role": "user", "content": "hi"}
+    schema = InputSchema(RunnableLambda(takes_anything), tuple[BaseMessage, str])
+    assert schema.check([hi, "x"]) == (HumanMessage("hi"), "x")
+    assert coerced([hi, "x"], tuple[BaseMessage, BaseMessage], "", Limits()) == [
+        HumanMessage("hi"),
+        HumanMessage("x"),
+    ]
+    assert coerced([[hi]], tuple[list[BaseMessage] | int, ...], "", Limits()) == [
+        [HumanMessage("hi")]
+    ]
+
+
+def test_a_list_may_hold_more_than_messages() -> None:
+    hi: Any = {"role": "user", "content": "hi"}
+    made = HumanMessage("hi")
+    blank = list[BaseMessage | None]
+    assert coerced([hi, None], blank, "", Limits()) == [made, None]
+    with pytest.raises(InvalidInput, match="1: expected a message"):
+        coerced([hi, {"odd": 1}], blank, "", Limits())
+    mixed = list[BaseMessage | int | Document]
+    assert coerced([5, hi, {"page_content": "x"}], mixed, "", Limits()) == [5, made, Document("x")]
+    likes = list[MessageLikeRepresentation]
+    assert coerced([hi, "hi"], likes, "", Limits()) == [made, made]
+    with pytest.raises(InvalidInput, match="0: expected a message"):
+        coerced([{"odd": 1}], likes, "", Limits())
+    for either in (list[BaseMessage] | list[str], list[str] | list[BaseMessage]):
+        assert coerced(["a", "b"], either, "", Limits()) == ["a", "b"]
+        assert coerced([hi], either, "", Limits()) == [made]
+
+
+def test_an_iterable_is_a_list() -> None:
+    hi: Any = {"role": "user", "content": "hi"}
+    for kind in (Iterable, typing.Iterable, Collection):
+        assert coerced([hi], kind[BaseMessage], "", Limits()) == [HumanMessage("hi")]
+        assert coerced([{"page_content": "x"}], kind[Document], "", Limits()) == [Document("x")]
+    wanted = Iterable[BaseMessage]
+    for declared in (wanted, wanted | None, Annotated[wanted, "said"], str | Annotated[wanted, 1]):
+        schema = InputSchema(RunnableLambda(takes_anything), declared)
+        assert schema.check([hi]) == [HumanMessage("hi")]
+        with pytest.raises(InvalidInput):
+            schema.check([5])
+    assert InputSchema(RunnableLambda(takes_anything), typing.Iterable).check([1]) == [1]
 
 
 def test_a_type_that_holds_itself_is_looked_at_once() -> None:

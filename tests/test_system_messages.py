@@ -67,6 +67,7 @@ SAYS: list[dict[str, Any]] = [
     {"type": "developer"},
     {"type": "SystemMessageChunk"},
     {"type": "chat", "role": "system"},
+    {"type": "generic", "role": "developer"},
     {"type": "human"},
 ]
 
