@@ -29,7 +29,7 @@ from pydantic import BaseModel, ValidationError
 from .content import check_count, check_files, refused
 from .limits import Limits
 from .messages import whole
-from .sent_messages import flat, is_envelope, message_of
+from .sent_messages import as_python_has_it, message_of
 from .type_hints import (
     arms,
     fields_of,
@@ -54,13 +54,6 @@ EXPECTED = (
 
 LIKES = arms(MessageLikeRepresentation)
 """What LangChain makes a message of."""
-IN_PYTHON = {
-    "pageContent": "page_content",
-    "toolInput": "tool_input",
-    "returnValues": "return_values",
-    "messageLog": "message_log",
-}
-"""Names of fields in JavaScript's classes, which it sends, that are others in Python's."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +64,7 @@ class _Shape:
         messages: One is a list of messages.
         besides: What else there may be in such a list that no message is made of.
         message: One is a message.
+        said: The classes of its messages; of a prompt any.
         keeps_chunks: Its messages are chunks, and nothing else.
         alone: The list of messages is the only member, except None.
         takes_dict: A member besides messages and `built` takes an object.
@@ -86,6 +80,7 @@ class _Shape:
     messages: bool
     besides: tuple[Any, ...]
     message: bool
+    said: tuple[type[BaseMessage], ...]
     keeps_chunks: bool
     alone: bool
     takes_dict: bool
@@ -196,7 +191,7 @@ def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> A
     """The prompt value or the one of `DATA` that an object is, or None."""
     if not shape.built:
         return None
-    value = _as_python_has_it(value)
+    value = as_python_has_it(value)
     prompt = _prompt_kind(shape)
     state = any("messages" in hints for hints in shape.fields)
     if isinstance(value.get("messages"), list) and prompt and not state:
@@ -205,13 +200,15 @@ def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> A
     if wants_text and isinstance(value.get("text"), str) and set(value) <= {"text", "type"}:
         return StringPromptValue(text=value["text"])
     lacks = None
-    for kind in sorted(shape.built, key=lambda kind: -len(kind.model_fields.keys() & value.keys())):
-        if issubclass(kind, PromptValue):
-            continue
+    kinds = [kind for kind in shape.built if not issubclass(kind, PromptValue)]
+    for kind in sorted(kinds, key=lambda kind: -len(_fields(kind).keys() & value.keys())):
+        hints = _fields(kind)
         given = {
-            name: coerced(value[name], hint, _below(path, name), limits)
-            for name, hint in fields_of(kind).items()
-            if name in value
+            name: each
+            if hints[name] is None
+            else coerced(each, hints[name], _below(path, name), limits)
+            for name, each in value.items()
+            if name in hints
         }
         try:
             made = kind.model_validate(given)
@@ -219,7 +216,7 @@ def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> A
             continue  # another member's
         except TypeError:  # which the ``__init__`` of some raises, for pydantic too
             needed = (name for name, field in kind.model_fields.items() if field.is_required())
-            lacks = lacks or next(name for name in needed if name not in given)
+            lacks = lacks or next((name for name in needed if name not in given), "")
             continue
         held = list(_messages_in(made))
         check_count(path or "input", held, "messages", limits.messages)
@@ -230,13 +227,10 @@ def _built(value: dict[str, Any], shape: _Shape, path: str, limits: Limits) -> A
     return None
 
 
-def _as_python_has_it(value: dict[str, Any]) -> dict[str, Any]:
-    """An object of LangChain's out of its envelope, or as JavaScript has it, by its own names."""
-    if is_envelope(value):
-        value = flat(value)
-    if "value" in value and ("lc_kwargs" in value or value.get("type") == "StringPromptValue"):
-        return {"text": value["value"]}
-    return {IN_PYTHON.get(name, name): each for name, each in value.items()}
+@lru_cache(maxsize=len(DATA))
+def _fields(kind: Any) -> dict[str, Any]:
+    """The fields of one of `DATA`, with the types of those that hold LangChain's objects."""
+    return {name: hint if _holds(hint, set()) else None for name, hint in fields_of(kind).items()}
 
 
 def _fitting(value: dict[str, Any], shape: _Shape) -> Iterator[dict[str, Any]]:
@@ -289,7 +283,12 @@ def _converted(value: Any, shape: _Shape, path: str) -> BaseMessage:
         made = message_of(value, pieces=shape.keeps_chunks)
     except Exception:  # LangChain raises whatever it stumbles over
         raise refused(path or "input", EXPECTED) from None
-    return made if shape.keeps_chunks else whole(made)
+    made = made if shape.keeps_chunks else whole(made)
+    if not isinstance(made, shape.said):
+        # pydantic would look for the fields of one class in an object of another.
+        names = " or ".join(dict.fromkeys(kind.__name__ for kind in shape.said))
+        raise refused(path or "input", f"expected a message of the class {names}")
+    return made
 
 
 def _shape_of(wanted: Any) -> _Shape:
@@ -308,6 +307,7 @@ def _shape_of(wanted: Any) -> _Shape:
         messages=bool(lists),
         besides=tuple(arm for arm in items if not is_message(arm) and arm not in LIKES),
         message=any(map(is_message, members)),
+        said=tuple(said) or (BaseMessage,),
         keeps_chunks=bool(said) and all(issubclass(arm, BaseMessageChunk) for arm in said),
         alone=members == lists,
         takes_dict=any(

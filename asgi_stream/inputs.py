@@ -96,8 +96,8 @@ class InputSchema:
             if told:
                 raise invalid_input(told) from None
             return value
-        except TypeError as error:
-            if not _is_of_the_call(error):
+        except Exception as error:
+            if not _is_of_the_input(error):
                 raise
             if self._declared is None:
                 return value
@@ -147,13 +147,13 @@ def first_errors(failure: ValidationError, most: int) -> Iterator[ErrorDetails]:
         yield error
 
 
-def _is_of_the_call(error: TypeError) -> bool:
-    """Whether a class's own ``__init__`` does not take what pydantic calls it with.
+def _is_of_the_input(error: Exception) -> bool:
+    """Whether an input is not what LangChain's classes take, or lacks what an ``__init__`` needs.
 
-    What it raises itself is no fault of the client's.
+    What a class of the user's own raises is no fault of the client's.
     """
     *_, (frame, _) = walk_tb(error.__traceback__)
-    return frame.f_code is TypeAdapter.validate_python.__code__
+    return frame.f_globals["__name__"].partition(".")[0] in ("langchain_core", "pydantic")
 
 
 def invalid_input(errors: Sequence[ErrorDetails]) -> InvalidInput:

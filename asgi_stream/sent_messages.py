@@ -1,4 +1,4 @@
-"""One message from the plain data that LangChain's clients have for it."""
+"""What LangChain's clients send for its messages and other objects, as Python has them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ WRITTEN = frozenset({"type", "content", "additional_kwargs", "response_metadata"
 """The fields that LangChain writes of each message, in Python and in JavaScript."""
 PIECES = frozenset({"tool_call_chunks", "chunk_position"})
 """The fields that a chunk has and its whole message has not."""
+IN_PYTHON = {
+    "pageContent": "page_content",
+    "toolInput": "tool_input",
+    "returnValues": "return_values",
+    "messageLog": "message_log",
+}
+"""Names of fields in JavaScript's classes, which it sends, that are others in Python's."""
 
 
 def message_of(value: Any, *, pieces: bool = False) -> BaseMessage:
@@ -116,6 +123,17 @@ def is_envelope(value: Any) -> bool:
     name = value.get("id")
     named = isinstance(name, list) and bool(name) and isinstance(name[-1], str)
     return named and isinstance(value.get("kwargs"), dict)
+
+
+def as_python_has_it(value: dict[str, Any]) -> dict[str, Any]:
+    """An object of LangChain's out of its envelope, or as JavaScript has it, by its own names."""
+    if is_envelope(value):
+        value = flat(value)
+    if "value" in value and ("lc_kwargs" in value or value.get("type") == "StringPromptValue"):
+        return {"text": value["value"]}
+    if IN_PYTHON.keys().isdisjoint(value):
+        return value
+    return {IN_PYTHON.get(name, name): each for name, each in value.items()}
 
 
 def _flat_within(value: Any) -> Any:

@@ -25,6 +25,7 @@ from langchain_core.messages import (
     RemoveMessage,
     SystemMessage,
     SystemMessageChunk,
+    ToolMessage,
     ToolMessageChunk,
     message_chunk_to_message,
     messages_to_dict,
@@ -579,6 +580,23 @@ def test_a_list_may_hold_more_than_messages() -> None:
     for either in (list[BaseMessage] | list[str], list[str] | list[BaseMessage]):
         assert coerced(["a", "b"], either, "", Limits()) == ["a", "b"]
         assert coerced([hi], either, "", Limits()) == [made]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "told"),
+    [
+        (list[AIMessage], [["human", "hi"]], "0: expected a message of the class AIMessage"),
+        (list[ToolMessage | None], [["ai", "hi"]], "of the class ToolMessage"),
+        (HumanMessage | AIMessage, ["system", "x"], "of the class HumanMessage or AIMessage"),
+        (AIMessageChunk, {"type": "ai", "content": "x"}, "of the class AIMessageChunk"),
+        (AIMessage, "hi", "input: expected other fields"),
+        (AIMessage | dict[str, int], 5, "input: expected other fields"),
+        (ToolMessage | dict[str, int], {"a": "b"}, "input: expected other fields"),
+    ],
+)
+def test_a_message_of_another_class_is_refused(wanted: Any, given: Any, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        InputSchema(RunnableLambda(takes_anything), wanted).check(given)
 
 
 def test_an_iterable_is_a_list() -> None:
