@@ -299,8 +299,44 @@ async def test_what_is_left_out_is_logged_once(caplog: pytest.LogCaptureFixture)
             "reasoning parts",
             "source-url parts",
             "tool calls in state approval-responded",
+            "unknown parts",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("role", "part", "kind"),
+    [
+        ("user", {"type": "data-x", "data": 1}, "data parts"),
+        ("user", {"type": "source-url", "sourceId": "s", "url": "u"}, "source-url parts"),
+        ("user", {"type": "reasoning", "text": "hm"}, "reasoning parts"),
+        ("user", {"type": "weird\nforged"}, "unknown parts"),
+        ("user", {"type": ["text"]}, "unknown parts"),
+        ("user", {"type": "tool-f", "state": "output-available"}, "unknown parts"),
+        ("system", {"type": "data-x", "data": 1}, "data parts"),
+        ("assistant", {"type": "weird", "state": "output-available"}, "unknown parts"),
+        (
+            "assistant",
+            {"type": "file", "mediaType": "image/png", "url": "gs://b/o"},
+            "unreachable files",
+        ),
+        ("assistant", {"type": "dynamic-tool", "toolName": "f", "toolCallId": "c",
+                       "state": "output-available", "input": {}, "output": 1}, None),
+        ("user", {"type": "file", "mediaType": "image/png", "url": "https://a/b"}, None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("format", ["vercel", "text"])
+async def test_parts_of_every_role_that_are_left_out_are_logged(
+    role: str, part: Any, kind: str | None, format: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = {"type": "text", "text": "ok"}
+    said = [{"id": "1", "role": role, "parts": [part, words]}]
+    said.append({"id": "2", "role": "user", "parts": [words]})
+    route = StreamRoute("/x", echo(), format=format, input=list[AnyMessage], system_messages=True)
+    answer = await post(StreamApp([route]), "/x", {"messages": said, "trigger": "submit-message"})
+    assert answer.status == 200
+    told = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert told == ([f"route /x: {kind} of its clients are left out"] if kind else [])
 
 
 async def test_roles_and_fields_without_a_place_are_logged(

@@ -42,6 +42,7 @@ from . import Format as FormatProtocol
 REASONS = {"tool_calls": "tool-calls", "content_filter": "content-filter"}
 ANSWERED = {"output-available": "success", "output-error": "error", "output-denied": "error"}
 UNANSWERED = ("input-streaming", "input-available", "approval-requested", "approval-responded")
+TAKEN = ("text", "file", "step-start")
 PARTS = ("reasoning", "source-url", "source-document")
 """Parts that a message may have and that are not for the model."""
 
@@ -245,11 +246,11 @@ def conversation(messages: Any, dropped: set[str]) -> list[Any]:
             case "system" | "user" as role:
                 blocks = _blocks(f"{path}.parts", parts)
                 said.append({"role": role, "content": simplest(blocks)})
-            case "assistant":
-                said += _answers(f"{path}.parts", parts)
-                dropped |= _left_out(parts)
+            case "assistant" as role:
+                said += _answers(f"{path}.parts", parts, dropped)
             case _:
                 raise refused(f"{path}.role", 'expected "system", "user" or "assistant"')
+        dropped |= {_left_out(role, part) for part in parts} - {""}
     return said
 
 
@@ -266,7 +267,7 @@ def _blocks(path: str, parts: list[Part]) -> list[Block]:
     return found
 
 
-def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
+def _answers(path: str, parts: list[Part], dropped: set[str]) -> Iterator[Any]:
     """What an assistant's message stands for: each step's words and calls, then the answers."""
     steps: list[list[Part]] = [[]]
     for part in parts:
@@ -274,8 +275,10 @@ def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
             steps.append([])
         elif part.get("type") != "file" or _is_reachable(part):
             steps[-1].append(part)
+        else:
+            dropped.add("unreachable files")
     for step in steps:
-        tools = [part for part in step if part.get("state") in list(ANSWERED)]
+        tools = [part for part in step if _is_tool(part) and part.get("state") in list(ANSWERED)]
         blocks = _blocks(path, step)
         calls = [
             {"id": part.get("toolCallId"), "name": _tool_name(part), "args": _arguments(part)}
@@ -295,19 +298,23 @@ def _answers(path: str, parts: list[Part]) -> Iterator[Any]:
             }
 
 
-def _left_out(parts: list[Part]) -> set[str]:
-    """Which parts of an assistant's message have no place in a model's conversation."""
-    found = set()
-    for part in parts:
-        type_, state = str(part.get("type")), part.get("state")
-        if type_.startswith("tool-") or type_ == "dynamic-tool":
-            if state in UNANSWERED:
-                found.add(f"tool calls in state {state}")
-        elif type_.startswith("data-"):
-            found.add("data parts")
-        elif type_ in PARTS:
-            found.add(f"{type_} parts")
-    return found
+def _left_out(role: str, part: Part) -> str:
+    """What the log calls a part that has no place in a model's conversation; "" of all others."""
+    type_, state = part.get("type"), part.get("state")
+    if _is_tool(part):
+        if role == "assistant" and state in list(ANSWERED):
+            return ""
+        return f"tool calls in state {state}" if state in UNANSWERED else "unknown parts"
+    if type_ in TAKEN:
+        return ""
+    if str(type_).startswith("data-"):
+        return "data parts"
+    return f"{type_} parts" if type_ in PARTS else "unknown parts"
+
+
+def _is_tool(part: Part) -> bool:
+    type_ = str(part.get("type"))
+    return type_.startswith("tool-") or type_ == "dynamic-tool"
 
 
 def _is_reachable(file: Part) -> bool:
