@@ -21,7 +21,7 @@ from .errors import InvalidRequest, listed
 from .formats import Call
 from .logs import logger
 from .routes import StreamRoute
-from .runnables import with_tools
+from .runnables import rewrapped, with_tools
 from .type_hints import fields_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Eq
     return Equipped(bound, call.state, names)
 
 
-def _bound(route: StreamRoute, runnable: Any, call: Call) -> Runnable[Any, Any]:
+def _bound(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Runnable[Any, Any]:
     """The Runnable with the tools bound to its model.
 
     A chain is taken for a prompt and a model if it has a place for the whole conversation, of which
@@ -74,16 +74,21 @@ def _bound(route: StreamRoute, runnable: Any, call: Call) -> Runnable[Any, Any]:
     Raises:
         InvalidRequest: It has no model, or one that cannot have them.
     """
-    steps = list(getattr(runnable, "steps", ()))
-    if len(steps) < 2 or not _takes_whole_conversations(route, runnable):
-        return with_tools(runnable, call.tools or (), call.tool_choice)
-    model = len(steps) - (2 if isinstance(steps[-1], StrOutputParser) else 1)
-    steps[model] = with_tools(steps[model], call.tools or (), call.tool_choice)
-    return RunnableSequence(*steps, name=runnable.name)
+
+    def bind(inner: Runnable[Any, Any]) -> Runnable[Any, Any]:
+        # A chain takes what its wrapper takes, which the route knows already.
+        if not isinstance(inner, RunnableSequence) or not _takes_all(route, runnable):
+            return with_tools(inner, call.tools or (), call.tool_choice)
+        steps = list(inner.steps)
+        model = len(steps) - (2 if isinstance(steps[-1], StrOutputParser) else 1)
+        steps[model] = with_tools(steps[model], call.tools or (), call.tool_choice)
+        return RunnableSequence(*steps, name=inner.name)
+
+    return rewrapped(runnable, bind)
 
 
-def _takes_whole_conversations(route: StreamRoute, runnable: Any) -> bool:
-    if route.conversation is not None or not isinstance(runnable, RunnableSequence):
+def _takes_all(route: StreamRoute, runnable: Runnable[Any, Any]) -> bool:
+    if route.conversation is not None:
         return False
     try:
         return route.conversation_of(runnable).takes_all

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessageChunk, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
@@ -244,6 +245,14 @@ class Named(Calls):
         yield ChatGenerationChunk(message=AIMessageChunk(content=f"I have {names}."))
 
 
+class Broken(Calls):
+    """Has no answer."""
+
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        raise ValueError
+        yield
+
+
 NAMED = Named(script=[])
 
 
@@ -253,12 +262,25 @@ NAMED = Named(script=[])
         (PROMPT | NAMED, "I have ['add']."),
         (PROMPT | NAMED | StrOutputParser(), "I have ['add']."),
         (PROMPT | NAMED.bind(stop=["."]), "I have ['add']."),
+        (NAMED.with_retry(), "I have ['add']."),
+        (NAMED.with_fallbacks([NAMED]), "I have ['add']."),
+        (Broken(script=[]).with_fallbacks([NAMED.with_retry()]), "I have ['add']."),
+        (NAMED.with_retry().with_config(tags=["x"]).bind(stop=["."]), "I have ['add']."),
+        (NAMED.configurable_fields(script=ConfigurableField("script")), "I have ['add']."),
+        (PROMPT | NAMED.with_retry() | StrOutputParser(), "I have ['add']."),
+        ((PROMPT | NAMED).with_retry().with_config(tags=["x"]), "I have ['add']."),
+        ((PROMPT | Broken(script=[])).with_fallbacks([PROMPT | NAMED]), "I have ['add']."),
+        (NAMED.with_fallbacks([RunnableLambda(lambda said: AIMessage("Sorry."))]), "I have []."),
+        # With tools of its own it has none of the client's.
+        (NAMED.bind(tools=[{"function": {"name": "own"}}]).with_retry(), "I have ['own']."),
         # A prompt of the user's last words has no place for what the client's tool answers.
         (WORDS | NAMED, "I have []."),
         (PROMPT | Scripted(script=["a"]) | StrOutputParser(), "a"),
     ],
 )
-async def test_a_prompt_s_model_has_the_client_s_tools(runnable: Any, said: str) -> None:
+async def test_a_model_has_the_client_s_tools_behind_a_prompt_and_within_wrappers(
+    runnable: Any, said: str
+) -> None:
     app = StreamApp([StreamRoute("/x", runnable, format="openai")])
     body = {"model": "x", "messages": SAID, "tools": [ADD]}
     answer = json.loads((await post(app, "/x/chat/completions", body)).body)

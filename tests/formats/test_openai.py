@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.runnables import ConfigurableField
 
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.events import (
@@ -305,19 +306,28 @@ class Formed(Scripted):
 )
 async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, said: str) -> None:
     model = Formed(script=[])
-    models: dict[str, Any] = {"plain": model, "bound": model.with_config(tags=["x"])}
-    app = StreamApp([StreamRoute("/x", {**models, "chain": chain_of("a")}, format="openai")])
+    models: dict[str, Any] = {
+        "plain": model,
+        "bound": model.with_config(tags=["x"]),
+        "tried again": model.bind(stop=["x"]).with_retry(),
+        "with another": model.with_fallbacks([model.with_retry()]),
+        "with fields": model.configurable_fields(script=ConfigurableField("script")),
+    }
+    chain: Any = chain_of("a")
+    chains = {"chain": chain, "sorry": model.with_fallbacks([chain]), "again": chain.with_retry()}
+    app = StreamApp([StreamRoute("/x", {**models, **chains}, format="openai")])
     body = {"messages": [{"role": "user", "content": "?"}], "response_format": form}
     for name in models:
         answer = await post(app, "/x/chat/completions", {**body, "model": name})
         [choice] = json.loads(answer.body)["choices"]
         assert choice["message"]["content"] == said
-    refused_form = await post(app, "/x/chat/completions", {**body, "model": "chain"})
-    assert refused_form.status == (200 if said == "None" else 400)
-    if said != "None":
-        error = json.loads(refused_form.body)["error"]
-        assert error["param"] == "response_format"
-        assert "only a chat model that is served alone takes" in error["message"]
+    for name in chains:
+        refused_form = await post(app, "/x/chat/completions", {**body, "model": name})
+        assert refused_form.status == (200 if said == "None" else 400)
+        if said != "None":
+            error = json.loads(refused_form.body)["error"]
+            assert error["param"] == "response_format"
+            assert "only a chat model that is served alone takes" in error["message"]
 
 
 @pytest.mark.parametrize("form", ["json", {"type": "x"}, {"type": "json_schema"}, {}])
