@@ -24,6 +24,9 @@ SILENCE_SECONDS = 5.0
 AHEAD_BYTES = 65_536
 """How much of a body is received before anybody reads it, to hear of a client that leaves."""
 
+HYPERCORN_VERSION = "2.1"
+"""The version of ASGI that hypercorn (0.18) has and no other server."""
+
 
 class RequestBody:
     """One request's `receive` and `send`, where a response does not end before the body has.
@@ -31,7 +34,8 @@ class RequestBody:
     The response goes out in full first, so its reader does not wait. The rest of the body is then
     discarded, at most `DISCARDED_BYTES`, with at most `SILENCE_SECONDS` between its parts. If the
     client waits for ``100 Continue``, or announces more than that, nothing is read and the
-    connection is to be closed.
+    connection is to be closed. No client waits for hypercorn, which says 100 before the app is
+    called.
 
     Args:
         scope: The request's ASGI scope.
@@ -55,7 +59,8 @@ class RequestBody:
             self._http1 and length.strip("0") == "" and "transfer-encoding" not in headers
         )
         """Whether there is nothing left to read."""
-        self._unwanted = headers.get("expect", "").lower() == "100-continue"
+        waits = headers.get("expect", "").lower() == "100-continue"
+        self._unwanted = waits and not (self._http1 and _is_hypercorn(scope))
         self._too_long = length.isdecimal() and int(length[:20]) > DISCARDED_BYTES
 
     async def receive(self) -> Message:
@@ -131,3 +136,8 @@ class RequestBody:
         async with timeout(SILENCE_SECONDS), self._receiving:
             # Another task, which waits for the client to leave, may have received the last part.
             return 0 if self.complete else len((await self._next()).get("body", b""))
+
+
+def _is_hypercorn(scope: Scope) -> bool:
+    # Within another app there is nothing else to know it by.
+    return bool(scope.get("asgi", {}).get("spec_version") == HYPERCORN_VERSION)

@@ -88,9 +88,28 @@ async def test_a_client_that_waits_for_100_continue_is_answered_at_once(server: 
         writer.write(f"{head}Content-Length: 20000000\r\nExpect: 100-continue\r\n\r\n".encode())
         received = await client.read_until(b'"body_too_large"', 3)
     # Hypercorn says 100 to every client that waits, before the app has its request.
+    told = received.startswith(b"HTTP/1.1 100")
     received = received[received.index(b"HTTP/1.1 4") :]
     assert b" 413 " in received.partition(b"\r\n")[0]
-    assert b"connection: close" in received.lower()
+    assert told != (b"connection: close" in received.lower())
+
+
+@pytest.mark.parametrize(("method", "path", "kind", "status"), UNREAD)
+async def test_a_body_that_100_continue_has_asked_for_is_discarded(
+    server: Server, method: str, path: str, kind: str, status: int
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    async with Connection(reader, writer) as client:
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+        expect = f"Content-Length: {len(LARGE)}\r\nExpect: 100-continue\r\n\r\n"
+        writer.write(f"{head}{expect}".encode())
+        received = await client.read_until(b"\r\n\r\n", 3)
+        if received.startswith(b"HTTP/1.1 100"):
+            writer.write(LARGE)
+            async with asyncio.timeout(10):
+                await writer.drain()
+        received = await client.read_until(b'{"error":', 3)
+    assert f"HTTP/1.1 {status} ".encode() in received
 
 
 def test_nginx_passes_the_answer_on(server: Server, tmp_path: Path) -> None:
@@ -163,9 +182,13 @@ class Exchange:
 
 
 async def exchange(
-    server: Exchange, *headers: tuple[bytes, bytes], version: str = "1.1", seconds: float | None = 9
+    server: Exchange,
+    *headers: tuple[bytes, bytes],
+    version: str = "1.1",
+    seconds: float | None = 9,
+    **more: Any,
 ) -> list[Message]:
-    scope = {"type": "http", "http_version": version, "headers": headers}
+    scope = {"type": "http", "http_version": version, "headers": headers, **more}
     body = RequestBody(scope, server.receive, server.send, seconds)
     _, send = body.direct()
     start = {"type": "http.response.start", "status": 404}
@@ -206,6 +229,14 @@ async def test_what_will_not_be_read_closes_the_connection(headers: Any) -> None
     start, body = await exchange(server, *headers)
     assert start["headers"][-1] == (b"connection", b"close")
     assert (body, server.parts) == ({"type": BODY, "body": b"no"}, [b"one"])
+
+
+@pytest.mark.parametrize(("version", "left"), [("1.1", []), ("2", [b"one"])])
+async def test_hypercorn_has_said_100_continue_itself(version: str, left: list[bytes]) -> None:
+    server = Exchange(b"one")
+    headers = [CHUNKED, (b"expect", b"100-continue")]
+    await exchange(server, *headers, version=version, asgi={"spec_version": "2.1"})
+    assert server.parts == left
 
 
 async def test_http2_has_no_connection_header() -> None:
