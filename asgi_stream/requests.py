@@ -200,13 +200,14 @@ def last_event_id(request: Request) -> str | None:
     """Return the id of the last frame that the client has had; None if it has had none.
 
     An ``EventSource`` that comes back sends it as ``Last-Event-ID``; polyfills that cannot set a
-    header send it in the query, as ``lastEventId`` by default. An empty one is none
-    (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    header send it in the query, as ``lastEventId`` by default. An empty one is none, and of
+    several the last counts (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
     if known := request.headers.get("last-event-id"):
         return known
-    found = [value for key, value in request.query_params.multi_items() if _is_last_event_id(key)]
-    return found[-1] or None if found else None
+    given = request.query_params.multi_items()
+    found = [value for key, value in given if value and _is_last_event_id(key)]
+    return found[-1] if found else None
 
 
 def _is_last_event_id(key: str) -> bool:

@@ -201,6 +201,9 @@ async def test_a_polyfill_comes_back_by_its_query(store: EventStore, key: str) -
     rest = await get(app, f"/chat?input=1&{key}={run_id}:1")
     assert ids(rest.body)[0] == (run_id, 2)
     assert first.body.endswith(rest.body)
+    for query in (f"{key}={run_id}:1&{key}=", f"{key}={run_id}:0&lastEventId={run_id}:1"):
+        again = await get(app, f"/chat?input=1&{query}")
+        assert again.body == rest.body
     over = await get(app, f"/chat?input=1&{key}={ids(first.body)[-1][0]}:{ids(first.body)[-1][1]}")
     assert (over.status, over.body) == (204, b"")
     state = await get(app, f"/chat/runs/{run_id}?{key}={run_id}:1")
