@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,8 +21,11 @@ FORMAT = "X-Stream-Format"
 NOT_STORED = {"Cache-Control": "no-store, no-transform"}
 
 
-def json_response(body: object, status: int = 200) -> Response:
-    return Response(to_json(body), status, NOT_STORED, media_type="application/json")
+def json_response(
+    body: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    all_headers = {**NOT_STORED, **(headers or {})}
+    return Response(to_json(body), status, all_headers, media_type="application/json")
 
 
 def nothing_left() -> Response:

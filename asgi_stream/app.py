@@ -283,7 +283,7 @@ class StreamApp:
         await here.gate.pass_()
         prepared = await prepare(route, endpoint, request, here.tasks, self._telemetry)
         if isinstance(prepared, Document):
-            return json_response(prepared.body)
+            return json_response(prepared.body, headers=prepared.headers)
         with prepared.held:  # by the run, once it has begun
             if runs is not None and not prepared.gathered:
                 return await runs.begin(prepared, request, here, lambda: self._hold(route))

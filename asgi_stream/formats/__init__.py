@@ -109,10 +109,12 @@ class Document:
     Attributes:
         body: Sent as JSON.
         schema: Send the JSON Schema of the Runnable's ``input``, ``output`` or ``config`` instead.
+        headers: Sent with the body.
     """
 
     body: Any = None
     schema: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Format(Protocol):

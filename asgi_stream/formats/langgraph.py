@@ -87,7 +87,7 @@ class Format(FormatProtocol):
             case "/info":
                 return Document({"version": "0", "flags": {"assistants": True, "crons": False}})
             case "/assistants/search":
-                return Document(_page(_found(asked), asked.body))
+                return _page(_found(asked), asked.body)
             case "/assistants/count":
                 return Document(len(_found(asked)))
             case "/assistants/{assistant_id}":
@@ -277,11 +277,12 @@ def _found(asked: Asked) -> list[dict[str, Any]]:
     ]
 
 
-def _page(found: list[dict[str, Any]], body: Any) -> list[dict[str, Any]]:
+def _page(found: list[dict[str, Any]], body: Any) -> Document:
     """A part of the assistants that were found, in the order and with the fields asked for."""
     body = body if isinstance(body, dict) else {}
     by, select = body.get("sort_by"), body.get("select")
-    first, limit = body.get("offset") or 0, body.get("limit") or 10
+    first, limit = body.get("offset"), body.get("limit")
+    first, limit = 0 if first is None else first, 10 if limit is None else limit
     if type(first) is not int or type(limit) is not int or first < 0 or limit < 1:
         raise refused("limit", "expected a positive number, and offset zero or more")
     if by is not None:
@@ -290,10 +291,12 @@ def _page(found: list[dict[str, Any]], body: Any) -> list[dict[str, Any]]:
         found = sorted(found, key=lambda each: str(each[by]))
         if body.get("sort_order") != "asc":
             found.reverse()
-    found = found[first : first + limit]
-    if not isinstance(select, list):
-        return found
-    return [{key: each[key] for key in each if key in select} for each in found]
+    last = first + limit
+    more = {"X-Pagination-Next": str(last)} if last < len(found) else {}
+    found = found[first:last]
+    if isinstance(select, list):
+        found = [{key: each[key] for key in each if key in select} for each in found]
+    return Document(found, headers=more)
 
 
 def _assistant(name: str) -> dict[str, Any]:

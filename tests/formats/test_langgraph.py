@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessageChunk, ToolMessage
+from langgraph.graph import START, MessagesState, StateGraph
 
+from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.errors import InvalidInput
 from asgi_stream.events import Event, OutputChunk, RunStarted
 from asgi_stream.formats import Asked, Document
 from asgi_stream.formats.langgraph import Format
 
+from ..asgi import post
 from .script import FAILED, FINISHED, RUN, WAITS, refused, wire
 
 STREAM = "/runs/stream"
@@ -150,6 +153,35 @@ def test_assistants_are_searched_for(body: Any, found: list[str]) -> None:
         assert Format().parse(asked(body, "/assistants/count")) == Document(len(found))
 
 
+@pytest.mark.parametrize(
+    ("body", "next_"),
+    [
+        ({}, None),
+        ({"limit": 1}, "1"),
+        ({"limit": 1, "offset": 1}, None),
+        ({"limit": 2}, None),
+        ({"limit": None, "offset": None}, None),
+        ({"limit": 1, "graph_id": "x"}, None),
+    ],
+)
+def test_a_page_of_assistants_says_where_the_next_begins(body: Any, next_: str | None) -> None:
+    page: Any = Format().parse(asked(body, "/assistants/search"))
+    assert page.headers == ({"X-Pagination-Next": next_} if next_ else {})
+
+
+@pytest.mark.anyio
+async def test_the_next_page_of_assistants_is_named_in_a_header() -> None:
+    graph: Any = StateGraph(MessagesState).add_node("n", lambda state: {}).add_edge(START, "n")
+    names = [f"g{n}" for n in range(12)]
+    app = StreamApp([StreamRoute("/x", dict.fromkeys(names, graph.compile()), format="langgraph")])
+    first = await post(app, "/x/assistants/search", {})
+    assert [each["graph_id"] for each in first.json()] == names[:10]
+    offset = int(first.headers["x-pagination-next"])
+    second = await post(app, "/x/assistants/search", {"offset": offset})
+    assert [each["graph_id"] for each in second.json()] == names[10:]
+    assert "x-pagination-next" not in second.headers
+
+
 def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
     found: Any = Format().parse(asked({"graph_id": "x"}, "/assistants/search"))
     [one] = found.body
@@ -163,7 +195,17 @@ def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"limit": -1}, {"offset": -1}, {"limit": "x"}, {"sort_by": "x"}, {"name": 1}]
+    "body",
+    [
+        {"limit": 0},
+        {"limit": -1},
+        {"limit": False},
+        {"offset": -1},
+        {"offset": ""},
+        {"limit": "x"},
+        {"sort_by": "x"},
+        {"name": 1},
+    ],
 )
 def test_a_search_that_cannot_be_is_refused(body: Any) -> None:
     with pytest.raises(InvalidInput):

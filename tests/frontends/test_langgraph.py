@@ -134,6 +134,8 @@ async def test_the_python_client_streams_and_waits(client: LangGraphClient) -> N
     assert await client.assistants.search(graph_id="agent") == [found]
     [first, second] = await client.assistants.search(limit=2)
     assert (first, await client.assistants.search(limit=1, offset=1)) == (found, [second])
+    paged = await client.assistants.search(limit=1, response_format="object")
+    assert paged == {"assistants": [found], "next": "1"}
     assert await client.assistants.count(graph_id="agent") == 1
 
 
