@@ -143,6 +143,9 @@ class Tracker(BaseCallbackHandler):
     def written(self, data: Any) -> None:
         """LangGraph's stream writer has been given `data`."""
 
+    def cached(self, namespace: str, node: str, output: Any) -> None:
+        """A graph has taken what one of its nodes returns from its cache."""
+
     def concluded(self, step: Step, output: Any) -> None:
         """The run has ended with `output`."""
 

@@ -100,7 +100,8 @@ class TextDelta:
     """A piece of the answer's text, never empty.
 
     It is what the run's models say. While none has spoken it is the text that the run itself
-    yields, and if nobody has said anything, its output: as text, or as JSON.
+    yields, and if nobody has said anything, its output: as text, or as JSON. What a tool answers
+    directly, at the end of a graph's run, is text for those who are not told of `ToolFinished`.
     """
 
     step: Step
@@ -119,10 +120,11 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDiscarded:
-    """What a model has said is no part of the answer: its call has failed, and the run may go on.
+    """What a model has said is no part of the answer, and the run may go on.
 
-    A stream has shown it already; an answer in one piece leaves it out, and its reasoning and tool
-    calls too.
+    Its call has failed, or else a step that it was called in: its node, or a chain with a parser
+    behind it. A stream has shown it already; an answer in one piece leaves it out, and its
+    reasoning and tool calls too.
     """
 
     step: Step

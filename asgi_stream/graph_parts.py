@@ -28,6 +28,9 @@ LOOKED_INTO = (FunctionType, MethodType, partial, dict, list, tuple)
 LIBRARIES = ("langchain_core", "langchain", "langgraph")
 """Whose functions name no graph."""
 
+CACHED = {"cached": True}
+"""What LangGraph says of an update that comes from its cache."""
+
 
 def graphs_in(runnable: Any) -> list[Any]:
     """The graphs that a Runnable is made of or that its functions name; none within another."""
@@ -97,7 +100,9 @@ def _attributes_of(value: Any) -> Mapping[str, Any]:
     return attributes
 
 
-def stream_writer(runnable: Any, write: Callable[[Any], None]) -> dict[str, Any]:
+def heard_by(
+    runnable: Any, write: Callable[[Any], None], cached: Callable[[str, str, Any], None]
+) -> dict[str, Any]:
     """What in a run's ``configurable`` makes `write` the stream writer of the graphs in it.
 
     A graph that is not asked for the mode ``custom`` takes its writer from the run that it is part
@@ -108,6 +113,8 @@ def stream_writer(runnable: Any, write: Callable[[Any], None]) -> dict[str, Any]
     Args:
         runnable: What is run.
         write: Called with the data, from whichever thread.
+        cached: Called with the namespace of a graph, the name of a node that it has taken from its
+            cache, for which there is no callback, and with what the node would have returned.
     """
     runtime = sys.modules.get("langgraph.runtime")
     protocol = sys.modules.get("langgraph.pregel.protocol")
@@ -117,9 +124,16 @@ def stream_writer(runnable: Any, write: Callable[[Any], None]) -> dict[str, Any]
     if len(stores) > 1:
         return {}
     [store] = stores.values() or [None]
+
+    def updated(chunk: Any) -> None:
+        namespace, _, update = chunk
+        if isinstance(update, dict) and update.get("__metadata__") == CACHED:
+            for node in [each for each in update if each != "__metadata__"]:
+                cached("|".join(namespace), node, update[node])
+
     return {
         "__pregel_runtime": runtime.Runtime(store=store, stream_writer=write),
-        "__pregel_stream": protocol.StreamProtocol(lambda chunk: None, frozenset()),
+        "__pregel_stream": protocol.StreamProtocol(updated, frozenset({"updates"})),
     }
 
 

@@ -27,7 +27,7 @@ class Shape:
         runnable: What is run.
         asked: The route's keyword arguments for ``astream``.
         narrated: Whether all that happens in the run is told of. Then LangGraph's stream writer is
-            heard where it is used (see `stream_writer`), and not in the mode ``custom``.
+            heard where it is used (see `graph_parts.heard_by`), and not in the mode ``custom``.
         configurable: What the run is configured with.
 
     Attributes:

@@ -96,6 +96,17 @@ def text_of(value: Any) -> str | None:
     return text_of_chunk(value) if isinstance(value, (str, BaseMessage)) else None
 
 
+def last_answers(output: Any) -> list[ToolMessage]:
+    """The answers to calls with which a graph's state, or a list of messages, ends."""
+    messages = output.get("messages") if isinstance(output, Mapping) else output
+    found: list[ToolMessage] = []
+    for message in reversed(messages) if isinstance(messages, list) else ():
+        if not isinstance(message, ToolMessage):
+            break
+        found.insert(0, message)
+    return found
+
+
 def added(total: Any, chunk: Any) -> Any:
     """Chunks so far and one more; of those that cannot be added up the last, as in LangChain."""
     if total is None:
@@ -210,6 +221,12 @@ def messages_in(value: Any) -> Iterator[BaseMessage]:
         for each in _parts_of(value):
             if type(each) not in PLAIN:
                 yield from messages_in(each)
+
+
+def handed_up(error: BaseException) -> Iterator[BaseMessage]:
+    """The messages that a node hands to its parent graph, which LangGraph has it do by raising."""
+    if _is_langgraph_s(error, "ParentCommand"):
+        yield from messages_in(error.args)
 
 
 def resumes(value: Any, *, in_node: bool = False) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import get_ident
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 from langchain_core.documents import Document
@@ -33,6 +34,10 @@ from .events import (
 from .listener import MODELS, Listener, Speaker
 from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
 from .tool_calls import Calls
+
+WEB = re.compile(r"https?://", re.IGNORECASE)
+PATH = re.compile(r"[/\\]|~\w*[/\\]|[a-z]:\S|file:|(?!https?:)[a-z][\w+.-]*://", re.IGNORECASE)
+"""How a title begins that is a place on the server; what is relative may be just a title."""
 
 
 @dataclass(slots=True)
@@ -182,8 +187,7 @@ class Narrator(Listener):
                 self._known.add(message.id)
                 coming[message.tool_call_id] -= 1
                 self._calls.message(step, message, coming[message.tool_call_id])
-            else:
-                self._made(step, message)
+            self._made(step, message)
 
     def _say_message(self, speaker: Any, message: AIMessage) -> None:
         self._say_whole(speaker, message)
@@ -255,7 +259,7 @@ class Narrator(Listener):
                 self._emit(said)
             for note in block.get("annotations") or () if voice.audible else ():
                 if note["type"] == "citation":
-                    self._source(voice.step, note.get("title"), note.get("url"))
+                    self._source(voice.step, note.get("title"), str(note.get("url") or ""))
         elif type_ == "reasoning":
             self._reasoning(voice, block.get("reasoning") or "", block.get("index"))
         elif type_ in ("tool_call_chunk", "server_tool_call_chunk"):
@@ -303,11 +307,13 @@ class Narrator(Listener):
         for document in documents:
             about = document.metadata
             place = str(about.get("url") or about.get("source") or "")
-            url = place if place.startswith(("https://", "http://")) else None
-            self._source(step, about.get("title") or _file_name(place), url)
+            self._source(step, about.get("title") or _file_name(place), place)
 
-    def _source(self, step: Step, title: Any, url: str | None) -> None:
-        known = str(title or url or "Source"), url
+    def _source(self, step: Step, title: Any, place: str) -> None:
+        title, url = str(title or ""), place if WEB.match(place) else None
+        if PATH.match(title) or title == place != url:
+            title = _file_name(title)
+        known = title or url or _file_name(place) or "Source", url
         if known not in self._sources:
             self._sources.add(known)
             self._emit(SourceFound(step, f"source-{len(self._sources)}", *known))
@@ -317,4 +323,7 @@ def _file_name(place: str) -> str:
     """What a client sees of a path on the server, whose ever separators it has."""
     if "://" in place:
         place = re.split(r"[?#]", place, maxsplit=1)[0]  # a signed address holds a secret there
-    return re.split(r"[/\\]", place.rstrip("/\\"))[-1]
+    if place[:5].lower() == "file:":
+        place = unquote(place[5:])
+    name = re.split(r"[/\\]", place.rstrip("/\\"))[-1]
+    return re.sub(r"^[A-Za-z]:", "", name)

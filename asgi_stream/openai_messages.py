@@ -92,3 +92,47 @@ def _arguments(text: str) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def with_answers_in_place(messages: list[Any]) -> list[Any]:
+    """Neutral messages as OpenAI and Anthropic take them, of a client that has them as they came.
+
+    Each answer is behind the message that has its call, and no call is without one but those of the
+    last message, which are still to be answered.
+    """
+    return _without_open_calls(_in_order(messages))
+
+
+def _in_order(messages: list[Any]) -> list[Any]:
+    """The messages with each answer behind its call, and not behind what was said meanwhile."""
+    groups: list[list[Any]] = []
+    asking: dict[str | None, list[Any]] = {}
+    for message in messages:
+        group = asking.get(message.get("tool_call_id"))
+        if group is None:
+            group = []
+            groups.append(group)
+        group.append(message)
+        asking |= {call["id"]: group for call in message.get("tool_calls", ())}
+    return [message for group in groups for message in group]
+
+
+def _without_open_calls(messages: list[Any]) -> list[Any]:
+    """The messages without calls that have no answer before the next turn.
+
+    A run that stopped, was cancelled or failed leaves such calls with the client, and providers
+    refuse a conversation that has one. Calls of the last message are still to be answered.
+    """
+    answered = {each.get("tool_call_id") for each in messages}
+    found = []
+    for message in messages[:-1]:
+        calls = message.get("tool_calls", [])
+        kept = [call for call in calls if call["id"] in answered]
+        if len(kept) < len(calls):
+            message = {key: value for key, value in message.items() if key != "tool_calls"}
+            if kept:
+                message["tool_calls"] = kept
+            elif not message["content"]:
+                continue
+        found.append(message)
+    return found + messages[-1:]

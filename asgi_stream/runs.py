@@ -23,7 +23,7 @@ from .events import (
     Step,
     TextDelta,
 )
-from .graph_parts import public, stream_writer
+from .graph_parts import heard_by, public
 from .graphs import Shape, graph_of, without
 from .listener import Listener
 from .logs import logger
@@ -152,8 +152,8 @@ class Run:
 
     def _config(self) -> RunnableConfig:
         ours: RunnableConfig = {"callbacks": [self._tracker], "run_id": self._request.run_id}
-        if self._narrated:
-            ours["configurable"] = stream_writer(self._runnable, self._tracker.write)
+        if isinstance(tracker := self._tracker, Listener):
+            ours["configurable"] = heard_by(self._runnable, tracker.write, tracker.cached)
         given: Any = self._request.config
         return merge_configs(given, ours)
 

@@ -25,11 +25,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, ToolM
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
+from langgraph.cache.memory import InMemoryCache
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
-from langgraph.types import Command, RetryPolicy, Send, interrupt
+from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
@@ -583,6 +584,70 @@ async def test_text_that_no_model_says_is_said_once() -> None:
     assert len(set(opened)) == 2
 
 
+async def one_and_two(state: MessagesState) -> Any:
+    call = {"name": "weather", "args": {}, "id": "c"}
+    return {
+        "messages": [AIMessage("one ", tool_calls=[call]), ToolMessage("two", tool_call_id="c")]
+    }
+
+
+def with_cache(node: Any, name: str | None = None) -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_node("cached", node, cache_policy=CachePolicy(key_func=lambda *_: "same"))
+    graph.add_node("last", lambda _: {"messages": AIMessage("three ")})
+    graph.add_edge(START, "cached")
+    graph.add_edge("cached", "last")
+    return graph.compile(cache=InMemoryCache(), name=name)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [{}, {"stream_mode": "updates"}, {"version": "v2"}],
+    ids=["plain", "updates", "version 2"],
+)
+async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: Any) -> None:
+    inner = with_cache(one_and_two, "inner")
+    outer = StateGraph(MessagesState)
+    outer.add_node("inner", inner)
+    outer.add_edge(START, "inner")
+    in_a_chain = inner | RunnableLambda(lambda state: state)
+    for graph in (with_cache(one_and_two, "expert"), outer.compile(), in_a_chain):
+        ran = await record(graph, HI, NARRATED, stream)
+        again = await record(graph, HI, NARRATED, stream)
+        assert results(again) == results(ran) == [("c", "two")]
+        assert text(again).split() == text(ran).split() == ["one", "three"]
+        assert text(await record(graph, HI, TEXT_ONLY, stream)) == text(again)
+        assert agents(again) == agents(ran)
+
+
+async def test_what_is_cached_is_not_heard_once_the_run_is_given_up() -> None:
+    sink = Recording(TEXT_ONLY)
+    listener = Listener(uuid4(), sink, Pacer(sink))
+    listener.refusing = True
+    listener.cached("", "node", {"messages": [AIMessage("late")]})
+    assert sink.events == []
+
+
+def agents(events: Sequence[Event]) -> set[str | None]:
+    return {event.step.agent for event in events if isinstance(event, TextDelta)}
+
+
+async def test_what_a_node_hands_to_its_parent_graph_is_said_once() -> None:
+    def hands_up(state: MessagesState) -> Any:
+        update = {"messages": [AIMessage("Over to you. ")]}
+        return Command(graph=Command.PARENT, goto="next", update=update)
+
+    inner = StateGraph(MessagesState)
+    inner.add_node("hands up", hands_up)
+    inner.add_edge(START, "hands up")
+    outer = StateGraph(MessagesState)
+    outer.add_node("inner", inner.compile())
+    outer.add_node("next", lambda _: {"messages": [AIMessage("Thanks.")]})
+    outer.add_edge(START, "inner")
+    for wants in (TEXT_ONLY, NARRATED):
+        assert text(await record(outer.compile(), HI, wants)) == "Over to you. Thanks."
+
+
 class Nested(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
@@ -631,3 +696,69 @@ async def test_a_node_s_message_that_is_not_for_the_client_is_not_said() -> None
     listener.on_chain_start({}, {}, run_id=run_id, name="n", **about)
     listener.on_chain_end({"messages": [AIMessage("hidden")]}, run_id=run_id)
     assert sink.events == []
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+
+
+@tool(return_direct=True)
+async def direct(city: str = "Oslo") -> str:
+    """Answers the client."""
+    return f"It is {city}."
+
+
+@tool(return_direct=True)
+async def fails(city: str = "Oslo") -> Any:
+    """Has no answer."""
+    return ToolMessage("a secret", tool_call_id="c", status="error")
+
+
+@pytest.mark.parametrize(
+    ("called", "said"),
+    [
+        ([piece("c", "direct", "{}")], "It is Oslo."),
+        (
+            [piece("c", "direct", "{}"), piece("d", "direct", '{"city": "Rome"}', 1)],
+            "It is Oslo.\nIt is Rome.",
+        ),
+        ([piece("c", "City", '{"name": "Oslo"}')], "Returning structured response: name='Oslo'"),
+        ([piece("c", "fails", "{}")], "The tool failed."),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "Look. "])
+async def test_what_a_tool_answers_directly_is_text_for_those_who_see_no_tools(
+    called: list[AIMessageChunk], said: str, before: str
+) -> None:
+    form = ToolStrategy(City) if called[0].tool_call_chunks[0]["name"] == "City" else None
+    turns = Turns(turns=[[*words(before), *called]])
+    agent = create_agent(turns, [direct, fails], response_format=form)
+    for wants in (TEXT_ONLY, NARRATED - {ToolFinished}):
+        assert text(await record(agent, HI, wants)) == before + said
+    events = await record(agent, HI, NARRATED)
+    assert text(events) == before
+    assert results(events)[0][0] == "c"
+    for format in ("tokens", "text", "openai"):
+        assert await in_one_piece(agent, format) == before + said
+
+
+async def in_one_piece(runnable: Any, format: str) -> Any:
+    """The text of the JSON answer."""
+    app = StreamApp([StreamRoute("/x", runnable, format=format)])
+    path, body = "/x", dict[str, Any](HI)
+    if format == "openai":
+        path = "/x/chat/completions"
+        body = {"model": "x", "messages": [{"role": "user", "content": "hi"}]}
+    answer = json.loads((await post(app, path, body, headers={"accept": "application/json"})).body)
+    return answer["choices"][0]["message"]["content"] if format == "openai" else answer["output"]
+
+
+async def test_an_answer_that_the_run_was_given_is_not_its_own() -> None:
+    graph = StateGraph(MessagesState)
+    graph.add_node("idle", lambda _: {})
+    graph.add_edge(START, "idle")
+    call = {"name": "direct", "args": {}, "id": "c"}
+    history = [AIMessage("", tool_calls=[call]), ToolMessage("old", tool_call_id="c")]
+    assert text(await record(graph.compile(), {"messages": history}, TEXT_ONLY)) == ""

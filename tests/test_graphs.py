@@ -16,7 +16,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.middleware.types import AgentState, PrivateStateAttr
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-from langchain_core.messages import AIMessageChunk, AnyMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -595,9 +595,82 @@ def retried() -> Any:
     return graph.compile()
 
 
+class Drafts(Scripted):
+    """Says a whole sentence from its second call on."""
+
+    calls: int = 0
+
+    async def _astream(self, *_: Any, **__: Any) -> Any:
+        self.calls += 1
+        for text in ("Hello wor", "ld.") if self.calls > 1 else ("Hello", " wor"):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+
+
+def check_it(message: Any) -> Any:
+    if not message.content.endswith("."):
+        raise ValueError("not a sentence")
+    return message
+
+
+TWICE = RetryPolicy(initial_interval=0, jitter=False, retry_on=ValueError)
+
+
+def node_retried() -> Any:
+    model = Drafts(script=[])
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [check_it(await model.ainvoke("x"))]}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("ask", ask, retry_policy=TWICE)
+    graph.add_edge(START, "ask")
+    return graph.compile()
+
+
+def subgraph_retried() -> Any:
+    tries: list[int] = []
+
+    async def says(state: MessagesState) -> Any:
+        return {"messages": [AIMessage("Hello world.")]}
+
+    async def check(state: MessagesState) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ValueError("not yet")
+        return {}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("inner", graph_of(says, check), retry_policy=TWICE)
+    graph.add_edge(START, "inner")
+    return graph.compile()
+
+
+def parser_retried() -> Any:
+    chain = (Drafts(script=[]) | RunnableLambda(check_it)).with_retry(wait_exponential_jitter=False)
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await chain.ainvoke("x")]}
+
+    return graph_of(ask)
+
+
+def given_up() -> Any:
+    async def ask(state: MessagesState) -> Any:
+        with contextlib.suppress(ValueError):
+            await (Drafts(script=[]) | RunnableLambda(check_it)).ainvoke("x")
+        return {"messages": [AIMessage("Hello world.")]}
+
+    return graph_of(ask)
+
+
 @pytest.mark.parametrize("format", ["tokens", "text", "openai"])
-async def test_an_answer_in_one_piece_has_nothing_of_a_failed_call(format: str) -> None:
-    app = StreamApp([StreamRoute("/x", retried(), format=format)])
+@pytest.mark.parametrize(
+    "make", [retried, node_retried, subgraph_retried, parser_retried, given_up]
+)
+async def test_an_answer_in_one_piece_has_nothing_of_what_has_failed(
+    make: Callable[[], Any], format: str
+) -> None:
+    app = StreamApp([StreamRoute("/x", make(), format=format)])
     path = "/x"
     body: Any = HI
     if format == "openai":

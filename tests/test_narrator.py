@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.documents import Document
+from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 
 from asgi_stream.events import (
@@ -40,6 +41,7 @@ from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer
 
 from .corpus import RUNS, Recording, narrated, record
+from .models import Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -177,14 +179,60 @@ async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
         ("s3://bucket/secret/h.pdf?X-Amz-Signature=abc/def", "h.pdf"),
         ("/srv/folder/", "folder"),
         ("/srv/why?.txt", "why?.txt"),
+        ("C:report.pdf", "report.pdf"),
+        ("C:", "Source"),
+        (r"file:C:\secret\a.pdf", "a.pdf"),
+        ("file:///C%3A%5Csecret%5Cenc.pdf", "enc.pdf"),
+        ("FILE:///secret/%2Fetc%2Fb%20c.pdf", "b c.pdf"),
     ],
 )
 async def test_of_a_file_the_client_sees_the_name_only(place: str, shown: str) -> None:
+    for about in ({"source": place}, {"url": place}, {"title": place, "source": place}):
+        assert await source_of(documents(about)) == (shown, None)
+    assert await source_of(citing({"url": place})) == (shown, None)
+    assert await source_of(citing({"url": place, "title": place})) == (shown, None)
+
+
+@pytest.mark.parametrize(
+    ("about", "source"),
+    [
+        ({"title": r"C:\srv\secret\r.pdf"}, ("r.pdf", None)),
+        ({"title": "~/secret/r.pdf", "url": "https://x.org/r"}, ("r.pdf", "https://x.org/r")),
+        ({"title": "s3://b/secret/r.pdf?key"}, ("r.pdf", None)),
+        ({"title": "TCP/IP: an overview"}, ("TCP/IP: an overview", None)),
+        ({"title": "HTTP://x.org/a"}, ("HTTP://x.org/a", None)),
+        ({"title": "A", "url": "HTTPS://x.org/a.pdf"}, ("A", "HTTPS://x.org/a.pdf")),
+        ({}, ("Source", None)),
+    ],
+)
+async def test_a_title_is_what_it_says_but_for_a_path(
+    about: dict[str, str], source: tuple[str, str | None]
+) -> None:
+    assert await source_of(documents(about)) == source
+    assert await source_of(citing(about)) == source
+
+
+async def test_what_is_on_the_web_has_a_title_too() -> None:
+    place = "HTTPS://x.org/a.pdf"
+    assert await source_of(documents({"source": place})) == ("a.pdf", place)
+    assert await source_of(citing({"url": place})) == (place, place)
+
+
+def documents(about: dict[str, str]) -> Any:
     class Finds(BaseRetriever):
         def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
-            return [Document("x", metadata={"source": place})]
+            return [Document("x", metadata=about)]
 
+    return Finds()
+
+
+def citing(about: dict[str, str]) -> Any:
+    text = {"type": "text", "text": "x", "annotations": [{"type": "citation", **about}]}
+    return Scripted(script=[AIMessageChunk(content=[text])])
+
+
+async def source_of(runnable: Any) -> tuple[str, str | None]:
     [source] = [
-        event for event in await record(Finds(), "x", NARRATED) if isinstance(event, SourceFound)
+        event for event in await record(runnable, "x", NARRATED) if isinstance(event, SourceFound)
     ]
-    assert (source.title, source.url) == (shown, None)
+    return source.title, source.url

@@ -170,7 +170,8 @@ class Format(Protocol):
     """The events, besides a run's start and end, that the format has a use for.
 
     With `events.NARRATED` it is told of everything that a person may want to see, in order. The
-    class has all that any request may want; after `parse` an instance may want fewer.
+    class has all that any request may want; after `parse` an instance may want fewer. Without
+    `events.ToolFinished` it is told as text what a tool has answered to the client directly.
     """
 
     def parse(self, asked: Asked) -> Call | Document:

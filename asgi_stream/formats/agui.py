@@ -43,7 +43,7 @@ from ..events import (
     ToolFailed,
     ToolFinished,
 )
-from ..openai_messages import tool_calls
+from ..openai_messages import tool_calls, with_answers_in_place
 from ..serialize import to_json
 from ..wire import ShortIds, data_frame, error_text, short_id
 from . import Asked, Call
@@ -276,28 +276,7 @@ def conversation(messages: Any, dropped: set[str]) -> list[Any]:
                 said.append(_message(path, role, message))
             case _:
                 raise refused(f"{path}.role", "expected a role of AG-UI's messages")
-    return _without_open_calls(said)
-
-
-def _without_open_calls(messages: list[Any]) -> list[Any]:
-    """The messages without calls that have no answer before the next turn.
-
-    A run that stopped, was cancelled or failed leaves such calls with the client, and providers
-    refuse a conversation that has one. Calls of the last message are still to be answered.
-    """
-    answered = {each.get("tool_call_id") for each in messages}
-    found = []
-    for message in messages[:-1]:
-        calls = message.get("tool_calls", [])
-        kept = [call for call in calls if call["id"] in answered]
-        if len(kept) < len(calls):
-            message = {key: value for key, value in message.items() if key != "tool_calls"}
-            if kept:
-                message["tool_calls"] = kept
-            elif not message["content"]:
-                continue
-        found.append(message)
-    return found + messages[-1:]
+    return with_answers_in_place(said)
 
 
 def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from ..events import (
     TextDiscarded,
     ToolCallDelta,
     ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
 )
 from ..gathered import Gathered
 from ..openai_messages import conversation
@@ -49,7 +51,7 @@ class Format(FormatProtocol):
 
     endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
     chooses = converses = True
-    wants = NARRATED
+    wants = NARRATED - {ToolFinished, ToolFailed}
 
     def __init__(self) -> None:
         self._tools: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.formats import Asked
+from asgi_stream.formats import Asked, Call
 from asgi_stream.formats.agui import Format
 from asgi_stream.wire import short_id
 
@@ -281,6 +281,34 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
     assert found.state == {"plan": "x"}
     assert found.configurable == {"tone": 1}
     assert [tool["function"]["name"] for tool in found.tools or ()] == ["add", "sub"]
+
+
+def test_answers_stand_behind_the_message_with_their_call() -> None:
+    def calling(id_: str, *call_ids: str) -> dict[str, Any]:
+        function = {"name": "add", "arguments": "{}"}
+        calls = [{"id": each, "type": "function", "function": function} for each in call_ids]
+        return {"id": id_, "role": "assistant", "toolCalls": calls}
+
+    def answer(id_: str, call_id: str) -> dict[str, Any]:
+        return {"id": id_, "role": "tool", "toolCallId": call_id, "content": "2"}
+
+    messages = [
+        calling("1", "a", "b"),
+        {"id": "2", "role": "assistant", "content": "Inner."},
+        answer("3", "b"),
+        {"id": "4", "role": "assistant", "content": "Stopped."},
+        answer("5", "a"),
+        {"id": "6", "role": "user", "content": "Again."},
+        calling("7", "a", ""),
+        {"id": "8", "role": "assistant", "content": "Inner."},
+        answer("9", "a"),
+        answer("10", "nobody's"),
+        answer("11", ""),
+    ]
+    found = Format().parse(Asked(body={**BODY, "messages": messages}))
+    assert isinstance(found, Call)
+    order = [each["id"] for each in found.messages or ()]
+    assert order == ["1", "3", "5", "2", "4", "6", "7", "9", "11", "8", "10"]
 
 
 @pytest.mark.parametrize(
