@@ -71,6 +71,18 @@ async def test_a_server_s_own_api_stops_it() -> None:
         assert not app._here().closing
 
 
+async def test_a_run_without_a_reader_ends_when_the_last_server_has_gone() -> None:
+    routes = [StreamRoute("/", RunnableGenerator(endless), limits=Limits(hold=0), resume=True)]
+    app, port = StreamApp(routes, signals=False), free_port()
+    async with uvicorn_task(app, port) as server:
+        async with await Connection.post(port, "/", "x") as client:
+            await client.read_until(b"tick")
+        await until(lambda: not app._here().streams)
+        assert app._here().runs
+        server.should_exit = True
+        await until(lambda: not app._here().runs)
+
+
 async def test_a_server_in_another_thread_is_stopped_by_its_api() -> None:
     port = free_port()
     config = uvicorn.Config(new_app(), "127.0.0.1", port, lifespan="off", log_level="error")

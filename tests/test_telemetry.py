@@ -260,7 +260,7 @@ async def test_a_store_that_goes_away_at_the_last_frame_finds_the_run_done(told:
 async def test_what_waits_for_the_reader_of_a_stored_run_is_counted(told: Any) -> None:
     app = app_of(Scripted(script=["a" * 500, "b" * 500, "c" * 500]), resume=True)
     await post(app, "/x", "Hi")
-    assert told.span.attributes["asgi_stream.high_water"] > 1000
+    assert told.span.attributes["asgi_stream.high_water"] > 500
 
 
 @pytest.mark.parametrize("resume", [False, True])
