@@ -75,7 +75,7 @@ def without_ids(value: Any) -> Any:
 @pytest.mark.parametrize("name", ASKED)
 async def test_the_document_is_the_same_behind_the_whitespace(name: str) -> None:
     format, endpoint, body = ASKED[name]
-    runnable = graph(0.2)
+    runnable = graph(0.5)
     plain = await post(app_of(format, runnable), f"/chat{endpoint}", body, headers=ACCEPT)
     pinged = await post(
         app_of(format, runnable, json_pings=True), f"/chat{endpoint}", body, headers=ACCEPT
@@ -84,14 +84,14 @@ async def test_the_document_is_the_same_behind_the_whitespace(name: str) -> None
     assert pinged.headers["content-type"] == plain.headers["content-type"] == "application/json"
     assert plain.body[:1] in (b"{", b"[")
     spaces = len(pinged.body) - len(pinged.body.lstrip(b" "))
-    assert 2 <= spaces <= 8
+    assert spaces >= 2
     assert without_ids(pinged.json()) == without_ids(plain.json())
 
 
 @pytest.mark.parametrize("name", ASKED)
 async def test_a_failure_behind_the_whitespace_is_the_document(name: str) -> None:
     format, endpoint, body = ASKED[name]
-    app = app_of(format, graph(0.2, fails=True), json_pings=True)
+    app = app_of(format, graph(0.5, fails=True), json_pings=True)
     answer = await post(app, f"/chat{endpoint}", body, headers=ACCEPT)
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
@@ -115,7 +115,7 @@ async def test_an_answer_before_the_hold_has_no_whitespace() -> None:
 
 
 async def test_streams_are_as_they_are() -> None:
-    answer = await post(app_of("tokens", graph(0.2), json_pings=True), "/chat", CHAT)
+    answer = await post(app_of("tokens", graph(0.5), json_pings=True), "/chat", CHAT)
     assert answer.body.startswith(b": ping\n")
     assert answer.body.endswith(b"data: [DONE]\n\n")
 
@@ -162,8 +162,8 @@ async def test_the_client_reads_the_error_as_one(format: str, tmp_path: Path) ->
 
 def served(format: str) -> StreamApp:
     routes = [
-        StreamRoute("/works", graph(0.2), format=format),
-        StreamRoute("/fails", graph(0.2, fails=True), format=format),
+        StreamRoute("/works", graph(0.5), format=format),
+        StreamRoute("/fails", graph(0.5, fails=True), format=format),
     ]
     return StreamApp(routes, limits=LIMITS, json_pings=True)
 
@@ -188,7 +188,7 @@ class Plain(Format):
 
 
 async def test_the_document_is_json_whatever_the_format_s_refusals_are() -> None:
-    app = app_of(f"{__name__}:Plain", graph(0.2, fails=True), json_pings=True)
+    app = app_of(f"{__name__}:Plain", graph(0.5, fails=True), json_pings=True)
     answer = await post(app, "/chat", CHAT, headers=ACCEPT)
     assert answer.status == 200
     assert without_ids(answer.json()) == ERROR
