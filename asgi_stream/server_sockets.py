@@ -23,6 +23,9 @@ from starlette.types import Scope
 Address = tuple[str, int | None] | None
 """A host and a port; a path and None; None, as hypercorn tells of a Unix socket."""
 
+UNKNOWN: Address = ("", 0)
+"""That of a request that no server has taken, as in a test."""
+
 MAX_ADDRESSES = 16
 """How many addresses are watched. A server has one or two."""
 
@@ -36,7 +39,7 @@ ACCEPTS = 0x10000
 
 def address_of(scope: Scope) -> Address:
     """Where the server has taken a request, as its ASGI scope says."""
-    server = scope.get("server", ("", 0))
+    server = scope.get("server", UNKNOWN)
     return None if server is None else (server[0], server[1])
 
 
@@ -53,7 +56,9 @@ class ServerSockets:
     def note(self, address: Address) -> None:
         """Look who listens at `address`, where a request has come in, if that is not known."""
         known = address in self._held
-        if not AVAILABLE or (not known and len(self._held) >= MAX_ADDRESSES):
+        if address == UNKNOWN or not AVAILABLE:
+            return
+        if not known and len(self._held) >= MAX_ADDRESSES:
             return
         if not known or self.gone(address):
             with suppress(OSError):  # out of descriptors, perhaps; the next request looks again

@@ -20,6 +20,7 @@ from asgi_stream.formats.tokens import Format as Tokens
 from asgi_stream.stream import Stream
 
 from .asgi import JSON, Exchange, call, frames, post, tokens
+from .clients import until
 from .models import InThread, Scripted
 
 pytestmark = pytest.mark.anyio
@@ -485,8 +486,7 @@ async def test_deadlines_and_pings_wait_for_a_reader_that_stalls() -> None:
 async def test_only_the_first_end_counts() -> None:
     app = StreamApp([StreamRoute("/", RunnableLambda(Work().step("a")), limits=Limits(hold=0))])
     async with Exchange(app, "POST", "/", 1, headers=JSON) as exchange:
-        await exchange.until(b"")
-        await asyncio.sleep(0.01)
+        await until(lambda: exchange.messages)  # with hold=0 its start, before there is a frame
         [stream] = app._here().streams
         stream.shut_down()
         stream.fail(ValueError())
