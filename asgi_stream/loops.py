@@ -9,8 +9,11 @@ from collections.abc import Callable
 from .detached import Detached
 from .gate import Gate
 from .outbox import Outbox
-from .server_sockets import LOOK_SECONDS, Address, ServerSockets
+from .server_sockets import Address, ServerSockets
 from .tasks import RunTasks
+
+LOOK_SECONDS = 0.25
+"""How often, while there are streams or runs, it is looked whether a server has gone."""
 
 
 class OnLoop:

@@ -29,9 +29,6 @@ UNKNOWN: Address = ("", 0)
 MAX_ADDRESSES = 16
 """How many addresses are watched. A server has one or two."""
 
-LOOK_SECONDS = 0.25
-"""How often, while there are streams or runs, it is looked whether a server has gone."""
-
 AVAILABLE = os.path.isdir("/proc/self/fdinfo")
 LISTENS = "0A"
 ACCEPTS = 0x10000

@@ -71,6 +71,12 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
+def received(*headers: tuple[bytes, bytes]) -> tuple[asyncio.Queue[Any], RequestBody]:
+    """The body of a request, and the queue of what its server receives of it."""
+    messages: asyncio.Queue[Any] = asyncio.Queue()
+    return messages, RequestBody({"type": "http", "headers": headers}, messages.get, never, None)
+
+
 class Hook:
     """Waits until it is told to go on, and says what became of it."""
 
@@ -157,9 +163,7 @@ async def test_a_function_that_ignores_its_end_is_heard_and_its_answer_is_not_se
 
 async def test_another_s_cancellation_is_passed_on() -> None:
     """As hypercorn cancels a request, or a server that goes away."""
-    scope: Any = {"type": "http", "headers": []}
-
-    body = RequestBody(scope, never, never, None)
+    _, body = received()
     task = asyncio.ensure_future(unless_left(never(), body))
     await asyncio.sleep(2 * WATCH_AFTER_SECONDS)
     task.cancel()
@@ -168,22 +172,18 @@ async def test_another_s_cancellation_is_passed_on() -> None:
 
 
 async def test_a_client_that_leaves_as_the_work_ends_ends_nothing_else() -> None:
-    scope: Any = {"type": "http", "headers": []}
-    messages: asyncio.Queue[Any] = asyncio.Queue()
+    messages, body = received()
 
     async def work() -> str:
         await asyncio.sleep(2 * WATCH_AFTER_SECONDS)
         messages.put_nowait({"type": "http.disconnect"})
         return "done"
 
-    body = RequestBody(scope, messages.get, never, None)
     assert await unless_left(work(), body) == "done"
 
 
 async def test_who_reads_the_body_hears_first_that_its_client_has_left() -> None:
-    scope: Any = {"type": "http", "headers": [(b"content-length", b"4")]}
-    messages: asyncio.Queue[Any] = asyncio.Queue()
-    body = RequestBody(scope, messages.get, never, None)
+    messages, body = received((b"content-length", b"4"))
     reading, leaving = (asyncio.ensure_future(each) for each in (body.receive(), body.left()))
     await asyncio.sleep(0.01)
     messages.put_nowait({"type": "http.disconnect"})
@@ -192,9 +192,7 @@ async def test_who_reads_the_body_hears_first_that_its_client_has_left() -> None
 
 
 async def test_what_the_watch_receives_goes_to_who_waits_for_it() -> None:
-    scope: Any = {"type": "http", "headers": [(b"content-length", b"4")]}
-    messages: asyncio.Queue[Any] = asyncio.Queue()
-    body = RequestBody(scope, messages.get, never, None)
+    messages, body = received((b"content-length", b"4"))
     leaving, reading = (asyncio.ensure_future(each) for each in (body.left(), body.receive()))
     await asyncio.sleep(0.01)
     part = {"type": "http.request", "body": b"true"}

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, convert_to_messages
 from langchain_core.tools import BaseTool, StructuredTool
@@ -18,6 +18,7 @@ from asgi_stream.formats import Asked, Call, load
 from .corpus import RUNS, Answers, call, chunk, graph_of, narrated, record
 from .models import Scripted
 from .reducers import BODIES, ENDPOINTS, FIRST, READERS, USER, Frame, check, frames_of
+from .said import FEW
 
 pytestmark = pytest.mark.anyio
 
@@ -66,13 +67,7 @@ ARGUMENTS = TEXTS | st.sampled_from(
 IDS = st.sampled_from([None, "", "c1", "c 1/\u00e9", "\ud83d", "call_0"])
 NAMES = st.sampled_from(["add", "", "odd name", "\ud83d"])
 RESULTS = TEXTS | st.sampled_from([None, 1, NAN, INFINITE, b"\xff", {"a": {1, 2}}, [object()]])
-FAST = settings(
-    max_examples=60,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+FAST = settings(FEW, max_examples=60)
 
 
 @FAST
