@@ -24,8 +24,8 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
 from .coercion import coerced
-from .content import refused
 from .errors import InvalidInput
+from .formats._content import refused
 from .limits import Limits
 from .sound_schema import sound
 from .type_hints import fields_of, is_list_of_messages

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .accept import accept_of, wants_json
 from .client_tools import equipped
-from .content import check_count, check_files, check_inline, refused
 from .conversations import Ambiguous
 from .errors import InvalidInput, RunTimeout
 from .events import LangChainEvent
 from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
+from .formats._content import check_count, check_files, check_inline, refused
 from .graphs import merged_context, takes_context
 from .hooks import call_hook
 from .importer import kind_of

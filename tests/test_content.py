@@ -4,8 +4,14 @@ from typing import Any
 
 import pytest
 
-from asgi_stream.content import check_inline, inline_block, media_block, simplest, text_block
 from asgi_stream.errors import BodyTooLarge, InvalidInput
+from asgi_stream.formats._content import (
+    check_inline,
+    inline_block,
+    media_block,
+    simplest,
+    text_block,
+)
 
 
 @pytest.mark.parametrize(

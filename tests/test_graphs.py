@@ -39,7 +39,7 @@ from asgi_stream.events import (
     ToolCalled,
     ToolFinished,
 )
-from asgi_stream.gathered import Gathered
+from asgi_stream.formats._gathered import Gathered
 from asgi_stream.graphs import only
 from asgi_stream.narrator import Narrator
 from asgi_stream.pacing import Pacer

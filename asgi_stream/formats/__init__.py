@@ -19,7 +19,7 @@ from ..filters import EventFilter
 from ..importer import ImportFailed, import_from_string
 from ..serialize import to_json
 from ..stores import RunRecord
-from ..wire import PING, data_frame, error_object, run_object
+from ._sse import PING, data_frame, error_object, run_object
 
 __all__ = ["RUNS", "Asked", "Call", "Document", "Format", "load", "names"]
 
@@ -226,7 +226,7 @@ class Format(Protocol):
 
 def names() -> list[str]:
     """The names of the formats that come with the package."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return sorted(each.name for each in iter_modules(__path__) if not each.name.startswith("_"))
 
 
 def load(name: str) -> type[Format]:

@@ -10,15 +10,6 @@ from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from ..content import (
-    Block,
-    inline_block,
-    media_block,
-    neutral_message,
-    refused,
-    text_block,
-    text_of,
-)
 from ..events import (
     NARRATED,
     BlockFinished,
@@ -43,11 +34,20 @@ from ..events import (
     ToolFailed,
     ToolFinished,
 )
-from ..openai_messages import tool_calls, with_answers_in_place
 from ..serialize import to_json
-from ..wire import ShortIds, data_frame, error_text, short_id
 from . import Asked, Call
 from . import Format as FormatProtocol
+from ._content import (
+    Block,
+    inline_block,
+    media_block,
+    neutral_message,
+    refused,
+    text_block,
+    text_of,
+)
+from ._openai_messages import tool_calls, with_answers_in_place
+from ._sse import ShortIds, data_frame, error_text, short_id
 
 Frame = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..events import Event, OutputChunk
-from ..wire import data_frame, last_frames
 from . import RUNS
 from . import Format as FormatProtocol
+from ._sse import data_frame, last_frames
 
 
 class Format(FormatProtocol):

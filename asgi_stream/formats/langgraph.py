@@ -12,14 +12,14 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 from uuid import NAMESPACE_URL, uuid5
 
-from ..content import refused
 from ..errors import NotFound, listed, one_line
 from ..events import Event, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
 from ..stores import RunRecord
-from ..wire import time_of
 from . import RUNS, Asked, Call, Document
 from . import Format as FormatProtocol
+from ._content import refused
+from ._sse import time_of
 
 MODES = {
     "values": "values",

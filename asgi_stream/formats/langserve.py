@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..bounded_json import loads
-from ..content import refused
 from ..errors import InvalidRequest
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
 from ..filters import asked_filter
@@ -17,6 +16,7 @@ from ..lzstring import decompress
 from ..serialize import to_json
 from . import Asked, Call, Document
 from . import Format as FormatProtocol
+from ._content import refused
 from .events import event_object
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")

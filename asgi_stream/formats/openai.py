@@ -11,7 +11,6 @@ from json.encoder import encode_basestring_ascii
 from time import time
 from typing import Any
 
-from ..content import refused, text_of
 from ..errors import InvalidRequest, NotFound, listed, one_line
 from ..events import (
     NARRATED,
@@ -28,12 +27,13 @@ from ..events import (
     ToolFailed,
     ToolFinished,
 )
-from ..gathered import Gathered
-from ..openai_messages import conversation
 from ..serialize import to_json
-from ..wire import DONE, data_frame, short_id
 from . import Asked, Call, Document
 from . import Format as FormatProtocol
+from ._content import refused, text_of
+from ._gathered import Gathered
+from ._openai_messages import conversation
+from ._sse import DONE, data_frame, short_id
 
 OWNER = "asgi_stream"
 REASONS = ("stop", "length", "tool_calls", "content_filter")

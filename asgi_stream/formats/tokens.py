@@ -5,10 +5,10 @@ from __future__ import annotations
 from json.encoder import encode_basestring_ascii
 
 from ..events import Event, RunFinished, TextDelta, TextDiscarded
-from ..gathered import Gathered
-from ..wire import last_frames
 from . import RUNS
 from . import Format as FormatProtocol
+from ._gathered import Gathered
+from ._sse import last_frames
 
 
 class Format(FormatProtocol):

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 
-from ..content import Block, media_block, refused, simplest, text_block, text_of
 from ..errors import InvalidInput
 from ..events import (
     NARRATED,
@@ -35,9 +34,10 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ..wire import DONE, ShortIds, data_frame, error_text
 from . import RUNS, Asked, Call
 from . import Format as FormatProtocol
+from ._content import Block, media_block, refused, simplest, text_block, text_of
+from ._sse import DONE, ShortIds, data_frame, error_text
 
 REASONS = {"tool_calls": "tool-calls", "content_filter": "content-filter"}
 ANSWERED = {"output-available": "success", "output-error": "error", "output-denied": "error"}

@@ -28,8 +28,8 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.formats import Asked, Call
+from asgi_stream.formats._sse import short_id
 from asgi_stream.formats.agui import Format
-from asgi_stream.wire import short_id
 
 from .script import ENDED, FAILED, FINISHED, MODEL, NODE, RUN, TOOL, WAITS, data, refused, wire
 

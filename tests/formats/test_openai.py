@@ -24,9 +24,9 @@ from asgi_stream.events import (
     ToolCallStarted,
 )
 from asgi_stream.formats import Asked, Document
+from asgi_stream.formats._openai_messages import conversation
+from asgi_stream.formats._sse import short_id
 from asgi_stream.formats.openai import Format
-from asgi_stream.openai_messages import conversation
-from asgi_stream.wire import short_id
 
 from ..asgi import post
 from ..models import Scripted, chain_of

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from .bounded_json import loads
-from .content import (
+from ..bounded_json import loads
+from ._content import (
     Block,
     inline_block,
     media_block,

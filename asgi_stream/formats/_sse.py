@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from .events import Event, RunError, RunFinished
-from .serialize import to_json
-from .stores import RunRecord
+from ..events import Event, RunError, RunFinished
+from ..serialize import to_json
+from ..stores import RunRecord
 
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n"

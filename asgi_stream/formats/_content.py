@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 
-from .errors import BodyTooLarge, InvalidInput
+from ..errors import BodyTooLarge, InvalidInput
 
 Block = dict[str, Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .events import ReasoningDelta, TextDelta, TextDiscarded
+from ..events import ReasoningDelta, TextDelta, TextDiscarded
 
 
 class Gathered:
