@@ -15,6 +15,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ._langchain.tasks import RunTasks
 from .answers import NOT_STORED, json_response, refuse
 from .errors import (
     MethodNotAllowed,
@@ -44,7 +45,6 @@ from .server_sockets import address_of
 from .shutdown import SignalHook
 from .stream import Stream
 from .table import TITLE, Table
-from .tasks import RunTasks
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import compile_path
 
 from . import formats
-from .conversations import Ambiguous, Conversation
+from ._langchain.conversation import Ambiguous, Conversation
+from ._langchain.graphs import graph_of, takes_context
+from ._langchain.input_schema import ConfigurableSchema, InputSchema
+from ._langchain.runnables import is_runnable
 from .errors import StreamError
 from .events import OutputChunk, TextDelta
 from .filters import EventFilter
-from .graphs import graph_of, takes_context
 from .importer import ImportFailed, import_from_string, kind_of
-from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
 from .resume import Resume
-from .runnables import is_runnable
 
 if TYPE_CHECKING:
     from .routes import StreamRoute

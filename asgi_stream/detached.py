@@ -10,6 +10,7 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
+from ._langchain.tasks import RunTasks
 from .errors import RunCancelled, StoreUnavailable, WorkerLost
 from .events import RunError, RunFinished
 from .formats import Format
@@ -21,7 +22,6 @@ from .routes import StreamRoute
 from .stores import RunRecord, State, Taken
 from .stores.memory import MemoryStore
 from .stream import Stream
-from .tasks import RunTasks
 
 PAUSE_BYTES = 16_384
 """The run waits when so much is said while the store is at work: it has to get its turn."""

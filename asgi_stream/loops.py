@@ -6,11 +6,11 @@ import asyncio
 from asyncio import Task
 from collections.abc import Callable
 
+from ._langchain.tasks import RunTasks
 from .detached import Detached
 from .gate import Gate
 from .outbox import Outbox
 from .server_sockets import Address, ServerSockets
-from .tasks import RunTasks
 
 LOOK_SECONDS = 0.25
 """How often, while there are streams or runs, it is looked whether a server has gone."""

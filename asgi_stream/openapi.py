@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ._langchain.json_schema import mapped
 from .errors import statuses
 from .events import LangChainEvent, RunError
 from .filters import WORDS
@@ -22,7 +23,6 @@ from .schemas import (
     of_format,
     output_of,
 )
-from .sound_schema import mapped
 
 __all__ = ["add_to_openapi", "document"]
 

@@ -10,19 +10,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import checks, formats
-from .conversations import Conversation
+from ._langchain.conversation import Conversation
+from ._langchain.graphs import merged_context
+from ._langchain.input_schema import ConfigurableSchema, InputSchema
+from ._langchain.runnables import is_runnable, merge_configs
+from ._langchain.tasks import RunTasks
 from .errors import StreamError, TableError
 from .filters import EventFilter
-from .graphs import merged_context
 from .hooks import call_hook
 from .importer import kind_of
-from .inputs import ConfigurableSchema, InputSchema
 from .limits import Limits
 from .opened import Opened, as_manager
 from .requests import StreamRequest
 from .resume import Resume
-from .runnables import is_runnable, merge_configs
-from .tasks import RunTasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -84,7 +84,7 @@ class StreamRoute:
             with LangChain's messages, and if it has a second parameter with the
             `asgi_stream.formats.Call` that they came with. The Runnable gets what it returns,
             unchecked: a LangGraph ``Command`` too. Without it the input's type says how
-            (`asgi_stream.conversations.Conversation`).
+            (`asgi_stream._langchain.conversation.Conversation`).
         system_messages: Whether what a client says as the system (or the developer) reaches the
             Runnable. By default not in the conversations of ``vercel``, ``agui`` and ``text``,
             whose clients are browsers; elsewhere it does.

@@ -11,6 +11,11 @@ from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Any, cast
 
+from ._langchain.inline_parser import with_inline_parser
+from ._langchain.run import Run
+from ._langchain.runnables import merge_configs
+from ._langchain.sink import opens
+from ._langchain.tasks import RunTasks
 from .errors import ReaderTooSlow, RunTimeout
 from .events import Custom, Event, RunError, RunFinished, Step
 from .filters import speaks
@@ -18,15 +23,10 @@ from .formats import Format
 from .limits import Limits
 from .observed import Observed
 from .outbox import Due, Outbox
-from .parsers import with_inline_parser
 from .prepare import Prepared
 from .reports import public_text, reported
 from .routes import StreamRoute
-from .runnables import merge_configs
-from .runs import Run
 from .serialize import to_json
-from .sink import opens
-from .tasks import RunTasks
 
 JSON_PING = b" "
 """What JSON allows in front of a document (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""

@@ -27,10 +27,10 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
+from asgi_stream._langchain.run import Run
+from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream.events import NARRATED, Event, LangChainEvent, OutputChunk, RunError, Step
 from asgi_stream.requests import RunRequest
-from asgi_stream.runs import Run
-from asgi_stream.tasks import RunTasks
 
 from .models import AtOnce, Plain, Scripted, chain_of
 

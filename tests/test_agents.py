@@ -34,6 +34,8 @@ from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.pacing import Pacer
+from asgi_stream._langchain.text_handler import Listener
 from asgi_stream.events import (
     NARRATED,
     BlockFinished,
@@ -49,8 +51,6 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.formats.vercel import Format
-from asgi_stream.listener import Listener
-from asgi_stream.pacing import Pacer
 
 from .asgi import frames, post
 from .corpus import Recording, record

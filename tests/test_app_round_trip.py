@@ -22,7 +22,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import Field
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.messages import whole
+from asgi_stream._langchain.messages import whole
 
 from .asgi import Exchange, frames, post
 from .corpus import Answers, add, call, chunk, graph_of

@@ -10,7 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import AfterValidator
 
 from asgi_stream import Limits, StreamApp, StreamRoute
-from asgi_stream.runnables import BATCH_SLICE
+from asgi_stream._langchain.runnables import BATCH_SLICE
 
 from .asgi import post
 

@@ -17,10 +17,10 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.callbacks import Tracker
+from asgi_stream._langchain.pacing import Pacer
+from asgi_stream._langchain.text_handler import Listener
+from asgi_stream._langchain.tracker import Tracker
 from asgi_stream.events import TextDelta
-from asgi_stream.listener import Listener
-from asgi_stream.pacing import Pacer
 
 from .asgi import frames, post, tokens
 from .corpus import Recording

@@ -21,7 +21,7 @@ from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 
 from asgi_stream import Limits, StreamApp, StreamRoute
-from asgi_stream.tasks import RunTasks, start_run
+from asgi_stream._langchain.tasks import RunTasks, start_run
 
 from .asgi import JSON, Exchange, call, post
 from .models import Scripted
@@ -35,7 +35,7 @@ ASK = {"messages": "?"}
 
 @pytest.fixture(autouse=True)
 def _(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asgi_stream.cleanup.PROMPT_SECONDS", PROMPT_SECONDS)
+    monkeypatch.setattr("asgi_stream._langchain.cleanup.PROMPT_SECONDS", PROMPT_SECONDS)
 
 
 class Held:

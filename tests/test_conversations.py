@@ -11,9 +11,9 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
 from pydantic import BaseModel
 
-from asgi_stream.conversations import Ambiguous, Conversation
+from asgi_stream._langchain.conversation import Ambiguous, Conversation
+from asgi_stream._langchain.input_schema import InputSchema
 from asgi_stream.errors import InvalidInput
-from asgi_stream.inputs import InputSchema
 
 from .models import PROMPT, Plain, Scripted, chain_of
 

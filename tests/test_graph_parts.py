@@ -16,8 +16,8 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 
 from asgi_stream import StreamApp, StreamRoute
+from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, heard_by, public
 from asgi_stream.events import NARRATED, OutputChunk, RunFinished
-from asgi_stream.graph_parts import MANY_PARTS, graphs_in, heard_by, public
 
 from .asgi import post
 from .corpus import record

@@ -27,6 +27,9 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, interrupt
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.event_handler import Narrator
+from asgi_stream._langchain.graphs import only
+from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
     NARRATED,
     Custom,
@@ -40,9 +43,6 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.formats._gathered import Gathered
-from asgi_stream.graphs import only
-from asgi_stream.narrator import Narrator
-from asgi_stream.pacing import Pacer
 from asgi_stream.serialize import to_json
 
 from .asgi import JSON, Exchange, frames, post

@@ -44,9 +44,9 @@ from langgraph.graph import START, StateGraph, add_messages
 from pydantic import BaseModel
 
 from asgi_stream import Limits
-from asgi_stream.coercion import coerced
+from asgi_stream._langchain.coercion import coerced
+from asgi_stream._langchain.input_schema import ConfigurableSchema, InputSchema
 from asgi_stream.errors import InvalidInput
-from asgi_stream.inputs import ConfigurableSchema, InputSchema
 
 from .annotated import (
     Bare,

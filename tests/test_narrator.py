@@ -12,6 +12,8 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 
+from asgi_stream._langchain.event_handler import Narrator
+from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
     NARRATED,
     BlockFinished,
@@ -37,8 +39,6 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.narrator import Narrator
-from asgi_stream.pacing import Pacer
 
 from .corpus import RUNS, Recording, narrated, record
 from .models import Scripted

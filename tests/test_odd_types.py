@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from openapi_spec_validator import validate
 
 from asgi_stream import StreamApp, StreamRoute, TableError
-from asgi_stream.graphs import graph_of
+from asgi_stream._langchain.graphs import graph_of
 
 from . import odd_types as odd
 from .asgi import get, post

@@ -24,8 +24,8 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda
 from starlette.exceptions import HTTPException
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
+from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream.opened import Opened
-from asgi_stream.tasks import RunTasks
 
 from .asgi import JSON, Exchange, call, get, post, tokens
 from .clients import Connection, Notes, new_key, until

@@ -25,8 +25,8 @@ from langchain_core.runnables import (
 )
 from langgraph.graph import START, MessagesState, StateGraph
 
-from asgi_stream import parsers
-from asgi_stream.parsers import with_inline_parser
+from asgi_stream._langchain import inline_parser as parsers
+from asgi_stream._langchain.inline_parser import with_inline_parser
 
 from .models import PROMPT, AtOnce, InThread, Plain, Scripted
 

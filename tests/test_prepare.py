@@ -16,8 +16,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.runnables import with_tools
 from asgi_stream.errors import InvalidRequest
-from asgi_stream.runnables import with_tools
 
 from .asgi import call, frames, get, post
 from .corpus import RUNS

@@ -23,7 +23,8 @@ from langchain_core.tools import tool
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 
-from asgi_stream import StreamApp, StreamRoute, graphs
+from asgi_stream import StreamApp, StreamRoute
+from asgi_stream._langchain import graphs
 
 from .asgi import frames, post, tokens
 from .corpus import RUNS

@@ -18,10 +18,10 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from asgi_stream import StreamError, StreamRoute, formats
+from asgi_stream._langchain.input_schema import schema_of, schema_of_declared
 from asgi_stream.errors import statuses
 from asgi_stream.events import RunError
 from asgi_stream.formats import Asked
-from asgi_stream.inputs import schema_of, schema_of_declared
 from asgi_stream.openapi import document
 from asgi_stream.schemas import (
     DEFINITIONS,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from asgi_stream.sound_schema import DEEPEST, mapped, sound, within
+from asgi_stream._langchain.json_schema import DEEPEST, mapped, sound, within
 
 NAN = float("nan")
 TEXT = {"type": "string"}

@@ -27,10 +27,10 @@ from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
-from asgi_stream.coercion import coerced
+from asgi_stream._langchain.coercion import coerced
+from asgi_stream._langchain.system_messages import speaks_as_system, without_system
 from asgi_stream.errors import TableError
 from asgi_stream.formats import Call
-from asgi_stream.system_messages import speaks_as_system, without_system
 
 from .asgi import frames, post
 

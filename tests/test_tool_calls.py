@@ -12,6 +12,8 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
+from asgi_stream._langchain.messages import answer_of, calls_in
+from asgi_stream._langchain.tool_calls import Calls
 from asgi_stream.events import (
     Event,
     Step,
@@ -21,8 +23,6 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.messages import answer_of, calls_in
-from asgi_stream.tool_calls import Calls
 
 from .corpus import Recording
 

@@ -13,8 +13,8 @@ from anyio.from_thread import start_blocking_portal
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import Input, Output
 
+from .._langchain.messages import added
 from ..errors import mask_passwords
-from ..messages import added
 from .joined import Joined
 from .plain import sendable
 from .said import READABLE, Read, Said

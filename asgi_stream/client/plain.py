@@ -8,7 +8,7 @@ from langchain_core.documents import Document
 from langchain_core.prompt_values import PromptValue
 from pydantic import ValidationError
 
-from ..messages import MESSAGES
+from .._langchain.messages import MESSAGES
 
 
 def revived(value: Any) -> Any:

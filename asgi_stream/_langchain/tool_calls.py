@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 from langchain_core.messages import ToolMessage
 
-from .bounded_json import loads
-from .events import (
+from ..bounded_json import loads
+from ..events import (
     Event,
     Step,
     ToolCallDelta,
@@ -25,8 +25,8 @@ from .events import (
     ToolFailed,
     ToolFinished,
 )
+from ..serialize import to_json
 from .messages import NOT_STREAMED, ToolMessageError, answer_of, content_of, is_no_failure
-from .serialize import to_json
 from .sink import Sink
 
 NOTHING = object()

@@ -22,7 +22,7 @@ import langchain_core
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables.config import var_child_runnable_config
 
-from .events import Event, Step
+from ..events import Event, Step
 from .pacing import Pacer
 from .sink import Sink
 from .tasks import context_of, in_context_of, made_in, start_run

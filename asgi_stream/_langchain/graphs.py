@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence, Set
 from inspect import signature
 from typing import Any
 
-from .events import BREAKPOINT, Interrupt, OutputChunk, Step
+from ..events import BREAKPOINT, Interrupt, OutputChunk, Step
 
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
 """Keys of ``configurable`` that say where in a thread a run is, and not what it runs with."""

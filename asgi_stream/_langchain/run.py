@@ -11,10 +11,8 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
-from .callbacks import Tracker
-from .cleanup import clean_up
-from .errors import RunIncomplete
-from .events import (
+from ..errors import RunIncomplete
+from ..events import (
     BlockStarted,
     LangChainEvent,
     OutputChunk,
@@ -23,16 +21,18 @@ from .events import (
     Step,
     TextDelta,
 )
+from ..logs import logger
+from ..requests import RunRequest
+from .cleanup import clean_up
+from .event_handler import Narrator
 from .graph_parts import heard_by, public
 from .graphs import Shape, graph_of, without
-from .listener import Listener
-from .logs import logger
 from .messages import added, whole
-from .narrator import Narrator
 from .pacing import Pacer
-from .requests import RunRequest
 from .sink import Sink
 from .tasks import RunTasks
+from .text_handler import Listener
+from .tracker import Tracker
 
 
 class Run:

@@ -23,11 +23,11 @@ from pydantic import BaseModel, RootModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict, is_typeddict
 
+from ..errors import InvalidInput
+from ..formats._content import refused
+from ..limits import Limits
 from .coercion import coerced
-from .errors import InvalidInput
-from .formats._content import refused
-from .limits import Limits
-from .sound_schema import sound
+from .json_schema import sound
 from .type_hints import fields_of, is_list_of_messages
 
 MOST_TOLD = 5

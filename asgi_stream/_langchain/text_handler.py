@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from .callbacks import Tracker
-from .events import Event, Step, TextDelta, TextDiscarded, ToolFinished
+from ..events import Event, Step, TextDelta, TextDiscarded, ToolFinished
+from ..serialize import to_json
 from .messages import (
     NOT_STREAMED,
     ToolMessageError,
@@ -23,8 +23,8 @@ from .messages import (
     text_of_content,
 )
 from .pacing import Pacer
-from .serialize import to_json
 from .sink import Sink
+from .tracker import Tracker
 
 Item = TypeVar("Item")
 

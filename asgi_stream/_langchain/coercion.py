@@ -26,8 +26,8 @@ from langchain_core.outputs import (
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from pydantic import BaseModel, ValidationError
 
-from .formats._content import check_count, check_files, refused
-from .limits import Limits
+from ..formats._content import check_count, check_files, refused
+from ..limits import Limits
 from .messages import whole
 from .sent_messages import as_python_has_it, message_of
 from .type_hints import (

@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
 
-from .events import (
+from ..events import (
     BlockFinished,
     BlockKind,
     BlockStarted,
@@ -31,8 +31,8 @@ from .events import (
     Step,
     TextDelta,
 )
-from .listener import MODELS, Listener, Speaker
 from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
+from .text_handler import MODELS, Listener, Speaker
 from .tool_calls import Calls
 
 WEB = re.compile(r"https?://", re.IGNORECASE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 _run: ContextVar[object] = ContextVar("asgi_stream_run")
 
 SCAN_SHARE = 0.05

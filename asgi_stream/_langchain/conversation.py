@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, convert_to_messages
 from typing_extensions import is_typeddict
 
-from .errors import InvalidInput
+from ..errors import InvalidInput
 from .type_hints import arms, fields_of, is_list_of_messages
 
 Message = Mapping[str, Any]

@@ -29,7 +29,7 @@ from langchain_core.messages import (
 )
 from pydantic import BaseModel
 
-from .events import ModelFinished, Step
+from ..events import ModelFinished, Step
 
 REASONS = {
     "stop": "stop",

@@ -16,7 +16,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfigurableFields
 
-from .errors import InvalidRequest
+from ..errors import InvalidRequest
 
 __all__ = [
     "is_runnable",

@@ -7,8 +7,8 @@ from asyncio import Task
 from collections.abc import Iterable
 from typing import Any
 
-from .callbacks import Tracker
 from .tasks import RunTasks
+from .tracker import Tracker
 
 PROMPT_SECONDS = 0.2
 """How long a cancelled task has to cancel those that it waits for, before they count as orphans."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Protocol
 
-from .events import (
+from ..events import (
     Event,
     LangChainEvent,
     ModelFinished,

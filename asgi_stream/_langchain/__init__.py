@@ -1,0 +1,1 @@
+"""The only place that runs LangChain: a Runnable in, events out."""
