@@ -16,6 +16,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._langchain.tasks import RunTasks
+from ._routing.hosts import ForeignHost
+from ._routing.table import TITLE, Table
 from .answers import NOT_STORED, json_response, refuse
 from .errors import (
     MethodNotAllowed,
@@ -26,7 +28,6 @@ from .errors import (
     TooManyRuns,
 )
 from .formats import Document
-from .hosts import ForeignHost
 from .leaving import unless_left
 from .limits import Limits
 from .loops import OnLoop
@@ -44,7 +45,6 @@ from .routes import StreamRoute
 from .server_sockets import address_of
 from .shutdown import SignalHook
 from .stream import Stream
-from .table import TITLE, Table
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry

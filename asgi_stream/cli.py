@@ -20,11 +20,11 @@ import uvicorn
 from uvicorn.logging import DefaultFormatter
 from uvicorn.supervisors import Multiprocess
 
+from ._routing.hosts import LOOPBACK
 from .app import StreamApp
 from .client.shown import format_of
 from .client.wire import Asking, Reading
 from .errors import TableError
-from .hosts import LOOPBACK
 from .route_file import RouteFile, find_file, read_table
 from .stores.memory import MemoryStore
 from .terminal import Printing

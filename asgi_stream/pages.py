@@ -12,6 +12,8 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.types import Scope
 
+from ._routing.hosts import AllowedHosts
+from ._routing.table import Table, own_path, split_path
 from .answers import NOT_STORED, json_response
 from .errors import (
     MOST_LISTED,
@@ -23,12 +25,10 @@ from .errors import (
     listed,
     one_line,
 )
-from .hosts import AllowedHosts
 from .openapi import document
 from .playground import ROOT, described
 from .routes import StreamRoute
 from .stores import EventStore
-from .table import Table, own_path, split_path
 
 FILES = Path(__file__).parent / "playground"
 KINDS = {

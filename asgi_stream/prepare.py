@@ -14,6 +14,7 @@ from ._langchain.input_schema import schema_of
 from ._langchain.runnables import many, with_response_format
 from ._langchain.system_messages import speaks_as_system, without_system
 from ._langchain.tasks import RunTasks
+from ._routing.hooks import call_hook
 from .accept import accept_of, wants_json
 from .client_tools import equipped
 from .errors import InvalidInput, RunTimeout
@@ -21,7 +22,6 @@ from .events import LangChainEvent
 from .filters import EventFilter
 from .formats import Asked, Call, Document, Format
 from .formats._content import check_count, check_files, check_inline, refused
-from .hooks import call_hook
 from .importer import kind_of
 from .logs import logger
 from .requests import (

@@ -9,18 +9,19 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from . import checks, formats
+from . import formats
 from ._langchain.conversation import Conversation
 from ._langchain.graphs import merged_context
 from ._langchain.input_schema import ConfigurableSchema, InputSchema
 from ._langchain.runnables import is_runnable, merge_configs
 from ._langchain.tasks import RunTasks
+from ._routing import validation as checks
+from ._routing.hooks import call_hook
+from ._routing.opened import Opened, as_manager
 from .errors import StreamError, TableError
 from .filters import EventFilter
-from .hooks import call_hook
 from .importer import kind_of
 from .limits import Limits
-from .opened import Opened, as_manager
 from .requests import StreamRequest
 from .resume import Resume
 
@@ -114,7 +115,7 @@ class StreamRoute:
 
     The functions among these (`runnable`, `conversation`, `configure`, `authorize`) may be async.
     Those that are not run in a worker thread, so that none of them blocks the event loop
-    (`asgi_stream.hooks.call_hook`). The ``Request`` that they get is a
+    (`asgi_stream._routing.hooks.call_hook`). The ``Request`` that they get is a
     `asgi_stream.requests.StreamRequest`: each may read its body, which is read once, within
     ``limits.body`` and ``limits.receive``; `runnable` and `configure` find it read, in its `data`
     and `call`.

@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from starlette.exceptions import HTTPException
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
-from asgi_stream.hooks import call_hook
+from asgi_stream._routing.hooks import call_hook
 from asgi_stream.requests import StreamRequest
 
 from .asgi import JSON, Exchange, get, post, tokens

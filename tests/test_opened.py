@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
 from asgi_stream._langchain.tasks import RunTasks
-from asgi_stream.opened import Opened
+from asgi_stream._routing.opened import Opened
 
 from .asgi import JSON, Exchange, call, get, post, tokens
 from .clients import Connection, Notes, new_key, until

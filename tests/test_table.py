@@ -6,9 +6,9 @@ import pytest
 from starlette.types import Scope
 
 from asgi_stream import Resume, StreamApp, StreamRoute
+from asgi_stream._routing.table import Table
 from asgi_stream.errors import MethodNotAllowed, NotFound
 from asgi_stream.stores.redis import RedisStore
-from asgi_stream.table import Table
 
 from .models import chain_of
 

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from .errors import StreamError, TableError
+from ..errors import StreamError, TableError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 

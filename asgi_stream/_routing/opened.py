@@ -18,8 +18,8 @@ from typing import Any
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
-from ._langchain.tasks import RunTasks
-from .logs import logger
+from .._langchain.tasks import RunTasks
+from ..logs import logger
 
 
 def as_manager(made: object) -> AbstractAsyncContextManager[Any] | None:

@@ -9,9 +9,9 @@ from typing import Any
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from .errors import MethodNotAllowed, NotFound, TableError
-from .routes import StreamRoute
-from .stores import EventStore
+from ..errors import MethodNotAllowed, NotFound, TableError
+from ..routes import StreamRoute
+from ..stores import EventStore
 
 Found = tuple[StreamRoute, str]
 

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import compile_path
 
-from . import formats
-from ._langchain.conversation import Ambiguous, Conversation
-from ._langchain.graphs import graph_of, takes_context
-from ._langchain.input_schema import ConfigurableSchema, InputSchema
-from ._langchain.runnables import is_runnable
-from .errors import StreamError
-from .events import OutputChunk, TextDelta
-from .filters import EventFilter
-from .importer import ImportFailed, import_from_string, kind_of
-from .limits import Limits
-from .resume import Resume
+from .. import formats
+from .._langchain.conversation import Ambiguous, Conversation
+from .._langchain.graphs import graph_of, takes_context
+from .._langchain.input_schema import ConfigurableSchema, InputSchema
+from .._langchain.runnables import is_runnable
+from ..errors import StreamError
+from ..events import OutputChunk, TextDelta
+from ..filters import EventFilter
+from ..importer import ImportFailed, import_from_string, kind_of
+from ..limits import Limits
+from ..resume import Resume
 
 if TYPE_CHECKING:
-    from .routes import StreamRoute
+    from ..routes import StreamRoute
 
 METHODS = ("GET", "POST")
 WORDS = ("methods", "answer", "configurable")

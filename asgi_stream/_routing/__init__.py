@@ -1,0 +1,1 @@
+"""Which route serves a request, and what each route is made of."""
