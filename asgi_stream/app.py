@@ -16,6 +16,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._langchain.tasks import RunTasks
+from ._request.disconnect import unless_left
+from ._request.prepare import Prepared, prepare
+from ._request.unread_body import RequestBody
 from ._routing.hosts import ForeignHost
 from ._routing.table import TITLE, Table
 from .answers import NOT_STORED, json_response, refuse
@@ -28,16 +31,13 @@ from .errors import (
     TooManyRuns,
 )
 from .formats import Document
-from .leaving import unless_left
 from .limits import Limits
 from .loops import OnLoop
 from .outbox import Outbox
 from .pages import Pages
 from .playground import traces
-from .prepare import Prepared, prepare
 from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
-from .request_body import RequestBody
 from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
 from .respond import respond
 from .route_file import read_table

@@ -11,12 +11,12 @@ from math import inf
 from time import monotonic
 
 from ._langchain.tasks import RunTasks
+from ._request.prepare import Prepared
 from .errors import RunCancelled, StoreUnavailable, WorkerLost
 from .events import RunError, RunFinished
 from .formats import Format
 from .logs import logger
 from .outbox import Outbox, nothing
-from .prepare import Prepared
 from .resume import Resume
 from .routes import StreamRoute
 from .stores import RunRecord, State, Taken

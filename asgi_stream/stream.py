@@ -16,6 +16,7 @@ from ._langchain.run import Run
 from ._langchain.runnables import merge_configs
 from ._langchain.sink import opens
 from ._langchain.tasks import RunTasks
+from ._request.prepare import Prepared
 from .errors import ReaderTooSlow, RunTimeout
 from .events import Custom, Event, RunError, RunFinished, Step
 from .filters import speaks
@@ -23,7 +24,6 @@ from .formats import Format
 from .limits import Limits
 from .observed import Observed
 from .outbox import Due, Outbox
-from .prepare import Prepared
 from .reports import public_text, reported
 from .routes import StreamRoute
 from .serialize import to_json

@@ -13,8 +13,8 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from starlette.requests import Request
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.leaving import WATCH_AFTER_SECONDS, unless_left
-from asgi_stream.request_body import AHEAD_BYTES, RequestBody
+from asgi_stream._request.disconnect import WATCH_AFTER_SECONDS, unless_left
+from asgi_stream._request.unread_body import AHEAD_BYTES, RequestBody
 
 from .asgi import JSON, Exchange, frames
 from .clients import Connection, Notes, new_key, until

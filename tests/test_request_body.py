@@ -13,8 +13,8 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded
 from starlette.types import Message
 
-from asgi_stream import request_body
-from asgi_stream.request_body import RequestBody
+from asgi_stream._request import unread_body as request_body
+from asgi_stream._request.unread_body import RequestBody
 
 from .clients import Connection
 from .servers import Server, serving

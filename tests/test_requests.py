@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from asgi_stream import Limits
-from asgi_stream.accept import accept_of, names_event_stream, wants_json
+from asgi_stream._request.accept import accept_of, names_event_stream, wants_json
 from asgi_stream.errors import (
     BodyTimeout,
     BodyTooLarge,

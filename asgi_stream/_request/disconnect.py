@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from starlette.requests import ClientDisconnect
 
-from .request_body import RequestBody
+from .unread_body import RequestBody
 
 T = TypeVar("T")
 

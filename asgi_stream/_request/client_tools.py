@@ -16,13 +16,13 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableSequence
 from pydantic import TypeAdapter, ValidationError
 
-from ._langchain.conversation import Ambiguous
-from ._langchain.runnables import rewrapped, with_tools
-from ._langchain.type_hints import fields_of
-from .errors import InvalidRequest, listed
-from .formats import Call
-from .logs import logger
-from .routes import StreamRoute
+from .._langchain.conversation import Ambiguous
+from .._langchain.runnables import rewrapped, with_tools
+from .._langchain.type_hints import fields_of
+from ..errors import InvalidRequest, listed
+from ..formats import Call
+from ..logs import logger
+from ..routes import StreamRoute
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
