@@ -15,13 +15,16 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ._delivery.answers import NOT_STORED, json_response, refuse
+from ._delivery.buffer import Outbox
+from ._delivery.live import Stream
+from ._delivery.response import respond
 from ._langchain.tasks import RunTasks
 from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
 from ._request.unread_body import RequestBody
 from ._routing.hosts import ForeignHost
 from ._routing.table import TITLE, Table
-from .answers import NOT_STORED, json_response, refuse
 from .errors import (
     MethodNotAllowed,
     NotFound,
@@ -33,18 +36,15 @@ from .errors import (
 from .formats import Document
 from .limits import Limits
 from .loops import OnLoop
-from .outbox import Outbox
 from .pages import Pages
 from .playground import traces
 from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
 from .replay import Replay
 from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
-from .respond import respond
 from .route_file import read_table
 from .routes import StreamRoute
 from .server_sockets import address_of
 from .shutdown import SignalHook
-from .stream import Stream
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry

@@ -6,10 +6,10 @@ import asyncio
 from asyncio import Task
 from collections.abc import Callable
 
+from ._delivery.buffer import Outbox
 from ._langchain.tasks import RunTasks
 from .detached import Detached
 from .gate import Gate
-from .outbox import Outbox
 from .server_sockets import Address, ServerSockets
 
 LOOK_SECONDS = 0.25

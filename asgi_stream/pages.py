@@ -12,9 +12,9 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.types import Scope
 
+from ._delivery.answers import NOT_STORED, json_response
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
-from .answers import NOT_STORED, json_response
 from .errors import (
     MOST_LISTED,
     PATH_CHARACTERS,

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 
+from ._delivery.buffer import Outbox
+from ._delivery.reports import log_error, public, reported
 from .detached import Detached, id_line, numbered
 from .errors import (
     FramesGone,
@@ -17,8 +19,6 @@ from .errors import (
     WorkerLost,
 )
 from .events import RunError, RunFinished, Step
-from .outbox import Outbox
-from .reports import log_error, public, reported
 from .routes import StreamRoute
 from .stores import EventStore, RunRecord, Taken
 

@@ -15,9 +15,9 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 from starlette.types import Message
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._delivery.live import Stream
 from asgi_stream.events import RunFinished, Step
 from asgi_stream.formats.tokens import Format as Tokens
-from asgi_stream.stream import Stream
 
 from .asgi import JSON, Exchange, call, frames, post, tokens
 from .clients import until

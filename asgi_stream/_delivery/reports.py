@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
-from .errors import (
+from ..errors import (
     ReaderTooSlow,
     RunFailed,
     RunTimeout,
@@ -15,9 +15,9 @@ from .errors import (
     one_line,
     public_error,
 )
-from .events import RunError
-from .logs import logger
-from .routes import StreamRoute
+from ..events import RunError
+from ..logs import logger
+from ..routes import StreamRoute
 
 LEVELS = {
     ShuttingDown.code: logging.INFO,

@@ -11,22 +11,22 @@ from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Any, cast
 
-from ._langchain.inline_parser import with_inline_parser
-from ._langchain.run import Run
-from ._langchain.runnables import merge_configs
-from ._langchain.sink import opens
-from ._langchain.tasks import RunTasks
-from ._request.prepare import Prepared
-from .errors import ReaderTooSlow, RunTimeout
-from .events import Custom, Event, RunError, RunFinished, Step
-from .filters import speaks
-from .formats import Format
-from .limits import Limits
-from .observed import Observed
-from .outbox import Due, Outbox
+from .._langchain.inline_parser import with_inline_parser
+from .._langchain.run import Run
+from .._langchain.runnables import merge_configs
+from .._langchain.sink import opens
+from .._langchain.tasks import RunTasks
+from .._request.prepare import Prepared
+from ..errors import ReaderTooSlow, RunTimeout
+from ..events import Custom, Event, RunError, RunFinished, Step
+from ..filters import speaks
+from ..formats import Format
+from ..limits import Limits
+from ..routes import StreamRoute
+from ..serialize import to_json
+from .buffer import Due, Outbox
+from .observability import Observed
 from .reports import public_text, reported
-from .routes import StreamRoute
-from .serialize import to_json
 
 JSON_PING = b" "
 """What JSON allows in front of a document (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""

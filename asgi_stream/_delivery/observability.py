@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ._langchain.sink import opens
-from ._langchain.usage import Usage
-from .events import Event, RunError, RunFinished
-from .logs import logger
-from .routes import StreamRoute
+from .._langchain.sink import opens
+from .._langchain.usage import Usage
+from ..events import Event, RunError, RunFinished
+from ..logs import logger
+from ..routes import StreamRoute
 
 if TYPE_CHECKING:
-    from .telemetry import Telemetry
+    from ..telemetry import Telemetry
 
 CANCELLED = {
     "cancelled": "stopped",

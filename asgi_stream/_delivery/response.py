@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from sse_starlette import EventSourceResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from ..logs import logger
+from ..routes import StreamRoute
 from .answers import FORMAT, NOT_STORED, RUN_ID, error_response
-from .logs import logger
-from .outbox import Outbox, ReaderStalled
-from .routes import StreamRoute
+from .buffer import Outbox, ReaderStalled
 
 
 async def respond(

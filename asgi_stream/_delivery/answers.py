@@ -8,12 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .errors import StreamError
-from .events import RunError
-from .formats import Format
+from ..errors import StreamError
+from ..events import RunError
+from ..formats import Format
+from ..routes import StreamRoute
+from ..serialize import to_json
 from .reports import reported
-from .routes import StreamRoute
-from .serialize import to_json
 
 RUN_ID = "X-Run-ID"
 FORMAT = "X-Stream-Format"

@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from starlette.types import Send
 
-from .errors import ShuttingDown
-from .events import RunError, RunFinished
-from .formats import Format
-from .limits import Limits
+from ..errors import ShuttingDown
+from ..events import RunError, RunFinished
+from ..formats import Format
+from ..limits import Limits
 
 Put = Callable[[list[bytes]], Awaitable[None]]
 Due = list[tuple[float, Callable[[], None]]]

@@ -1,0 +1,1 @@
+"""From events to a reader: frames, and the response that they leave by."""
