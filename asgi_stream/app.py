@@ -23,6 +23,8 @@ from ._langchain.tasks import RunTasks
 from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
 from ._request.unread_body import RequestBody
+from ._resume.reader import Replay
+from ._resume.service import Runs, answer_about, come_back, path_of, place_of, seen_path
 from ._routing.hosts import ForeignHost
 from ._routing.table import TITLE, Table
 from .errors import (
@@ -38,8 +40,6 @@ from .limits import Limits
 from .loops import OnLoop
 from .pages import Pages
 from .playground import traces
-from .rejoin import Runs, answer_about, come_back, path_of, place_of, seen_path
-from .replay import Replay
 from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
 from .route_file import read_table
 from .routes import StreamRoute

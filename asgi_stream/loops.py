@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ._delivery.buffer import Outbox
 from ._langchain.tasks import RunTasks
-from .detached import Detached
+from ._resume.recorder import Detached
 from .gate import Gate
 from .server_sockets import Address, ServerSockets
 

@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.routing import Mount
 
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, TableError
+from asgi_stream._resume.service import place_of, read_position
 from asgi_stream.events import Event, TextDelta
 from asgi_stream.formats import RUNS, Format
-from asgi_stream.rejoin import place_of, read_position
 from asgi_stream.stores import EventStore, Page, RunRecord, Taken
 from asgi_stream.stores.memory import MemoryStore
 from asgi_stream.stores.redis import RedisStore

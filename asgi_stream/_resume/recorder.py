@@ -10,18 +10,18 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
-from ._delivery.buffer import Outbox, nothing
-from ._delivery.live import Stream
-from ._langchain.tasks import RunTasks
-from ._request.prepare import Prepared
-from .errors import RunCancelled, StoreUnavailable, WorkerLost
-from .events import RunError, RunFinished
-from .formats import Format
-from .logs import logger
-from .resume import Resume
-from .routes import StreamRoute
-from .stores import RunRecord, State, Taken
-from .stores.memory import MemoryStore
+from .._delivery.buffer import Outbox, nothing
+from .._delivery.live import Stream
+from .._langchain.tasks import RunTasks
+from .._request.prepare import Prepared
+from ..errors import RunCancelled, StoreUnavailable, WorkerLost
+from ..events import RunError, RunFinished
+from ..formats import Format
+from ..logs import logger
+from ..resume import Resume
+from ..routes import StreamRoute
+from ..stores import RunRecord, State, Taken
+from ..stores.memory import MemoryStore
 
 PAUSE_BYTES = 16_384
 """The run waits when so much is said while the store is at work: it has to get its turn."""

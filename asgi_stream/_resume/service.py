@@ -12,19 +12,19 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ._delivery.answers import json_response, nothing_left
-from ._delivery.buffer import nothing
-from ._request.accept import accept_of, names_event_stream, wants_json
-from ._request.prepare import Prepared
-from .detached import Detached
-from .errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
-from .loops import OnLoop
-from .replay import BEYOND, Replay
-from .requests import last_event_id
-from .resume import Resume
-from .routes import StreamRoute
-from .serialize import to_json
-from .stores import Quota, RunRecord, Taken
+from .._delivery.answers import json_response, nothing_left
+from .._delivery.buffer import nothing
+from .._request.accept import accept_of, names_event_stream, wants_json
+from .._request.prepare import Prepared
+from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
+from ..loops import OnLoop
+from ..requests import last_event_id
+from ..resume import Resume
+from ..routes import StreamRoute
+from ..serialize import to_json
+from ..stores import Quota, RunRecord, Taken
+from .reader import BEYOND, Replay
+from .recorder import Detached
 
 Hold = Callable[[], None]
 

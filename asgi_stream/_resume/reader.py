@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 
-from ._delivery.buffer import Outbox
-from ._delivery.reports import log_error, public, reported
-from .detached import Detached, id_line, numbered
-from .errors import (
+from .._delivery.buffer import Outbox
+from .._delivery.reports import log_error, public, reported
+from ..errors import (
     FramesGone,
     InvalidInput,
     RunNotFound,
@@ -18,9 +17,10 @@ from .errors import (
     StoreUnavailable,
     WorkerLost,
 )
-from .events import RunError, RunFinished, Step
-from .routes import StreamRoute
-from .stores import EventStore, RunRecord, Taken
+from ..events import RunError, RunFinished, Step
+from ..routes import StreamRoute
+from ..stores import EventStore, RunRecord, Taken
+from .recorder import Detached, id_line, numbered
 
 BEYOND = "The Last-Event-ID is one that this run has not come to."
 

@@ -1,0 +1,1 @@
+"""Runs that outlive their readers: recorded in a store, and read from there."""
