@@ -20,6 +20,9 @@ from ._delivery.buffer import Outbox
 from ._delivery.live import Stream
 from ._delivery.response import respond
 from ._langchain.tasks import RunTasks
+from ._lifecycle.active import OnLoop
+from ._lifecycle.server_sockets import address_of
+from ._lifecycle.signals import SignalHook
 from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
 from ._request.unread_body import RequestBody
@@ -37,14 +40,11 @@ from .errors import (
 )
 from .formats import Document
 from .limits import Limits
-from .loops import OnLoop
 from .pages import Pages
 from .playground import traces
 from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
 from .route_file import read_table
 from .routes import StreamRoute
-from .server_sockets import address_of
-from .shutdown import SignalHook
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.gate import Gate
+from asgi_stream._lifecycle.gate import Gate
 
 from .asgi import post, tokens
 

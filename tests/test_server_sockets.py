@@ -19,9 +19,10 @@ from hypercorn.config import Config
 from langchain_core.runnables import RunnableGenerator
 from starlette.types import ASGIApp
 
-from asgi_stream import Limits, StreamApp, StreamRoute, server_sockets
-from asgi_stream.loops import OnLoop
-from asgi_stream.server_sockets import ServerSockets
+from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._lifecycle import server_sockets
+from asgi_stream._lifecycle.active import OnLoop
+from asgi_stream._lifecycle.server_sockets import ServerSockets
 
 from .clients import Connection, until
 from .servers import free_port

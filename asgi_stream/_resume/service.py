@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from .._delivery.answers import json_response, nothing_left
 from .._delivery.buffer import nothing
+from .._lifecycle.active import OnLoop
 from .._request.accept import accept_of, names_event_stream, wants_json
 from .._request.prepare import Prepared
 from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
-from ..loops import OnLoop
 from ..requests import last_event_id
 from ..resume import Resume
 from ..routes import StreamRoute

@@ -6,9 +6,9 @@ import asyncio
 from asyncio import Task
 from collections.abc import Callable
 
-from ._delivery.buffer import Outbox
-from ._langchain.tasks import RunTasks
-from ._resume.recorder import Detached
+from .._delivery.buffer import Outbox
+from .._langchain.tasks import RunTasks
+from .._resume.recorder import Detached
 from .gate import Gate
 from .server_sockets import Address, ServerSockets
 

@@ -1,0 +1,1 @@
+"""What an app holds on an event loop, and how it ends."""
