@@ -15,6 +15,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ._config.loader import read_table
 from ._delivery.answers import NOT_STORED, json_response, refuse
 from ._delivery.buffer import Outbox
 from ._delivery.live import Stream
@@ -43,7 +44,6 @@ from .limits import Limits
 from .pages import Pages
 from .playground import traces
 from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
-from .route_file import read_table
 from .routes import StreamRoute
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ import uvicorn
 from uvicorn.logging import DefaultFormatter
 from uvicorn.supervisors import Multiprocess
 
+from ._config.loader import RouteFile, find_file, read_table
 from ._routing.hosts import LOOPBACK
 from .app import StreamApp
 from .client.shown import format_of
 from .client.wire import Asking, Reading
 from .errors import TableError
-from .route_file import RouteFile, find_file, read_table
 from .stores.memory import MemoryStore
 from .terminal import Printing
 

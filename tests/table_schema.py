@@ -10,7 +10,7 @@ from docstring_parser import parse
 
 import asgi_stream
 from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamRoute
-from asgi_stream.file_shape import File
+from asgi_stream._config.schema import File
 
 SHIPPED = Path(asgi_stream.__file__).parent / "asgi_stream.schema.json"
 FROM_ENVIRONMENT = {

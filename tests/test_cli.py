@@ -728,6 +728,6 @@ def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str
 
 def test_an_error_of_its_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "asgi_stream.cli")
-    monkeypatch.setitem(sys.modules, "asgi_stream.route_file", None)
+    monkeypatch.setitem(sys.modules, "asgi_stream._config.loader", None)
     with pytest.raises(ImportError, match="route_file"):
         __main__.main()

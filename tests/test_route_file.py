@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamError, TableError
-from asgi_stream.file_shape import TYPES, App
-from asgi_stream.route_file import find_file, load_routes, read_table
+from asgi_stream._config.loader import find_file, load_routes, read_table
+from asgi_stream._config.schema import TYPES, App
 from asgi_stream.routes import OPTIONS
 from asgi_stream.stores.memory import MemoryStore
 

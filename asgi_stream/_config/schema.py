@@ -20,12 +20,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from .errors import StreamError
-from .filters import EventFilter
-from .importer import ImportFailed, import_from_string
-from .limits import Limits
-from .resume import Resume
-from .stores import open_store
+from ..errors import StreamError
+from ..filters import EventFilter
+from ..importer import ImportFailed, import_from_string
+from ..limits import Limits
+from ..resume import Resume
+from ..stores import open_store
 
 
 class Secret(str):

@@ -18,10 +18,10 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ._routing.table import Table
-from .errors import TableError
-from .file_shape import File, Options, Route, Secret, given_in
-from .routes import StreamRoute
+from .._routing.table import Table
+from ..errors import TableError
+from ..routes import StreamRoute
+from .schema import File, Options, Route, Secret, given_in
 
 __all__ = ["RouteFile", "load_routes", "read_table"]
 

@@ -1,0 +1,1 @@
+"""A route table in TOML."""
