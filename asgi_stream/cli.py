@@ -128,7 +128,7 @@ def routes(table: Path | None, as_json: bool) -> None:
     """List what TABLE serves."""
     found = _read(_found(table))
     if as_json:
-        from .openapi import document
+        from .openapi.document import document
 
         click.echo(json.dumps(document(found.routes), indent=2))
     else:

@@ -25,7 +25,7 @@ from .errors import (
     listed,
     one_line,
 )
-from .openapi import document
+from .openapi.document import document
 from .playground import ROOT, described
 from .routes import StreamRoute
 from .stores import EventStore

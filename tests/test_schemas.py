@@ -23,7 +23,7 @@ from asgi_stream.errors import statuses
 from asgi_stream.events import RunError
 from asgi_stream.formats import Asked
 from asgi_stream.openapi import document
-from asgi_stream.schemas import (
+from asgi_stream.openapi.schemas import (
     DEFINITIONS,
     configurable_of,
     input_of,

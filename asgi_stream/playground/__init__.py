@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..events import LangChainEvent
+from ..openapi.schemas import configurable_of, input_of
 from ..routes import StreamRoute
-from ..schemas import configurable_of, input_of
 
 ROOT = "/playground"
 SAME = (

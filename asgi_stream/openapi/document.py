@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ._langchain.json_schema import mapped
-from .errors import statuses
-from .events import LangChainEvent, RunError
-from .filters import WORDS
-from .routes import StreamRoute
+from .._langchain.json_schema import mapped
+from ..errors import statuses
+from ..events import LangChainEvent, RunError
+from ..filters import WORDS
+from ..routes import StreamRoute
 from .schemas import (
     DEFINITIONS,
     Schema,

@@ -23,13 +23,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._langchain.input_schema import schema_of, schema_of_declared
-from ._langchain.json_schema import mapped, within
-from ._langchain.runnables import is_runnable
-from .formats import Format
+from .._langchain.input_schema import schema_of, schema_of_declared
+from .._langchain.json_schema import mapped, within
+from .._langchain.runnables import is_runnable
+from ..formats import Format
 
 if TYPE_CHECKING:
-    from .routes import StreamRoute
+    from ..routes import StreamRoute
 
 Schema = Any
 
