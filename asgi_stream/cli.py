@@ -23,8 +23,8 @@ from uvicorn.supervisors import Multiprocess
 from ._config.loader import RouteFile, find_file, read_table
 from ._routing.hosts import LOOPBACK
 from .app import StreamApp
+from .client._connection import Asking, Reading
 from .client.shown import format_of
-from .client.wire import Asking, Reading
 from .errors import TableError
 from .stores.memory import MemoryStore
 from .terminal import Printing

@@ -9,8 +9,8 @@ from typing import IO, Any
 
 import click
 
+from .client._connection import Frame, httpx
 from .client.shown import Shown, shown
-from .client.wire import Frame, httpx
 from .errors import StreamError, mask_passwords
 
 STYLES: dict[str, dict[str, Any]] = {

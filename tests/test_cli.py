@@ -25,8 +25,8 @@ from click.testing import CliRunner, Result
 from openapi_spec_validator import validate
 
 from asgi_stream import StreamApp, __main__, cli
+from asgi_stream.client._connection import Frame
 from asgi_stream.client.shown import Shown, format_of, shown
-from asgi_stream.client.wire import Frame
 from asgi_stream.terminal import _harmless
 
 from .asgi import get

@@ -15,10 +15,10 @@ from langchain_core.runnables.utils import Input, Output
 
 from .._langchain.messages import added
 from ..errors import mask_passwords
-from .joined import Joined
-from .plain import sendable
-from .said import READABLE, Read, Said
-from .wire import Asking, Frame, Reading, httpx
+from ._callbacks import Joined
+from ._connection import Asking, Frame, Reading, httpx
+from ._decode import READABLE, Read, Said
+from ._messages import sendable
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (

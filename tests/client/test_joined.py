@@ -13,7 +13,7 @@ from langchain_core.callbacks import (
     CallbackManager,
 )
 
-from asgi_stream.client.joined import Joined
+from asgi_stream.client._callbacks import Joined
 
 pytestmark = pytest.mark.anyio
 

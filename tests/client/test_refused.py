@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from asgi_stream import StreamError, cli
-from asgi_stream.client.refused import BODY_BYTES, answered
+from asgi_stream.client._errors import BODY_BYTES, answered
 from asgi_stream.errors import InvalidInput, TooManyRuns
 
 NGINX = """<html>

@@ -24,8 +24,8 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 
 from asgi_stream import StreamError
 from asgi_stream.client import RemoteRunnable
-from asgi_stream.client.said import pieces
-from asgi_stream.client.wire import Asking, Frame, Reading
+from asgi_stream.client._connection import Asking, Frame, Reading
+from asgi_stream.client._decode import pieces
 from asgi_stream.errors import (
     FramesGone,
     InvalidInput,

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import StreamError
-from .plain import revived
-from .refused import error_of, told_in
-from .wire import Frame, httpx
+from ._connection import Frame, httpx
+from ._errors import error_of, told_in
+from ._messages import revived
 
 NO_OUTPUT = "The output is not among the events: a filter leaves out the end of the run."
 READABLE = ("tokens", "chunks", "events", "text", "langserve")

@@ -17,7 +17,7 @@ from anyio import move_on_after
 
 from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
 from ..serialize import to_json
-from .refused import EventSource, answered, httpx, with_its_body
+from ._errors import EventSource, answered, httpx, with_its_body
 
 __all__ = ["Asking", "Frame", "Reading", "httpx"]
 

@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.outputs import LLMResult as Result
 
-from .plain import revived
+from ._messages import revived
 
 Called = Generator[Any, Any, Any]
 """What a callback manager was asked, each to be awaited if need be, and sent back."""
