@@ -8,7 +8,7 @@ import sys
 def main() -> None:
     """Run the command, or say which extra is missing."""
     try:
-        from .cli import main as command
+        from .cli.commands import main as command
     except ImportError as missing:
         if (missing.name or "").startswith("asgi_stream"):
             raise

@@ -24,10 +24,11 @@ import pytest
 from click.testing import CliRunner, Result
 from openapi_spec_validator import validate
 
-from asgi_stream import StreamApp, __main__, cli
+from asgi_stream import StreamApp, __main__
+from asgi_stream.cli import commands as cli
+from asgi_stream.cli.printer import _harmless
+from asgi_stream.cli.renderers import Shown, format_of, shown
 from asgi_stream.client._connection import Frame
-from asgi_stream.client.shown import Shown, format_of, shown
-from asgi_stream.terminal import _harmless
 
 from .asgi import get
 from .client.conftest import notes, served, server
@@ -718,7 +719,7 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["click", "httpx"])
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    theirs = ("asgi_stream.cli", "asgi_stream.client", "asgi_stream.terminal")
+    theirs = ("asgi_stream.cli.commands", "asgi_stream.client", "asgi_stream.cli.printer")
     for module in [each for each in sys.modules if each.startswith(theirs)]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)
@@ -727,7 +728,7 @@ def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str
 
 
 def test_an_error_of_its_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "asgi_stream.cli")
+    monkeypatch.delitem(sys.modules, "asgi_stream.cli.commands")
     monkeypatch.setitem(sys.modules, "asgi_stream._config.loader", None)
     with pytest.raises(ImportError, match="route_file"):
         __main__.main()

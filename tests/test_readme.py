@@ -22,7 +22,7 @@ from langchain_core.runnables import RunnablePassthrough
 from pydantic import BaseModel
 
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, errors, limits
-from asgi_stream.cli import main
+from asgi_stream.cli.commands import main
 from asgi_stream.errors import StreamError
 from asgi_stream.routes import OPTIONS
 

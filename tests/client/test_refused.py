@@ -13,7 +13,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from asgi_stream import StreamError, cli
+from asgi_stream import StreamError
+from asgi_stream.cli import commands as cli
 from asgi_stream.client._errors import BODY_BYTES, answered
 from asgi_stream.errors import InvalidInput, TooManyRuns
 

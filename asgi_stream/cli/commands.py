@@ -20,14 +20,14 @@ import uvicorn
 from uvicorn.logging import DefaultFormatter
 from uvicorn.supervisors import Multiprocess
 
-from ._config.loader import RouteFile, find_file, read_table
-from ._routing.hosts import LOOPBACK
-from .app import StreamApp
-from .client._connection import Asking, Reading
-from .client.shown import format_of
-from .errors import TableError
-from .stores.memory import MemoryStore
-from .terminal import Printing
+from .._config.loader import RouteFile, find_file, read_table
+from .._routing.hosts import LOOPBACK
+from ..app import StreamApp
+from ..client._connection import Asking, Reading
+from ..errors import TableError
+from ..stores.memory import MemoryStore
+from .printer import Printing
+from .renderers import format_of
 
 TABLE = "ASGI_STREAM_TABLE"
 """Tells the workers which table they serve."""
@@ -36,7 +36,7 @@ HOSTS = "ASGI_STREAM_HOSTS"
 """Tells them for which hosts the playground is served, unless the table says so."""
 
 HERE = Path(__file__).parent
-SCHEMA = HERE / "asgi_stream.schema.json"
+SCHEMA = HERE.parent / "asgi_stream.schema.json"
 PROJECT = HERE / "project"
 
 GRACE_SECONDS = 8.0
@@ -98,7 +98,7 @@ def serve(
         shown_host = f"[{host}]" if ":" in host else host
         click.echo(f"Serving {path} at http://{shown_host}:{port}", err=True)
         uvicorn.run(
-            "asgi_stream.cli:served",
+            "asgi_stream.cli.commands:served",
             factory=True,
             fd=listening.fileno(),
             workers=workers,
@@ -128,7 +128,7 @@ def routes(table: Path | None, as_json: bool) -> None:
     """List what TABLE serves."""
     found = _read(_found(table))
     if as_json:
-        from .openapi.document import document
+        from ..openapi.document import document
 
         click.echo(json.dumps(document(found.routes), indent=2))
     else:

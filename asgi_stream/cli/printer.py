@@ -9,9 +9,9 @@ from typing import IO, Any
 
 import click
 
-from .client._connection import Frame, httpx
-from .client.shown import Shown, shown
-from .errors import StreamError, mask_passwords
+from ..client._connection import Frame, httpx
+from ..errors import StreamError, mask_passwords
+from .renderers import Shown, shown
 
 STYLES: dict[str, dict[str, Any]] = {
     "reasoning": {"fg": "cyan"},

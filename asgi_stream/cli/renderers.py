@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from ._connection import DONE, Frame, httpx
+from ..client._connection import DONE, Frame, httpx
 
 Kind = Literal["text", "reasoning", "call", "arguments", "result", "failure", "note", "error"]
 

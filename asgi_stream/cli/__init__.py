@@ -1,0 +1,1 @@
+"""The command `asgi-stream`. Needs the extra ``serve``."""
