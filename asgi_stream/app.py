@@ -24,6 +24,7 @@ from ._langchain.tasks import RunTasks
 from ._lifecycle.active import OnLoop
 from ._lifecycle.server_sockets import address_of
 from ._lifecycle.signals import SignalHook
+from ._pages import Pages
 from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
 from ._request.unread_body import RequestBody
@@ -41,7 +42,6 @@ from .errors import (
 )
 from .formats import Document
 from .limits import Limits
-from .pages import Pages
 from .playground import traces
 from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
 from .routes import StreamRoute

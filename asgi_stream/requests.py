@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
-from .bounded_json import parse_json
+from ._json import parse_json
 from .errors import BodyTimeout, BodyTooLarge, InvalidInput, UnsupportedMediaType
 from .filters import WORDS, EventFilter, asked_filter
 from .limits import Limits

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from ._importer import kind_of
 from .errors import mask_passwords
-from .importer import kind_of
 from .stores import EventStore, open_store
 
 __all__ = ["Resume"]

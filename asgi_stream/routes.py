@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import formats
+from ._importer import kind_of
 from ._langchain.conversation import Conversation
 from ._langchain.graphs import merged_context
 from ._langchain.input_schema import ConfigurableSchema, InputSchema
@@ -20,7 +21,6 @@ from ._routing.hooks import call_hook
 from ._routing.opened import Opened, as_manager
 from .errors import StreamError, TableError
 from .filters import EventFilter
-from .importer import kind_of
 from .limits import Limits
 from .requests import StreamRequest
 from .resume import Resume

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_stream import Limits
-from asgi_stream.bounded_json import loads, parse_json
+from asgi_stream._json import loads, parse_json
 from asgi_stream.errors import InvalidInput, InvalidRequest
 
 

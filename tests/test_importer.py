@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_stream.importer import ImportFailed, import_from_string
+from asgi_stream._importer import ImportFailed, import_from_string
 
 
 def test_an_attribute_of_a_module_is_found_in_depth() -> None:

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.runnables import RunnableLambda
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream.logs import logger
+from asgi_stream._logs import logger
 
 from .asgi import post
 

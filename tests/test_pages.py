@@ -83,7 +83,7 @@ async def test_after_the_signal_an_app_is_not_ready() -> None:
 async def test_an_app_whose_store_does_not_answer_is_healthy_but_not_ready(
     monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
-    monkeypatch.setattr("asgi_stream.pages.STORE_SECONDS", 0.05)
+    monkeypatch.setattr("asgi_stream._pages.STORE_SECONDS", 0.05)
     monkeypatch.setattr(Away, "hangs", hangs)
     app = StreamApp([StreamRoute("/x", chain_of("a"), resume=Resume(store=Away()))])
     assert await state(app, "/health") == (200, "ok")

@@ -20,9 +20,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from .._importer import ImportFailed, import_from_string
 from ..errors import StreamError
 from ..filters import EventFilter
-from ..importer import ImportFailed, import_from_string
 from ..limits import Limits
 from ..resume import Resume
 from ..stores import open_store

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._langchain.sink import opens
 from .._langchain.usage import Usage
+from .._logs import logger
 from ..events import Event, RunError, RunFinished
-from ..logs import logger
 from ..routes import StreamRoute
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
+from .._logs import logger
 from ..errors import (
     ReaderTooSlow,
     RunFailed,
@@ -16,7 +17,6 @@ from ..errors import (
     public_error,
 )
 from ..events import RunError
-from ..logs import logger
 from ..routes import StreamRoute
 
 LEVELS = {

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from sse_starlette import EventSourceResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from ..logs import logger
+from .._logs import logger
 from ..routes import StreamRoute
 from .answers import FORMAT, NOT_STORED, RUN_ID, error_response
 from .buffer import Outbox, ReaderStalled

@@ -11,6 +11,7 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
+from .._logs import logger
 from ..errors import RunIncomplete
 from ..events import (
     BlockStarted,
@@ -21,7 +22,6 @@ from ..events import (
     Step,
     TextDelta,
 )
-from ..logs import logger
 from ..requests import RunRequest
 from .cleanup import clean_up
 from .event_handler import Narrator

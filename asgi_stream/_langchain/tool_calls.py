@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from langchain_core.messages import ToolMessage
 
-from ..bounded_json import loads
+from .._json import loads
 from ..events import (
     Event,
     Step,

@@ -19,9 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 from .._langchain.conversation import Ambiguous
 from .._langchain.runnables import rewrapped, with_tools
 from .._langchain.type_hints import fields_of
+from .._logs import logger
 from ..errors import InvalidRequest, listed
 from ..formats import Call
-from ..logs import logger
 from ..routes import StreamRoute
 
 if TYPE_CHECKING:

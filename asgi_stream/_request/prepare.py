@@ -8,20 +8,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from .._importer import kind_of
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import merged_context, takes_context
 from .._langchain.input_schema import schema_of
 from .._langchain.runnables import many, with_response_format
 from .._langchain.system_messages import speaks_as_system, without_system
 from .._langchain.tasks import RunTasks
+from .._logs import logger
 from .._routing.hooks import call_hook
 from ..errors import InvalidInput, RunTimeout
 from ..events import LangChainEvent
 from ..filters import EventFilter
 from ..formats import Asked, Call, Document, Format
 from ..formats._content import check_count, check_files, check_inline, refused
-from ..importer import kind_of
-from ..logs import logger
 from ..requests import Query, RunRequest, StreamRequest, read_body, read_query
 from ..routes import StreamRoute
 from .accept import accept_of, wants_json

@@ -13,11 +13,11 @@ from time import monotonic
 from .._delivery.buffer import Outbox, nothing
 from .._delivery.live import Stream
 from .._langchain.tasks import RunTasks
+from .._logs import logger
 from .._request.prepare import Prepared
 from ..errors import RunCancelled, StoreUnavailable, WorkerLost
 from ..events import RunError, RunFinished
 from ..formats import Format
-from ..logs import logger
 from ..resume import Resume
 from ..routes import StreamRoute
 from ..stores import RunRecord, State, Taken

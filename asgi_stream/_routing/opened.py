@@ -19,7 +19,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from .._langchain.tasks import RunTasks
-from ..logs import logger
+from .._logs import logger
 
 
 def as_manager(made: object) -> AbstractAsyncContextManager[Any] | None:

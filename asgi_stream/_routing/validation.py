@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import compile_path
 
 from .. import formats
+from .._importer import ImportFailed, import_from_string, kind_of
 from .._langchain.conversation import Ambiguous, Conversation
 from .._langchain.graphs import graph_of, takes_context
 from .._langchain.input_schema import ConfigurableSchema, InputSchema
@@ -15,7 +16,6 @@ from .._langchain.runnables import is_runnable
 from ..errors import StreamError
 from ..events import OutputChunk, TextDelta
 from ..filters import EventFilter
-from ..importer import ImportFailed, import_from_string, kind_of
 from ..limits import Limits
 from ..resume import Resume
 

@@ -14,9 +14,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Protocol, cast
 
+from .._importer import ImportFailed, import_from_string
 from ..events import Event, RunError, RunFinished
 from ..filters import EventFilter
-from ..importer import ImportFailed, import_from_string
 from ..serialize import to_json
 from ..stores import RunRecord
 from ._sse import PING, data_frame, error_object, run_object

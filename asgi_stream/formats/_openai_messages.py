@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ..bounded_json import loads
+from .._json import loads
 from ._content import (
     Block,
     inline_block,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..bounded_json import loads
+from .._json import loads
 from ..errors import InvalidRequest
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
 from ..filters import asked_filter

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ..bounded_json import joined
+from .._json import joined
 from ..events import Event, RunError, RunFinished, TextDelta
 from . import Asked, Call, tokens, vercel
 

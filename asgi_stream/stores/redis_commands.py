@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
-from ..logs import logger
+from .._logs import logger
 from . import Producer, Quota, RunRecord
 from .redis_link import Command
 from .redis_scripts import CHANGE, COUNT, LIST, NAME, OWN, RELEASE, WRITE

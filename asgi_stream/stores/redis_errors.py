@@ -7,8 +7,8 @@ import re
 from redis import exceptions
 from redis.exceptions import RedisError
 
+from .._logs import logger
 from ..errors import StoreUnavailable
-from ..logs import logger
 
 __all__ = [
     "GONE",

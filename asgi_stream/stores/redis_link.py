@@ -20,7 +20,7 @@ except ImportError as error:  # pragma: no cover - installed wherever tests run
         'a store on Redis needs the redis package: pip install "asgi_stream[redis]"'
     ) from error
 
-from ..logs import logger
+from .._logs import logger
 from .redis_errors import (
     GONE,
     UNSENDABLE,

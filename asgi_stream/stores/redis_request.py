@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..logs import logger
+from .._logs import logger
 from .redis_errors import unavailable
 
 Command = tuple[Any, ...]

@@ -7,7 +7,7 @@ from asyncio import Task
 from collections.abc import Coroutine
 from typing import Any
 
-from ..logs import logger
+from .._logs import logger
 
 
 class Tasks:

@@ -7,8 +7,8 @@ from asyncio import Task
 from typing import Any
 from uuid import uuid4
 
+from .._logs import logger
 from ..errors import StoreUnavailable
-from ..logs import logger
 from . import Follower, Producer, Quota, RunRecord, Taken
 from .redis_backlog import Backlog
 from .redis_commands import Keys, Made, number_of, packed_record, unpacked

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from asgi_stream import StreamApp, StreamRoute, formats
+from asgi_stream._importer import ImportFailed
 from asgi_stream.events import (
     Event,
     LangChainEvent,
@@ -20,7 +21,6 @@ from asgi_stream.events import (
     Step,
     TextDelta,
 )
-from asgi_stream.importer import ImportFailed
 
 from ..asgi import post
 from ..corpus import RUNS, as_langchain_tells, narrated
