@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.types import Scope
 
-from ._delivery.answers import NOT_STORED, json_response
+from ._delivery.response import NOT_STORED, json_response
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
 from .errors import (

@@ -16,17 +16,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._config.loader import read_table
-from ._delivery.answers import NOT_STORED, json_response, refuse
 from ._delivery.buffer import Outbox
 from ._delivery.live import Stream
-from ._delivery.response import respond
+from ._delivery.response import NOT_STORED, json_response, refuse, respond
 from ._langchain.tasks import RunTasks
 from ._lifecycle.active import OnLoop
 from ._lifecycle.server_sockets import address_of
 from ._lifecycle.signals import SignalHook
 from ._pages import Pages
+from ._request.body import check_origin
 from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
+from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
 from ._resume.reader import Replay
 from ._resume.service import Runs, answer_about, come_back, path_of, place_of, seen_path
@@ -43,7 +44,7 @@ from .errors import (
 from .formats import Document
 from .limits import Limits
 from .playground import traces
-from .requests import ClientDisconnect, StreamRequest, check_origin, last_event_id
+from .requests import ClientDisconnect, StreamRequest
 from .routes import StreamRoute
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from asgi_stream._langchain.run import Run
+from asgi_stream._langchain.run_request import RunRequest
 from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream.events import NARRATED, Event, LangChainEvent, OutputChunk, RunError, Step
-from asgi_stream.requests import RunRequest
 
 from .models import AtOnce, Plain, Scripted, chain_of
 

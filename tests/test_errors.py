@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute, errors
-from asgi_stream._delivery.reports import reported
+from asgi_stream._delivery.observability import reported
 from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line, public_error
 
 from .asgi import post

@@ -7,6 +7,8 @@ import pytest
 
 from asgi_stream import Limits
 from asgi_stream._request.accept import accept_of, names_event_stream, wants_json
+from asgi_stream._request.body import read_body
+from asgi_stream._request.query import read_query
 from asgi_stream.errors import (
     BodyTimeout,
     BodyTooLarge,
@@ -14,11 +16,7 @@ from asgi_stream.errors import (
     StreamError,
     UnsupportedMediaType,
 )
-from asgi_stream.requests import (
-    StreamRequest,
-    read_body,
-    read_query,
-)
+from asgi_stream.requests import StreamRequest
 
 pytestmark = pytest.mark.anyio
 

@@ -25,8 +25,7 @@ from ..limits import Limits
 from ..routes import StreamRoute
 from ..serialize import to_json
 from .buffer import Due, Outbox
-from .observability import Observed
-from .reports import public_text, reported
+from .observability import Observed, public_text, reported
 
 JSON_PING = b" "
 """What JSON allows in front of a document (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""

@@ -22,13 +22,13 @@ from ..events import (
     Step,
     TextDelta,
 )
-from ..requests import RunRequest
 from .cleanup import clean_up
 from .event_handler import Narrator
 from .graph_parts import heard_by, public
 from .graphs import Shape, graph_of, without
 from .messages import added, whole
 from .pacing import Pacer
+from .run_request import RunRequest
 from .sink import Sink
 from .tasks import RunTasks
 from .text_handler import Listener

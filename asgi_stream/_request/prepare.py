@@ -12,6 +12,7 @@ from .._importer import kind_of
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import merged_context, takes_context
 from .._langchain.input_schema import schema_of
+from .._langchain.run_request import RunRequest
 from .._langchain.runnables import many, with_response_format
 from .._langchain.system_messages import speaks_as_system, without_system
 from .._langchain.tasks import RunTasks
@@ -22,10 +23,12 @@ from ..events import LangChainEvent
 from ..filters import EventFilter
 from ..formats import Asked, Call, Document, Format
 from ..formats._content import check_count, check_files, check_inline, refused
-from ..requests import Query, RunRequest, StreamRequest, read_body, read_query
+from ..requests import StreamRequest
 from ..routes import StreamRoute
 from .accept import accept_of, wants_json
+from .body import read_body
 from .client_tools import equipped
+from .query import Query, read_query
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry

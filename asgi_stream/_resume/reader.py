@@ -8,7 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from .._delivery.buffer import Outbox
-from .._delivery.reports import log_error, public, reported
+from .._delivery.observability import log_error, public, reported
 from ..errors import (
     FramesGone,
     InvalidInput,

@@ -12,13 +12,13 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .._delivery.answers import json_response, nothing_left
 from .._delivery.buffer import nothing
+from .._delivery.response import json_response, nothing_left
 from .._lifecycle.active import OnLoop
 from .._request.accept import accept_of, names_event_stream, wants_json
 from .._request.prepare import Prepared
+from .._request.query import last_event_id
 from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
-from ..requests import last_event_id
 from ..resume import Resume
 from ..routes import StreamRoute
 from ..serialize import to_json

@@ -57,9 +57,8 @@ class Format(FormatProtocol):
 
     Sources and files are custom events, ``source`` and ``file``. The state is sent as snapshots
     where the route asks its graph for the stream mode ``values``, without the messages. The
-    client's own tools go to a chat model, or into a graph's state (`asgi_stream._request.client_tools`);
-    a
-    run in which one is called ends with the calls that the client has to answer.
+    client's own tools go to a chat model, or into a graph's state; a run in which one is called
+    ends with the calls that the client has to answer.
     """
 
     endpoints = (("POST", ""),)

@@ -2,14 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asgi_stream.events import (
-    Event,
-    RunError,
-    RunFinished,
-    RunStarted,
-    Step,
-    TextDelta,
-)
+from asgi_stream.events import Event, RunError, RunFinished, RunStarted, Step, TextDelta
 from asgi_stream.formats import Asked
 from asgi_stream.formats.text import Format
 

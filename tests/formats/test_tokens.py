@@ -2,14 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from asgi_stream.events import (
-    Event,
-    RunError,
-    RunFinished,
-    RunStarted,
-    Step,
-    TextDelta,
-)
+from asgi_stream.events import Event, RunError, RunFinished, RunStarted, Step, TextDelta
 from asgi_stream.formats.tokens import Format
 
 RUN = Step("r", "chain", "chain")
