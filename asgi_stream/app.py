@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._config.loader import read_table
-from ._delivery.buffer import Outbox
-from ._delivery.live import Stream
+from ._delivery.buffer import FrameBuffer
+from ._delivery.live import LiveStream
 from ._delivery.response import NOT_STORED, json_response, refuse, respond
 from ._langchain.tasks import RunTasks
-from ._lifecycle.active import OnLoop
+from ._lifecycle.active import ActiveRuns
 from ._lifecycle.server_sockets import address_of
 from ._lifecycle.signals import SignalHook
 from ._pages import Pages
@@ -29,8 +29,8 @@ from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
-from ._resume.reader import Replay
-from ._resume.service import Runs, answer_about, come_back, path_of, place_of, seen_path
+from ._resume.reader import StoredRunReader
+from ._resume.service import StoredRuns, answer_about, come_back, path_of, place_of, seen_path
 from ._routing.hosts import ForeignHost
 from ._routing.table import TITLE, Table
 from .errors import (
@@ -115,7 +115,7 @@ class StreamApp:
         self._draining = False
         self._telemetry = _telemetry() if telemetry else None
         self._running: Counter[str] = Counter()
-        self._loops: WeakKeyDictionary[AbstractEventLoop, OnLoop] = WeakKeyDictionary()
+        self._loops: WeakKeyDictionary[AbstractEventLoop, ActiveRuns] = WeakKeyDictionary()
         close_all = WeakMethod(self._close_all)
         self._hook = SignalHook(lambda: (close := close_all()) and close()) if signals else None
 
@@ -186,10 +186,10 @@ class StreamApp:
             return self._pages.has(scope)
         return True
 
-    def _here(self) -> OnLoop:
+    def _here(self) -> ActiveRuns:
         loop = asyncio.get_running_loop()
         if loop not in self._loops:
-            self._loops[loop] = OnLoop()
+            self._loops[loop] = ActiveRuns()
             if self._hook is not None:
                 self._hook.install()
         return self._loops[loop]
@@ -236,7 +236,7 @@ class StreamApp:
             return None
         if isinstance(found, Response):
             return await found(scope, receive, send)
-        if isinstance(found, Replay):
+        if isinstance(found, StoredRunReader):
             found.place = place_of(found.run_id, seen_path(request), endpoint)
         here.add(found, address)
         try:
@@ -269,13 +269,13 @@ class StreamApp:
         return await answer(scope, receive, send)
 
     async def _answer(
-        self, route: StreamRoute, endpoint: str, request: StreamRequest, here: OnLoop
-    ) -> Outbox | Response:
+        self, route: StreamRoute, endpoint: str, request: StreamRequest, here: ActiveRuns
+    ) -> FrameBuffer | Response:
         """What a request is answered with; for an outbox, what it holds is held until it ends."""
         check_origin(request)
         owner = await route.owner(request)
         path = path_of(request.scope["path"], endpoint)
-        runs = Runs(route, route.kept, owner, path) if route.kept else None
+        runs = StoredRuns(route, route.kept, owner, path) if route.kept else None
         asked = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and asked is not None:
             return await answer_about(runs, asked, request)
@@ -339,9 +339,9 @@ def _telemetry() -> Telemetry:
     return Telemetry()
 
 
-def _made(route: StreamRoute, prepared: Prepared, tasks: RunTasks) -> Stream:
+def _made(route: StreamRoute, prepared: Prepared, tasks: RunTasks) -> LiveStream:
     # A client comes back with the id of the last frame that had one, and starts nothing then.
     run_id, format = str(prepared.request.run_id), prepared.format
     returns = format.runs and format.id_prefix(run_id) and not prepared.gathered
     first_line = f"id: {run_id}\n".encode() if returns else b""
-    return Stream(prepared, route, first_line=first_line, tasks=tasks)
+    return LiveStream(prepared, route, first_line=first_line, tasks=tasks)

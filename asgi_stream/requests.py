@@ -15,7 +15,7 @@ from .errors import BodyTimeout, BodyTooLarge, UnsupportedMediaType
 from .limits import Limits
 
 if TYPE_CHECKING:
-    from .formats import Call
+    from .formats import RunSpec
 
 __all__ = ["ClientDisconnect", "StreamRequest"]
 
@@ -41,7 +41,7 @@ class StreamRequest(Request):
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         super().__init__(scope, receive)
         self.data: Any = None
-        self.call: Call | None = None
+        self.call: RunSpec | None = None
         self._limits = limits
         self._parts = bytearray()
         self._failure: Exception | None = None

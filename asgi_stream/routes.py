@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     Configure = Callable[[StreamRequest], Config | Awaitable[Config]]
     Authorize = Callable[[StreamRequest], str | Awaitable[str | None] | None]
     # Awaited, if they can be.
-    Converse = Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], formats.Call], Any]
+    Converse = (
+        Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], formats.RunSpec], Any]
+    )
 
 __all__ = ["StreamRoute"]
 
@@ -83,7 +85,7 @@ class StreamRoute:
             input must fit. Without one the Runnable's own input schema is used where it helps.
         conversation: Makes the input of a conversation, for formats whose clients send one: called
             with LangChain's messages, and if it has a second parameter with the
-            `asgi_stream.formats.Call` that they came with. The Runnable gets what it returns,
+            `asgi_stream.formats.RunSpec` that they came with. The Runnable gets what it returns,
             unchecked: a LangGraph ``Command`` too. Without it the input's type says how
             (`asgi_stream._langchain.conversation.Conversation`).
         system_messages: Whether what a client says as the system (or the developer) reaches the
@@ -292,7 +294,7 @@ class StreamRoute:
         """
         return Conversation(self.input_schema(runnable).wanted, self.conversation)
 
-    def takes_system_messages(self, call: formats.Call) -> bool:
+    def takes_system_messages(self, call: formats.RunSpec) -> bool:
         """Whether what the client says as the system reaches the Runnable."""
         if self.system_messages is not None:
             return self.system_messages
@@ -310,7 +312,7 @@ class StreamRoute:
 
     def _check(self) -> None:
         """Find out what is wrong, all of it, and settle what is made of the options."""
-        found = checks.Checked(self)
+        found = checks.RouteValidation(self)
         if found.problems:
             problems = (f"route {self.path!r}: {each}" for each in found.problems)
             raise TableError(*problems) from found.cause

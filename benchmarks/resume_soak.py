@@ -70,7 +70,7 @@ class Field:
     def start(self) -> Server:
         env = {"REDIS": self.redis.url, "PROBE_LOG": "/dev/null"}
         options = ("--no-access-log", "--http=httptools", "--loop=uvloop", "--log-level=error")
-        server = serving("tests.kept:app", self.folder, env=env, options=options)
+        server = serving("tests.resume.kept:app", self.folder, env=env, options=options)
         return self.stack.enter_context(server)
 
     @property

@@ -19,8 +19,8 @@ from starlette.routing import Mount, Route
 
 from asgi_stream import Limits, StreamApp, StreamRoute
 
+from .guarantees.probes import noted
 from .models import chain_of
-from .probes import noted
 
 
 class Flood(BaseChatModel):

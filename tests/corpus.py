@@ -421,13 +421,13 @@ class Recording:
         self.events: list[Event] = []
         self.ended = asyncio.Event()
 
-    def hears(self, step: Step) -> bool:
+    def accepts(self, step: Step) -> bool:
         return True
 
     def admits(self, event: Event) -> bool:
         return True
 
-    def told_of(self, failure: BaseException) -> str:
+    def public_message(self, failure: BaseException) -> str:
         return "The tool failed."
 
     async def room(self) -> None: ...

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from .cli.test_commands import serving_table
 from .servers import HERE, Server, serving
-from .test_cli import serving_table
 from .test_readme import README, blocks
 
 EXAMPLES = HERE.parent / "examples"

@@ -1,6 +1,6 @@
 """Frames on their way to one reader, and the one loop that passes them on.
 
-What fills it is a run itself (`stream.Stream`) or what is stored of one (`replay.Replay`).
+What fills it is a run itself (`stream.Stream`) or what is stored of one (`replay.StoredRunReader`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def nothing() -> None:
     """What is done when a reader leaves, if nobody has said otherwise."""
 
 
-class Outbox:
+class FrameBuffer:
     """What waits for one reader, who takes what has piled up in one piece.
 
     All of it happens on one event loop, and nothing here waits but `opened`, `deliver`, `pass_on`,

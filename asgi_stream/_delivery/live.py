@@ -24,14 +24,14 @@ from ..formats import Format
 from ..limits import Limits
 from ..routes import StreamRoute
 from ..serialize import to_json
-from .buffer import Due, Outbox
+from .buffer import Due, FrameBuffer
 from .observability import Observed, public_text, reported
 
 JSON_PING = b" "
 """What JSON allows in front of a document (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""
 
 
-class Stream(Outbox):
+class LiveStream(FrameBuffer):
     """One run on its way to one reader.
 
     The run puts events in, as they happen. At half of ``limits.buffer`` bytes it is told to wait;
@@ -101,19 +101,19 @@ class Stream(Outbox):
 
     # What the run sees of it: a Sink, with what an outbox has.
 
-    def hears(self, step: Step) -> bool:
+    def accepts(self, step: Step) -> bool:
         answer = self._route.answer
         if answer and step.type != "chain" and not speaks(step, answer):
             return False
         return all(each.admits(f"on_{step.type}_stream", step) for each in self._filters)
 
     def admits(self, event: Event) -> bool:
-        # What is said has been settled by `hears`, and start and end are for everyone.
+        # What is said has been settled by `accepts`, and start and end are for everyone.
         name: str | None = getattr(event, "event", None)
         step: Any = getattr(event, "step", None)
         return name is None or all(each.admits(name, step) for each in self._filters)
 
-    def told_of(self, failure: BaseException) -> str:
+    def public_message(self, failure: BaseException) -> str:
         return public_text(failure, self._route)
 
     def alive(self) -> None:

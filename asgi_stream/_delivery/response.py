@@ -15,12 +15,12 @@ from ..events import RunError
 from ..formats import Format
 from ..routes import StreamRoute
 from ..serialize import to_json
-from .buffer import Outbox, ReaderStalled
+from .buffer import FrameBuffer, ReaderStalled
 from .observability import reported
 
 
 async def respond(
-    stream: Outbox,
+    stream: FrameBuffer,
     route: StreamRoute,
     scope: Scope,
     receive: Receive,
@@ -81,7 +81,7 @@ async def respond(
         logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
 
 
-def _headers(stream: Outbox, route: StreamRoute) -> dict[str, str]:
+def _headers(stream: FrameBuffer, route: StreamRoute) -> dict[str, str]:
     named = {} if ":" in route.format else {FORMAT: route.format}
     return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **named}
 
@@ -89,7 +89,7 @@ def _headers(stream: Outbox, route: StreamRoute) -> dict[str, str]:
 class _Farewell:
     """Passes on that sse-starlette has seen the server stop."""
 
-    def __init__(self, stream: Outbox) -> None:
+    def __init__(self, stream: FrameBuffer) -> None:
         self._stream = stream
 
     def set(self) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from .tasks import RunTasks
-from .tracker import Tracker
+from .tracker import RunTracker
 
 PROMPT_SECONDS = 0.2
 """How long a cancelled task has to cancel those that it waits for, before they count as orphans."""
 
 
 async def clean_up(
-    root: Task[None], tracker: Tracker, tasks: RunTasks, *, grace: float, moved_on: bool
+    root: Task[None], tracker: RunTracker, tasks: RunTasks, *, grace: float, moved_on: bool
 ) -> set[str] | None:
     """Wait until nothing of a run goes on, for at most `grace` seconds.
 
@@ -50,7 +50,7 @@ async def clean_up(
     return {*in_threads, *tracker.names(live)} if live or in_threads else None
 
 
-async def _cancel_orphans(tracker: Tracker, tasks: Iterable[Task[Any]]) -> None:
+async def _cancel_orphans(tracker: RunTracker, tasks: Iterable[Task[Any]]) -> None:
     while orphans := tracker.orphans(tasks):
         for task in orphans:
             task.cancel()

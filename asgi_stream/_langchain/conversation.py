@@ -30,7 +30,7 @@ class Conversation:
     Args:
         wanted: The type of the Runnable's input.
         made: The route's own way: a function of LangChain's messages, or of these and the
-            `asgi_stream.formats.Call` that they came with.
+            `asgi_stream.formats.RunSpec` that they came with.
 
     Raises:
         Ambiguous: The type leaves it open, and there is no function.

@@ -32,7 +32,7 @@ from ..events import (
     TextDelta,
 )
 from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
-from .text_handler import MODELS, Listener, Speaker
+from .text_handler import MODELS, Speaker, TextHandler
 from .tool_calls import Calls
 
 WEB = re.compile(r"https?://", re.IGNORECASE)
@@ -59,7 +59,7 @@ class _Voice(Speaker):
     counted: dict[BlockKind, int] = field(default_factory=dict)
 
 
-class Narrator(Listener):
+class EventHandler(TextHandler):
     """Emits blocks of text and reasoning, tool calls, tools, sources, files, nodes and usage."""
 
     _itself: _Voice | None = None

@@ -3,7 +3,7 @@
 LangChain's parser hands every chunk to a thread pool and waits for it
 (``BaseTransformOutputParser._atransform``), to turn a message into its text: about two thirds of
 what a chain's token costs. The one here does the same where it is. Nothing else differs: it is the
-same class by name, so events, traces and outputs are the same, as tests/test_parsers.py shows.
+same class by name, so events, traces and outputs are the same.
 
 Only that exact class is replaced, only as the last step of the chain that a route serves, and only
 while a route's ``inline_parser`` is true. A subclass may do anything in `parse`, and is left alone.

@@ -23,7 +23,7 @@ from ..events import (
     TextDelta,
 )
 from .cleanup import clean_up
-from .event_handler import Narrator
+from .event_handler import EventHandler
 from .graph_parts import heard_by, public
 from .graphs import Shape, graph_of, without
 from .messages import added, whole
@@ -31,8 +31,8 @@ from .pacing import Pacer
 from .run_request import RunRequest
 from .sink import Sink
 from .tasks import RunTasks
-from .text_handler import Listener
-from .tracker import Tracker
+from .text_handler import TextHandler
+from .tracker import RunTracker
 
 
 class Run:
@@ -66,9 +66,15 @@ class Run:
         self._tasks = tasks
         self._pacer = Pacer(sink)
         self._narrated = BlockStarted in sink.wants
-        kind = Narrator if self._narrated else Listener if TextDelta in sink.wants else Tracker
+        kind = (
+            EventHandler
+            if self._narrated
+            else TextHandler
+            if TextDelta in sink.wants
+            else RunTracker
+        )
         self._tracker = kind(request.run_id, sink, self._pacer)
-        if isinstance(self._tracker, Narrator):
+        if isinstance(self._tracker, EventHandler):
             self._tracker.take(request.input, request.client_tools)
         self._name = runnable.get_name()
         self._step = Step(str(request.run_id), self._name, "chain")
@@ -152,7 +158,7 @@ class Run:
 
     def _config(self) -> RunnableConfig:
         ours: RunnableConfig = {"callbacks": [self._tracker], "run_id": self._request.run_id}
-        if isinstance(tracker := self._tracker, Listener):
+        if isinstance(tracker := self._tracker, TextHandler):
             ours["configurable"] = heard_by(self._runnable, tracker.write, tracker.cached)
         given: Any = self._request.config
         return merge_configs(given, ours)

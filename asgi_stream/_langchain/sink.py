@@ -33,13 +33,13 @@ class Sink(Protocol):
     def waiting_since(self) -> float | None:
         """Since when what was put in waits for its reader, by ``time.monotonic``; None: nothing."""
 
-    def hears(self, step: Step) -> bool:
+    def accepts(self, step: Step) -> bool:
         """Whether what `step`, a model or the run itself, says is part of the answer."""
 
     def admits(self, event: Told) -> bool:
         """Whether an event would reach the client."""
 
-    def told_of(self, failure: BaseException) -> str:
+    def public_message(self, failure: BaseException) -> str:
         """What the client is told of the failure of a tool."""
 
     @property

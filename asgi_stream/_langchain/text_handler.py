@@ -24,7 +24,7 @@ from .messages import (
 )
 from .pacing import Pacer
 from .sink import Sink
-from .tracker import Tracker
+from .tracker import RunTracker
 
 Item = TypeVar("Item")
 
@@ -39,7 +39,7 @@ class Speaker:
     heard: bool = False
 
 
-class Listener(Tracker):
+class TextHandler(RunTracker):
     """Emits what the run's models say, each piece once.
 
     By its two ``tap_`` methods LangChain knows it for a streaming handler (the runtime protocol
@@ -77,7 +77,7 @@ class Listener(Tracker):
         if self.model_spoke:
             return False
         text = text_of_chunk(chunk)
-        if not text or not self._sink.hears(step):
+        if not text or not self._sink.accepts(step):
             return False
         self._say(step, text)
         return True
@@ -95,14 +95,16 @@ class Listener(Tracker):
 
         A client that is told of tools has it with their results.
         """
-        if ToolFinished in self._sink.wants or not self._sink.hears(step):
+        if ToolFinished in self._sink.wants or not self._sink.accepts(step):
             return ""
         new = (each for each in last_answers(output) if each.tool_call_id in self._results)
         return "\n".join(map(self._text_of_answer, new))
 
     def _text_of_answer(self, message: ToolMessage) -> str:
         text = text_of_content(message.content)
-        return self._sink.told_of(ToolMessageError(text)) if message.status == "error" else text
+        return (
+            self._sink.public_message(ToolMessageError(text)) if message.status == "error" else text
+        )
 
     def _say(self, step: Step, text: str) -> None:
         """Say `text` for the run itself."""
@@ -115,7 +117,7 @@ class Listener(Tracker):
         return Speaker(step) if self._hears(step) else None
 
     def _hears(self, step: Step) -> bool:
-        return NOT_STREAMED.isdisjoint(step.tags) and self._sink.hears(step)
+        return NOT_STREAMED.isdisjoint(step.tags) and self._sink.accepts(step)
 
     def _say_message(self, speaker: Any, message: AIMessage) -> None:
         """Say what no model has, but the code of a node."""

@@ -76,7 +76,7 @@ class Calls:
     order: started, deltas, called, and one finished or failed if the tool is run here.
 
     Args:
-        sink: Asked whether a call is for the client.
+        sink: FormatRequest whether a call is for the client.
         emit: Takes the events, from whichever thread.
     """
 
@@ -269,7 +269,7 @@ class Calls:
         if call.earlier is not None:
             self._emit(ToolCallResumed(step, call_id, name, call.earlier))
         if isinstance(output, BaseException):
-            self._emit(ToolFailed(step, call_id, name, self._sink.told_of(output)))
+            self._emit(ToolFailed(step, call_id, name, self._sink.public_message(output)))
         else:
             self._emit(ToolFinished(step, call_id, name, output))
 

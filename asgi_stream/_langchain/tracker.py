@@ -37,7 +37,7 @@ _LANGCHAIN = str(Path(langchain_core.__file__).parent)
 _CALLBACKS = str(Path(langchain_core.__file__).parent / "callbacks")
 
 
-class Tracker(BaseCallbackHandler):
+class RunTracker(BaseCallbackHandler):
     """Knows which steps of a run are open, in which tasks, and how its root ended.
 
     The methods are plain functions where they can be: LangChain calls them in place, without a
@@ -131,7 +131,7 @@ class Tracker(BaseCallbackHandler):
                 names[task] = getattr(task.get_coro(), "__qualname__", task.get_name())
         return set(names.values())
 
-    # For a Tracker that tells what it has heard; this one tells nothing.
+    # For a RunTracker that tells what it has heard; this one tells nothing.
 
     model_spoke = False
     """Whether a model's text has become part of the answer."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from asyncio import Task
 from collections.abc import Callable
+from typing import Protocol
 
-from .._delivery.buffer import Outbox
 from .._langchain.tasks import RunTasks
-from .._resume.recorder import Detached
 from .gate import Gate
 from .server_sockets import Address, ServerSockets
 
@@ -16,13 +15,27 @@ LOOK_SECONDS = 0.25
 """How often, while there are streams or runs, it is looked whether a server has gone."""
 
 
-class OnLoop:
+class Stream(Protocol):
+    """What answers a request with frames."""
+
+    def shut_down(self) -> None:
+        """End it because the server goes away."""
+
+
+class StoredRun(Stream, Protocol):
+    """A run that outlives its readers."""
+
+    closed: bool
+    on_end: Callable[[], None]
+
+
+class ActiveRuns:
     """What an app holds on one event loop."""
 
     def __init__(self) -> None:
-        self.streams: dict[Outbox, Address] = {}
+        self.streams: dict[Stream, Address] = {}
         """Each with the server's address where its reader is connected."""
-        self.runs: set[Detached] = set()
+        self.runs: set[StoredRun] = set()
         """Those that outlive their readers."""
         self.tasks = RunTasks()
         self.gate = Gate()
@@ -46,7 +59,7 @@ class OnLoop:
         """Whether the app ends here, or the server at `address` has gone."""
         return self._closed or self._sockets.gone(address)
 
-    def add(self, stream: Outbox, address: Address) -> None:
+    def add(self, stream: Stream, address: Address) -> None:
         """Hold `stream`, and end it when the server at `address` has gone."""
         self.streams[stream] = address
         if self.ends(address):
@@ -78,7 +91,7 @@ class OnLoop:
         for stream in tuple(self.streams):
             stream.shut_down()
 
-    def keep(self, run: Detached, then: Callable[[], None]) -> None:
+    def keep(self, run: StoredRun, then: Callable[[], None]) -> None:
         """Hold `run` until it has ended, and `then` do that."""
         if run.closed:
             then()

@@ -21,7 +21,7 @@ from .._langchain.runnables import rewrapped, with_tools
 from .._langchain.type_hints import fields_of
 from .._logs import logger
 from ..errors import InvalidRequest, listed
-from ..formats import Call
+from ..formats import RunSpec
 from ..routes import StreamRoute
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Equipped:
     names: frozenset[str] = frozenset()
 
 
-def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Equipped:
+def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: RunSpec) -> Equipped:
     """Return `runnable` with the tools of `call`, as far as it can take them.
 
     Raises:
@@ -65,7 +65,7 @@ def equipped(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Eq
     return Equipped(bound, call.state, names)
 
 
-def _bound(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> Runnable[Any, Any]:
+def _bound(route: StreamRoute, runnable: Runnable[Any, Any], call: RunSpec) -> Runnable[Any, Any]:
     """The Runnable with the tools bound to its model.
 
     A chain is taken for a prompt and a model if it has a place for the whole conversation, of which
@@ -96,7 +96,7 @@ def _takes_all(route: StreamRoute, runnable: Runnable[Any, Any]) -> bool:
         return False
 
 
-def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: Call) -> dict[str, Any]:
+def _in_state(route: StreamRoute, runnable: Runnable[Any, Any], call: RunSpec) -> dict[str, Any]:
     """The fields of the graph's state that take tools, filled.
 
     They are filled if the client has no tools too, because a graph's code relies on them; ``tools``

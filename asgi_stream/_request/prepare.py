@@ -21,7 +21,7 @@ from .._routing.hooks import call_hook
 from ..errors import InvalidInput, RunTimeout
 from ..events import LangChainEvent
 from ..filters import EventFilter
-from ..formats import Asked, Call, Document, Format
+from ..formats import Document, Format, FormatRequest, RunSpec
 from ..formats._content import check_count, check_files, check_inline, refused
 from ..requests import StreamRequest
 from ..routes import StreamRoute
@@ -55,7 +55,7 @@ class Prepared:
     format: Format
     filters: tuple[EventFilter, ...]
     gathered: bool
-    call: Call = field(default_factory=Call)
+    call: RunSpec = field(default_factory=RunSpec)
     body: Any = None
     telemetry: Telemetry | None = None
     held: ExitStack = field(default_factory=ExitStack)
@@ -91,7 +91,7 @@ async def prepare(
     body = query.input if request.method == "GET" else await read_body(request)
     format = route.format_class()
     call = format.parse(
-        Asked(
+        FormatRequest(
             endpoint=endpoint,
             body=body,
             params=request.path_params,
@@ -124,7 +124,7 @@ async def _prepared(
     request: StreamRequest,
     format: Format,
     query: Query,
-    call: Call,
+    call: RunSpec,
     runnable: Any,
 ) -> Prepared:
     limits = route.limits
@@ -166,7 +166,7 @@ async def _prepared(
     )
 
 
-def _heard(route: StreamRoute, call: Call) -> Call:
+def _heard(route: StreamRoute, call: RunSpec) -> RunSpec:
     """What of a call reaches the route; the log says once what does not."""
     for kind in sorted(call.dropped):
         if route.says_first(kind):
@@ -189,7 +189,7 @@ def _heard(route: StreamRoute, call: Call) -> Call:
     return heard
 
 
-async def _input(route: StreamRoute, runnable: Any, call: Call, state: Mapping[str, Any]) -> Any:
+async def _input(route: StreamRoute, runnable: Any, call: RunSpec, state: Mapping[str, Any]) -> Any:
     schema, limits = route.input_schema(runnable), route.limits
     given = call.input
     if call.messages is not None:
@@ -213,7 +213,7 @@ async def _input(route: StreamRoute, runnable: Any, call: Call, state: Mapping[s
     return checked
 
 
-def _checked(route: StreamRoute, call: Call, made: Any) -> Any:
+def _checked(route: StreamRoute, call: RunSpec, made: Any) -> Any:
     if not route.takes_system_messages(call) and speaks_as_system(made):
         raise refused("input", "this route takes no system messages")
     return made

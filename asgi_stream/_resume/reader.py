@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 
-from .._delivery.buffer import Outbox
+from .._delivery.buffer import FrameBuffer
 from .._delivery.observability import log_error, public, reported
 from ..errors import (
     FramesGone,
@@ -19,13 +19,13 @@ from ..errors import (
 )
 from ..events import RunError, RunFinished, Step
 from ..routes import StreamRoute
-from ..stores import EventStore, RunRecord, Taken
-from .recorder import Detached, id_line, numbered
+from ..stores import EventStore, OwnershipLost, RunRecord
+from .recorder import RunRecorder, id_line, numbered
 
 BEYOND = "The Last-Event-ID is one that this run has not come to."
 
 
-class Replay(Outbox):
+class StoredRunReader(FrameBuffer):
     """The frames of a stored run on their way to one reader. To the store it is a `Follower`.
 
     What the store feeds it is taken as long as it is the next and there is room for it. All else
@@ -45,7 +45,7 @@ class Replay(Outbox):
         after: int,
         route: StreamRoute,
         store: EventStore,
-        made_here: Detached | None = None,
+        made_here: RunRecorder | None = None,
     ) -> None:
         super().__init__(record.run_id, route.format_class(), route.limits, gathered=False)
         self._record = record
@@ -64,7 +64,7 @@ class Replay(Outbox):
 
     # What the store sees of it.
 
-    def feed(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
+    def on_frames(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
         if self._end is not None or self._behind:
             return
         if first > self._next or self._size >= self._capacity:
@@ -177,10 +177,10 @@ class Replay(Outbox):
             code=error.code,
         )
         try:
-            await self._store.bury(self.run_id, self._next - 1, number, frames, record)
+            await self._store.finalize_orphan(self.run_id, self._next - 1, number, frames, record)
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
-        except Taken:
+        except OwnershipLost:
             pass  # another reader was first, or the worker lives; either is heard of
         else:
             log_error(error, lost, self._route, self.run_id)

@@ -10,8 +10,8 @@ from dataclasses import replace
 from math import inf
 from time import monotonic
 
-from .._delivery.buffer import Outbox, nothing
-from .._delivery.live import Stream
+from .._delivery.buffer import FrameBuffer, nothing
+from .._delivery.live import LiveStream
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._request.prepare import Prepared
@@ -20,14 +20,14 @@ from ..events import RunError, RunFinished
 from ..formats import Format
 from ..resume import Resume
 from ..routes import StreamRoute
-from ..stores import RunRecord, State, Taken
+from ..stores import OwnershipLost, RunRecord, State
 from ..stores.memory import MemoryStore
 
 PAUSE_BYTES = 16_384
 """The run waits when so much is said while the store is at work: it has to get its turn."""
 
 
-class Detached(Stream):
+class RunRecorder(LiveStream):
     """One run on its way to a store, of which it is a `stores.Producer`.
 
     Frames are written as they are said; whatever is said while the store is at work is written
@@ -54,7 +54,7 @@ class Detached(Stream):
         limits = replace(route.limits, send=None, ping=0)
         super().__init__(prepared, route, limits=limits, tasks=tasks)
         self._pause_at = min(PAUSE_BYTES, self._pause_at)
-        self._patience = 0.0 if prepared.call.attended else resume.patience
+        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.patience
         self._record = record
         self.on_end: Callable[[], None] = nothing
         """Called when nothing more will be written."""
@@ -67,7 +67,7 @@ class Detached(Stream):
         self._writing = self.closed = False
         self._at_once = isinstance(resume.opened, MemoryStore)
         """Whether writing is done as soon as it is asked for, so that nothing need pile up."""
-        self.reader: Outbox | None = None
+        self.reader: FrameBuffer | None = None
         """The first reader, if it is still there."""
         self._unread: TimerHandle | None = None
 
@@ -191,7 +191,7 @@ class Detached(Stream):
 
     def _not_written(self, error: Exception) -> None:
         told = self.run_id, self._route.path
-        if isinstance(error, Taken):
+        if isinstance(error, OwnershipLost):
             code = WorkerLost.code
             logger.warning("run %s of %s: ended, for it was held to be dead", *told)
         else:

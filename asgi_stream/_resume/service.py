@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from .._delivery.buffer import nothing
 from .._delivery.response import json_response, nothing_left
-from .._lifecycle.active import OnLoop
+from .._lifecycle.active import ActiveRuns
 from .._request.accept import accept_of, names_event_stream, wants_json
 from .._request.prepare import Prepared
 from .._request.query import last_event_id
@@ -22,9 +22,9 @@ from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
 from ..resume import Resume
 from ..routes import StreamRoute
 from ..serialize import to_json
-from ..stores import Quota, RunRecord, Taken
-from .reader import BEYOND, Replay
-from .recorder import Detached
+from ..stores import OwnershipLost, Quota, RunRecord
+from .reader import BEYOND, StoredRunReader
+from .recorder import RunRecorder
 
 Hold = Callable[[], None]
 
@@ -41,7 +41,7 @@ class Finished(Exception):
     """The run has ended, and its reader has all of it."""
 
 
-class Runs:
+class StoredRuns:
     """The stored runs of one route, as one caller may see them.
 
     Args:
@@ -59,8 +59,8 @@ class Runs:
         self._store = resume.opened
 
     async def begin(
-        self, prepared: Prepared, request: Request, here: OnLoop, hold: Callable[[], Hold]
-    ) -> Replay:
+        self, prepared: Prepared, request: Request, here: ActiveRuns, hold: Callable[[], Hold]
+    ) -> StoredRunReader:
         """Start a run that outlives the request, or join the one that the request repeats.
 
         Args:
@@ -93,7 +93,7 @@ class Runs:
         name = self._name("key", key)
         known = name and await self._store.named(name)
         if not known:
-            run = Detached(prepared, self._route, self._resume, record, tasks=here.tasks)
+            run = RunRecorder(prepared, self._route, self._resume, record, tasks=here.tasks)
             place = self._name("place", prepared.call.place)
             release = hold()
             try:
@@ -101,13 +101,13 @@ class Runs:
                     run, keep=self._resume.keep, place=place, key=name, quota=self._quota()
                 )
                 if known == record.run_id:
-                    replay = Replay(record, 0, self._route, self._store, run)
+                    replay = StoredRunReader(record, 0, self._route, self._store, run)
                     await replay.follow()
                     here.keep(run, release)
                     release = nothing
                     run.begin()
                     return replay
-            except Taken as error:
+            except OwnershipLost as error:
                 raise StoreUnavailable from error
             finally:
                 release()
@@ -116,7 +116,9 @@ class Runs:
             raise InvalidInput("The Idempotency-Key was used for another request.")
         return await self.join(known, None)
 
-    async def join(self, run_id: str, position: str | None, *, emptily: bool = False) -> Replay:
+    async def join(
+        self, run_id: str, position: str | None, *, emptily: bool = False
+    ) -> StoredRunReader:
         """Read a run from a position on.
 
         Args:
@@ -141,7 +143,7 @@ class Runs:
                 raise InvalidInput(BEYOND)
             if record.ended is not None and after == record.frames and not emptily:
                 raise Finished
-        replay = Replay(record, after, self._route, self._store)
+        replay = StoredRunReader(record, after, self._route, self._store)
         await replay.follow()
         return replay
 
@@ -202,7 +204,9 @@ class Runs:
         return sha256(to_json([self._path, self._owner, kind, given])).hexdigest()
 
 
-async def answer_about(runs: Runs, asked: str, request: Request) -> Replay | Response:
+async def answer_about(
+    runs: StoredRuns, asked: str, request: Request
+) -> StoredRunReader | Response:
     """The answer to what is asked of stored runs, in the words of `Format.runs`.
 
     Raises:
@@ -231,7 +235,9 @@ async def answer_about(runs: Runs, asked: str, request: Request) -> Replay | Res
         raise
 
 
-async def come_back(runs: Runs | None, request: Request, position: str) -> Replay | Response:
+async def come_back(
+    runs: StoredRuns | None, request: Request, position: str
+) -> StoredRunReader | Response:
     """The answer to a request with a ``Last-Event-ID``, which never starts a run.
 
     A browser's ``EventSource`` comes back after the end and after a drop, to the address that it

@@ -30,7 +30,7 @@ SETTLED = ("format_class", "runnables", "kept", "schemas", "said", *WORDS)
 """What is made of a route's options."""
 
 
-class Checked:
+class RouteValidation:
     """A route's options, with all that is wrong with them.
 
     Attributes:

@@ -170,7 +170,7 @@ class LangChainEvent:
 
 Said = (
     BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished | TextDiscarded
-)  # if `Sink.hears`
+)  # if `Sink.accepts`
 
 Told = (
     NodeStarted

@@ -35,8 +35,6 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from . import Asked, Call
-from . import Format as FormatProtocol
 from ._content import (
     Block,
     inline_block,
@@ -46,13 +44,14 @@ from ._content import (
     text_block,
     text_of,
 )
+from ._format import Format, FormatRequest, RunSpec
 from ._openai_messages import tool_calls, with_answers_in_place
 from ._sse import ShortIds, data_frame, error_text, short_id
 
 Frame = dict[str, Any]
 
 
-class Format(FormatProtocol):
+class AguiFormat(Format):
     """Messages, reasoning, tool calls and results, steps, custom events, state.
 
     Sources and files are custom events, ``source`` and ``file``. The state is sent as snapshots
@@ -78,7 +77,7 @@ class Format(FormatProtocol):
         self._steps: dict[str, str] = {}
         self._usage: list[Frame] = []
 
-    def parse(self, asked: Asked) -> Call:
+    def parse(self, asked: FormatRequest) -> RunSpec:
         body = asked.body
         if not isinstance(body, dict):
             raise refused("body", "expected a RunAgentInput")
@@ -97,7 +96,7 @@ class Format(FormatProtocol):
         context, dropped = body.get("context") or [], set[str]()
         if not isinstance(context, list):
             raise refused("context", "expected a list")
-        return Call(
+        return RunSpec(
             messages=conversation(body.get("messages"), dropped),
             context=context,
             dropped=dropped,

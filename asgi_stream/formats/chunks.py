@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..events import Event, OutputChunk
-from . import RUNS
-from . import Format as FormatProtocol
+from ._format import RUNS, Format
 from ._sse import data_frame, last_frames
 
 
-class Format(FormatProtocol):
+class ChunksFormat(Format):
     """The growing objects of a JSON parser, a graph's states and updates, whatever is yielded.
 
     Where the route asks a graph for several stream modes or for its subgraphs, a frame is

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..events import Event, LangChainEvent
-from . import RUNS
-from . import Format as FormatProtocol
+from ._format import RUNS, Format
 from ._sse import data_frame, last_frames
 
 
-class Format(FormatProtocol):
+class EventsFormat(Format):
     """``event``, ``name``, ``run_id``, ``parent_ids``, ``tags``, ``metadata`` and ``data``."""
 
     runs = RUNS

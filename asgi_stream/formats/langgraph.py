@@ -16,9 +16,8 @@ from ..errors import NotFound, listed, one_line
 from ..events import Event, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
 from ..stores import RunRecord
-from . import RUNS, Asked, Call, Document
-from . import Format as FormatProtocol
 from ._content import refused
+from ._format import RUNS, Document, Format, FormatRequest, RunSpec
 from ._sse import time_of
 
 MODES = {
@@ -48,7 +47,7 @@ STATUS = {"done": "success", "failed": "error", "cancelled": "interrupted"}
 STATUS |= {state: state for state in ("pending", "running")}
 
 
-class Format(FormatProtocol):
+class LangGraphFormat(Format):
     """``POST ""``, ``/runs/stream`` and ``/runs/wait``; ``/info``, ``/ok``, ``/assistants/search``.
 
     The assistants are the names of the route's graphs. There are no threads: each run begins with
@@ -80,7 +79,7 @@ class Format(FormatProtocol):
         self._stopped = False
         self._same: tuple[Any, bytes, bytes] = None, b"", b""
 
-    def parse(self, asked: Asked) -> Call | Document:
+    def parse(self, asked: FormatRequest) -> RunSpec | Document:
         match asked.endpoint:
             case "/ok":
                 return Document({"ok": True})
@@ -111,13 +110,13 @@ class Format(FormatProtocol):
             stream["context"] = context
         config = body.get("config")
         given = config.get("configurable") if isinstance(config, dict) else None
-        return Call(
+        return RunSpec(
             input=body.get("input"),
             model=_named(body.get("assistant_id"), asked),
             configurable=_chosen(asked, "configurable", given),
             stream=stream,
             gathered=asked.endpoint == "/runs/wait",
-            attended=body.get("on_disconnect") == "cancel",
+            cancel_on_disconnect=body.get("on_disconnect") == "cancel",
         )
 
     def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
@@ -242,7 +241,7 @@ def _modes(given: Any, default: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(modes)
 
 
-def _named(name: Any, asked: Asked) -> str | None:
+def _named(name: Any, asked: FormatRequest) -> str | None:
     """Which of the route's graphs the client names, by its name or by the id made of that."""
     if name is None and not asked.endpoint:
         return None
@@ -253,7 +252,7 @@ def _named(name: Any, asked: Asked) -> str | None:
     raise NotFound(f"There is no assistant {one_line(repr(name), 200)} here, only {there}.")
 
 
-def _chosen(asked: Asked, name: str, given: Any) -> dict[str, Any]:
+def _chosen(asked: FormatRequest, name: str, given: Any) -> dict[str, Any]:
     """What the client may set, of what it has sent; all else that is not a thread's is refused."""
     chosen = given if isinstance(given, dict) else {}
     for key in chosen:
@@ -262,7 +261,7 @@ def _chosen(asked: Asked, name: str, given: Any) -> dict[str, Any]:
     return {key: value for key, value in chosen.items() if key in asked.configurable}
 
 
-def _found(asked: Asked) -> list[dict[str, Any]]:
+def _found(asked: FormatRequest) -> list[dict[str, Any]]:
     """The assistants that a search is for: by graph, by a part of the name, by metadata."""
     body = asked.body if isinstance(asked.body, dict) else {}
     graph, name, metadata = body.get("graph_id"), body.get("name"), body.get("metadata") or {}

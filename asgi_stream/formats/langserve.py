@@ -8,22 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._json import loads
-from ..errors import InvalidRequest
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
 from ..filters import asked_filter
-from ..lzstring import decompress
 from ..serialize import to_json
-from . import Asked, Call, Document
-from . import Format as FormatProtocol
 from ._content import refused
+from ._format import Document, Format, FormatRequest, RunSpec
 from .events import event_object
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")
 SCHEMAS = {"/input_schema": "input", "/output_schema": "output", "/config_schema": "config"}
-LONGEST_CONFIG = 10_000
-"""Characters of the config in a path, decompressed."""
-
 FILTERS = {
     "include_names": "names",
     "include_types": "types",
@@ -34,29 +27,22 @@ FILTERS = {
 }
 
 
-def _endpoints() -> tuple[tuple[str, str], ...]:
-    methods = {**dict.fromkeys(RUNS, "POST"), **dict.fromkeys(SCHEMAS, "GET")}
-    below = ("", "/c/{config_hash}")
-    return tuple((method, base + path) for path, method in methods.items() for base in below)
-
-
-class Format(FormatProtocol):
-    """``/invoke``, ``/batch``, ``/stream``, ``/stream_events`` and the schemas, also below
-    ``/c/{config_hash}``.
+class LangServeFormat(Format):
+    """``/invoke``, ``/batch``, ``/stream``, ``/stream_events`` and the schemas.
 
     Of a client's config the ``configurable`` keys that the route lists are taken, and for a batch a
     ``max_concurrency`` below the route's limit; tags, metadata and the like are the server's.
     """
 
-    endpoints = _endpoints()
+    endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
     wants = frozenset({OutputChunk, LangChainEvent})
 
     def __init__(self) -> None:
         self._batch = False
         self._begun = b""
 
-    def parse(self, asked: Asked) -> Call | Document:
-        operation = "/" + asked.endpoint.rpartition("/")[2]
+    def parse(self, asked: FormatRequest) -> RunSpec | Document:
+        operation = asked.endpoint
         if operation in SCHEMAS:
             return Document(schema=SCHEMAS[operation])
         body = asked.body
@@ -64,11 +50,6 @@ class Format(FormatProtocol):
         if not isinstance(body, dict) or key not in body:
             raise refused(key, "expected it in the body")
         _check_kwargs(body.get("kwargs"))
-        hashed = asked.params.get("config_hash")
-        configurable = {
-            **_configurable("config", _unhashed(hashed)),
-            **_config(body.get("config")),
-        }
         if operation == "/stream":
             self.wants = frozenset({OutputChunk})
         elif operation != "/stream_events":
@@ -77,11 +58,11 @@ class Format(FormatProtocol):
         self._batch = operation == "/batch"
         if self._batch and not isinstance(given, list):
             raise refused("inputs", "expected a list")
-        return Call(
+        return RunSpec(
             input=[_input(each) for each in given] if self._batch else _input(given),
             many=self._batch,
             max_concurrency=_concurrency(body.get("config")) if self._batch else None,
-            configurable=configurable,
+            configurable=_config(body.get("config")),
             filter=asked_filter(body, FILTERS) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
         )
@@ -163,15 +144,6 @@ def _concurrency(given: Any) -> int | None:
     if any(type(each) is not int or each < 1 for each in asked):
         raise refused("config.max_concurrency", "expected a positive whole number")
     return min(asked, default=None)
-
-
-def _unhashed(text: Any) -> Any:
-    if text is None:
-        return None
-    try:
-        return loads(decompress(text, LONGEST_CONFIG))
-    except ValueError:
-        raise InvalidRequest("Invalid config hash.") from None
 
 
 def _check_kwargs(given: Any) -> None:

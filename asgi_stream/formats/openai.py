@@ -28,9 +28,8 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from . import Asked, Call, Document
-from . import Format as FormatProtocol
 from ._content import refused, text_of
+from ._format import Document, Format, FormatRequest, RunSpec
 from ._gathered import Gathered
 from ._openai_messages import conversation
 from ._sse import DONE, data_frame, short_id
@@ -39,7 +38,7 @@ OWNER = "asgi_stream"
 REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
-class Format(FormatProtocol):
+class OpenAIFormat(Format):
     """``POST /chat/completions`` and ``GET /models`` below the route's path.
 
     The models are the names of the route's Runnables. A Runnable is told of a parameter such as
@@ -63,7 +62,7 @@ class Format(FormatProtocol):
         self._about: dict[str, Any] = {}
         self._interrupted: dict[str, Any] = {}
 
-    def parse(self, asked: Asked) -> Call | Document:
+    def parse(self, asked: FormatRequest) -> RunSpec | Document:
         if asked.endpoint == "/models":
             return Document({"object": "list", "data": [_model(name) for name in asked.models]})
         if asked.endpoint != "/chat/completions":
@@ -83,7 +82,7 @@ class Format(FormatProtocol):
         self._tells_usage = not streams or bool(options.get("include_usage"))
         self._about = {"created": int(time()), "model": model}
         dropped: set[str] = set()
-        return Call(
+        return RunSpec(
             messages=conversation(body.get("messages"), dropped),
             dropped=dropped,
             model=model,

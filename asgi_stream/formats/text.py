@@ -10,10 +10,11 @@ from typing import ClassVar
 
 from .._json import joined
 from ..events import Event, RunError, RunFinished, TextDelta
-from . import Asked, Call, tokens, vercel
+from . import tokens, vercel
+from ._format import FormatRequest, RunSpec
 
 
-class Format(tokens.Format):
+class TextFormat(tokens.TokensFormat):
     """The text of ``tokens`` without frames. Takes an input, or the chat of the AI SDK.
 
     Plain text has no word for an error, so a run that fails after it has begun to answer ends with
@@ -30,17 +31,17 @@ class Format(tokens.Format):
         super().__init__()
         self._halves: dict[str, str] = {}
 
-    def parse(self, asked: Asked) -> Call:
+    def parse(self, asked: FormatRequest) -> RunSpec:
         body = asked.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
             dropped: set[str] = set()
             messages = vercel.conversation(body.get("messages"), dropped)
-            return Call(messages=messages, dropped=dropped, gathered=False)
-        return Call(input=body)
+            return RunSpec(messages=messages, dropped=dropped, gathered=False)
+        return RunSpec(input=body)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
-        return vercel.Format.refusal(error)
+        return vercel.VercelFormat.refusal(error)
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from json.encoder import encode_basestring_ascii
 
 from ..events import Event, RunFinished, TextDelta, TextDiscarded
-from . import RUNS
-from . import Format as FormatProtocol
+from ._format import RUNS, Format
 from ._gathered import Gathered
 from ._sse import last_frames
 
 
-class Format(FormatProtocol):
+class TokensFormat(Format):
     """The text of the answer."""
 
     runs = RUNS

@@ -34,9 +34,8 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from . import RUNS, Asked, Call
-from . import Format as FormatProtocol
 from ._content import Block, media_block, refused, simplest, text_block, text_of
+from ._format import RUNS, Format, FormatRequest, RunSpec
 from ._sse import DONE, ShortIds, data_frame, error_text
 
 REASONS = {"tool_calls": "tool-calls", "content_filter": "content-filter"}
@@ -49,7 +48,7 @@ PARTS = ("reasoning", "source-url", "source-document")
 Part = dict[str, Any]
 
 
-class Format(FormatProtocol):
+class VercelFormat(Format):
     """One assistant message: its text, reasoning, tools, sources, files and data as parts.
 
     Tools that the run runs itself are ``providerExecuted``, so that the browser does not run them
@@ -83,7 +82,7 @@ class Format(FormatProtocol):
         self._reason = "stop"
         self._usage: dict[str, int] = {}
 
-    def parse(self, asked: Asked) -> Call:
+    def parse(self, asked: FormatRequest) -> RunSpec:
         body = asked.body if isinstance(asked.body, dict) else {}
         dropped: set[str] = set()
         if isinstance(body.get("prompt"), str) and "messages" not in body:
@@ -97,7 +96,7 @@ class Format(FormatProtocol):
                 self._shown = {str(part.get("toolCallId")) for part in given[-1]["parts"]}
         chosen = {key: body[key] for key in asked.configurable if key in body}
         chat = body.get("id") if isinstance(body.get("id"), str) and body["id"] else None
-        return Call(
+        return RunSpec(
             messages=messages,
             configurable=chosen,
             gathered=False,

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import cast
 
 from ..errors import TooManyOwned
-from . import PAGE_BYTES, Follower, Page, Producer, Quota, RunRecord, Taken
+from .protocol import PAGE_BYTES, Follower, OwnershipLost, Page, Producer, Quota, RunRecord
 
 __all__ = ["MemoryStore"]
 
@@ -131,7 +131,7 @@ class MemoryStore:
         if record is not None and ended:
             kept.end(record)
         for follower in kept.followers:
-            follower.feed(first, frames, ended)
+            follower.on_frames(first, frames, ended)
         if ended:
             loop = asyncio.get_running_loop()
             kept.timer = loop.call_later(kept.keep, self._drop, run_id)
@@ -142,10 +142,10 @@ class MemoryStore:
             self._make_room()
         return True
 
-    async def bury(
+    async def finalize_orphan(
         self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
-        raise Taken  # whoever makes a run lives as long as this does
+        raise OwnershipLost  # whoever makes a run lives as long as this does
 
     async def read(self, run_id: str, after: int) -> Page | None:
         kept = self._runs.get(run_id)

@@ -17,7 +17,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..errors import StoreUnavailable, TooManyOwned, mask_passwords
-from . import Follower, Page, Producer, Quota, RunRecord, Taken
+from .protocol import Follower, OwnershipLost, Page, Producer, Quota, RunRecord
 from .redis_append import Append
 from .redis_commands import (
     MARGIN_SECONDS,
@@ -139,7 +139,7 @@ class RedisStore:
                 if not counted:
                     raise TooManyOwned
             await self._begin(here, made, place)
-        except Taken:
+        except OwnershipLost:
             raise
         except BaseException:
             self._undo(here, made)
@@ -165,7 +165,7 @@ class RedisStore:
         Append(here, self._patience, here.made[run_id], first, frames, keep_from, record)
         return False
 
-    async def bury(
+    async def finalize_orphan(
         self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
         here, keys = self._here(), self._keys
@@ -179,7 +179,7 @@ class RedisStore:
             await here.health.unsettle(self._patience)
             done = 0
         if not done:
-            raise Taken
+            raise OwnershipLost
 
     async def read(self, run_id: str, after: int) -> Page | None:
         log = self._keys.of_run(run_id)[0]
@@ -295,7 +295,7 @@ class RedisStore:
         patience = PATIENCE_OF_REQUESTS
         owned, *_ = await here.link.do(*commands, patience=patience, at_once=True)
         if not owned:
-            raise Taken
+            raise OwnershipLost
 
     def _undo(self, here: Worker, made: Made) -> None:
         """Remove what a run that did not begin has left, if Redis can be reached."""

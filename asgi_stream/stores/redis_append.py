@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import RunRecord, Taken
+from .protocol import OwnershipLost, RunRecord
 from .redis_commands import Made
 from .redis_link import Command
 from .redis_request import WrongReply
@@ -72,7 +72,7 @@ class Append:
         if not isinstance(written, int):
             raise WrongReply
         if written >= 0:
-            return self._over(None if written else Taken())
+            return self._over(None if written else OwnershipLost())
         # Redis has older data than this worker: write again what is held, and then these frames.
         newest = -1 - written
         self._here.changed()
@@ -85,7 +85,7 @@ class Append:
             return here.give_up(made, error)
         producer = made.producer
         here.backlog.add(made, self._frames, self._keep_from)
-        here.readers.feed(made.run_id, self._first, self._frames, self._ends)
+        here.readers.on_frames(made.run_id, self._first, self._frames, self._ends)
         if record is not None and self._ends:
             here.finish(made, record)
         return producer.written()

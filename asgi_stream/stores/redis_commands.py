@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from .._logs import logger
-from . import Producer, Quota, RunRecord
+from .protocol import Producer, Quota, RunRecord
 from .redis_link import Command
 from .redis_scripts import CHANGE, COUNT, LIST, NAME, OWN, RELEASE, WRITE
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..errors import WorkerLost
-from . import RunRecord
+from .protocol import RunRecord
 from .redis_commands import Keys, number_of, unpacked_record
 from .redis_health import Loss
 from .redis_link import Command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import Follower, Taken
+from .protocol import Follower, OwnershipLost
 
 
 class Readers:
@@ -38,10 +38,10 @@ class Readers:
             del self._followers[run_id]
         return True
 
-    def feed(self, run_id: str, first: int, frames: Sequence[bytes], ended: bool) -> None:
+    def on_frames(self, run_id: str, first: int, frames: Sequence[bytes], ended: bool) -> None:
         """Show new frames to those who read a run."""
         for follower in tuple(self._followers.get(run_id, ())):
-            follower.feed(first, frames, ended)
+            follower.on_frames(first, frames, ended)
 
     def look(self, run_id: str) -> None:
         """Let those who read a run read what may be new."""
@@ -51,7 +51,7 @@ class Readers:
     def lost(self, run_id: str, error: Exception) -> None:
         """Let those who read a run know that its next frames could not be written."""
         for follower in tuple(self._followers.get(run_id, ())):
-            if isinstance(error, Taken):
+            if isinstance(error, OwnershipLost):
                 follower.look()  # another worker has written others
             else:
                 follower.lost(error)

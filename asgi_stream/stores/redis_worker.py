@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from .._logs import logger
 from ..errors import StoreUnavailable
-from . import Follower, Producer, Quota, RunRecord, Taken
+from .protocol import Follower, OwnershipLost, Producer, Quota, RunRecord
 from .redis_backlog import Backlog
 from .redis_commands import Keys, Made, number_of, packed_record, unpacked
 from .redis_health import BEAT_SECONDS, Health, Loss
@@ -258,7 +258,7 @@ class Worker:
         if owned is None or run_id not in self.made:
             return None
         if not owned:
-            return self.give_up(made, Taken())
+            return self.give_up(made, OwnershipLost())
         newest, stopped = owned
         if newest < last:
             self.changed()
@@ -318,7 +318,7 @@ class Worker:
             if not data:
                 self.readers.look(run_id)
             else:
-                self.readers.feed(run_id, *unpacked(data))
+                self.readers.on_frames(run_id, *unpacked(data))
             return
         word, run_id, *who = data.decode().split(" ")
         made = self.made.get(run_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from asgi_stream.errors import StreamError
 from asgi_stream.events import Event, Interrupt, ModelFinished, RunError, RunFinished, Step
-from asgi_stream.formats import Asked, Format
+from asgi_stream.formats import Format, FormatRequest
 
 RUN = Step("r", "chain", "chain")
 MODEL = Step("m", "model", "chat_model")
@@ -39,7 +39,7 @@ def data(*objects: Any, done: bool = False) -> str:
 def refused(format: Format, body: Any, **asked: Any) -> str:
     """What a client is told of a body that is not taken: where, and what."""
     try:
-        format.parse(Asked(body=body, **asked))
+        format.parse(FormatRequest(body=body, **asked))
     except StreamError as error:
         return next(iter(error.fields), error.message)
     raise AssertionError("it was taken")

@@ -27,9 +27,9 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.formats import Asked, Call
+from asgi_stream.formats import FormatRequest, RunSpec
 from asgi_stream.formats._sse import short_id
-from asgi_stream.formats.agui import Format
+from asgi_stream.formats.agui import AguiFormat
 
 from .script import ENDED, FAILED, FINISHED, MODEL, NODE, RUN, TOOL, WAITS, data, refused, wire
 
@@ -183,8 +183,8 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
 def test_events_become_these_bytes(
     body: dict[str, Any], events: list[Event], expected: str
 ) -> None:
-    format = Format()
-    format.parse(Asked(body={**BODY, **body}))
+    format = AguiFormat()
+    format.parse(FormatRequest(body={**BODY, **body}))
     assert wire(format, *events) == expected
 
 
@@ -206,8 +206,8 @@ def test_a_model_s_messages_have_short_ids_that_no_other_run_s_have() -> None:
     assert len(set(ids)) == 6
     assert {len(id_) for id_ in ids} == {9}
     for run_id, own in zip(run_ids, (ids[:3], ids[3:]), strict=True):
-        format = Format()
-        format.parse(Asked(body=BODY))
+        format = AguiFormat()
+        format.parse(FormatRequest(body=BODY))
         step = Step(run_id, "chain", "chain")
         events = [RunStarted(run_id), *said, BlockStarted(step, run_id, "text")]
         call = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "add"}
@@ -226,7 +226,9 @@ def test_a_model_s_messages_have_short_ids_that_no_other_run_s_have() -> None:
 def test_a_message_of_a_graph_s_code_has_the_id_that_its_state_has() -> None:
     id_ = 'say "no"'
     by_code = Step(id_, "guard", "chat_model", node="guard")
-    assert wire(Format(), BlockStarted(by_code, id_, "text"), TextDelta(by_code, "No.", id_)) == (
+    assert wire(
+        AguiFormat(), BlockStarted(by_code, id_, "text"), TextDelta(by_code, "No.", id_)
+    ) == (
         data(
             {"type": "TEXT_MESSAGE_START", "messageId": id_, "role": "assistant"},
             {"type": "TEXT_MESSAGE_CONTENT", "messageId": id_, "delta": "No."},
@@ -256,7 +258,7 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
         "tools": [ADD, {"name": "sub", "parameters": {"type": "object"}}],
         "forwardedProps": {"tone": 1, "other": 2},
     }
-    found = Format().parse(Asked(body=body, configurable=("tone",)))
+    found = AguiFormat().parse(FormatRequest(body=body, configurable=("tone",)))
     assert found.messages == [
         {"role": "system", "id": "0", "content": "Be brief."},
         {
@@ -305,8 +307,8 @@ def test_answers_stand_behind_the_message_with_their_call() -> None:
         answer("10", "nobody's"),
         answer("11", ""),
     ]
-    found = Format().parse(Asked(body={**BODY, "messages": messages}))
-    assert isinstance(found, Call)
+    found = AguiFormat().parse(FormatRequest(body={**BODY, "messages": messages}))
+    assert isinstance(found, RunSpec)
     order = [each["id"] for each in found.messages or ()]
     assert order == ["1", "3", "5", "2", "4", "6", "7", "9", "11", "8", "10"]
 
@@ -329,13 +331,13 @@ def test_answers_stand_behind_the_message_with_their_call() -> None:
     ],
 )
 def test_what_is_no_run_is_told(body: Any, place: str) -> None:
-    assert refused(Format(), body) == place
+    assert refused(AguiFormat(), body) == place
 
 
 def test_a_message_needs_no_id_and_no_name() -> None:
     messages = [{"role": "user", "content": "Hi"}, {"role": "developer", "content": "Be brief."}]
     body = {"threadId": "t", "runId": "r", "messages": messages}
-    assert Format().parse(Asked(body=body)).messages == [
+    assert AguiFormat().parse(FormatRequest(body=body)).messages == [
         {"role": "user", "content": "Hi"},
         {"role": "system", "content": "Be brief."},
     ]

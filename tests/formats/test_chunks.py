@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from asgi_stream.events import Event, OutputChunk, RunError, RunFinished, RunStarted, Step
-from asgi_stream.formats.chunks import Format
+from asgi_stream.formats.chunks import ChunksFormat
 
 RUN = Step("r", "chain", "chain")
 DONE = b"data: [DONE]\n\n"
@@ -31,5 +31,5 @@ CASES: list[tuple[Event, bytes, object]] = [
 
 @pytest.mark.parametrize(("event", "wire", "answer"), CASES)
 def test_an_event_becomes_these_bytes(event: Event, wire: bytes, answer: object) -> None:
-    assert Format().encode(event) == wire
-    assert Format().gather(event) == answer
+    assert ChunksFormat().encode(event) == wire
+    assert ChunksFormat().gather(event) == answer

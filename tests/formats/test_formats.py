@@ -135,7 +135,7 @@ def test_the_folder_is_the_registry() -> None:
 
 
 def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
-    assert formats.load("asgi_stream.formats.tokens:Format") is formats.load("tokens")
+    assert formats.load("asgi_stream.formats.tokens:TokensFormat") is formats.load("tokens")
 
 
 @pytest.mark.parametrize(

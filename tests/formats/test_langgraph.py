@@ -9,8 +9,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.errors import InvalidInput
 from asgi_stream.events import Event, OutputChunk, RunStarted
-from asgi_stream.formats import Asked, Document
-from asgi_stream.formats.langgraph import Format
+from asgi_stream.formats import Document, FormatRequest
+from asgi_stream.formats.langgraph import LangGraphFormat
 
 from ..asgi import post
 from .script import FAILED, FINISHED, RUN, WAITS, refused, wire
@@ -21,8 +21,8 @@ ABOUT = {"langgraph_node": "n", "tags": [], "__pregel": 1, "user": "ada"}
 SHOWN = '{"langgraph_node":"n","tags":[]}'
 
 
-def asked(body: Any, endpoint: str = STREAM) -> Asked:
-    return Asked(endpoint=endpoint, body=body, models=("x", "y"), configurable=("tone",))
+def asked(body: Any, endpoint: str = STREAM) -> FormatRequest:
+    return FormatRequest(endpoint=endpoint, body=body, models=("x", "y"), configurable=("tone",))
 
 
 def piece(text: str) -> OutputChunk:
@@ -58,13 +58,13 @@ CASES: list[tuple[Any, list[Event], list[str]]] = [
 
 @pytest.mark.parametrize(("modes", "events", "expected"), CASES)
 def test_events_become_these_bytes(modes: Any, events: list[Event], expected: list[str]) -> None:
-    format = Format()
+    format = LangGraphFormat()
     format.parse(asked({**NAMED, "stream_mode": modes}))
     assert wire(format, *events) == "".join(frame + "\n\n" for frame in expected)
 
 
 def test_messages_come_in_pieces_or_as_they_grow() -> None:
-    format = Format()
+    format = LangGraphFormat()
     format.parse(asked({**NAMED, "stream_mode": ["messages", "messages-tuple"]}))
     *frames, rest = wire(format, piece("a"), piece("b")).split("\n\n")
     assert rest == ""
@@ -93,23 +93,23 @@ def test_messages_come_in_pieces_or_as_they_grow() -> None:
 
 def test_what_is_asked_for_is_a_call() -> None:
     config = {"configurable": {"thread_id": "t", "tone": 1}}
-    found: Any = Format().parse(asked({"input": {"a": 1}, "config": config}, ""))
+    found: Any = LangGraphFormat().parse(asked({"input": {"a": 1}, "config": config}, ""))
     assert found.input == {"a": 1}
     assert (found.model, found.gathered) == (None, False)
     assert found.configurable == {"tone": 1}
     assert found.stream == {"stream_mode": ["values", "messages", "updates", "custom"]}
     body = {**NAMED, "stream_mode": "values", "stream_subgraphs": True, "context": {"tone": 2}}
-    found = Format().parse(asked(body))
+    found = LangGraphFormat().parse(asked(body))
     subgraphs = {"stream_mode": ["values"], "subgraphs": True, "context": {"tone": 2}}
     assert (found.model, found.stream) == ("x", subgraphs)
-    found = Format().parse(asked(NAMED))
+    found = LangGraphFormat().parse(asked(NAMED))
     assert found.stream == {"stream_mode": ["values"]}
-    found = Format().parse(asked(NAMED, "/runs/wait"))
+    found = LangGraphFormat().parse(asked(NAMED, "/runs/wait"))
     assert (found.stream, found.gathered) == ({"stream_mode": ["values"]}, True)
 
 
 def test_an_answer_in_one_piece_is_the_state() -> None:
-    format = Format()
+    format = LangGraphFormat()
     assert format.gather(RunStarted("r")) is None
     assert format.document("r", format.gather(FINISHED), FINISHED) == {"x": 1}
     assert format.gather(WAITS) == {"x": 1, "__interrupt__": WAITS.interrupts}
@@ -119,16 +119,16 @@ def test_an_answer_in_one_piece_is_the_state() -> None:
 
 def test_an_error_from_the_start_is_a_detail() -> None:
     body = b'{"detail":"The run failed.","code":"run_failed","id":"e1"}'
-    assert Format.refusal(FAILED) == (body, "application/json")
+    assert LangGraphFormat.refusal(FAILED) == (body, "application/json")
 
 
 def test_the_assistants_are_the_route_s_graphs() -> None:
-    found: Any = Format().parse(asked({}, "/assistants/search"))
+    found: Any = LangGraphFormat().parse(asked({}, "/assistants/search"))
     assert [each["graph_id"] for each in found.body] == ["x", "y"]
-    assert Format().parse(asked(None, "/ok")) == Document({"ok": True})
-    assert isinstance(Format().parse(asked(None, "/info")), Document)
+    assert LangGraphFormat().parse(asked(None, "/ok")) == Document({"ok": True})
+    assert isinstance(LangGraphFormat().parse(asked(None, "/info")), Document)
     named = {**NAMED, "assistant_id": found.body[1]["assistant_id"]}
-    assert getattr(Format().parse(asked(named)), "model", None) == "y"
+    assert getattr(LangGraphFormat().parse(asked(named)), "model", None) == "y"
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_the_assistants_are_the_route_s_graphs() -> None:
     ],
 )
 def test_assistants_are_searched_for(body: Any, found: list[str]) -> None:
-    page: Any = Format().parse(asked(body, "/assistants/search"))
+    page: Any = LangGraphFormat().parse(asked(body, "/assistants/search"))
     assert [each["graph_id"] for each in page.body] == found
     if not {"limit", "offset"} & set(body):
-        assert Format().parse(asked(body, "/assistants/count")) == Document(len(found))
+        assert LangGraphFormat().parse(asked(body, "/assistants/count")) == Document(len(found))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_assistants_are_searched_for(body: Any, found: list[str]) -> None:
     ],
 )
 def test_a_page_of_assistants_says_where_the_next_begins(body: Any, next_: str | None) -> None:
-    page: Any = Format().parse(asked(body, "/assistants/search"))
+    page: Any = LangGraphFormat().parse(asked(body, "/assistants/search"))
     assert page.headers == ({"X-Pagination-Next": next_} if next_ else {})
 
 
@@ -183,14 +183,16 @@ async def test_the_next_page_of_assistants_is_named_in_a_header() -> None:
 
 
 def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
-    found: Any = Format().parse(asked({"graph_id": "x"}, "/assistants/search"))
+    found: Any = LangGraphFormat().parse(asked({"graph_id": "x"}, "/assistants/search"))
     [one] = found.body
     for name in ("x", one["assistant_id"]):
-        asking = Asked(
+        asking = FormatRequest(
             endpoint="/assistants/{assistant_id}", models=("x",), params={"assistant_id": name}
         )
-        assert Format().parse(asking) == Document(one)
-    chosen: Any = Format().parse(asked({"select": ["name"], "limit": 1}, "/assistants/search"))
+        assert LangGraphFormat().parse(asking) == Document(one)
+    chosen: Any = LangGraphFormat().parse(
+        asked({"select": ["name"], "limit": 1}, "/assistants/search")
+    )
     assert chosen.body == [{"name": "x"}]
 
 
@@ -209,16 +211,16 @@ def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
 )
 def test_a_search_that_cannot_be_is_refused(body: Any) -> None:
     with pytest.raises(InvalidInput):
-        Format().parse(asked(body, "/assistants/search"))
+        LangGraphFormat().parse(asked(body, "/assistants/search"))
 
 
 def test_a_run_that_fails_while_it_is_waited_for_is_the_sdk_s_own_error() -> None:
     told = {"error": "run_failed", "message": "The run failed.", "id": "e1"}
-    assert Format().failure(FAILED) == {"__error__": told}
+    assert LangGraphFormat().failure(FAILED) == {"__error__": told}
 
 
 def test_what_libraries_say_of_a_message_is_passed_on() -> None:
-    format = Format()
+    format = LangGraphFormat()
     format.parse(asked({**NAMED, "stream_mode": "messages-tuple"}))
     about = {"lc_agent_name": "a", "ls_provider": "p", "thread_id": "t", "secret": 1, "__x": 1}
     message = AIMessageChunk(content="x", id="m")
@@ -241,4 +243,4 @@ def test_what_libraries_say_of_a_message_is_passed_on() -> None:
     ],
 )
 def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
-    assert refused(Format(), body, endpoint=STREAM, models=("x", "y")) == place
+    assert refused(LangGraphFormat(), body, endpoint=STREAM, models=("x", "y")) == place

@@ -3,12 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lzstring import LZString
 
 from asgi_stream.events import Event, LangChainEvent, OutputChunk, RunError, RunStarted
 from asgi_stream.filters import EventFilter
-from asgi_stream.formats import Asked, Document
-from asgi_stream.formats.langserve import Format
+from asgi_stream.formats import Document, FormatRequest
+from asgi_stream.formats.langserve import LangServeFormat
 
 from .script import FAILED, FINISHED, MODEL, RUN, refused, wire
 
@@ -43,19 +42,19 @@ CASES: list[tuple[str, list[Event], list[str]]] = [
 
 @pytest.mark.parametrize(("endpoint", "events", "expected"), CASES)
 def test_events_become_these_bytes(endpoint: str, events: list[Event], expected: list[str]) -> None:
-    format = Format()
-    format.parse(Asked(endpoint=endpoint, body={"input": 1}))
+    format = LangServeFormat()
+    format.parse(FormatRequest(endpoint=endpoint, body={"input": 1}))
     assert wire(format, *events) == "".join(frame + "\n\n" for frame in expected)
 
 
 def test_an_answer_in_one_piece_has_the_run_s_id() -> None:
-    format = Format()
-    format.parse(Asked(endpoint="/c/{config_hash}/invoke", body={"input": 1}))
+    format = LangServeFormat()
+    format.parse(FormatRequest(endpoint="/invoke", body={"input": 1}))
     assert format.wants == set()
     assert format.gather(RunStarted("r")) is None
     found = format.document("r", format.gather(FINISHED), FINISHED)
     assert found == {"output": {"x": 1}, "metadata": {"run_id": "r", "feedback_tokens": []}}
-    format.parse(Asked(endpoint="/batch", body={"inputs": [1]}))
+    format.parse(FormatRequest(endpoint="/batch", body={"inputs": [1]}))
     assert format.document("r", [1], FINISHED) == {"output": [1], "metadata": {"run_ids": ["r"]}}
 
 
@@ -67,17 +66,17 @@ def test_what_is_asked_for_is_a_call() -> None:
         "include_types": ["chat_model"],
         "include_names": None,
     }
-    found: Any = Format().parse(Asked(endpoint="/stream_events", body=body))
+    found: Any = LangServeFormat().parse(FormatRequest(endpoint="/stream_events", body=body))
     assert found.input == [1]
     assert found.configurable == {"tone": 1}
     assert found.filter == EventFilter(types=("chat_model",))
     text = {"type": "StringPromptValue", "text": "Hi"}
     config = {"configurable": {"tone": 1}}
     batch = {"inputs": [text, {"type": "x"}], "config": [config, config], "kwargs": [{}, {}]}
-    found = Format().parse(Asked(endpoint="/batch", body=batch))
+    found = LangServeFormat().parse(FormatRequest(endpoint="/batch", body=batch))
     assert (found.input, found.many, found.gathered) == (["Hi", {"type": "x"}], True, True)
-    schema = Asked(endpoint="/c/{config_hash}/config_schema", params={"config_hash": "N4XyA"})
-    assert Format().parse(schema) == Document(schema="config")
+    schema = FormatRequest(endpoint="/config_schema")
+    assert LangServeFormat().parse(schema) == Document(schema="config")
 
 
 @pytest.mark.parametrize(
@@ -97,33 +96,10 @@ def test_what_is_asked_for_is_a_call() -> None:
     ],
 )
 def test_what_is_not_taken_is_told(endpoint: str, body: Any, place: str) -> None:
-    assert refused(Format(), body, endpoint=endpoint) == place
-
-
-def test_a_config_that_cannot_be_read_is_refused() -> None:
-    hashed = {"config_hash": "!!"}
-    asked = {"endpoint": "/c/{config_hash}/invoke", "params": hashed}
-    assert refused(Format(), {"input": 1}, **asked) == "Invalid config hash."
-
-
-@pytest.mark.parametrize(
-    ("sent", "known"),
-    [
-        ("a \ud83d\ude00", "a \U0001f600"),  # JavaScript compresses UTF-16
-        ("a \ud83d", "a \ufffd"),
-        (r"a \ud83d", "a \ufffd"),
-        (r"a \ud83d\ude00", "a \U0001f600"),
-    ],
-)
-def test_a_config_in_the_url_may_have_emoji_and_halves_of_them(sent: str, known: str) -> None:
-    config = f'{{"configurable": {{"tone": "{sent}"}}}}'
-    hashed = {"config_hash": LZString().compressToEncodedURIComponent(config)}
-    asked = Asked(endpoint="/c/{config_hash}/invoke", body={"input": 1}, params=hashed)
-    found: Any = Format().parse(asked)
-    assert found.configurable == {"tone": known}
+    assert refused(LangServeFormat(), body, endpoint=endpoint) == place
 
 
 def test_an_error_from_the_start_names_the_fields_as_fastapi_does() -> None:
     error = RunError("invalid_request", "No.", "e", 422, fields={"input.a": "Missing."})
-    body, _ = Format.refusal(error)
+    body, _ = LangServeFormat.refusal(error)
     assert b'"detail":[{"loc":["body","input","a"],"msg":"Missing.","type":"value_error"}]' in body

@@ -23,10 +23,10 @@ from asgi_stream.events import (
     ToolCalled,
     ToolCallStarted,
 )
-from asgi_stream.formats import Asked, Document
+from asgi_stream.formats import Document, FormatRequest
 from asgi_stream.formats._openai_messages import conversation
 from asgi_stream.formats._sse import short_id
-from asgi_stream.formats.openai import Format
+from asgi_stream.formats.openai import OpenAIFormat
 
 from ..asgi import post
 from ..models import Scripted, chain_of
@@ -43,10 +43,10 @@ COUNTED = {
 }
 
 
-def asked(**body: Any) -> Format:
-    format = Format()
+def asked(**body: Any) -> OpenAIFormat:
+    format = OpenAIFormat()
     whole = {"model": "x", "messages": MESSAGES, "stream": True, **body}
-    format.parse(Asked(endpoint="/chat/completions", body=whole, models=("x",)))
+    format.parse(FormatRequest(endpoint="/chat/completions", body=whole, models=("x",)))
     format._about["created"] = 7
     return format
 
@@ -182,10 +182,10 @@ def test_one_document_has_it_all() -> None:
 
 def test_the_models_are_documents() -> None:
     model = {"id": "x", "object": "model", "created": 0, "owned_by": "asgi_stream"}
-    ask = Asked(endpoint="/models", models=("x",))
-    assert Format().parse(ask) == Document({"object": "list", "data": [model]})
-    one = Asked(endpoint="/models/{model:path}", models=("x",), params={"model": "x"})
-    assert Format().parse(one) == Document(model)
+    ask = FormatRequest(endpoint="/models", models=("x",))
+    assert OpenAIFormat().parse(ask) == Document({"object": "list", "data": [model]})
+    one = FormatRequest(endpoint="/models/{model:path}", models=("x",), params={"model": "x"})
+    assert OpenAIFormat().parse(one) == Document(model)
 
 
 def test_messages_are_read_with_all_that_they_may_have() -> None:
@@ -207,8 +207,8 @@ def test_messages_are_read_with_all_that_they_may_have() -> None:
         "tools": [ADD],
         "tool_choice": "required",
     }
-    found = Format().parse(
-        Asked(
+    found = OpenAIFormat().parse(
+        FormatRequest(
             endpoint="/chat/completions",
             body=body,
             models=("x",),
@@ -251,7 +251,9 @@ def test_messages_are_read_with_all_that_they_may_have() -> None:
 )
 def test_the_client_may_say_which_tool_is_called(choice: Any, tools: Any, told: Any) -> None:
     body = {"model": "x", "messages": MESSAGES, "tools": [ADD], "tool_choice": choice}
-    found: Any = Format().parse(Asked(endpoint="/chat/completions", body=body, models=("x",)))
+    found: Any = OpenAIFormat().parse(
+        FormatRequest(endpoint="/chat/completions", body=body, models=("x",))
+    )
     assert (found.tools, found.tool_choice) == (tools, told)
 
 
@@ -278,7 +280,7 @@ def said(**message: Any) -> dict[str, Any]:
     ],
 )
 def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
-    assert refused(Format(), body, endpoint="/chat/completions", models=("x",)) == place
+    assert refused(OpenAIFormat(), body, endpoint="/chat/completions", models=("x",)) == place
 
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "weather", "schema": {}}}
@@ -333,12 +335,15 @@ async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, said:
 @pytest.mark.parametrize("form", ["json", {"type": "x"}, {"type": "json_schema"}, {}])
 def test_a_form_that_is_none_is_refused(form: Any) -> None:
     body = {"model": "x", "messages": [], "response_format": form}
-    assert refused(Format(), body, endpoint="/chat/completions", models=("x",)) == "response_format"
+    assert (
+        refused(OpenAIFormat(), body, endpoint="/chat/completions", models=("x",))
+        == "response_format"
+    )
 
 
 def test_an_error_of_the_client_s_names_the_parameter() -> None:
     error = RunError("invalid_request", "No.", "e", 422, fields={"messages.0": "No."})
-    body, kind = Format.refusal(error)
+    body, kind = OpenAIFormat.refusal(error)
     assert kind == "application/json"
     assert b'"type":"invalid_request_error","param":"messages.0"' in body
 

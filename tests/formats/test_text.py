@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from asgi_stream.events import Event, RunError, RunFinished, RunStarted, Step, TextDelta
-from asgi_stream.formats import Asked
-from asgi_stream.formats.text import Format
+from asgi_stream.formats import FormatRequest
+from asgi_stream.formats.text import TextFormat
 
 RUN = Step("r", "chain", "chain")
 MODEL = Step("m", "model", "chat_model")
@@ -31,7 +31,7 @@ CASES: list[tuple[list[Event], bytes, object]] = [
 
 @pytest.mark.parametrize(("events", "wire", "answer"), CASES)
 def test_events_become_these_bytes(events: list[Event], wire: bytes, answer: object) -> None:
-    encoder, gatherer = Format(), Format()
+    encoder, gatherer = TextFormat(), TextFormat()
     assert b"".join(map(encoder.encode, events)) == wire
     assert [gatherer.gather(event) for event in events][-1] == answer
 
@@ -39,9 +39,11 @@ def test_events_become_these_bytes(events: list[Event], wire: bytes, answer: obj
 def test_a_chat_of_the_ai_sdk_is_a_conversation_and_all_else_an_input() -> None:
     said = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
     chat = {"id": "c", "messages": [said], "trigger": "submit-message"}
-    assert Format().parse(Asked(body=chat)).messages == [{"role": "user", "content": "Hi"}]
-    assert Format().parse(Asked(body={"question": "Hi"})).input == {"question": "Hi"}
+    assert TextFormat().parse(FormatRequest(body=chat)).messages == [
+        {"role": "user", "content": "Hi"}
+    ]
+    assert TextFormat().parse(FormatRequest(body={"question": "Hi"})).input == {"question": "Hi"}
 
 
 def test_an_error_from_the_start_is_text() -> None:
-    assert Format.refusal(RunError("x", "No.", "e")) == (b"No. (error id e)", "text/plain")
+    assert TextFormat.refusal(RunError("x", "No.", "e")) == (b"No. (error id e)", "text/plain")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from asgi_stream.events import Event, RunError, RunFinished, RunStarted, Step, TextDelta
-from asgi_stream.formats.tokens import Format
+from asgi_stream.formats.tokens import TokensFormat
 
 RUN = Step("r", "chain", "chain")
 MODEL = Step("m", "model", "chat_model")
@@ -33,6 +33,6 @@ CASES: list[tuple[list[Event], bytes, object]] = [
 
 @pytest.mark.parametrize(("events", "wire", "answer"), CASES)
 def test_events_become_these_bytes(events: list[Event], wire: bytes, answer: object) -> None:
-    encoder, gatherer = Format(), Format()
+    encoder, gatherer = TokensFormat(), TokensFormat()
     assert b"".join(map(encoder.encode, events)) == wire
     assert [gatherer.gather(event) for event in events][-1] == answer

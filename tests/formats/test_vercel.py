@@ -24,8 +24,8 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.formats import Asked
-from asgi_stream.formats.vercel import Format
+from asgi_stream.formats import FormatRequest
+from asgi_stream.formats.vercel import VercelFormat
 
 from .script import ENDED, FAILED, FINISHED, MODEL, NODE, RUN, TOOL, WAITS, data, refused, wire
 
@@ -153,7 +153,7 @@ CASES: list[tuple[list[Event], str]] = [
 
 @pytest.mark.parametrize(("events", "expected"), CASES)
 def test_events_become_these_bytes(events: list[Event], expected: str) -> None:
-    assert wire(Format(), *events) == expected
+    assert wire(VercelFormat(), *events) == expected
 
 
 def test_blocks_that_are_open_at_once_have_ids_of_their_own() -> None:
@@ -168,7 +168,7 @@ def test_blocks_that_are_open_at_once_have_ids_of_their_own() -> None:
         BlockStarted(MODEL, f"{long}-text-2", "text"),
         TextDelta(MODEL, "c", f"{long}-text-2"),
     ]
-    assert wire(Format(), *said) == data(
+    assert wire(VercelFormat(), *said) == data(
         {"type": "text-start", "id": "1"},
         {"type": "reasoning-start", "id": "2"},
         {"type": "text-delta", "id": "1", "delta": "a"},
@@ -211,8 +211,10 @@ def test_a_chat_becomes_messages() -> None:
             {"type": "text", "text": "Done."},
         ),
     ]
-    call = Format().parse(
-        Asked(body={"id": "chat", "messages": messages, "tone": 1}, configurable=("tone", "x"))
+    call = VercelFormat().parse(
+        FormatRequest(
+            body={"id": "chat", "messages": messages, "tone": 1}, configurable=("tone", "x")
+        )
     )
     assert call.configurable == {"tone": 1}
     assert call.messages == [
@@ -242,8 +244,8 @@ def test_a_chat_becomes_messages() -> None:
 
 
 def test_a_message_that_goes_on_keeps_its_id() -> None:
-    format = Format()
-    format.parse(Asked(body={"messages": [user(TEXT), answer(TEXT)]}))
+    format = VercelFormat()
+    format.parse(FormatRequest(body={"messages": [user(TEXT), answer(TEXT)]}))
     assert wire(format, RunStarted("r")) == data({"type": "start"})
 
 
@@ -263,13 +265,13 @@ def test_a_call_of_an_earlier_message_is_shown_again_before_its_answer() -> None
         ([user(TEXT), answer(TEXT)], [again, output]),
         ([user(TEXT), answer(called)], [output]),  # the answer goes on with this message
     ):
-        format = Format()
-        format.parse(Asked(body={"messages": messages}))
+        format = VercelFormat()
+        format.parse(FormatRequest(body={"messages": messages}))
         assert wire(format, *answered) == data(*frames)
 
 
 def test_a_completion_is_a_conversation_of_one() -> None:
-    assert Format().parse(Asked(body={"prompt": "Hi"})).messages == [
+    assert VercelFormat().parse(FormatRequest(body={"prompt": "Hi"})).messages == [
         {"role": "user", "content": "Hi"}
     ]
 
@@ -288,16 +290,16 @@ def test_a_completion_is_a_conversation_of_one() -> None:
     ],
 )
 def test_what_is_no_chat_is_told(body: Any, place: str) -> None:
-    assert refused(Format(), body) == place
+    assert refused(VercelFormat(), body) == place
 
 
 @pytest.mark.parametrize("state", [[], {}, 1])
 def test_a_tool_of_no_known_state_has_not_answered(state: Any) -> None:
     part = {"type": "tool-add", "toolCallId": "c", "state": state, "input": {}}
     message = {"id": "m", "role": "assistant", "parts": [TEXT, part]}
-    found: Any = Format().parse(Asked(body={"messages": [message]}))
+    found: Any = VercelFormat().parse(FormatRequest(body={"messages": [message]}))
     assert "tool_calls" not in found.messages[0]
 
 
 def test_an_error_from_the_start_is_text() -> None:
-    assert Format.refusal(FAILED) == (b"The run failed. (error id e1)", "text/plain")
+    assert VercelFormat.refusal(FAILED) == (b"The run failed. (error id e1)", "text/plain")

@@ -26,8 +26,8 @@ from asgi_stream import Limits, StreamApp, StreamRoute
 
 from ..apps import after_a_word, waits
 from ..corpus import RUNS
+from ..guarantees.probes import noted
 from ..models import chain_of
-from ..probes import noted
 
 USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
 

@@ -80,16 +80,12 @@ async def test_leaving_stops_the_work(server: Server, notes: Notes) -> None:
     assert await until(lambda: notes.of(key, "cancel"), 2)
 
 
-def test_the_schemas_and_the_hashed_paths(server: Server) -> None:
+def test_the_schemas(server: Server) -> None:
     base = f"{server.url}/langserve/chain"
     schema = httpx.get(f"{base}/input_schema").json()
     assert "question" in schema["properties"]
-    assert httpx.get(f"{base}/c/N4XyA/output_schema").json()["type"] == "string"
+    assert httpx.get(f"{base}/output_schema").json()["type"] == "string"
     assert "properties" in httpx.get(f"{base}/config_schema").json()
-    answer = httpx.post(f"{base}/c/N4XyA/invoke", json={"input": QUESTION})
-    assert answer.json()["output"] == "Hello"
-    answer = httpx.post(f"{base}/c/nonsense/invoke", json={"input": QUESTION})
-    assert (answer.status_code, answer.json()["detail"]) == (400, "Invalid config hash.")
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from langgraph_sdk import get_client
 
 from ..clients import Connection, Notes, new_key, until
 from ..redis_server import RedisServer
+from ..resume.test_faults import servers
 from ..servers import Server
-from ..test_resume_faults import servers
 from .node import run
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from ..guarantees.test_proxies import proxy
 from ..servers import HERE, Server, serving
-from ..test_proxies import proxy
 from .app import ASKS
 
 ANSWER = "You asked: {} I am a small script"

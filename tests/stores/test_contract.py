@@ -12,7 +12,15 @@ from uuid import uuid4
 import pytest
 
 from asgi_stream.errors import TooManyOwned
-from asgi_stream.stores import EventStore, Follower, Page, Quota, RunRecord, Taken, open_store
+from asgi_stream.stores import (
+    EventStore,
+    Follower,
+    OwnershipLost,
+    Page,
+    Quota,
+    RunRecord,
+    open_store,
+)
 from asgi_stream.stores.memory import MemoryStore
 from asgi_stream.stores.redis import RedisStore
 
@@ -81,7 +89,7 @@ class Reader:
         self.looks = 0
         self.errors: list[Exception] = []
 
-    def feed(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
+    def on_frames(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
         if self.first is None:
             self.first = first
         assert first == self.first + len(self.fed)
@@ -346,8 +354,8 @@ async def test_nobody_buries_a_run_that_lives(stores: Pair) -> None:
     maker = Maker(here)
     await maker.create()
     await maker.append(b"a")
-    with pytest.raises(Taken):
-        await there.bury(maker.run_id, 0, 1, [b"lost"], replace(maker.record, ended=1.0))
+    with pytest.raises(OwnershipLost):
+        await there.finalize_orphan(maker.run_id, 0, 1, [b"lost"], replace(maker.record, ended=1.0))
     await maker.append(b"b", end=True)
     assert await whole(there, maker.run_id) == [b"a", b"b"]
     assert await there.find(maker.run_id) == maker.record

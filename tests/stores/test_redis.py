@@ -16,7 +16,7 @@ from redis.exceptions import MovedError, RedisError
 
 from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
-from asgi_stream.stores import Page, Quota, RunRecord, Taken
+from asgi_stream.stores import OwnershipLost, Page, Quota, RunRecord
 from asgi_stream.stores.redis import SKIPPED, RedisStore
 from asgi_stream.stores.redis_backlog import Backlog
 from asgi_stream.stores.redis_commands import unpacked
@@ -24,8 +24,8 @@ from asgi_stream.stores.redis_errors import NotSupported, Trouble
 
 from ..asgi import JSON, Exchange, frames, get, post
 from ..redis_server import RedisServer, redis_server
+from ..resume.test_stored_runs import Speaker, app_of, error_code
 from ..servers import free_port
-from ..test_resume import Speaker, app_of, error_code
 from .test_contract import Maker, Reader, settled, until, whole
 
 pytestmark = pytest.mark.anyio
@@ -73,7 +73,7 @@ def test_the_frames_of_a_message_add_up() -> None:
 async def test_the_same_start_twice_is_refused(pair: tuple[RedisStore, RedisStore]) -> None:
     maker = Maker(pair[0])
     await maker.create()
-    with pytest.raises(Taken):
+    with pytest.raises(OwnershipLost):
         await pair[1].create(maker, keep=60)
     await maker.append(b"a", end=True)
 
@@ -101,12 +101,12 @@ async def test_a_run_is_held_for_dead_and_its_worker_gives_way(
     assert (found.state, found.code, found.ended) == ("failed", "worker_lost", None)
     assert reader.looks
     end = replace(found, ended=5.0)
-    await other.bury(maker.run_id, 1, 2, [b"lost"], end)
-    with pytest.raises(Taken):
-        await other.bury(maker.run_id, 1, 2, [b"lost again"], end)
+    await other.finalize_orphan(maker.run_id, 1, 2, [b"lost"], end)
+    with pytest.raises(OwnershipLost):
+        await other.finalize_orphan(maker.run_id, 1, 2, [b"lost again"], end)
     assert await other.find(maker.run_id) == replace(end, frames=2)
     wake(one)
-    await until(lambda: isinstance(maker.errors[-1], Taken))
+    await until(lambda: isinstance(maker.errors[-1], OwnershipLost))
     assert await whole(other, maker.run_id) == [b"a", b"lost"]
     assert await other.find(maker.run_id) == replace(end, frames=2)
 
@@ -122,12 +122,12 @@ async def test_what_is_said_meanwhile_is_not_written_after_the_end(
     assert found is not None
     die(one)
     redis.client().delete(one._keys.of_run(maker.run_id)[2])  # the lease
-    await other.bury(maker.run_id, 1, 2, [b"lost"], replace(found, ended=5.0))
+    await other.finalize_orphan(maker.run_id, 1, 2, [b"lost"], replace(found, ended=5.0))
     reader = Reader()
     await one.follow(maker.run_id, reader)
     wake(one)
     await maker.append(b"b", b"c")
-    assert isinstance(maker.errors[-1], Taken)
+    assert isinstance(maker.errors[-1], OwnershipLost)
     assert reader.looks
     assert not reader.errors
     assert await whole(other, maker.run_id) == [b"a", b"lost"]
@@ -367,7 +367,7 @@ async def test_a_run_is_finished_beyond_what_may_have_been_shown(redis: RedisSer
     ahead = await other.read(maker.run_id, 7)
     assert ahead is not None
     assert ahead.final == 8 + SKIPPED
-    await other.bury(maker.run_id, 7, 8 + SKIPPED, [b"lost"], replace(found, ended=5.0))
+    await other.finalize_orphan(maker.run_id, 7, 8 + SKIPPED, [b"lost"], replace(found, ended=5.0))
     page = await other.read(maker.run_id, 1)
     assert page is not None
     assert (page.first, list(page.frames), page.ended) == (8 + SKIPPED, [b"lost"], True)
@@ -416,11 +416,11 @@ async def test_redis_refuses_what_it_may_take_later(tmp_path: Path, how: str) ->
         found = await other.find(maker.run_id)
         assert found is not None
         burying = asyncio.ensure_future(
-            other.bury(maker.run_id, 1, 2, [b"lost"], replace(found, ended=1.0))
+            other.finalize_orphan(maker.run_id, 1, 2, [b"lost"], replace(found, ended=1.0))
         )
         await asyncio.sleep(0.2)
         run(*accept)
-        with pytest.raises(Taken):
+        with pytest.raises(OwnershipLost):
             await burying
         await writing
         await maker.append(b"c", end=True)
@@ -636,7 +636,7 @@ async def test_nobody_can_bury_while_redis_is_away(
     async def unreachable(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(pair[1], "bury", unreachable)
+    monkeypatch.setattr(pair[1], "finalize_orphan", unreachable)
     async with Exchange(one, "POST", "/chat", "hi", headers=JSON) as first:
         speaker.say("a")
         await first.until(b'"a"')

@@ -1,0 +1,734 @@
+"""The command, in this process and as a user starts it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from openapi_spec_validator import validate
+
+from asgi_stream import StreamApp, __main__
+from asgi_stream.cli import commands as cli
+from asgi_stream.cli.printer import _harmless
+from asgi_stream.cli.renderers import Shown, format_of, shown
+from asgi_stream.client._connection import Frame
+
+from ..asgi import get
+from ..client.conftest import notes, served, server
+from ..clients import Notes, new_key
+from ..servers import Server, free_port, stop
+
+__all__ = ["notes", "served", "server"]  # fixtures
+
+COMMAND = [sys.executable, "-m", "asgi_stream"]
+ASK = '{"question": "Hi"}'
+GAP = {"gap": {"first": 1, "last": 2}}
+ROUTE = '[[route]]\npath="/x"\nrunnable="tests.config.test_loader:chain"\n'
+
+
+def invoke(*args: str, **kwargs: Any) -> Result:
+    return CliRunner().invoke(cli.main, args, **kwargs)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    done = invoke("new", str(tmp_path / "mine"))
+    assert done.exit_code == 0
+    monkeypatch.chdir(tmp_path / "mine")
+    monkeypatch.delitem(sys.modules, "bot", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path / "mine"
+
+
+def test_new_writes_a_project_that_checks(project: Path) -> None:
+    done = invoke("check")
+    assert done.exit_code == 0, done.output
+    assert "POST    /chat                tokens  chat" in done.stdout
+    assert "DELETE  /chat/runs/{run_id}  tokens  chat" in done.stdout
+    assert "2 routes, nothing wrong." in done.stderr
+
+
+def test_new_overwrites_nothing(project: Path) -> None:
+    (project / "bot.py").write_text("mine")
+    done = invoke("new", ".")
+    assert done.exit_code == 1
+    assert "is there already; nothing was written" in done.stderr
+    assert (project / "bot.py").read_text() == "mine"
+
+
+def test_new_in_the_folder_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("new", ".")
+    assert "\nasgi-stream serve\n" in done.stdout
+    assert (tmp_path / "bot.py").is_file()
+
+
+def test_check_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
+    table = tmp_path / "asgi_stream.toml"
+    table.write_text(f"[app]\nx=1\n{ROUTE}limits={{run=-1}}\nfomat='x'\n")
+    done = invoke("check", str(table))
+    assert done.exit_code == 2
+    assert [line.rpartition(": ")[0].partition(": ")[2] for line in done.stderr.splitlines()] == [
+        "app.x",
+        "route '/x': fomat",
+    ]
+
+
+def test_check_builds_the_app_too(tmp_path: Path) -> None:
+    table = tmp_path / "asgi_stream.toml"
+    table.write_text(f"[app]\nplayground=true\n{ROUTE}methods=['GET']".replace("/x", "/{name}"))
+    done = invoke("check", str(table))
+    assert done.exit_code == 2
+    assert f"{table}: playground: a route of the table is at '/playground' already" in done.stderr
+
+
+def test_a_module_that_ends_itself_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "ends_itself.py").write_text("import sys\nsys.exit(0)\n")
+    table = tmp_path / "asgi_stream.toml"
+    table.write_text('[[route]]\npath="/x"\nrunnable="ends_itself:chain"\n')
+    done = invoke("check", str(table))
+    assert done.exit_code == 2
+    assert "cannot import the module 'ends_itself' (SystemExit: 0)" in done.stderr
+
+
+def test_without_a_table_it_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke("serve")
+    assert done.exit_code == 1
+    assert "`asgi-stream new FOLDER` writes one" in done.stderr
+    done = invoke("check", "nothing.toml")
+    assert "there is no file nothing.toml" in done.stderr
+
+
+def test_routes_and_their_openapi(project: Path) -> None:
+    assert "useChat" in invoke("routes", "asgi_stream.toml").stdout
+    validate(json.loads(invoke("routes", "--json").stdout))
+
+
+def test_schema_prints_what_is_shipped() -> None:
+    assert json.loads(invoke("schema").stdout) == json.loads(cli.SCHEMA.read_text())
+
+
+def test_serve_starts_uvicorn_as_streams_need_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    for name in (cli.TABLE, cli.HOSTS):  # what the command sets is gone after the test
+        monkeypatch.setenv(name, "")
+
+    def run(app: str, **options: Any) -> None:
+        given.update(options, app=app)
+        held = socket.socket(fileno=os.dup(options["fd"]))
+        with held:
+            assert held.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert held.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
+
+    monkeypatch.setattr("uvicorn.run", run)
+    monkeypatch.delenv(cli.TABLE, raising=False)
+    done = invoke("serve", "--port", "0", "--workers", "2")
+    assert done.exit_code == 2
+    assert "--workers 2: the runs of /chat are kept in the memory of one worker" in done.stderr
+    without_resume(project)
+    done = invoke("serve", "--port", "0", "--workers", "2", "--root-path", "/ai")
+    assert done.exit_code == 0, done.output
+    assert "at http://127.0.0.1:" in done.stderr
+    assert given["timeout_graceful_shutdown"] > 2
+    assert (given["workers"], given["root_path"], given["factory"]) == (2, "/ai", True)
+    assert os.environ[cli.TABLE] == str(project / "asgi_stream.toml")
+    assert os.environ[cli.HOSTS] == "*"
+    done = invoke("serve", "--port", "0", "--reload", "--host", "::1")
+    assert "http://[::1]:" in done.stderr
+    assert given["reload_dirs"] == [str(project)]
+    assert os.environ[cli.HOSTS] == "localhost 127.0.0.1 [::1] ::1"
+    assert invoke("serve", "--reload", "--workers", "2").exit_code == 2
+
+
+def test_serve_says_that_a_port_is_taken(project: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = invoke("serve", "--port", str(taken.getsockname()[1]))
+    assert done.exit_code == 1
+    assert "cannot listen on 127.0.0.1:" in done.stderr
+
+
+HOST_LISTS: list[tuple[str | None, str, list[bool]]] = [
+    (None, "", [True, True, True]),
+    ("localhost [::1] box.example", "", [True, True, False]),
+    ("localhost", "allowed_hosts=['dev.example']", [False, False, True]),
+    ("localhost", "allowed_hosts=['*']", [True, True, True]),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("given", "listed", "served"), HOST_LISTS)
+async def test_the_table_s_own_hosts_go_before_those_of_the_command(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    listed: str,
+    served: list[bool],
+) -> None:
+    table = project / "asgi_stream.toml"
+    table.write_text(table.read_text().replace("playground = true", f"playground = true\n{listed}"))
+    monkeypatch.setenv(cli.TABLE, str(table))
+    if given is not None:
+        monkeypatch.setenv(cli.HOSTS, given)
+    with app_served() as app:
+        hosts = ("localhost:1", "[::1]:1", "dev.example")
+        answers = [await get(app, "/playground", headers={"host": host}) for host in hosts]
+    assert [answer.status == 200 for answer in answers] == served
+
+
+@contextmanager
+def app_served() -> Iterator[StreamApp]:
+    before, threshold = signal.getsignal(signal.SIGUSR1), gc.get_threshold()
+    try:
+        yield cli.served()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        gc.unfreeze()
+        gc.set_threshold(*threshold)
+
+
+def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(cli.TABLE, str(project / "asgi_stream.toml"))
+    with app_served() as app:
+        assert gc.get_threshold()[0] == 50_000
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert app.serves({"type": "http", "method": "GET", "path": "/ready"})
+        assert app._draining
+
+
+def test_a_supervisor_passes_the_signal_on() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    try:
+        worker = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()))
+        cli._pass_on(SimpleNamespace(processes=[worker, worker]))  # type: ignore[arg-type]
+        deadline = time.monotonic() + 5
+        while not heard:
+            assert time.monotonic() < deadline
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextmanager
+def serving_table(
+    folder: Path, *options: str, command: Sequence[str] = COMMAND
+) -> Iterator[Server]:
+    """The folder's table, served by the command."""
+    port = free_port()
+    log = folder / "serve.log"
+    with log.open("wb") as out:
+        serve = [*command, "serve", f"--port={port}", *options]
+        process = subprocess.Popen(serve, cwd=folder, stdout=out, stderr=out)
+    found = Server(process, port, log)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                httpx.get(f"{found.url}/health", timeout=5)
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, found.log()
+                time.sleep(0.05)
+        yield found
+    finally:
+        stop(process)
+
+
+def without_resume(project: Path) -> None:
+    table = project / "asgi_stream.toml"
+    table.write_text(table.read_text().replace("resume = true", "resume = false"))
+
+
+LINE = re.compile(r"^INFO: +run \S+ of /chat: done after \d\.\d{3} s$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)])
+def test_a_served_project_shows_its_runs_in_the_log(project: Path, options: Any) -> None:
+    without_resume(project)
+    with serving_table(project, *options) as server:
+        answer = httpx.post(f"{server.url}/chat", json={"question": "Hi"}, timeout=30)
+        assert answer.status_code == 200
+        deadline = time.monotonic() + 10
+        while not (lines := LINE.findall(server.log())):
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.02)
+        assert len(lines) == 1
+        assert answer.headers["x-run-id"] in lines[0]
+        assert '"POST /chat HTTP/1.1" 200' in server.log()
+
+
+BASIC = "logging.basicConfig(level=%s, format='mine %%(levelname)s %%(message)s')"
+OWN = "logging.getLogger('asgi_stream').setLevel('ERROR')"
+
+
+@pytest.mark.parametrize(
+    ("setup", "shown"),
+    [
+        (BASIC % "'INFO'", "mine INFO run "),
+        (BASIC % "'WARNING'", ""),
+        (OWN, ""),
+        (OWN + "; " + BASIC % "'INFO'", ""),
+    ],
+)
+def test_a_table_s_own_logging_goes_before_the_command_s(
+    project: Path, setup: str, shown: str
+) -> None:
+    without_resume(project)
+    bot = project / "bot.py"
+    bot.write_text(f"{bot.read_text()}\nimport logging\n{setup}\n")
+    with serving_table(project) as server:
+        for _ in range(2):
+            httpx.post(f"{server.url}/chat", json={"question": "Hi"}, timeout=30)
+    assert len(re.findall(r"\brun \S+ of /chat: done", server.log())) == (2 if shown else 0)
+    assert shown in server.log()
+
+
+@pytest.mark.parametrize("chosen", [logging.NOTSET, logging.DEBUG])
+def test_a_log_that_is_set_up_later_goes_before_the_command_s(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, chosen: int
+) -> None:
+    root, log = logging.getLogger(), logging.getLogger("asgi_stream")
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(log, "handlers", [])
+    level = log.level
+    try:
+        log.setLevel(chosen)
+        cli.show_log()
+        cli.show_log()
+        assert log.level == (chosen or logging.INFO)
+        log.info("one")
+        root.addHandler(logging.NullHandler())
+        log.info("two")
+        assert len(log.handlers) == 1
+    finally:
+        log.setLevel(level)
+    assert re.fullmatch(r"INFO: +one\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_served_project_streams_drains_and_stops(project: Path, options: Any) -> None:
+    without_resume(project)
+    with serving_table(project, *options) as server:
+        with httpx.stream("POST", f"{server.url}/chat", json={"question": "Hi"}) as answer:
+            assert answer.status_code == 200
+            parts = answer.iter_raw()
+            next(parts)
+            server.terminate()
+            rest = b"".join(parts)
+        assert b'"code":"shutdown"' in rest
+        assert rest.endswith(b"data: [DONE]\n\n")
+        server.process.wait(timeout=15)
+        assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_a_served_project_begins_no_run_once_it_drains(project: Path, options: Any) -> None:
+    without_resume(project)
+    with serving_table(project, *options) as server:
+        assert httpx.get(f"{server.url}/ready").status_code == 200
+        server.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 10
+        said = 0  # by whichever of the workers it is
+        while said < 10:
+            assert time.monotonic() < deadline
+            said = said + 1 if httpx.get(f"{server.url}/ready").status_code == 503 else 0
+            time.sleep(0.01)
+        answer = httpx.post(f"{server.url}/chat", json={"question": "Hi"})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shutdown")
+
+
+def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None:
+    with serving_table(project, "--reload") as server:
+        server.process.send_signal(signal.SIGUSR1)  # which is for the child
+        ask = {"question": "Hi"}
+        assert httpx.post(f"{server.url}/chat", json=ask, timeout=30).status_code == 200
+        assert httpx.get(f"{server.url}/playground").status_code == 200
+        rebound = {"host": f"evil.example:{server.port}"}
+        assert httpx.get(f"{server.url}/playground", headers=rebound).status_code == 403
+        text = (project / "bot.py").read_text().replace("Hello!", "Changed!")
+        (project / "bot.py").write_text(text)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                accept = {"accept": "application/json"}
+                answer = httpx.post(f"{server.url}/chat", json=ask, timeout=30, headers=accept)
+                if answer.json().get("output", "").startswith("Changed!"):
+                    break
+            except httpx.TransportError:
+                pass
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.2)
+
+
+# Calling.
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "out", "err"),
+    [
+        ("tokens", {"question": "Hi"}, "Hello", ", tokens, first output after"),
+        ("text", {"question": "Hi"}, "Hello", ", text,"),
+        ("messages", {"question": "Hi"}, "Hello", ", chunks,"),
+        ("plain", "x", "", '· {"got": "x"'),
+        ("chain", {"question": "Hi"}, "Hello", ", events,"),
+        ("agent", {"messages": [["human", "Hi"]]}, "Done.", "→ add("),
+        ("everything", "Hi", "Hello", "← It rains in Paris."),
+        ("everything", "Hi", "Hello", "✗ broken failed"),
+        ("everything", "Hi", "Hello", "← Finds: 1 documents"),
+        ("everything", "Hi", "Hello", '· progress: {"percent": 10}'),
+        ("langserve/stream", {"input": {"question": "Hi"}}, "Hello", ", langserve,"),
+        ("langserve/stream_events", {"input": {"question": "Hi"}}, "Hello", ", langserve,"),
+        ("vercel", {"prompt": "Hi"}, "Hello", ", vercel,"),
+        (
+            "openai/chat/completions",
+            {"model": "openai", "stream": True, "messages": [{"role": "user", "content": "Hi"}]},
+            "Hello",
+            ", openai,",
+        ),
+        (
+            "agui",
+            {"threadId": "t", "runId": "r", "messages": [{"role": "user", "content": "Hi"}]},
+            "Hello",
+            ", agui,",
+        ),
+        ("langgraph", {"input": {"messages": [["human", "Hi"]]}}, "Hello", "· model"),
+    ],
+)
+def test_call_shows_any_format(server: Server, path: str, given: Any, out: str, err: str) -> None:
+    done = invoke("call", f"{server.url}/{path}", "--input", json.dumps(given))
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == out
+    assert err in done.stderr
+
+
+def test_call_shows_frames_as_they_are(server: Server) -> None:
+    given = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/tokens", "--raw", "--input", given)
+    first, _, rest = done.stdout.partition("\n")
+    assert re.fullmatch("id: [0-9a-f-]{36}", first)
+    assert rest == 'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n'
+    assert done.stderr == ""
+    done = invoke(
+        "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {given}}}'
+    )
+    assert "event: data\ndata: " in done.stdout
+    assert done.stdout.endswith("event: end\n\n")
+    done = invoke("call", f"{server.url}/text", "--raw", "--input", given)
+    assert done.stdout == "Hello"
+
+
+def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
+    given = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/mine", "--input", given)
+    assert done.exit_code == 1
+    assert "✗ Who are you? (unknown_user, error id " in done.stderr
+    done = invoke(
+        "call", f"{server.url}/mine", "-H", "Authorization: Bearer ann", "--input", "-", input=given
+    )
+    assert (done.exit_code, done.stdout) == (0, "Hello\n")
+    done = invoke("call", f"{server.url}/warm", "-p", "temperature=0.5")
+    assert '"temperature": "0.5"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["/fails"], 1, "✗ The run failed. (run_failed, error id "),
+        (["/late", "--input", '{"question": "Hi"}'], 1, "✗ The run failed. (run_failed, error id "),
+        (
+            ["/late/text", "--input", '{"question": "Hi"}'],
+            1,
+            "✗ The stream broke off before its end.",
+        ),
+        (["/tokens"], 1, "question: Field required"),
+        (["/vercel"], 1, "The server answered 422"),
+        (["/tokens", "--input", "{"], 2, "this is not JSON"),
+        (["[::1/x"], 1, "✗ http"),
+        (["/tokens", "-H", "x"], 2, "expected name:value, not 'x'"),
+        (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
+    ],
+)
+def test_call_tells_what_went_wrong(server: Server, args: list[str], code: int, said: str) -> None:
+    path, *rest = args
+    done = invoke("call", f"{server.url}{path}", *rest)
+    assert done.exit_code == code
+    assert said in done.stderr
+
+
+def test_call_shows_what_does_not_stream(server: Server) -> None:
+    asked = {"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}
+    url = f"{server.url}/openai/chat/completions"
+    done = invoke("call", url, "--input", json.dumps(asked))
+    assert (done.exit_code, done.stdout.strip()) == (0, "Hello")
+    words = "word " * 100_000
+    limited = json.dumps({"input": {"question": words}})
+    done = invoke("call", f"{server.url}/langserve/invoke", "--input", limited)
+    assert done.exit_code == 0
+    assert '"output": "Hello"' in done.stderr
+    assert seen(None, Frame("", "<h1>Hi</h1>")) == [Shown("note", "<h1>Hi</h1>")]
+
+
+def test_a_terminal_is_not_told_what_to_do() -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    evil = "a\x1b]0;pwned\x07\x1b[2J\tb\n"
+    assert _harmless(evil, Terminal()) == "a\ufffd]0;pwned\ufffd\ufffd[2J\tb\n"
+    assert _harmless(evil, StringIO()) == evil
+
+
+def test_call_of_no_server() -> None:
+    done = invoke("call", "http://127.0.0.1:9/x")
+    assert done.exit_code == 1
+    assert "http://127.0.0.1:9/x: " in done.stderr
+
+
+def test_call_is_stopped_by_ctrl_c_and_the_run_with_it(server: Server, notes: Notes) -> None:
+    key = new_key()
+    command = [*COMMAND, "call", f"{server.url}/kept", "--input", json.dumps(key)]
+    # Where tests run in the background Ctrl-C is ignored, and so it would be by what they start.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.stdout is not None
+    assert process.stdout.read(2) == b"w0"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"[stopped" in err
+    assert b"Traceback" not in err
+    deadline = time.monotonic() + 5
+    while not notes.of(key, "cancel"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_ctrl_c_in_this_process(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_follow", interrupted)
+    done = invoke("call", f"{server.url}/tokens")
+    assert done.exit_code == 130
+    assert "[stopped, 0.0" in done.stderr
+
+
+def test_what_nobody_expects_is_not_hidden(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "_follow", breaks)
+    done = invoke("call", f"{server.url}/tokens")
+    assert isinstance(done.exception, RuntimeError)
+
+
+# What is shown of a frame.
+
+
+def seen(format: str | None, *frames: Frame) -> list[Shown]:
+    streamed: set[str] = set()
+    return [piece for frame in frames for piece in shown(format, frame, streamed)]
+
+
+def frame(value: Any, event: str = "") -> Frame:
+    return Frame(event, json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("format", "value", "event", "wanted"),
+    [
+        (
+            "tokens",
+            {"gap": {"first": 1, "last": 2}},
+            "",
+            ("note", '{"gap": {"first": 1, "last": 2}}'),
+        ),
+        ("vercel", {"type": "reasoning-delta", "delta": "hm"}, "", ("reasoning", "hm")),
+        ("vercel", {"type": "tool-output-error", "errorText": "no"}, "", ("failure", "no")),
+        ("vercel", {"type": "error", "errorText": "no"}, "", ("error", "no")),
+        ("vercel", {"type": "abort"}, "", ("error", "The run was stopped.")),
+        ("vercel", {"type": "data-x", "data": 1}, "", ("note", "x: 1")),
+        ("vercel", {"type": "source-url", "url": "u"}, "", ("note", "source: u")),
+        (
+            "vercel",
+            {"type": "finish", "messageMetadata": {"usage": {"a": 1}}},
+            "",
+            ("note", 'usage: {"a": 1}'),
+        ),
+        (
+            "vercel",
+            {"type": "tool-input-available", "toolName": "t", "input": {}},
+            "",
+            ("call", "t({})"),
+        ),
+        ("vercel", {"type": "tool-output-available", "output": 3}, "", ("result", "3")),
+        ("openai", {"choices": [{"delta": {"reasoning_content": "hm"}}]}, "", ("reasoning", "hm")),
+        ("openai", {"choices": [], "usage": {"a": 1}}, "", ("note", 'usage: {"a": 1}')),
+        ("agui", {"type": "REASONING_MESSAGE_CONTENT", "delta": "hm"}, "", ("reasoning", "hm")),
+        ("agui", {"type": "TOOL_CALL_START", "toolCallName": "t"}, "", ("call", "t ")),
+        ("agui", {"type": "TOOL_CALL_ARGS", "delta": "{}"}, "", ("arguments", "{}")),
+        ("agui", {"type": "TOOL_CALL_RESULT", "content": "r"}, "", ("result", "r")),
+        ("agui", {"type": "CUSTOM", "name": "n", "value": 1}, "", ("note", "n: 1")),
+        ("agui", {"type": "RUN_ERROR", "message": "no", "code": "c"}, "", ("error", "no (c)")),
+        ("langgraph", [{"type": "tool", "content": "r"}, {}], "messages", ("result", "r")),
+        (
+            "langgraph",
+            [{"type": "ai", "content": "", "tool_calls": [{"name": "t", "args": {}}]}, {}],
+            "messages|a:b",
+            ("call", "t({})"),
+        ),
+        ("langgraph", 1, "custom", ("note", "custom: 1")),
+        (
+            "langgraph",
+            {"error": "run_failed", "message": "no", "id": "i"},
+            "error",
+            ("error", "no (run_failed, error id i)"),
+        ),
+        (
+            "langserve",
+            {"status_code": 500, "message": "no", "code": "c", "id": "i"},
+            "error",
+            ("error", "no (c, error id i)"),
+        ),
+        ("chunks", {"type": "AIMessageChunk", "content": "x"}, "", ("text", "x")),
+        (None, {"a": 1}, "named", ("note", 'named: {"a": 1}')),
+        (None, "x" * 600, "", ("text", "x" * 600)),
+        (None, ["x" * 600], "", ("note", '["' + "x" * 497 + "…")),
+        (
+            "events",
+            {
+                "event": "on_chat_model_stream",
+                "name": "m",
+                "data": {"chunk": {"content": [{"type": "reasoning", "reasoning": "hm"}]}},
+            },
+            "",
+            ("reasoning", "hm"),
+        ),
+        (
+            "events",
+            {
+                "event": "on_chat_model_stream",
+                "name": "m",
+                "data": {"chunk": {"content": ["a"]}},
+            },
+            "",
+            ("text", "a"),
+        ),
+        (
+            "events",
+            {
+                "event": "on_chat_model_stream",
+                "name": "m",
+                "data": {"chunk": {"content": [{"type": "text", "text": "b"}]}},
+            },
+            "",
+            ("text", "b"),
+        ),
+        (
+            "events",
+            {"event": "on_tool_end", "name": "t", "data": {"output": {"content": "r"}}},
+            "",
+            ("result", "r"),
+        ),
+        (
+            "events",
+            {"event": "on_retriever_end", "name": "t", "data": {}},
+            "",
+            ("result", "t: 0 documents"),
+        ),
+    ],
+)
+def test_what_is_shown_of_a_frame(format: Any, value: Any, event: str, wanted: Any) -> None:
+    assert seen(format, frame(value, event)) == [wanted]
+
+
+def test_what_has_nothing_to_show() -> None:
+    assert seen("agui", frame({"type": "RUN_STARTED"})) == []
+    assert seen("vercel", frame({"type": "start"}), Frame("", "[DONE]"), Frame("end", "")) == []
+    assert seen("langgraph", frame({}, "metadata"), frame({}, "values")) == []
+    assert seen("langserve", frame({}, "metadata")) == []
+    assert seen("events", frame({"event": "on_chain_start", "name": "x"})) == []
+    blocks = {"content": [{"type": "image"}]}
+    told = {"event": "on_chat_model_stream", "name": "m", "data": {"chunk": blocks}}
+    assert seen("events", frame(told)) == []
+    assert seen("events", frame({**told, "data": {"chunk": "text"}})) == []
+
+
+def test_a_call_of_a_tool_in_pieces() -> None:
+    call: Any = {"function": {"name": "t", "arguments": "{"}}
+    more: Any = {"function": {"arguments": "}"}}
+    pieces = [frame({"choices": [{"delta": {"tool_calls": [each]}}]}) for each in (call, more)]
+    assert seen("openai", *pieces) == [("call", "t "), ("arguments", "{"), ("arguments", "}")]
+
+
+@pytest.mark.parametrize(
+    ("frame", "format"),
+    [
+        (frame({"token": "x"}), "tokens"),
+        (frame({"object": "chat.completion.chunk"}), "openai"),
+        (frame({"event": "on_x", "run_id": "r", "data": {}}), "events"),
+        (frame({"type": "start"}), "vercel"),
+        (frame({"type": "RUN_STARTED"}), "agui"),
+        (frame({}, "values"), "langgraph"),
+        (frame({}, "metadata"), None),
+        (frame("x"), None),
+        (frame({"x": 1}), None),
+    ],
+)
+def test_a_format_is_recognised(frame: Frame, format: str | None) -> None:
+    assert format_of(frame) == format
+
+
+def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "schema"])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == 0
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, timeout=30, check=True)
+    assert b"asgi-stream, version 0." in done.stdout
+
+
+@pytest.mark.parametrize("name", ["click", "httpx"])
+def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    theirs = ("asgi_stream.cli.commands", "asgi_stream.client", "asgi_stream.cli.printer")
+    for module in [each for each in sys.modules if each.startswith(theirs)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SystemExit, match=r'pip install "asgi_stream\[serve\]"'):
+        __main__.main()
+
+
+def test_an_error_of_its_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "asgi_stream.cli.commands")
+    monkeypatch.setitem(sys.modules, "asgi_stream._config.loader", None)
+    with pytest.raises(ImportError, match="loader halted"):
+        __main__.main()

@@ -1,0 +1,67 @@
+"""Makes the JSON Schema of a table's file: ``python -m tests.config.table_schema``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docstring_parser import parse
+
+import asgi_stream
+from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamRoute
+from asgi_stream._config.schema import File
+
+SHIPPED = Path(asgi_stream.__file__).parent / "asgi_stream.schema.json"
+FROM_ENVIRONMENT = {
+    "type": "object",
+    "description": "The value of an environment variable.",
+    "properties": {"from_env": {"type": "string"}},
+    "required": ["from_env"],
+    "additionalProperties": False,
+}
+DESCRIBED: dict[str, type] = {
+    "App": StreamApp,
+    "EventFilter": EventFilter,
+    "Limits": Limits,
+    "Options": StreamRoute,
+    "Resume": Resume,
+    "Route": StreamRoute,
+}
+
+
+def schema() -> dict[str, Any]:
+    made = File.model_json_schema()
+    for name, kind in DESCRIBED.items():
+        said = {each.arg_name: each.description for each in parse(kind.__doc__ or "").params}
+        for option, told in made["$defs"][name]["properties"].items():
+            told.pop("title", None)
+            told.pop("default", None)
+            told["description"] = " ".join((said[option] or "").replace("``", "`").split())
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_with_environment(made),
+    }
+
+
+def _with_environment(value: Any) -> Any:
+    """A value that is text may come from the environment."""
+    if isinstance(value, list):
+        return [_with_environment(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("type") == "string":
+        kept = {key: value[key] for key in ("description", "title") if key in value}
+        plain = {key: each for key, each in value.items() if key not in kept}
+        return {**kept, "anyOf": [plain, {"$ref": "#/$defs/Environment"}]}
+    found = {
+        key: _with_environment(each) if key not in ("propertyNames",) else each
+        for key, each in value.items()
+    }
+    if "$defs" in found:
+        found["$defs"]["Environment"] = FROM_ENVIRONMENT
+    return found
+
+
+if __name__ == "__main__":
+    SHIPPED.write_text(json.dumps(schema(), indent=1) + "\n")

@@ -1,0 +1,238 @@
+"""What is told of a run: the corpus, a line for each event."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessageChunk
+from langchain_core.retrievers import BaseRetriever
+
+from asgi_stream._langchain.event_handler import EventHandler
+from asgi_stream._langchain.pacing import Pacer
+from asgi_stream.events import (
+    NARRATED,
+    BlockFinished,
+    BlockStarted,
+    Custom,
+    Event,
+    FileMade,
+    ModelFinished,
+    ModelStarted,
+    NodeFinished,
+    NodeStarted,
+    OutputChunk,
+    ReasoningDelta,
+    RunError,
+    RunFinished,
+    SourceFound,
+    Step,
+    TextDelta,
+    TextDiscarded,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallStarted,
+    ToolFailed,
+    ToolFinished,
+)
+
+from ..corpus import RUNS, Recording, narrated, record
+from ..models import Scripted
+
+pytestmark = pytest.mark.anyio
+
+
+def brief(event: Event, root: str) -> str:
+    """The event in a line, without ids that are new each time."""
+    match event:
+        case NodeStarted(step=step) | NodeFinished(step=step):
+            return f"{type(event).__name__} {step.name}"
+        case ModelStarted():
+            return "ModelStarted"
+        case ModelFinished():
+            about = [event.model, event.provider, event.usage.get("total_tokens")]
+            return " ".join(["ModelFinished", event.reason, *(str(a) for a in about if a)])
+        case BlockStarted(step=step) | BlockFinished(step=step):
+            block = event.block.replace(step.run_id, "root" if step.run_id == root else "model")
+            return f"{type(event).__name__} {event.kind} {block}"
+        case TextDelta(text=text) | ReasoningDelta(text=text):
+            return f"  {text}"
+        case TextDiscarded():
+            return "TextDiscarded"
+        case ToolCallStarted(call_id=id_, name=name, message=message, hosted=hosted):
+            by = ("model" if message else "code") + (", hosted" if hosted else "")
+            return f"ToolCallStarted {_id(id_)} {name} ({by})"
+        case ToolCallDelta(call_id=id_, text=text):
+            return f"  {_id(id_)} {text}"
+        case ToolCalled(call_id=id_, arguments=arguments, valid=valid):
+            return f"ToolCalled {_id(id_)} {arguments}" + ("" if valid else " (no JSON)")
+        case ToolFinished(call_id=id_, output=output):
+            return f"ToolFinished {_id(id_)} {event.name} {output}"
+        case ToolFailed(call_id=id_, message=message):
+            return f"ToolFailed {_id(id_)} {event.name} {message}"
+        case SourceFound(source_id=id_, title=title, url=url):
+            return f"SourceFound {id_} {title} {url}"
+        case FileMade(media_type=media_type, url=url):
+            return f"FileMade {media_type} {url}"
+        case Custom(name=name, data=data):
+            return f"Custom {name} {data}"
+        case RunFinished(interrupts=interrupts):
+            return " ".join(["RunFinished", *(str(each.value) for each in interrupts)])
+        case RunError(code=code):
+            return f"RunError {code}"
+    raise AssertionError(event)
+
+
+def _id(call_id: str) -> str:
+    return re.sub(r"[0-9a-f-]{36}", "uuid", call_id)
+
+
+def _told() -> dict[str, list[str]]:
+    """The lines of told.txt by the name of the run."""
+    found: dict[str, list[str]] = {}
+    for line in (Path(__file__).with_name("told.txt")).read_text().splitlines():
+        if line.startswith("== "):
+            lines = found[line[3:]] = []
+        else:
+            lines.append(line)
+    return found
+
+
+TOLD = _told()
+AT_ONCE = (
+    *("two models at once", "two nodes at once", "custom events", "a question"),
+    "a model that is left running",
+)
+"""Where branches run side by side, and either may be first."""
+
+
+@pytest.mark.parametrize("name", RUNS)
+async def test_a_run_is_told_as_it_happens(name: str) -> None:
+    started, *events = await narrated(name)
+    root = started.run_id  # type: ignore[union-attr]  # the first is a RunStarted
+    lines = [brief(event, root) for event in events if not isinstance(event, OutputChunk)]
+    expected = TOLD[name]
+    if name in AT_ONCE:
+        lines, expected = sorted(lines), sorted(expected)
+    assert lines == expected
+
+
+def test_all_that_is_told_is_of_a_run() -> None:
+    assert TOLD.keys() == RUNS.keys()
+
+
+@pytest.mark.parametrize("name", RUNS)
+async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: str) -> None:
+    opened: set[str] = set()
+    calls: set[str] = set()
+    for event in await narrated(name):
+        match event:
+            case BlockStarted(block=block):
+                assert block not in opened
+                opened.add(block)
+            case TextDelta(block=block) | ReasoningDelta(block=block):
+                assert block in opened
+            case BlockFinished(block=block):
+                opened.remove(block)
+            case ToolCallStarted(call_id=id_):
+                assert id_ not in calls
+                calls.add(id_)
+            case ToolCallDelta(call_id=id_):
+                assert id_ in calls
+            case ToolCalled(call_id=id_):
+                calls.remove(id_)
+            case RunFinished():
+                assert not opened
+                assert not calls
+
+
+async def test_a_node_that_is_left_running_is_ended_with_the_run() -> None:
+    sink = Recording(NARRATED)
+    root = uuid4()
+    narrator = EventHandler(root, sink, Pacer(sink))
+    about = {"name": "late", "tags": ["graph:step:1"], "metadata": {"langgraph_node": "late"}}
+    narrator.on_chain_start({}, {}, run_id=uuid4(), **about)
+    narrator.concluded(Step(str(root), "root", "chain"), "")
+    assert [type(event) for event in sink.events] == [NodeStarted, NodeFinished]
+
+
+async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
+    sink = Recording(NARRATED)
+    narrator = EventHandler(uuid4(), sink, Pacer(sink))
+    narrator._token("late", run_id=uuid4())
+    assert sink.events == []
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("/etc/secret/f.pdf", "f.pdf"),
+        ("f.pdf", "f.pdf"),
+        (r"C:\srv\secret\report.pdf", "report.pdf"),
+        (r"\\fileserver\hr\pay.xlsx", "pay.xlsx"),
+        (r"mixed\of/both\a.txt", "a.txt"),
+        ("file:///etc/secret/g.pdf", "g.pdf"),
+        ("s3://bucket/secret/h.pdf?X-Amz-Signature=abc/def", "h.pdf"),
+        ("/srv/folder/", "folder"),
+        ("/srv/why?.txt", "why?.txt"),
+        ("C:report.pdf", "report.pdf"),
+        ("C:", "Source"),
+        (r"file:C:\secret\a.pdf", "a.pdf"),
+        ("file:///C%3A%5Csecret%5Cenc.pdf", "enc.pdf"),
+        ("FILE:///secret/%2Fetc%2Fb%20c.pdf", "b c.pdf"),
+    ],
+)
+async def test_of_a_file_the_client_sees_the_name_only(place: str, shown: str) -> None:
+    for about in ({"source": place}, {"url": place}, {"title": place, "source": place}):
+        assert await source_of(documents(about)) == (shown, None)
+    assert await source_of(citing({"url": place})) == (shown, None)
+    assert await source_of(citing({"url": place, "title": place})) == (shown, None)
+
+
+@pytest.mark.parametrize(
+    ("about", "source"),
+    [
+        ({"title": r"C:\srv\secret\r.pdf"}, ("r.pdf", None)),
+        ({"title": "~/secret/r.pdf", "url": "https://x.org/r"}, ("r.pdf", "https://x.org/r")),
+        ({"title": "s3://b/secret/r.pdf?key"}, ("r.pdf", None)),
+        ({"title": "TCP/IP: an overview"}, ("TCP/IP: an overview", None)),
+        ({"title": "HTTP://x.org/a"}, ("HTTP://x.org/a", None)),
+        ({"title": "A", "url": "HTTPS://x.org/a.pdf"}, ("A", "HTTPS://x.org/a.pdf")),
+        ({}, ("Source", None)),
+    ],
+)
+async def test_a_title_is_what_it_says_but_for_a_path(
+    about: dict[str, str], source: tuple[str, str | None]
+) -> None:
+    assert await source_of(documents(about)) == source
+    assert await source_of(citing(about)) == source
+
+
+async def test_what_is_on_the_web_has_a_title_too() -> None:
+    place = "HTTPS://x.org/a.pdf"
+    assert await source_of(documents({"source": place})) == ("a.pdf", place)
+    assert await source_of(citing({"url": place})) == (place, place)
+
+
+def documents(about: dict[str, str]) -> Any:
+    class Finds(BaseRetriever):
+        def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+            return [Document("x", metadata=about)]
+
+    return Finds()
+
+
+def citing(about: dict[str, str]) -> Any:
+    text = {"type": "text", "text": "x", "annotations": [{"type": "citation", **about}]}
+    return Scripted(script=[AIMessageChunk(content=[text])])
+
+
+async def source_of(runnable: Any) -> tuple[str, str | None]:
+    [source] = [
+        event for event in await record(runnable, "x", NARRATED) if isinstance(event, SourceFound)
+    ]
+    return source.title, source.url

@@ -1,0 +1,150 @@
+"""What the callback handler does beside the runs that test_run.py and test_live.py show."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from langchain_core.callbacks.manager import handle_event
+from langchain_core.documents import Document
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+from asgi_stream import StreamApp, StreamRoute
+from asgi_stream._langchain.pacing import Pacer
+from asgi_stream._langchain.text_handler import TextHandler
+from asgi_stream._langchain.tracker import RunTracker
+from asgi_stream.events import TextDelta
+
+from ..asgi import frames, post, tokens
+from ..corpus import Recording
+from ..models import InThread
+
+pytestmark = pytest.mark.anyio
+
+
+def made(kind: Any = TextHandler) -> tuple[Any, Recording]:
+    sink = Recording(frozenset({TextDelta}))
+    return kind(uuid4(), sink, Pacer(sink)), sink
+
+
+async def test_langchain_takes_the_listener_for_a_streaming_handler_and_the_tracker_not() -> None:
+    """If this fails LangChain has changed how it knows a streaming handler.
+
+    Look for what ``BaseChatModel._should_stream`` asks of its handlers now, and give `TextHandler`
+    that; `RunTracker` must not have it, or `astream_events` is not told of chunks.
+    """
+    listener: Any = made(TextHandler)[0]
+    tracker: Any = made(RunTracker)[0]
+    assert isinstance(listener, _StreamingCallbackHandler)
+    assert not isinstance(tracker, _StreamingCallbackHandler)
+    assert hasattr(BaseChatModel, "_should_stream")
+
+
+class Finds(BaseRetriever):
+    def _get_relevant_documents(self, query: str, **_: Any) -> list[Document]:
+        return [Document(query)]
+
+
+@pytest.mark.parametrize("format", ["tokens", "chunks", "events"])
+async def test_a_retriever_is_a_runnable_too(format: str) -> None:
+    answer = await post(StreamApp([StreamRoute("/", Finds(), format=format)]), "/", "what")
+    *said, done = frames(answer.body)
+    assert done == "[DONE]"
+    assert "page_content" in str(said)
+
+
+def streams_in_a_thread(value: Any) -> str:
+    chain = InThread(script=["Hel", "lo"]) | StrOutputParser()
+    return "".join(chain.stream("x"))
+
+
+async def test_what_is_streamed_in_a_thread_comes_once() -> None:
+    app = StreamApp([StreamRoute("/", RunnableLambda(streams_in_a_thread))])
+    assert tokens((await post(app, "/", 1)).body) == ["Hel", "lo"]
+
+
+def speaking(listener: Any, token: str, ended: list[str]) -> threading.Thread:
+    """A thread in which a model says a token, and writes down if it is ended there."""
+
+    def speak() -> None:
+        run_id = uuid4()
+        listener.on_chat_model_start({"name": "m"}, [], run_id=run_id)
+        try:
+            listener.on_llm_new_token(token, run_id=run_id)
+        except asyncio.CancelledError:
+            ended.append("token")
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    return thread
+
+
+async def make() -> Any:
+    return made()
+
+
+def test_a_thread_that_outlives_its_loop_is_ended() -> None:
+    loop = asyncio.new_event_loop()
+    listener, sink = loop.run_until_complete(make())
+    loop.close()
+    ended: list[str] = []
+    speaking(listener, "a", ended).join(5)
+    assert ended == ["token"]
+    assert sink.events == []
+
+
+async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
+    ended: list[str] = []
+    loop = asyncio.new_event_loop()
+    listener, sink = await asyncio.to_thread(loop.run_until_complete, make())
+    sink.full = True
+    thread = speaking(listener, "", ended)
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(loop.close)
+    await asyncio.to_thread(thread.join, 5)
+    assert ended == ["token"]
+
+
+async def test_a_sync_model_on_the_loop_does_not_wait_for_the_loop() -> None:
+    listener, sink = made()
+    sink.full = True
+    run_id = uuid4()
+    handle_event([listener], "on_llm_start", "ignore_llm", {}, ["x"], run_id=run_id)
+    for token in "ab":
+        handle_event([listener], "on_llm_new_token", "ignore_llm", token, run_id=run_id)
+    await asyncio.sleep(0)
+    assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["a", "b"]
+
+
+async def test_after_the_end_no_step_starts_and_no_token_is_taken() -> None:
+    tracker, sink = made(RunTracker)
+    tracker.refusing = True
+    with pytest.raises(asyncio.CancelledError):
+        handle_event([tracker], "on_chain_start", "ignore_chain", {}, {}, run_id=uuid4())
+    with pytest.raises(asyncio.CancelledError):
+        await tracker.on_llm_new_token("a", run_id=uuid4())
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.to_thread(lambda: tracker.on_llm_new_token("a", run_id=uuid4()))
+    assert sink.events == []
+
+
+async def test_steps_have_names_wherever_langchain_keeps_them() -> None:
+    tracker, _ = made(RunTracker)
+    for serialized, name, expected in (
+        ({"name": "a"}, "b", "b"),
+        ({"name": "a", "id": ["x", "y"]}, None, "a"),
+        ({"id": ["x", "y"]}, None, "y"),
+        (None, None, "Unnamed"),
+    ):
+        run_id = uuid4()
+        tracker.on_tool_start(serialized, "", run_id=run_id, name=name)
+        assert tracker.steps[run_id].name == expected
+        tracker.on_tool_error(ValueError(), run_id=run_id)
+    assert tracker.steps == {}

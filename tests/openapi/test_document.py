@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from langchain_core.runnables import RunnableLambda
+from openapi_spec_validator import validate
+from pydantic import BaseModel, create_model
+from starlette.routing import Mount, Router
+
+from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
+from asgi_stream.openapi import add_to_openapi, document
+
+from ..asgi import call, get
+from ..corpus import graph_of
+from ..langchain.odd_types import saying
+from ..models import Scripted, chain_of
+from ..servers import serving
+from .test_schemas import Trip
+
+pytestmark = pytest.mark.anyio
+
+MODEL = Scripted(script=["Hel", "lo"])
+TEAPOT = {ValueError: StreamError("x", status=418)}
+TOKEN = {"type": "object", "required": ["token"], "properties": {"token": {"type": "string"}}}
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
+
+
+class Gap(BaseModel):
+    """Something else of the same name."""
+
+
+def make(request: Any) -> Any:
+    return chain_of("x")
+
+
+def routes() -> list[StreamRoute]:
+    return [
+        StreamRoute("/chat", chain_of("Hel", "lo"), resume=True, configurable=("temperature",)),
+        StreamRoute("/get/{id:int}", chain_of("a"), methods=("GET", "POST")),
+        StreamRoute("/trip/{id:uuid}", lambda request: RunnableLambda(str), input=Trip),
+        StreamRoute("/chunks", MODEL, format="chunks"),
+        StreamRoute("/text", MODEL, format="text"),
+        StreamRoute("/events", MODEL, format="events"),
+        StreamRoute("/vercel", MODEL, format="vercel", resume=True),
+        StreamRoute("/openai", {"fast": MODEL, "deep": MODEL}, format="openai"),
+        StreamRoute("/agui", MODEL, format="agui"),
+        StreamRoute("/langserve", MODEL, format="langserve"),
+        StreamRoute("/langgraph", graph_of(MODEL), format="langgraph", resume=True),
+        StreamRoute(
+            "/own",
+            MODEL,
+            format="tests.formats.own:Lines",
+            errors={ValueError: StreamError("x", status=418)},
+        ),
+    ]
+
+
+app = StreamApp(routes(), title="All of it", limits=Limits(run=5))
+
+
+async def test_the_document_is_valid_and_has_every_endpoint() -> None:
+    answer = await get(app, "/openapi.json")
+    told = json.loads(answer.body)
+    validate(told)
+    assert told["openapi"] == "3.1.1"
+    assert told["info"]["title"] == "All of it"
+    served = {
+        (method, route.path + endpoint)
+        for route in app.table
+        for method, endpoint in route.endpoints
+    }
+    assert sum(len(each) for each in told["paths"].values()) == len(served)
+    assert "/get/{id}" in told["paths"]
+    parameters = told["paths"]["/get/{id}"]["get"]["parameters"]
+    assert {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "integer"},
+    } in parameters
+    assert {each["name"] for each in parameters} == {"id", "input", "question"}
+    assert told["paths"]["/trip/{id}"]["post"]["parameters"][0]["schema"]["format"] == "uuid"
+
+
+async def test_it_tells_frames_documents_errors_and_headers() -> None:
+    told = document(routes())
+    chat = told["paths"]["/chat"]["post"]
+    frames = chat["responses"]["200"]["content"]["text/event-stream"]["schema"]
+    assert {
+        "type": "object",
+        "required": ["token"],
+        "properties": {"token": {"type": "string"}},
+    } in (frames["contentSchema"]["anyOf"])
+    assert "application/json" in chat["responses"]["200"]["content"]
+    assert set(chat["responses"]["200"]["headers"]) == {"X-Run-ID", "Content-Location"}
+    assert [each["name"] for each in chat["parameters"]] == ["temperature", "Idempotency-Key"]
+    assert "`timeout`" in chat["responses"]["504"]["description"]
+    assert {"200", "204", "404", "410"} <= set(
+        told["paths"]["/chat/runs/{run_id}"]["get"]["responses"]
+    )
+    assert "202" in told["paths"]["/chat/runs/{run_id}"]["delete"]["responses"]
+    assert list(told["paths"]["/vercel"]["post"]["responses"]["500"]["content"]) == ["text/plain"]
+    invoke = told["paths"]["/langserve/invoke"]["post"]
+    assert list(invoke["responses"]["200"]["content"]) == ["application/json"]
+    models = told["paths"]["/openai/models"]["get"]
+    assert "headers" not in models["responses"]["200"]
+    body = told["paths"]["/openai/chat/completions"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert schema["properties"]["model"] == {"enum": ["fast", "deep"]}
+    own = told["paths"]["/own"]["post"]["responses"]
+    assert own["418"]["description"] == "Error `run_failed`."
+    assert own["200"]["content"] == {"application/x-ndjson": {"schema": {"type": "string"}}}
+    events = told["paths"]["/events"]["post"]["parameters"]
+    assert "include" in {each["name"] for each in events}
+
+
+async def test_two_meanings_of_a_name_are_two_components() -> None:
+    class Error(BaseModel):
+        mine: int
+
+    class FormatRequest(BaseModel):
+        error: Error
+
+    told = document([StreamRoute("/x", make, input=FormatRequest)])
+    validate(told)
+    schemas = told["components"]["schemas"]
+    assert schemas["Error"]["properties"] == {"mine": {"title": "Mine", "type": "integer"}}
+    assert "error" in schemas["Error2"]["properties"]
+    asked = told["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert asked["properties"]["error"] == {"$ref": "#/components/schemas/Error"}
+
+
+async def test_a_name_of_the_route_s_own_inside_its_input() -> None:
+    class Run(BaseModel):
+        name: str
+
+    class Input(BaseModel):
+        deep: int
+
+    class FormatRequest(BaseModel):
+        run: Run
+        input: Input
+
+    told = document([StreamRoute("/x", make, input=FormatRequest, resume=True)])
+    validate(told)
+    asked = told["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schemas = told["components"]["schemas"]
+    named = {key: each["$ref"].rpartition("/")[2] for key, each in asked["properties"].items()}
+    assert list(schemas[named["run"]]["properties"]) == ["name"]
+    assert list(schemas[named["input"]]["properties"]) == ["deep"]
+
+
+async def test_definitions_that_are_written_alike_and_mean_another() -> None:
+    def asked(kind: Any) -> Any:
+        place = create_model("Place", at=(kind, ...))
+        return create_model("Trip", to=(place, ...))
+
+    told = document(
+        [StreamRoute(f"/{kind.__name__}", make, input=list[asked(kind)]) for kind in (int, str)]  # type: ignore[misc]
+    )
+    validate(told)
+    schemas = told["components"]["schemas"]
+    for kind, name in ((int, "integer"), (str, "string")):
+        body = told["paths"][f"/{kind.__name__}"]["post"]["requestBody"]
+        trip = body["content"]["application/json"]["schema"]["items"]["$ref"].rpartition("/")[2]
+        place = schemas[trip]["properties"]["to"]["$ref"].rpartition("/")[2]
+        assert schemas[place]["properties"]["at"]["type"] == name
+
+
+async def test_a_long_chain_of_definitions_is_told() -> None:
+    chain = {
+        f"A{n}": {"type": "object", "properties": {"next": {"$ref": f"#/$defs/A{n + 1}"}}}
+        for n in range(900)
+    }
+    runnable = saying("get_input_jsonschema", {"$ref": "#/$defs/A0", "$defs": chain})
+    told = document([StreamRoute("/x", runnable)])
+    assert {f"A{n}" for n in range(900)} <= set(told["components"]["schemas"])
+
+
+@pytest.mark.parametrize("configurable", [(), ("input",)])
+async def test_a_query_key_is_told_of_once(configurable: tuple[str, ...]) -> None:
+    asked = create_model("FormatRequest", input=(int, 0), own=(int, 0))
+    route = StreamRoute("/x", make, methods=("GET",), input=asked, configurable=configurable)
+    told = document([route])
+    validate(told)
+    parameters = told["paths"]["/x"]["get"]["parameters"]
+    assert sorted(each["name"] for each in parameters) == ["input", "own"]
+    [whole] = [each for each in parameters if each["name"] == "input"]
+    assert ("content" in whole) is (not configurable)
+
+
+async def test_paths_that_are_written_alike() -> None:
+    routes = [
+        StreamRoute("/bots/{name}", make),
+        StreamRoute("/bots/name", make),
+        StreamRoute("/x/{id:int}", make),
+        StreamRoute("/x/{id}", make),
+    ]
+    told = document(routes)
+    validate(told)
+    ids = [each["post"]["operationId"] for each in told["paths"].values()]
+    assert ids == ["post_bots_name", "post_bots_name_2", "post_x_id"]
+    [number] = told["paths"]["/x/{id}"]["post"]["parameters"]
+    assert number["schema"] == {"type": "integer"}
+
+
+async def test_codes_of_a_status_that_others_have_too() -> None:
+    errors: Any = {
+        ValueError: StreamError("Slow down.", code="rate_limited", status=429),
+        KeyError: StreamError("x", code="one", status=418),
+        OSError: StreamError("x", code="two", status=418),
+    }
+    told = document([StreamRoute("/x", make, errors=errors)])
+    answers = told["paths"]["/x"]["post"]["responses"]
+    assert "`rate_limited`, `too_many_runs`" in answers["429"]["description"]
+    assert answers["418"]["description"] == "Error `one`, `two`."
+
+
+async def test_it_can_be_left_out_and_takes_only_get() -> None:
+    quiet = StreamApp(routes(), openapi=False)
+    assert (await get(quiet, "/openapi.json")).status == 404
+    answer = await call(app, "POST", "/openapi.json")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert (await call(app, "OPTIONS", "/openapi.json")).status == 204
+
+
+def test_fastapi_tells_of_what_is_mounted_in_it() -> None:
+    fastapi = FastAPI()
+
+    @fastapi.get("/own")
+    def own() -> Gap:
+        return Gap()
+
+    fastapi.mount("/ai", app)
+    fastapi.mount("/deep", Router(routes=[Mount("/er", app)]))
+    add_to_openapi(fastapi)
+    with TestClient(fastapi) as client:
+        told = client.get("/openapi.json").json()
+        assert client.get("/openapi.json").json() == told
+    validate(told)
+    assert {"/own", "/ai/chat", "/deep/er/chat"} <= set(told["paths"])
+    assert {"Gap", "Gap2"} <= set(told["components"]["schemas"])
+    assert "Error2" not in told["components"]["schemas"]
+
+
+def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
+    with serving("tests.openapi.test_document:app", tmp_path) as server:
+        told = httpx.get(f"{server.url}/openapi.json").json()
+        done = subprocess.run(
+            [
+                *(
+                    str(Path(sys.executable).with_name("schemathesis")),
+                    "run",
+                    f"{server.url}/openapi.json",
+                ),
+                *(
+                    "--checks",
+                    "not_a_server_error,status_code_conformance,content_type_conformance",
+                ),
+                *("--max-examples", "12", "--seed", "1", "--no-color", "--request-timeout", "20"),
+                *("--phases", "examples,coverage,fuzzing"),
+            ],
+            capture_output=True,
+            timeout=600,
+            cwd=tmp_path,
+        )
+        out = done.stdout.decode()
+        assert done.returncode == 0, out[-6000:]
+        assert str(sum(len(each) for each in told["paths"].values())) in out
+        assert "Traceback" not in server.log()

@@ -1,0 +1,349 @@
+"""What a request is made of: front ends' bodies, documents, tools, batches, limits."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import ConfigurableField, RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from asgi_stream import EventFilter, Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.runnables import with_tools
+from asgi_stream.errors import InvalidRequest
+
+from ..asgi import call, frames, get, post
+from ..corpus import RUNS
+from ..models import Scripted, chain_of
+
+pytestmark = pytest.mark.anyio
+
+ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+
+
+def chat(text: str, **more: Any) -> dict[str, Any]:
+    said = {"id": "1", "role": "user", "parts": [{"type": "text", "text": text}]}
+    return {"messages": [said], **more}
+
+
+class Calls(Scripted):
+    """Can be given tools, and tells which."""
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(tools=tools, **kwargs)
+
+
+async def test_a_front_end_s_route_has_its_own_endpoints() -> None:
+    app = StreamApp([StreamRoute("/v1", {"x": chain_of("Hi")}, format="openai")])
+    found = await get(app, "/v1/models")
+    assert found.status == 200
+    assert b'"id":"x"' in found.body
+    assert (await get(app, "/v1/models/x")).status == 200
+    assert (await get(app, "/v1/models/y")).status == 404
+    assert (await call(app, "HEAD", "/v1/models")).status == 200
+    assert (await get(app, "/v1/chat/completions")).status == 405
+    assert (await post(app, "/v1", {})).status == 404
+
+
+async def test_each_model_is_a_runnable_of_its_own() -> None:
+    runnables = {"a": chain_of("A"), "b": lambda request: chain_of("B"), "c": "tests.models:PROMPT"}
+    app = StreamApp([StreamRoute("/v1", runnables, format="openai")])
+    for model in ("a", "b", "a"):
+        body = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
+        found = await post(app, "/v1/chat/completions", body)
+        assert f'"content":"{model.upper()}"'.encode() in found.body
+
+
+async def test_a_conversation_that_a_runnable_cannot_take_is_the_client_s_error() -> None:
+    prompt = ChatPromptTemplate.from_template("{a} {b}")
+    app = StreamApp([StreamRoute("/x", lambda request: prompt, format="vercel")])
+    found = await post(app, "/x", chat("Hi"))
+    assert found.status == 422
+    assert found.body.startswith(b"This route takes no conversation. (error id ")
+
+
+async def test_a_conversation_may_be_made_into_anything() -> None:
+    def first(messages: list[Any]) -> str:
+        return str(messages[0].text)
+
+    app = StreamApp(
+        [StreamRoute("/x", RunnableLambda(str.upper), format="vercel", conversation=first)]
+    )
+    assert b'"delta":"HEY"' in (await post(app, "/x", chat("hey"))).body
+
+
+@dataclass
+class User:
+    name: str
+
+
+class Named(MessagesState):
+    user: str
+
+
+def _greet(state: Named, runtime: Runtime[User]) -> dict[str, Any]:
+    return {"user": "nobody" if runtime.context is None else runtime.context.name}
+
+
+GREETS = StateGraph(Named, context_schema=User).add_node("n", _greet).add_edge(START, "n").compile()
+
+
+@pytest.mark.parametrize("returned", [{"name": "ann"}, User("ann")])
+@pytest.mark.parametrize("runnable", [GREETS, GREETS.with_config(tags=["x"]).bind(), GREETS.bind()])
+@pytest.mark.parametrize("format", ["chunks", "events"])
+async def test_a_graph_gets_the_context_that_the_server_sets(
+    format: str, runnable: Any, returned: Any
+) -> None:
+    def configure(request: Any) -> dict[str, object]:
+        return {"context": returned, "tags": ["a"]}
+
+    options: dict[str, Any] = {"format": format, "config": {"context": {"name": "all"}}}
+    routes = [
+        StreamRoute("/ann", runnable, configure=configure, **options),
+        StreamRoute("/all", runnable, **options),
+        StreamRoute("/none", runnable, format=format),
+    ]
+    app = StreamApp(routes)
+    assert b'"user":"ann"' in (await post(app, "/ann", {"messages": []})).body
+    assert b'"user":"all"' in (await post(app, "/all", {"messages": []})).body
+    assert b'"user":"nobody"' in (await post(app, "/none", {"messages": []})).body
+
+
+async def test_a_client_s_context_never_replaces_the_server_s() -> None:
+    seen: list[Any] = []
+
+    def look(state: Named, runtime: Runtime[Any]) -> dict[str, Any]:
+        seen.append(runtime.context)
+        return {}
+
+    graph = StateGraph(Named).add_node("n", look).add_edge(START, "n").compile()
+    server: dict[str, Any] = {
+        "stream": {"context": {"c": "stream", "d": "stream", "e": "stream"}},
+        "config": {"context": {"d": "config", "e": "config"}},
+        "configure": lambda request: {"context": {"e": "configure"}},
+    }
+    route = StreamRoute("/x", graph, format="langgraph", configurable=tuple("abcde"), **server)
+    body = {"input": {"messages": []}, "context": dict.fromkeys("bcde", "client")}
+    assert (await post(StreamApp([route]), "/x", body)).status == 200
+    assert seen == [{"b": "client", "c": "stream", "d": "config", "e": "configure"}]
+
+
+async def test_a_batch_gets_the_context_too_and_no_stream_options() -> None:
+    options: dict[str, Any] = {"stream": {"stream_mode": "updates"}, "format": "langserve"}
+    app = StreamApp([StreamRoute("/x", GREETS, config={"context": {"name": "ann"}}, **options)])
+    found = await post(app, "/x/batch", {"inputs": [{"messages": []}, {"messages": []}]})
+    assert [each["user"] for each in found.json()["output"]] == ["ann", "ann"]
+
+
+async def test_a_context_that_nobody_takes_is_a_mistake_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = StreamApp([StreamRoute("/x", chain_of("a"), configure=lambda request: {"context": 1})])
+    assert (await post(app, "/x", {"question": "hi"})).status == 500
+    assert "configure of route '/x' returned a context, and a RunnableSequence" in caplog.text
+
+
+async def test_a_configure_that_returns_no_config_is_a_mistake_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def configure(request: Any) -> Any:
+        yield {}
+
+    app = StreamApp([StreamRoute("/x", chain_of("a"), configure=configure)])
+    assert (await post(app, "/x", {"question": "hi"})).status == 500
+    assert "configure of route '/x' returned a async_generator, not a config" in caplog.text
+
+
+@pytest.mark.parametrize("declared", [None, Any, dict, User])
+async def test_what_the_server_makes_of_a_conversation_is_passed_as_it_is(declared: Any) -> None:
+    def ask(state: Named) -> dict[str, Any]:
+        return {"user": interrupt("Who?")}
+
+    builder = StateGraph(Named).add_node("n", ask).add_edge(START, "n")
+    graph = builder.compile(checkpointer=InMemorySaver())
+
+    def resumed(messages: list[Any]) -> Any:
+        return Command(resume=messages[-1].text)
+
+    config: Any = {"configurable": {"thread_id": "1"}}
+    await graph.ainvoke({"messages": [], "user": ""}, config)
+    route = StreamRoute(
+        "/x", graph, format="agui", input=declared, conversation=resumed, config=config
+    )
+    body = {
+        "threadId": "1",
+        "runId": "1",
+        "messages": [{"id": "1", "role": "user", "content": "Al"}],
+    }
+    assert b"RUN_FINISHED" in (await post(StreamApp([route]), "/x", body)).body
+    assert graph.get_state(config).values["user"] == "Al"
+
+
+@pytest.mark.parametrize("made", [{"question": 7, "more": True}, [1], User("ann"), None])
+async def test_nothing_that_the_server_makes_is_changed_on_its_way(made: Any) -> None:
+    seen: list[Any] = []
+
+    def keep(value: Any) -> str:
+        seen.append(value)
+        return "kept"
+
+    route = StreamRoute(
+        "/x", RunnableLambda(keep), format="vercel", input=str, conversation=lambda messages: made
+    )
+    assert (await post(StreamApp([route]), "/x", chat("Hi"))).status == 200
+    assert seen == [made]
+
+
+async def test_files_in_a_conversation_may_be_limited() -> None:
+    limits = Limits(inline=10)
+    app = StreamApp([StreamRoute("/x", Scripted(script=["a"]), format="vercel", limits=limits)])
+    image = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64," + "A" * 40}
+    body = {"messages": [{"id": "1", "role": "user", "parts": [image]}]}
+    found = await post(app, "/x", body)
+    assert found.status == 413
+    assert found.body.startswith(b"The files in the messages have more than 10 bytes. (error id ")
+
+
+async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() -> None:
+    model = Scripted(script=["quiet"]).configurable_alternatives(
+        ConfigurableField("tone"), default_key="quiet", loud=Scripted(script=["LOUD"])
+    )
+    route = StreamRoute("/x", model, format="vercel", configurable=("tone",))
+    found = await post(StreamApp([route]), "/x", chat("Hi", tone="loud", other=1))
+    assert b"LOUD" in found.body
+    langserve = StreamApp([StreamRoute("/x", model, format="langserve")])
+    body = {"input": "Hi", "config": {"configurable": {"tone": "loud"}}}
+    found = await post(langserve, "/x/invoke", body)
+    assert found.status == 422
+    assert b"configurable.tone: this route does not take it" in found.body
+
+
+async def test_a_batch_is_one_run_and_each_input_is_checked() -> None:
+    async def slow(text: str) -> str:
+        await asyncio.sleep(0.01)
+        return text.upper()
+
+    app = StreamApp([StreamRoute("/x", RunnableLambda(slow), format="langserve")])
+    found = await post(app, "/x/batch", {"inputs": ["a", "b"]})
+    assert b'"output":["A","B"]' in found.body
+    found = await post(app, "/x/batch", {"inputs": ["a", 1]})
+    assert found.status == 422
+
+
+@pytest.mark.parametrize("part", ["input", "output", "config"])
+async def test_a_runnable_has_its_schemas(part: str) -> None:
+    app = StreamApp([StreamRoute("/x", chain_of("Hi"), format="langserve")])
+    found = await get(app, f"/x/{part}_schema")
+    assert found.status == 200
+    assert b'"type":' in found.body
+
+
+async def test_a_client_s_tools_are_bound_to_a_chat_model_however_it_is_wrapped() -> None:
+    model = Calls(script=["a"])
+    for wrapped in (model, model.with_config(tags=["x"]), model.bind(stop=["."])):
+        bound: Any = with_tools(wrapped, [ADD], "any")
+        while "tools" not in bound.kwargs:
+            bound = bound.bound
+        assert (bound.kwargs["tools"], bound.kwargs["tool_choice"]) == ([ADD], "any")
+
+
+async def test_a_client_s_tools_come_with_its_request() -> None:
+    app = StreamApp([StreamRoute("/v1", Calls(script=["a"]), format="openai")])
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"model": "v1", "messages": messages, "tools": [ADD]}
+    assert (await post(app, "/v1/chat/completions", body)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("runnable", "why"),
+    [
+        (chain_of("a"), "runs its own tools"),
+        (Scripted(script=["a"]), "cannot call tools"),
+        (Calls(script=["a"]).bind_tools([ADD]), "runs its own tools"),
+    ],
+)
+def test_tools_that_cannot_be_bound_are_refused(runnable: Any, why: str) -> None:
+    with pytest.raises(InvalidRequest, match=why):
+        with_tools(runnable, [ADD])
+
+
+async def test_a_tool_s_failure_is_told_in_safe_words_unless_the_route_says_so() -> None:
+    graph, given = RUNS["a tool that fails and is forgiven"]
+    options: Any = {"format": "vercel", "conversation": lambda messages: given}
+    safe = StreamRoute("/safe", graph, **options)
+    app = StreamApp([safe, StreamRoute("/debug", graph, debug=True, **options)])
+    parts = frames((await post(app, "/safe", chat("Hi"))).body)
+    said = [part for part in parts if "errorText" in part]
+    assert [part["errorText"] for part in said] == ["The tool failed."]
+    assert "secret" in (await post(app, "/debug", chat("Hi"))).body.decode()
+
+
+async def test_an_interrupted_run_says_so_in_every_native_format() -> None:
+    graph, given = RUNS["a question"]
+    app = StreamApp([StreamRoute(f"/{name}", graph, format=name) for name in ("tokens", "chunks")])
+    for name in ("tokens", "chunks"):
+        *_, waits, done = frames((await post(app, f"/{name}", given)).body)
+        assert done == "[DONE]"
+        assert [each["value"] for each in waits["interrupted"]] == ["Shall I?"]
+        answer = await post(app, f"/{name}", given, headers={"accept": "application/json"})
+        assert b'"interrupted":[{"id":' in answer.body
+
+
+async def test_what_is_filtered_out_is_not_told_by_a_front_end_s_format_either() -> None:
+    graph, given = RUNS["an agent"]
+    routes = [
+        StreamRoute(
+            f"/{n}", graph, format="vercel", filter=each, conversation=lambda messages: given
+        )
+        for n, each in enumerate(
+            [
+                EventFilter(exclude_names=("add",)),
+                EventFilter(exclude=("on_tool_end",)),
+                EventFilter(include=("on_chat_model_*",)),
+                EventFilter(include=("on_tool_end",)),
+            ]
+        )
+    ]
+    app = StreamApp(routes)
+    kinds = []
+    for n in range(len(routes)):
+        *parts, _ = frames((await post(app, f"/{n}", chat("Hi"))).body)
+        kinds.append({part["type"] for part in parts})
+    always = {"start", "finish"}
+    steps = {"start-step", "finish-step"}
+    text = {"text-start", "text-delta", "text-end"}
+    call_ = {"tool-input-start", "tool-input-delta", "tool-input-available"}
+    assert kinds[0] == always | steps | text
+    assert kinds[1] == always | steps | text | call_
+    assert kinds[2] == always | steps | text
+    # A result without its call is nothing that a client could show; the run's own answer is.
+    assert kinds[3] == always | text
+
+
+async def test_whose_text_is_the_answer_is_the_route_s_to_say() -> None:
+    graph, given = RUNS["two nodes at once"]
+    route = StreamRoute(
+        "/v1", graph, format="openai", answer=("one",), conversation=lambda messages: given
+    )
+    body = {"model": "v1", "messages": [{"role": "user", "content": "Hi"}]}
+    found = await post(StreamApp([route]), "/v1/chat/completions", body)
+    assert b'"content":"ab"' in found.body
+
+
+async def test_messages_reach_the_runnable_as_langchain_s() -> None:
+    seen: list[Any] = []
+
+    def keep(messages: Any) -> str:
+        seen.extend(messages)
+        return "kept"
+
+    app = StreamApp([StreamRoute("/x", RunnableLambda(keep), format="vercel")])
+    await post(app, "/x", chat("Hi"))
+    assert seen == [HumanMessage("Hi")]
