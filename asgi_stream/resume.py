@@ -76,6 +76,11 @@ class Resume:
         return mask_passwords(f"Resume({', '.join(options)})")
 
     @property
+    def local(self) -> bool:
+        """Whether the runs are kept in this process, where other workers do not find them."""
+        return bool(getattr(self.opened, "local", False))
+
+    @property
     def patience(self) -> float | None:
         """Seconds without any reader after which a run is cancelled."""
         return 0.0 if self.on_disconnect == "cancel" else self.grace

@@ -21,7 +21,6 @@ from ..formats import Format
 from ..resume import Resume
 from ..routes import StreamRoute
 from ..stores import OwnershipLost, RunRecord, State
-from ..stores.memory import MemoryStore
 
 PAUSE_BYTES = 16_384
 """The run waits when so much is said while the store is at work: it has to get its turn."""
@@ -65,7 +64,7 @@ class RunRecorder(LiveStream):
         self._sizes: deque[int] = deque()
         self._written = self._bytes = self._dropped = 0
         self._writing = self.closed = False
-        self._at_once = isinstance(resume.opened, MemoryStore)
+        self._at_once = resume.local
         """Whether writing is done as soon as it is asked for, so that nothing need pile up."""
         self.reader: FrameBuffer | None = None
         """The first reader, if it is still there."""

@@ -25,7 +25,6 @@ from .._routing.hosts import LOOPBACK
 from ..app import StreamApp
 from ..client._connection import Asking, Reading
 from ..errors import TableError
-from ..stores.memory import MemoryStore
 from .printer import Printing
 from .renderers import format_of
 
@@ -225,11 +224,7 @@ def show_log() -> None:
 
 
 def _prepare_supervisor(found: RouteFile, workers: int, reload: bool) -> None:
-    here = [
-        route.path
-        for route in found.routes
-        if route.kept and isinstance(route.kept.opened, MemoryStore)
-    ]
+    here = [route.path for route in found.routes if route.kept and route.kept.local]
     if workers > 1 and here:
         raise click.UsageError(
             f"--workers {workers}: the runs of {', '.join(here)} are kept in the memory of one"

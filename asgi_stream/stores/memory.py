@@ -80,6 +80,8 @@ class MemoryStore:
             `Resume.size`, each.
     """
 
+    local = True
+
     def __init__(self, *, size: int = 268_435_456) -> None:
         self._capacity = size
         self._size = 0

@@ -127,6 +127,9 @@ class EventStore(Protocol):
     miss anything that it is fed and read again. An id means one frame for ever: a store that may
     have lost frames skips their ids.
 
+    A store that has `local` set to True keeps runs in this process: `append` writes at once, and
+    other workers do not find them.
+
     Every method that is awaited raises `asgi_stream.errors.StoreUnavailable` when the store cannot
     be reached, or refuses.
     """

@@ -333,7 +333,7 @@ def test_the_schema_that_is_shipped_is_that_of_the_file() -> None:
     Draft202012Validator.check_schema(shipped)
     validator = Draft202012Validator(shipped)
     validator.validate(tomllib.loads(WHOLE))
-    project = SHIPPED.parent / "project" / "asgi_stream.toml.txt"
+    project = SHIPPED.parent / "cli/project" / "asgi_stream.toml.txt"
     validator.validate(tomllib.loads(project.read_text()))
     for text, said in WRONG[3:8]:
         assert list(validator.iter_errors(tomllib.loads(text))), said
