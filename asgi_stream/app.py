@@ -11,14 +11,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakMethod
 
-from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._config.loader import read_table
-from ._delivery.buffer import FrameBuffer
 from ._delivery.live import LiveStream
-from ._delivery.response import NOT_STORED, json_response, refuse, respond
+from ._delivery.response import headers_only, json_response, refuse, respond
 from ._langchain.tasks import RunTasks
 from ._lifecycle.active import ActiveRuns
 from ._lifecycle.server_sockets import address_of
@@ -29,8 +27,10 @@ from ._request.disconnect import unless_left
 from ._request.prepare import Prepared, prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
+from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
-from ._resume.service import StoredRuns, answer_about, come_back, path_of, place_of, seen_path
+from ._resume.service import StoredRuns
+from ._resume.urls import client_path, route_path, run_location
 from ._routing.hosts import ForeignHost
 from ._routing.table import TITLE, Table
 from .errors import (
@@ -219,9 +219,7 @@ class StreamApp:
             return await self._elsewhere(error, scope, receive, send)
         body.seconds = route.limits.receive
         if scope["method"] == "HEAD":
-            kind = route.format_class.media_type
-            answer = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
-            return await answer(scope, receive, send)
+            return await headers_only(route)(scope, receive, send)
         request = StreamRequest(scope, receive, route.limits)
         try:
             if here.ends(address):
@@ -237,7 +235,7 @@ class StreamApp:
         if isinstance(found, Response):
             return await found(scope, receive, send)
         if isinstance(found, StoredRunReader):
-            found.place = place_of(found.run_id, seen_path(request), endpoint)
+            found.location = run_location(found.run_id, client_path(request), endpoint)
         here.add(found, address)
         try:
             await respond(found, route, scope, *body.direct())
@@ -270,17 +268,17 @@ class StreamApp:
 
     async def _answer(
         self, route: StreamRoute, endpoint: str, request: StreamRequest, here: ActiveRuns
-    ) -> FrameBuffer | Response:
-        """What a request is answered with; for an outbox, what it holds is held until it ends."""
+    ) -> LiveStream | StoredRunReader | Response:
+        """Return the response, or the stream that it sends."""
         check_origin(request)
         owner = await route.owner(request)
-        path = path_of(request.scope["path"], endpoint)
+        path = route_path(request.scope["path"], endpoint)
         runs = StoredRuns(route, route.kept, owner, path) if route.kept else None
         asked = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and asked is not None:
-            return await answer_about(runs, asked, request)
+            return await stored_run_response(runs, asked, request)
         if (position := last_event_id(request)) is not None:
-            return await come_back(runs, request, position)
+            return await reconnect_response(runs, request, position)
         await here.gate.pass_()
         prepared = await prepare(route, endpoint, request, here.tasks, self._telemetry)
         if isinstance(prepared, Document):
@@ -343,5 +341,5 @@ def _made(route: StreamRoute, prepared: Prepared, tasks: RunTasks) -> LiveStream
     # A client comes back with the id of the last frame that had one, and starts nothing then.
     run_id, format = str(prepared.request.run_id), prepared.format
     returns = format.runs and format.id_prefix(run_id) and not prepared.gathered
-    first_line = f"id: {run_id}\n".encode() if returns else b""
-    return LiveStream(prepared, route, first_line=first_line, tasks=tasks)
+    prefix = f"id: {run_id}\n".encode() if returns else b""
+    return LiveStream(prepared, route, prefix=prefix, tasks=tasks)

@@ -279,7 +279,7 @@ async def test_telemetry_that_fails_does_not_take_the_end_from_the_reader(
     answer = await post(app, "/x", ASK)
     assert answer.body.endswith(b"data: [DONE]\n\n")
     [context] = said
-    assert context["message"] == "A run's end could not be told"
+    assert context["message"] == "The end of a run could not be reported"
 
 
 async def test_a_stored_run_is_told_of_too(told: Any) -> None:

@@ -244,7 +244,7 @@ class Machine(RuleBasedStateMachine):
             self._check(reader)
         for app in {id(app): app for app in self.apps}.values():
             for run in cast(Any, tuple(app._here().runs)):
-                run.leave()
+                run.stop()
         for store in self.stores:
             if isinstance(store, RedisStore):
                 if self.ended == "worker_lost" and store is self.stores[0]:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.routing import Mount
 
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, TableError
-from asgi_stream._resume.service import place_of, read_position
+from asgi_stream._resume.urls import read_position, run_location
 from asgi_stream.events import Event, TextDelta
 from asgi_stream.formats import RUNS, Format
 from asgi_stream.stores import EventStore, OwnershipLost, Page, RunRecord
@@ -671,7 +671,7 @@ async def test_what_is_dropped_in_mid_reading_is_told() -> None:
         slow.resume()
         await slow.finished()
     assert frames(slow.body)[-2]["error"]["code"] == "not_found"
-    assert replay.taken
+    assert replay.buffer.taken
 
 
 async def test_vercel_s_own_way(store: EventStore) -> None:
@@ -860,7 +860,7 @@ async def test_a_format_without_a_last_word_ends_too(store: EventStore) -> None:
 )
 def test_the_place_of_a_run_is_relative_to_the_request(path: str, endpoint: str) -> None:
     base = path.rstrip("/").removesuffix("/c/stream").removesuffix("/runs/r")
-    found = urljoin(f"http://h{path}", place_of("r", path, endpoint))
+    found = urljoin(f"http://h{path}", run_location("r", path, endpoint))
     assert found == f"http://h{base}/runs/r".replace(":b", "%3Ab") or found == (
         f"http://h{base}/runs/r"
     )
@@ -945,7 +945,7 @@ async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(app, "GET", path) as second:
             await second.until(b'"a"')
-            [replay] = [each for each in app._here().streams if each.made_here is None]  # type: ignore[attr-defined]
+            [replay] = [each for each in app._here().streams if each.recorder is None]  # type: ignore[attr-defined]
             replay.shut_down()
             replay.shut_down()
             await second.finished()
@@ -963,10 +963,9 @@ async def test_what_is_said_while_a_reader_leaves_is_written() -> None:
         run: Any
         [replay], [run] = app._here().streams, app._here().runs
         # All in one turn of the loop: the frame, the waking of the reader, and its leaving.
-        run.add(b"data: between\n\n")
-        replay.reader_left = True
+        run.append(b"data: between\n\n")
         replay.leave()
-        run.add(b"data: after\n\n")
+        run.append(b"data: after\n\n")
         await first.finished()
     speaker.say("b", None)
     path = f"/chat/runs/{first.headers['x-run-id']}"
@@ -1009,7 +1008,7 @@ async def test_a_store_that_breaks_ends_the_run(caplog: pytest.LogCaptureFixture
         speaker.say("b")
         await until(lambda: speaker.cancelled)
     await until(lambda: not app._here().runs)
-    assert "ended, for its store does not take what it says" in caplog.text
+    assert "aborted: its store does not accept its frames" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
 

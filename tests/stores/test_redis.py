@@ -597,7 +597,7 @@ async def test_a_reader_is_told_that_the_worker_is_lost(
         assert first.body == second.body
     await until(lambda: not one._here().runs)
     assert speaker.cancelled == 1
-    assert "ended, for it was held to be dead" in caplog.text
+    assert "aborted: its lease expired and another worker finalized it" in caplog.text
 
 
 async def test_readers_are_told_that_redis_is_away(tmp_path: Path) -> None:
