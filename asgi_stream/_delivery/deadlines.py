@@ -63,16 +63,15 @@ class RunDeadlines:
         fail: Called with a `RunTimeout` when a deadline has expired.
 
     Attributes:
-        idle: The limit ``limits.idle``.
-        alive_at: When the run was last active, by the event loop's clock; kept up to date only if
-            there is an `idle` limit.
+        alive_at: When the run was last active, by the event loop's clock; the run keeps it up to
+            date, if there is a ``limits.idle``.
+        time: Returns the time by that clock.
     """
 
     def __init__(
         self, limits: Limits, frames: FrameSink, fail: Callable[[BaseException], None]
     ) -> None:
         self.time = asyncio.get_running_loop().time
-        self.idle = limits.idle
         self._begun = self.alive_at = self.time()
         self._limits = limits
         self._frames = frames
@@ -102,8 +101,8 @@ class RunDeadlines:
             yield self._begun + limits.run, self._run_expired
         if not self._answering and limits.first is not None:
             yield self._begun + limits.first, self._first_expired
-        if self._answering and self.idle is not None:
-            yield self.alive_at + self.idle, self._idle_expired
+        if self._answering and limits.idle is not None:
+            yield self.alive_at + limits.idle, self._idle_expired
 
     def _run_expired(self) -> None:
         self._fail(RunTimeout("The run took too long."))

@@ -16,7 +16,7 @@ from .delivery import Delivery
 from .pump import EventPump
 
 JSON_PING = b" "
-"""Whitespace, which JSON allows before a value (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""
+"""JSON allows whitespace in front (https://www.rfc-editor.org/rfc/rfc8259#section-2)."""
 
 
 class LiveStream:

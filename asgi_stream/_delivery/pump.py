@@ -12,6 +12,8 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, cast
 
+import anyio
+
 from .._langchain.inline_parser import with_inline_parser
 from .._langchain.run import Run
 from .._langchain.runnables import merge_configs
@@ -184,7 +186,8 @@ class EventPump:
         """
         if not self.shown and self.end is None:
             self._opening = asyncio.get_running_loop().create_future()
-            await asyncio.wait({self._opening}, timeout=hold)
+            with anyio.move_on_after(hold):
+                await self._opening
         return self.end if isinstance(self.end, RunError) and not self.shown else None
 
     def abandon(self, error: RunError) -> None:

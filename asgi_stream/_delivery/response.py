@@ -51,39 +51,9 @@ async def respond(
     stream: FrameStream, route: StreamRoute, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Send the frames of `stream` until it has ended or its reader has left."""
-    delivery = stream.delivery
-    refused = False
-
-    async def send_when_open(message: Message) -> None:
-        nonlocal refused
-        if message["type"] == "http.response.start":
-            error = await stream.opened()
-            if error is not None:
-                refused = True
-                await error_response(error, route, stream.run_id)(scope, receive, send)
-        elif stream.broken and not message.get("more_body"):
-            return  # a server that is not told of a response's end closes the connection
-        if not refused:
-            await delivery.in_time(send(message))
-
-    async def body() -> AsyncIterator[bytes]:
-        # The frames go straight to the server: the cancel scope and the timer that
-        # `EventSourceResponse` puts around each chunk cost as much as sending it.
-        if not refused:
-            await delivery.deliver(send)
-        return
-        yield
-
-    async def receive_and_see() -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            # Handled here, not when the response returns: anyio does not cancel a task that is
-            # about to run, which the sending task always is while the run keeps producing.
-            stream.leave()
-        return message
-
+    exchange = _Exchange(stream, route, scope, receive, send)
     response = EventSourceResponse(
-        body(),
+        exchange.body(),
         headers=_headers(stream, route),
         media_type="application/json" if stream.gathered else route.format_class.media_type,
         ping=0,  # `Delivery` sends pings, and only when nothing else was sent
@@ -92,7 +62,7 @@ async def respond(
         shutdown_grace_period=route.limits.grace,
     )
     try:
-        await response(scope, receive_and_see, send_when_open)
+        await response(scope, exchange.receive, exchange.send)
     except ReaderStalled:
         logger.warning(
             "run %s of %s: dropped a reader that took nothing for %g s",
@@ -103,6 +73,52 @@ async def respond(
     except OSError:
         # Some servers raise when the client has disconnected, instead of sending a message.
         logger.debug("run %s of %s: the reader has disconnected", stream.run_id, route.path)
+
+
+class _Exchange:
+    """What `EventSourceResponse` sends and receives for a stream.
+
+    The response starts when the stream has opened. If that fails, an error is sent instead.
+    """
+
+    def __init__(
+        self, stream: FrameStream, route: StreamRoute, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._stream = stream
+        self._route = route
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._refused = False
+
+    async def send(self, message: Message) -> None:
+        stream = self._stream
+        if message["type"] == "http.response.start":
+            error = await stream.opened()
+            if error is not None:
+                self._refused = True
+                response = error_response(error, self._route, stream.run_id)
+                await response(self._scope, self._receive, self._send)
+        elif stream.broken and not message.get("more_body"):
+            return  # a server that is not told of a response's end closes the connection
+        if not self._refused:
+            await stream.delivery.in_time(self._send(message))
+
+    async def body(self) -> AsyncIterator[bytes]:
+        # The frames go straight to the server: the cancel scope and the timer that
+        # `EventSourceResponse` puts around each chunk cost as much as sending it.
+        if not self._refused:
+            await self._stream.delivery.deliver(self._send)
+        return
+        yield
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            # Handled here, not when the response returns: anyio does not cancel a task that is
+            # about to run, which the sending task always is while the run keeps producing.
+            self._stream.leave()
+        return message
 
 
 def headers_only(route: StreamRoute) -> Response:

@@ -60,18 +60,14 @@ class StoredRuns:
 
         Raises:
             InvalidRequest: The key is too long.
-            InvalidInput: The key was used for another request.
+            InvalidInput: The key was used for another request, or the conversation's id does not
+                fit in a URL.
             TooManyOwned: The caller has as many unfinished runs as allowed.
             StoreUnavailable: The store cannot be reached.
             StreamError: What `hold` raises.
         """
-        key = request.headers.get("idempotency-key", "").strip() or None
-        if key is not None and len(key) > MAX_KEY:
-            raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
-        conversation = prepared.call.place
-        if conversation is not None and not is_segment(conversation):
-            problem = "expected no slash, '?' or '#': it is a part of the run's address"
-            raise InvalidInput(f"id: {problem}", fields={"id": problem})
+        key = _idempotency_key(request)
+        _check_conversation_id(prepared.call.place)
         record = RunRecord(
             run_id=str(prepared.request.run_id),
             route=self._path,
@@ -100,12 +96,12 @@ class StoredRuns:
     ) -> StoredRunReader | str:
         """Start a run and return its first reader; or the id of the run that has its key."""
         run = RunRecorder(prepared, self._route, self._resume, record, tasks=here.tasks)
-        conversation = self._name("place", prepared.call.place)
+        conversation_id = self._name("place", prepared.call.place)
         with ExitStack() as stack:
             stack.callback(hold())
             try:
                 run_id = await self._store.create(
-                    run, keep=self._resume.keep, place=conversation, key=key, quota=self._quota()
+                    run, keep=self._resume.keep, place=conversation_id, key=key, quota=self._quota()
                 )
                 if run_id != record.run_id:
                     return run_id
@@ -204,6 +200,19 @@ class StoredRuns:
         if value is None:
             return None
         return sha256(to_json([self._path, self._owner, kind, value])).hexdigest()
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key", "").strip()
+    if len(key) > MAX_KEY:
+        raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
+    return key or None
+
+
+def _check_conversation_id(conversation_id: str | None) -> None:
+    if conversation_id is not None and not is_segment(conversation_id):
+        problem = "expected no slash, '?' or '#': it is a part of the run's address"
+        raise InvalidInput(f"id: {problem}", fields={"id": problem})
 
 
 def _fingerprint(prepared: Prepared, request: Request) -> str:

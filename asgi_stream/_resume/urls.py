@@ -17,7 +17,10 @@ _id = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _run_id = re.compile(_id)
 _position = re.compile(f"(?:(?P<run>{_id}):)?(?P<n>-1|[0-9]{{1,18}})")
 _no_segment = re.compile(r"[/?#\\\x00-\x1f]|%[0-9a-fA-F]{2}|^\.\.?$")
-"""What a URL parser would not keep as one segment of a path (https://url.spec.whatwg.org/#url-parsing)."""
+"""Finds what a URL parser changes in, or takes for more than, one segment of a path.
+
+See https://url.spec.whatwg.org/#url-parsing.
+"""
 
 
 def is_run_id(text: str) -> bool:

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from asgi_stream import Resume, StreamApp
-from asgi_stream.stores import EventStore
+from asgi_stream.stores import EventStore, OwnershipLost
 from asgi_stream.stores.memory import MemoryStore
 from asgi_stream.stores.redis import RedisStore
 
@@ -244,7 +244,7 @@ class Machine(RuleBasedStateMachine):
             self._check(reader)
         for app in {id(app): app for app in self.apps}.values():
             for run in cast(Any, tuple(app._here().runs)):
-                run.stop()
+                run.written(OwnershipLost())
         for store in self.stores:
             if isinstance(store, RedisStore):
                 if self.ended == "worker_lost" and store is self.stores[0]:
