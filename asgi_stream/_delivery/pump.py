@@ -12,8 +12,6 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, cast
 
-import anyio
-
 from .._langchain.inline_parser import with_inline_parser
 from .._langchain.run import Run
 from .._langchain.runnables import merge_configs
@@ -186,8 +184,7 @@ class EventPump:
         """
         if not self.shown and self.end is None:
             self._opening = asyncio.get_running_loop().create_future()
-            with anyio.move_on_after(hold):
-                await self._opening
+            await asyncio.wait({self._opening}, timeout=hold)
         return self.end if isinstance(self.end, RunError) and not self.shown else None
 
     def abandon(self, error: RunError) -> None:
