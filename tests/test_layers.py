@@ -1,4 +1,4 @@
-"""Imports only go down, and LangChain is met in few rooms."""
+"""The structure of the package: ARCHITECTURE.md describes it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ LEVELS = [
     {"_pages", "_resume", "testing"},
     {"app"},
 ]
-"""The rooms, from the bottom: each imports only from the levels below its own."""
+"""Packages and modules, from the bottom: each imports only from the levels below its own."""
 ENTRANCES = {"__init__", "__main__", "cli"}
-"""What a user starts from. They import from all rooms, and nothing imports them."""
+"""Entry points: they may import every module, and no module imports them."""
 
 OPTIONAL = {
     "redis_errors.py": {"redis"},
@@ -38,9 +38,9 @@ OPTIONAL = {
     "commands.py": {"click", "uvicorn"},
     "printer.py": {"click"},
 }
-"""Optional dependencies, by the only modules that import them."""
+"""Optional dependencies, by the modules that may import them."""
 LANGCHAIN = {"_langchain", "client", "serialize"}
-"""The rooms that import LangChain at run time."""
+"""The packages and modules that import LangChain at run time."""
 CORE = {
     *("anyio", "langchain_core", "orjson", "pydantic", "pydantic_core"),
     *("sse_starlette", "starlette", "typing_extensions"),
@@ -129,8 +129,8 @@ def name_of(file: Path) -> str:
 
 
 def modules_of(file: Path) -> set[str]:
-    found = {module_of(name) for name in imports(file, types=True)}
-    return {name for name in found if name is not None} - {name_of(file)}
+    modules = {module_of(name) for name in imports(file, types=True)}
+    return {name for name in modules if name is not None} - {name_of(file)}
 
 
 def module_of(name: str) -> str | None:
@@ -143,12 +143,12 @@ def module_of(name: str) -> str | None:
 
 
 def test_langchain_is_imported_at_run_time_in_few_rooms_only() -> None:
-    found = {
+    rooms = {
         room(file)
         for file in PACKAGE.rglob("*.py")
         if any(name.split(".")[0] == "langchain_core" for name in imports(file, types=False))
     }
-    assert found == LANGCHAIN
+    assert rooms == LANGCHAIN
 
 
 def test_optional_dependencies_are_imported_where_they_are_needed_only() -> None:
