@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from .._langchain.tasks import RunTasks
 from .._request.prepare import Prepared
+from .._routing.bound import BoundRoute
 from ..errors import ShuttingDown
 from ..events import Event, RunError, RunFinished
 from ..formats import Format
-from ..routes import StreamRoute
 from ..serialize import to_json
 from .buffer import FrameBuffer
 from .delivery import Delivery
@@ -38,7 +38,7 @@ class LiveStream:
     """
 
     def __init__(
-        self, prepared: Prepared, route: StreamRoute, *, tasks: RunTasks, prefix: bytes = b""
+        self, prepared: Prepared, route: BoundRoute, *, tasks: RunTasks, prefix: bytes = b""
     ) -> None:
         self.run_id = str(prepared.request.run_id)
         self.gathered = prepared.gathered

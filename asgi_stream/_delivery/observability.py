@@ -13,6 +13,7 @@ from uuid import uuid4
 from .._langchain.sink import opens
 from .._langchain.usage import Usage
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from ..errors import (
     ReaderTooSlow,
     RunFailed,
@@ -24,7 +25,6 @@ from ..errors import (
     public_error,
 )
 from ..events import Event, RunError, RunFinished
-from ..routes import StreamRoute
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -51,7 +51,7 @@ class RunObserver:
         usage: A callback handler for the run, which counts tokens; ``None`` without telemetry.
     """
 
-    def __init__(self, run_id: str, route: StreamRoute, telemetry: Telemetry | None) -> None:
+    def __init__(self, run_id: str, route: BoundRoute, telemetry: Telemetry | None) -> None:
         self.usage = Usage() if telemetry else None
         self._run_id, self._route, self._telemetry = run_id, route, telemetry
         self._started = monotonic()
@@ -146,7 +146,7 @@ LEVELS = {
 
 
 def reported(
-    exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
+    exception: BaseException, route: BoundRoute | None = None, run_id: str = "(none)"
 ) -> RunError:
     """Return the error that the client is sent for `exception`, and log it under the same id."""
     error = public(exception, route)
@@ -154,7 +154,7 @@ def reported(
     return error
 
 
-def public(exception: BaseException, route: StreamRoute | None = None) -> RunError:
+def public(exception: BaseException, route: BoundRoute | None = None) -> RunError:
     """Return the error that the client is sent for `exception`, with a new id."""
     error = public_error(exception, route.errors if route else {})
     detail = _detail(exception) if route and route.debug else None
@@ -164,7 +164,7 @@ def public(exception: BaseException, route: StreamRoute | None = None) -> RunErr
 
 
 def log_error(
-    error: RunError, exception: BaseException, route: StreamRoute | None, run_id: str
+    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str
 ) -> None:
     """Log the error that a client was sent, with a traceback if another exception is behind it."""
     foreign = public_error(exception, route.errors if route else {}) is not exception
@@ -196,7 +196,7 @@ def level(error: RunError, foreign: bool) -> int:
     return logging.ERROR if foreign else LEVELS.get(error.code, logging.ERROR)
 
 
-def public_text(failure: BaseException, route: StreamRoute) -> str:
+def public_text(failure: BaseException, route: BoundRoute) -> str:
     """Return what the client may read of a tool's failure, after which the run may go on."""
     if route.debug:
         return _detail(failure)

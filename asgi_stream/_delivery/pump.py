@@ -18,10 +18,10 @@ from .._langchain.runnables import merge_configs
 from .._langchain.sink import opens
 from .._langchain.tasks import RunTasks
 from .._request.prepare import Prepared
+from .._routing.bound import BoundRoute
 from ..errors import ReaderTooSlow
 from ..events import Custom, Event, RunError, RunFinished, Step
 from ..filters import speaks
-from ..routes import StreamRoute
 from .buffer import FrameSink
 from .deadlines import RunDeadlines
 from .observability import RunObserver, public_text, reported
@@ -52,7 +52,7 @@ class EventPump:
     def __init__(
         self,
         prepared: Prepared,
-        route: StreamRoute,
+        route: BoundRoute,
         frames: FrameSink,
         *,
         tasks: RunTasks,
@@ -101,7 +101,7 @@ class EventPump:
             request = replace(request, config=config)
         with self._observed.within():
             self._run = Run(
-                with_inline_parser(runnable) if self._route.inline_parser else runnable,
+                with_inline_parser(runnable),
                 request,
                 sink=self,
                 grace=self._route.limits.grace,

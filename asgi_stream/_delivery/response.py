@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from ..errors import StreamError
 from ..events import RunError
 from ..formats import Format
-from ..routes import StreamRoute
 from ..serialize import to_json
 from .delivery import Delivery, ReaderStalled
 from .observability import reported
@@ -48,7 +48,7 @@ class FrameStream(Protocol):
 
 
 async def respond(
-    stream: FrameStream, route: StreamRoute, scope: Scope, receive: Receive, send: Send
+    stream: FrameStream, route: BoundRoute, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Send the frames of `stream` until it has ended or its reader has left."""
     exchange = _Exchange(stream, route, scope, receive, send)
@@ -82,7 +82,7 @@ class _Exchange:
     """
 
     def __init__(
-        self, stream: FrameStream, route: StreamRoute, scope: Scope, receive: Receive, send: Send
+        self, stream: FrameStream, route: BoundRoute, scope: Scope, receive: Receive, send: Send
     ) -> None:
         self._stream = stream
         self._route = route
@@ -121,13 +121,13 @@ class _Exchange:
         return message
 
 
-def headers_only(route: StreamRoute) -> Response:
+def headers_only(route: BoundRoute) -> Response:
     """Return the response to a HEAD request."""
     media_type = route.format_class.media_type
     return EventSourceResponse(iter(()), headers=NOT_STORED, media_type=media_type)
 
 
-def _headers(stream: FrameStream, route: StreamRoute) -> dict[str, str]:
+def _headers(stream: FrameStream, route: BoundRoute) -> dict[str, str]:
     named = {} if ":" in route.format else {FORMAT: route.format}
     return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **named}
 
@@ -160,7 +160,7 @@ async def refuse(
     scope: Scope,
     receive: Receive,
     send: Send,
-    route: StreamRoute | None = None,
+    route: BoundRoute | None = None,
 ) -> RunError:
     """Respond with an error instead of a stream, and return the `RunError` that was sent."""
     if isinstance(exception, HTTPException):
@@ -177,7 +177,7 @@ async def refuse(
 
 
 def error_response(
-    error: RunError, route: StreamRoute | None, run_id: str | None = None
+    error: RunError, route: BoundRoute | None, run_id: str | None = None
 ) -> Response:
     """Return `error` as a response in the route's format.
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
 from .._delivery.observability import log_error, public, reported
+from .._routing.bound import BoundRoute
 from ..errors import (
     FramesGone,
     InvalidInput,
@@ -18,7 +19,6 @@ from ..errors import (
     WorkerLost,
 )
 from ..events import RunError
-from ..routes import StreamRoute
 from ..stores import EventStore, OwnershipLost, Page, RunRecord
 from .numbering import id_line, numbered
 from .recorder import RunRecorder
@@ -53,7 +53,7 @@ class StoredRunReader:
         self,
         record: RunRecord,
         after: int,
-        route: StreamRoute,
+        route: BoundRoute,
         store: EventStore,
         recorder: RunRecorder | None = None,
     ) -> None:

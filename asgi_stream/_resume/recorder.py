@@ -15,10 +15,10 @@ from .._delivery.pump import EventPump
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._request.prepare import Prepared
+from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, ShuttingDown, StoreUnavailable, WorkerLost
 from ..events import RunError
 from ..resume import Resume
-from ..routes import StreamRoute
 from ..stores import OwnershipLost, RunRecord, State
 from .numbering import id_line, numbered
 from .retention import Retention
@@ -49,7 +49,7 @@ class RunRecorder:
     def __init__(
         self,
         prepared: Prepared,
-        route: StreamRoute,
+        route: BoundRoute,
         resume: Resume,
         record: RunRecord,
         *,
@@ -71,7 +71,7 @@ class RunRecorder:
         self._run_id = record.run_id
         self._record = record
         self._route = route
-        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.patience
+        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.cancel_after
         self._unread: TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._pump = EventPump(prepared, route, self, tasks=tasks)

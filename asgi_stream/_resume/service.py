@@ -11,9 +11,9 @@ from starlette.requests import Request
 
 from .._lifecycle.active import ActiveRuns
 from .._request.prepare import Prepared
+from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
 from ..resume import Resume
-from ..routes import StreamRoute
 from ..serialize import to_json
 from ..stores import OwnershipLost, Quota, RunRecord
 from .reader import StoredRunReader
@@ -40,7 +40,7 @@ class StoredRuns:
         path: The route's path, with the request's values for its parameters.
     """
 
-    def __init__(self, route: StreamRoute, resume: Resume, owner: str | None, path: str) -> None:
+    def __init__(self, route: BoundRoute, resume: Resume, owner: str | None, path: str) -> None:
         self._route = route
         self._resume = resume
         self._owner = owner
