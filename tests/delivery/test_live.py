@@ -498,3 +498,21 @@ async def test_only_the_first_end_counts() -> None:
         await exchange.finished()
     error, _ = frames(exchange.body)
     assert error["error"]["code"] == "shutdown"
+
+
+async def test_a_server_that_cancels_gets_no_farewell_in_a_format_without_one() -> None:
+    work = Work()
+    step = RunnableLambda(work.step("a"))
+    app = StreamApp([StreamRoute("/", step, format="text", limits=Limits(hold=0))])
+    body = {"messages": [{"role": "user", "content": "x"}]}
+    exchange = Exchange(app, "POST", "/", body, headers=JSON)
+    task = asyncio.ensure_future(
+        exchange.app(exchange.scope, exchange.received.get, exchange._send)
+    )
+    await work.until(lambda: bool(work.begun) and bool(exchange.messages))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [message["type"] for message in exchange.messages] == ["http.response.start"]
+    await work.until(lambda: work.ended == ["a"])

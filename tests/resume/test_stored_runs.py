@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
+from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -1053,6 +1054,54 @@ async def test_an_answer_whose_end_is_gone_ends_with_an_error(
     sent = frames(answer.body)
     assert sent[-1] == "[DONE]"
     assert [each["error"]["code"] for each in sent if "error" in each] == codes
+
+
+async def test_a_reader_that_leaves_while_the_store_is_read_gets_nothing_more() -> None:
+    class Blocking(MemoryStore):
+        """A store whose reads wait."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.reading, self.go_on = asyncio.Event(), asyncio.Event()
+
+        async def read(self, run_id: str, after: int) -> Page | None:
+            self.reading.set()
+            await self.go_on.wait()
+            return await super().read(run_id, after)
+
+    store, speaker = Blocking(), Speaker()
+    app = app_of(store, speaker)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        async with Exchange(app, "GET", f"/chat/runs/{first.headers['x-run-id']}") as second:
+            await store.reading.wait()
+            streams: Any = app._loops.current.streams
+            [reader] = [each for each in streams if each.recorder is None]
+            reader.leave()
+            store.go_on.set()
+            await second.finished()
+        speaker.say(None)
+        await first.finished()
+    assert second.body == b""
+
+
+async def test_what_a_graph_s_stream_writer_writes_is_stored(store: EventStore) -> None:
+    def node(state: Any) -> Any:
+        writer = get_stream_writer()
+        for n in range(5):
+            writer({"n": n, "padding": "x" * 100})
+        return {"messages": [("ai", "hello")]}
+
+    graph = StateGraph(MessagesState).add_node("n", node).add_edge(START, "n").compile()
+    route = StreamRoute("/g", graph, format="vercel", limits=Limits(buffer=200))
+    app = StreamApp([route], resume=Resume(store=store))
+    parts = [{"type": "text", "text": "hi"}]
+    chat = {"id": "c", "messages": [{"id": "1", "role": "user", "parts": parts}]}
+    first = await post(app, "/g", chat)
+    again = await get(app, f"/g/runs/{first.headers['x-run-id']}")
+    assert again.body == first.body
+    assert [int(n) for n in re.findall(rb'{"n":(\d)', first.body)] == [0, 1, 2, 3, 4]
 
 
 async def test_an_id_that_another_run_has_is_no_fault_of_the_client_s() -> None:
