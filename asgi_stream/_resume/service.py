@@ -98,7 +98,11 @@ class StoredRuns:
             release = hold()
             try:
                 known = await self._store.create(
-                    run, keep=self._resume.keep, place=place, key=name, quota=self._quota()
+                    run,
+                    keep=self._resume.keep,
+                    conversation_id=place,
+                    key=name,
+                    quota=self._quota(),
                 )
                 if known == record.run_id:
                     replay = StoredRunReader(record, 0, self._route, self._store, run)

@@ -248,7 +248,7 @@ class Machine(RuleBasedStateMachine):
         for store in self.stores:
             if isinstance(store, RedisStore):
                 if self.ended == "worker_lost" and store is self.stores[0]:
-                    await store._here().link._client.aclose()
+                    await store._worker().link._connection.aclose()
                 else:
                     await store.aclose()
 

@@ -263,11 +263,11 @@ async def test_the_runs_of_an_owner_the_newest_first(stores: Pair) -> None:
 async def test_a_key_is_taken_once_and_a_place_by_the_newest(stores: Pair) -> None:
     here, there = stores
     first, second, third = Maker(here), Maker(there), Maker(here)
-    assert await first.create(key="key", place="place") == first.run_id
-    assert await second.create(key="key", place="place") == first.run_id
+    assert await first.create(key="key", conversation_id="place") == first.run_id
+    assert await second.create(key="key", conversation_id="place") == first.run_id
     assert await there.find(second.run_id) is None
     assert await there.named("key") == await there.named("place") == first.run_id
-    assert await third.create(place="place") == third.run_id
+    assert await third.create(conversation_id="place") == third.run_id
     assert await there.named("place") == third.run_id
     assert await there.named("key") == first.run_id
     assert await there.named("none") is None
@@ -300,7 +300,7 @@ async def test_a_store_says_whether_it_can_be_written(stores: Pair) -> None:
 async def test_any_text_may_name_an_owner(stores: Pair, owner: str) -> None:
     here, there = stores
     maker = Maker(here, owner=owner)
-    await maker.create(quota=Quota(owner, 1), place=owner, key=owner + "key")
+    await maker.create(quota=Quota(owner, 1), conversation_id=owner, key=owner + "key")
     await maker.append(b"a", end=True)
     assert [record.owner for record in await there.owned(owner)] == [owner]
     assert await there.named(owner) == await there.named(owner + "key") == maker.run_id
@@ -328,13 +328,13 @@ async def test_a_run_is_stopped_from_anywhere(stores: Pair) -> None:
 async def test_what_has_ended_is_kept_for_a_time(stores: Pair) -> None:
     here, there = stores
     maker = Maker(here, owner="short", keep=1)
-    await maker.create(key="short", place="short-place")
+    await maker.create(key="short", conversation_id="short-place")
     await maker.append(b"end", end=True)
     reader = Reader()
     await there.follow(maker.run_id, reader)
     assert await whole(there, maker.run_id) == [b"end"]
     later = Maker(here, owner="short")
-    await later.create(place="short-place")
+    await later.create(conversation_id="short-place")
     async with asyncio.timeout(5):
         while await there.find(maker.run_id) is not None:
             await asyncio.sleep(0.05)
@@ -365,7 +365,7 @@ async def test_memory_has_a_bound_over_all_runs() -> None:
     store = MemoryStore(size=100)
     ended, older, going_on = Maker(store), Maker(store), Maker(store)
     for maker in (ended, older, going_on):
-        await maker.create(place=maker.run_id)
+        await maker.create(conversation_id=maker.run_id)
     await older.append(b"x" * 30, end=True)
     await ended.append(b"x" * 30, end=True)
     reader = Reader()

@@ -17,10 +17,11 @@ from redis.exceptions import MovedError, RedisError
 from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
 from asgi_stream.stores import OwnershipLost, Page, Quota, RunRecord
-from asgi_stream.stores.redis import SKIPPED, RedisStore
-from asgi_stream.stores.redis_backlog import Backlog
-from asgi_stream.stores.redis_commands import unpacked
-from asgi_stream.stores.redis_errors import NotSupported, Trouble
+from asgi_stream.stores._redis.backlog import Backlog
+from asgi_stream.stores._redis.encoding import decode_frames
+from asgi_stream.stores._redis.errors import NotSupported, ProblemLog
+from asgi_stream.stores._redis.lookup import SKIPPED
+from asgi_stream.stores.redis import RedisStore
 
 from ..asgi import JSON, Exchange, frames, get, post
 from ..redis_server import RedisServer, redis_server
@@ -43,31 +44,34 @@ async def pair(redis: RedisServer) -> AsyncIterator[tuple[RedisStore, RedisStore
 
 def die(store: RedisStore) -> None:
     """As a worker that is held: it says nothing more to Redis, until `wake`."""
-    link: Any = store._here().link
+    link: Any = store._worker().link
+    queue = link._queue
     link.woken = asyncio.Event()
 
     async def hold(batch: list[Any]) -> None:
-        link._queue = batch + link._queue
+        queue._waiting = batch + queue._waiting
         await link.woken.wait()
 
-    link._schedule = lambda at: None
-    link._send_batch = hold
+    queue._schedule = lambda at: None
+    queue._send = link._send_batch = hold
 
 
 def wake(store: RedisStore) -> None:
-    link: Any = store._here().link
+    link: Any = store._worker().link
+    queue = link._queue
     if hasattr(link, "woken"):
         link.woken.set()
-        del link._schedule, link._send_batch, link.woken
-        link._schedule(0.0)
+        del queue._schedule, link._send_batch, link.woken
+        queue._send = link._send_batch
+        queue.flush()
 
 
 def test_the_frames_of_a_message_add_up() -> None:
-    assert unpacked(b"7 0 0 2 4\na\n\n\n\x00b") == (7, [b"", b"a\n", b"\n\n\x00b"], False)
-    assert unpacked(b"7 1 1\na") == (7, [b"a"], True)
+    assert decode_frames(b"7 0 0 2 4\na\n\n\n\x00b") == (7, [b"", b"a\n", b"\n\n\x00b"], False)
+    assert decode_frames(b"7 1 1\na") == (7, [b"a"], True)
     for message in (b"7 1 1\n", b"7 1 1\nab", b"7", b"seven 1 1\na", b"\xff"):
         with pytest.raises(ValueError, match=r"add up|unpack|int"):
-            unpacked(message)
+            decode_frames(message)
 
 
 async def test_the_same_start_twice_is_refused(pair: tuple[RedisStore, RedisStore]) -> None:
@@ -159,10 +163,10 @@ async def test_a_reader_elsewhere_that_is_silent_is_no_reader(
 
 
 async def test_all_of_a_long_run_lives_on(redis: RedisServer, monkeypatch: Any) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_worker.BEATS_PER_EXTENSION", 1)
+    monkeypatch.setattr("asgi_stream.stores._redis.worker.BEATS_PER_EXTENSION", 1)
     store = RedisStore(redis.url, prefix=settled(redis))
     maker = Maker(store, owner="ann", keep=60)
-    await maker.create(key="k", place="p")
+    await maker.create(key="k", conversation_id="p")
     await maker.append(b"a")
     keys, client = store._keys, redis.client()
     log, run, *_ = keys.of_run(maker.run_id)
@@ -179,9 +183,9 @@ async def test_all_of_a_long_run_lives_on(redis: RedisServer, monkeypatch: Any) 
 async def test_the_end_of_a_short_run_shortens_no_other_s_life(redis: RedisServer) -> None:
     store = RedisStore(redis.url, prefix=settled(redis))
     short, long = Maker(store, owner="ann", keep=1), Maker(store, owner="ann", keep=60)
-    await short.create(place="chat")
+    await short.create(conversation_id="chat")
     await short.append(b"a")
-    await long.create(place="chat")
+    await long.create(conversation_id="chat")
     await long.append(b"a")
     await short.append(b"b", end=True)
     client, keys = redis.client(), store._keys
@@ -230,15 +234,15 @@ async def test_redis_is_away_for_good(tmp_path: Path, caplog: pytest.LogCaptureF
         assert await whole(one, again.run_id) == [b"a"]
         for each in (one, other):
             await each.aclose()
-    assert "the store does not answer, and is tried again" in caplog.text
-    assert "the store's messages are cut off" in caplog.text
+    assert "the store does not answer; retrying" in caplog.text
+    assert "the store's pub/sub connection is lost; reconnecting" in caplog.text
 
 
 async def test_redis_comes_back_without_what_it_had(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         one, other = (RedisStore(server.url, lease=2) for _ in range(2))
         maker, reader = Maker(one, owner="ann"), Reader()
-        await maker.create(key="key", place="place", quota=Quota("ann", 1))
+        await maker.create(key="key", conversation_id="place", quota=Quota("ann", 1))
         await maker.append(b"a")
         await maker.append(b"b", b"c")
         over = Maker(one, owner="ann")
@@ -340,7 +344,7 @@ async def test_an_older_log_is_made_whole_or_has_a_gap(redis: RedisServer, backl
     again = Maker(store)
     await again.create()
     await again.append(b"12345")
-    assert len(store._here().backlog.finished()) == (1 if backlog > 4 else 0)
+    assert len(store._worker().backlog.finished()) == (1 if backlog > 4 else 0)
     await again.append(b"end", end=True)
     await store.aclose()
 
@@ -450,7 +454,7 @@ async def test_a_refusal_for_too_long_ends_the_run_and_nothing_else(
         await again.append(b"a", end=True)
         assert await whole(store, again.run_id) == [b"a"]
         await store.aclose()
-    assert caplog.text.count("the store refuses, and is tried again") == 1
+    assert caplog.text.count("the store refuses; retrying") == 1
 
 
 async def test_the_scripts_are_there_again_after_a_flush(redis: RedisServer) -> None:
@@ -487,7 +491,7 @@ async def test_a_claim_that_is_not_confirmed_runs_out(
     async def unreachable(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(one, "_begin", unreachable)
+    monkeypatch.setattr(one._parts().creation, "_begin", unreachable)
     with pytest.raises(StoreUnavailable):
         await Maker(one).create(key="key")
     monkeypatch.undo()
@@ -526,16 +530,16 @@ async def test_redis_fails_in_an_odd_way(
     redis.client().set(store._keys.of_run("r")[0], "not a stream")
     maker = Maker(store)
     await maker.create()
-    link = store._here().link
+    link = store._worker().link
 
     async def broken(batch: Any) -> Any:
         raise RedisError("odd")
 
-    link._run = broken  # type: ignore[method-assign]
+    link._connection.run = broken  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable):
         await store.named("x")
-    assert "the store refuses, and is tried again: RedisError: odd" in caplog.text
-    del link._run
+    assert "the store refuses; retrying: RedisError: odd" in caplog.text
+    del link._connection.run
     await maker.append(b"a", end=True)
     await store.aclose()
     await store.aclose()
@@ -673,14 +677,14 @@ async def test_no_reply_and_no_message_ends_the_store(
     await maker.create()
     await maker.append(b"a")
     await other.follow(maker.run_id, reader)
-    here, client = other._here(), redis.client()
+    here, client = other._worker(), redis.client()
     # Messages that nobody of this package sends.
     for channel in (here._keys.worker(here.id), here._keys.frames(maker.run_id)):
         for message in (b"\xff", b"stop", b"nonsense of all kinds", b"1 0 9\nx"):
             client.publish(channel, message)
-    client.publish(store._here()._keys.worker(store._here().id), f"odd {maker.run_id} x")
+    client.publish(store._worker()._keys.worker(store._worker().id), f"odd {maker.run_id} x")
     # Replies that cannot be read, or used.
-    run, link = here.link._run, here.link
+    run, link = here.link._connection.run, here.link
     broken = [ValueError("not a reply"), KeyError("x")]
 
     async def odd(batch: list[Any]) -> list[Any]:
@@ -688,38 +692,38 @@ async def test_no_reply_and_no_message_ends_the_store(
             raise broken.pop()
         return await run(batch)
 
-    monkeypatch.setattr(link, "_run", odd)
+    monkeypatch.setattr(link._connection, "run", odd)
     assert await other.named("x") is None
-    link.ask([("GET", "x")], _breaks, patience=1)
+    link.submit([("GET", "x")], _breaks, patience=1)
     # Arguments that cannot be sent harm nobody that is in the same batch.
     unsendable = asyncio.gather(
-        link.do(("GET", "\ud800"), patience=1),
-        link.do(("GET", object()), patience=1),
+        link.execute(("GET", "\ud800"), patience=1),
+        link.execute(("GET", object()), patience=1),
         other.named("y"),
         return_exceptions=True,
     )
     results = await unsendable
     assert [type(result) for result in results] == [StoreUnavailable, StoreUnavailable, type(None)]
     with pytest.raises(StoreUnavailable):
-        await link.do(("GET", "\ud800"), patience=1)
+        await link.execute(("GET", "\ud800"), patience=1)
 
     async def fails() -> None:
         raise RuntimeError("a bug beside")
 
     link.spawn(fails())
-    monkeypatch.setattr(here, "_register", fails)
-    await until(lambda: "has failed at what it does each second" in caplog.text)
+    monkeypatch.setattr(here.readers, "announce", fails)
+    await until(lambda: "check each second failed" in caplog.text)
     monkeypatch.undo()
     await maker.append(b"b")
     await until(lambda: reader.fed == [b"b"])
     await maker.append(b"c", end=True)
     await until(lambda: reader.ended)
-    assert "the store has sent a message that cannot be read" in caplog.text
-    assert "a reply of the store could not be used" in caplog.text
+    assert "the store has published an invalid message" in caplog.text
+    assert "failed to process a reply of the store" in caplog.text
     assert "a bug beside" in caplog.text
 
 
-async def test_a_lease_that_cannot_be_renewed_is_one_run_s_trouble(
+async def test_a_lease_that_cannot_be_renewed_is_one_run_s_problems(
     pair: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Maker):
@@ -741,7 +745,7 @@ async def test_a_lease_that_cannot_be_renewed_is_one_run_s_trouble(
     await other.create()
     await broken.append(b"a")
     broken.broken = True
-    await until(lambda: "the store has failed to renew the lease of a run" in caplog.text)
+    await until(lambda: "the store failed to renew the lease of a run" in caplog.text)
     broken.broken = False
     await other.append(b"a", end=True)
     await broken.append(b"b", end=True)
@@ -751,13 +755,14 @@ async def test_a_run_that_fails_to_begin_leaves_nothing(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, other = pair
-    begin = store._begin
+    creation = store._parts().creation
+    begin = creation._begin
 
-    async def cut(here: Any, made: Any, place: str | None) -> None:
-        await begin(here, made, place)
+    async def cut(run: Any) -> None:
+        await begin(run)
         raise StoreUnavailable
 
-    monkeypatch.setattr(store, "_begin", cut)
+    monkeypatch.setattr(creation, "_begin", cut)
     failed, quota = Maker(store, owner="ann"), Quota("ann", 1)
     with pytest.raises(StoreUnavailable):
         await failed.create(quota=quota)
@@ -794,12 +799,12 @@ async def test_a_user_need_not_be_allowed_everything(redis: RedisServer) -> None
 
 
 def test_a_cluster_s_own_errors_are_put_in_words(caplog: pytest.LogCaptureFixture) -> None:
-    trouble = Trouble()
+    problems = ProblemLog()
     for _ in range(2):
-        trouble.log("the store refuses to serve", MovedError("1 127.0.0.1:7000"))
+        problems.warn("the store refuses to serve", MovedError("1 127.0.0.1:7000"))
     assert caplog.text.count("a node of a Redis Cluster") == 1
-    trouble.over()
-    trouble.over()
+    problems.over()
+    problems.over()
 
 
 async def test_a_channel_is_heard_even_if_its_connection_breaks_meanwhile(
@@ -809,7 +814,7 @@ async def test_a_channel_is_heard_even_if_its_connection_breaks_meanwhile(
     await maker.create()
     await other.create()
     await pair[1].follow(maker.run_id, Reader())
-    messages: Any = pair[1]._here().link.messages
+    messages: Any = pair[1]._worker().link.subscriptions
 
     async def broken(*_: Any) -> None:
         await messages._connection.connection.disconnect()
@@ -825,7 +830,7 @@ async def test_a_channel_is_heard_even_if_its_connection_breaks_meanwhile(
 async def test_a_crowd_does_not_wait_for_the_next_batch(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_link.BATCH", 10)
+    monkeypatch.setattr("asgi_stream.stores._redis.queue.BATCH", 10)
     names = await asyncio.gather(*(pair[0].named(f"{n}") for n in range(150)))
     assert names == [None] * 150
 
@@ -838,10 +843,10 @@ async def test_what_a_worker_has_finished_is_written_again_when_another_notices(
     await over.create()
     await over.append(b"a")
     await over.append(b"b", end=True)
-    client, here = redis.client(), one._here()
+    client, here = redis.client(), one._worker()
     # Its own beat sees nothing wrong: the other worker has taken note of the loss first.
     client.delete(*one._keys.of_run(over.run_id))
-    await other._here().health.unsettle(1)
+    await other._worker().health.announce_loss(1)
     found = await other.find(over.run_id)
     assert found is not None
     assert found.state == "done"
@@ -856,31 +861,30 @@ async def test_what_cannot_be_written_again_yet_is_tried_again_at_the_next_beat(
     store = pair[0]
     maker = Maker(store)
     await maker.create()
-    here: Any = store._here()
-    await until(lambda: here._beats > 0 and not here._again)
+    here: Any = store._worker()
+    await until(lambda: here._beats > 0 and not here.recovery.is_due)
     refused: list[float] = []
 
     async def refuse(patience: float) -> None:
-        refused.append(here._restored_at)
+        refused.append(here.recovery.finished_at)
         raise StoreUnavailable
 
-    monkeypatch.setattr(here.health, "unsettle", refuse)
-    here.changed()
-    await until(lambda: bool(refused) and not here._again)
-    assert here._restored_at > refused[-1]
+    monkeypatch.setattr(here.health, "announce_loss", refuse)
+    here.recovery.start()
+    await until(lambda: bool(refused) and not here.recovery.is_due)
+    assert here.recovery.finished_at > refused[-1]
     await maker.append(b"a", end=True)
 
 
 def test_a_backlog_has_a_bound() -> None:
     async def check() -> None:
         store = RedisStore("redis://h")
-        here = store._here()
+        here = store._worker()
         producers = [Maker(store) for _ in range(3)]
-        names: Any = {"keep": 60, "key": None, "place": None, "quota": None}
-        ended, grows, other = (here.make(each, **names) for each in producers)
+        ended, grows, other = (here.new_run(each, keep=60) for each in producers)
         backlog = Backlog(10)
         backlog.add(ended, [b"1234"], 1)
-        backlog.keep(ended)
+        backlog.finish(ended)
         backlog.add(other, [b"1234"], 1)
         backlog.add(grows, [b"12"], 1)
         assert (ended.size, other.size, grows.size) == (4, 4, 2)
@@ -913,7 +917,7 @@ async def test_what_is_no_record_hides_one_run_only(
     found = await other.owned("ann")
     assert [each.run_id for each in found] == [makers[3].run_id, makers[1].run_id]
     assert await other.find(makers[0].run_id) is None
-    assert "something else where the record of a run should be" in caplog.text
+    assert "the store holds an invalid run record" in caplog.text
 
 
 async def test_a_claim_is_worth_nothing_without_a_worker(
@@ -922,12 +926,12 @@ async def test_a_claim_is_worth_nothing_without_a_worker(
     one, other = pair
     maker = Maker(one)
     # As if the worker had died between the claim and the run's beginning.
-    monkeypatch.setattr(one, "_undo", lambda *_: None)
+    monkeypatch.setattr(one._parts().creation, "_undo", lambda *_: None)
 
     async def cut(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(one, "_begin", cut)
+    monkeypatch.setattr(one._parts().creation, "_begin", cut)
     with pytest.raises(StoreUnavailable):
         await maker.create(key="key")
     retry = Maker(other)
@@ -957,8 +961,8 @@ async def test_an_end_without_its_frames_is_given_back_or_an_error(
         await maker.create()
         await maker.append(b"a", b"b")
         await maker.append(b"c", b"d", end=True)
-    [kept] = [made for made in one._here().backlog.finished() if made.run_id == lost.run_id]
-    one._here().backlog.forget(kept)
+    [kept] = [made for made in one._worker().backlog.finished() if made.run_id == lost.run_id]
+    one._worker().backlog.forget(kept)
     for maker in (held, lost):
         redis.client().delete(one._keys.of_run(maker.run_id)[0])
     page = await other.read(held.run_id, 0)
@@ -973,12 +977,12 @@ async def test_an_end_without_its_frames_is_given_back_or_an_error(
 async def test_what_is_never_seen_again_is_forgotten(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_health.FORGET_SECONDS", 0.0)
+    monkeypatch.setattr("asgi_stream.stores._redis.health.FORGET_SECONDS", 0.0)
     maker = Maker(pair[0])
     await maker.create()
-    health = pair[1]._here().health
-    assert not health.is_dead("x")
-    pair[1]._here().beat()
+    health = pair[1]._worker().health
+    assert not health.is_orphaned("x")
+    pair[1]._worker().beat()
     await until(lambda: not health._unleased)
 
 
@@ -1000,8 +1004,8 @@ async def test_a_reply_to_other_commands_is_none(
     maker = Maker(store)
     await maker.create()
     await maker.append(b"a")
-    link = store._here().link
-    run = link._run
+    link = store._worker().link
+    run = link._connection.run
     wrong: list[Any] = [b"OK", None, []]
 
     async def shifted(batch: list[Any]) -> list[Any]:
@@ -1012,7 +1016,7 @@ async def test_a_reply_to_other_commands_is_none(
                 replies[n] = wrong.pop()
         return replies
 
-    monkeypatch.setattr(link, "_run", shifted)
+    monkeypatch.setattr(link._connection, "run", shifted)
     await maker.append(b"b")
     assert not wrong
     await maker.append(b"c", end=True)
@@ -1023,8 +1027,8 @@ async def test_a_reply_to_other_commands_is_none(
 async def test_a_store_that_nobody_uses_comes_to_rest(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_worker.USED_SECONDS", 0.0)
+    monkeypatch.setattr("asgi_stream.stores._redis.worker.IDLE_SECONDS", 0.0)
     assert await pair[0].named("x") is None
-    beating = pair[0]._here()._beating
+    beating = pair[0]._worker()._beating
     assert beating is not None
     await until(beating.done)
