@@ -9,9 +9,8 @@ from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ..._logs import logger
 from .commands import Command
-from .errors import NotSupported, unavailable
+from .errors import NotSupported, logger, unavailable
 from .scripts import SCRIPTS
 
 OnReply = Callable[[list[Any] | Exception], None]

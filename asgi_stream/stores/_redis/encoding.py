@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from ..._logs import logger
 from ..protocol import RunRecord
+from .errors import logger
 
 FIELDS = [field.name for field in fields(RunRecord) if field.name != "certain"]
 

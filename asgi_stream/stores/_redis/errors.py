@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from redis import exceptions
 from redis.exceptions import RedisError
 
-from ..._logs import logger
 from ...errors import StoreUnavailable
 
 __all__ = [
@@ -18,8 +18,11 @@ __all__ = [
     "RedisError",
     "is_missing_script",
     "is_transient",
+    "logger",
     "unavailable",
 ]
+
+logger = logging.getLogger("asgi_stream")
 
 CONNECTION_LOST = (
     exceptions.ConnectionError,

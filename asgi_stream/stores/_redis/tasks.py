@@ -7,7 +7,7 @@ from asyncio import Task
 from collections.abc import Coroutine
 from typing import Any
 
-from ..._logs import logger
+from .errors import logger
 
 
 class Tasks:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..._logs import logger
 from ..protocol import OwnershipLost, Producer, Quota, RunRecord
 from .backlog import Backlog
 from .commands import MARGIN_SECONDS, RunCommands, worker_message
+from .errors import logger
 from .health import BEAT_SECONDS, Health, Loss
 from .keys import Keys
 from .link import REQUEST_SECONDS, Link
