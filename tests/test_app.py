@@ -512,7 +512,7 @@ async def test_a_client_that_leaves_while_it_sends_is_not_answered() -> None:
     app = StreamApp([StreamRoute("/", CHAIN)])
     exchange = Exchange(app, "POST", "/", headers=JSON)
     exchange.received.get_nowait()
-    exchange.leave()
+    exchange.disconnect()
     async with exchange:
         await exchange.finished()
     assert exchange.messages == []

@@ -20,7 +20,7 @@ LEVELS = [
     {"_routing"},
     {"_request", "_config", "openapi"},
     {"_delivery", "playground", "route_file"},
-    {"_pages", "_resume"},
+    {"_pages", "_resume", "testing"},
     {"app"},
 ]
 """The rooms, from the bottom: each imports only from the levels below its own."""

@@ -148,7 +148,7 @@ async def test_a_run_whose_reader_leaves_is_cancelled(told: Any) -> None:
     async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
         while not exchange.messages:
             await asyncio.sleep(0)
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
     assert told.span.attributes["asgi_stream.state"] == "cancelled"
     assert told.span.attributes["asgi_stream.reason"] == "disconnect"
@@ -350,7 +350,7 @@ async def test_a_generator_is_closed_in_the_context_in_which_it_was_opened(
                 await asyncio.sleep(0)
             for _ in range(turns):
                 await asyncio.sleep(0)
-            exchange.leave()
+            exchange.disconnect()
             await exchange.finished()
         await asyncio.wait_for(traced.closed.wait(), 5)
     assert "Failed to detach context" not in caplog.text
