@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from ._delivery.response import NOT_STORED, json_response
+from ._routing.bound import BoundRoute
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
 from .errors import (
@@ -27,7 +28,6 @@ from .errors import (
 )
 from .openapi.document import document
 from .playground import ROOT, described
-from .routes import StreamRoute
 from .stores import EventStore
 
 FILES = Path(__file__).parent / "playground"
@@ -79,7 +79,7 @@ class Pages:
     def __init__(
         self,
         table: Table,
-        routes: Sequence[StreamRoute],
+        routes: Sequence[BoundRoute],
         *,
         title: str,
         health: bool,
@@ -186,7 +186,7 @@ class Pages:
         return described(self._routes, title=self._title)
 
 
-def _paths_of(routes: Sequence[StreamRoute]) -> dict[str, list[str]]:
+def _paths_of(routes: Sequence[BoundRoute]) -> dict[str, list[str]]:
     """The paths at which runs begin, with their methods."""
     found: dict[str, list[str]] = {}
     for route in routes:

@@ -28,7 +28,7 @@ class Resume:
         keep: Seconds that a run is kept after its end.
         on_disconnect: ``"continue"``: a run goes on when its readers leave. ``"cancel"``: it ends
             when the last one has left, so that only those who come while another reads find it.
-        grace: Seconds without any reader after which a run is cancelled all the same.
+        unread_timeout: Seconds without any reader after which a run is cancelled all the same.
         frames: Frames of one run that are kept, the newest. Who asks for older ones is told of the
             gap.
         size: Bytes of them.
@@ -38,7 +38,7 @@ class Resume:
     store: str | EventStore = "memory"
     keep: float = 300.0
     on_disconnect: Literal["continue", "cancel"] = "continue"
-    grace: float | None = None
+    unread_timeout: float | None = None
     frames: int | None = 10_000
     size: int | None = 8_388_608
     per_owner: int | None = None
@@ -83,7 +83,7 @@ class Resume:
     @property
     def patience(self) -> float | None:
         """Seconds without any reader after which a run is cancelled."""
-        return 0.0 if self.on_disconnect == "cancel" else self.grace
+        return 0.0 if self.on_disconnect == "cancel" else self.unread_timeout
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it, a sentence each; nothing when it can work."""
@@ -98,11 +98,11 @@ class Resume:
                 yield f"resume.store: {kind_of(self.store)} is not a store (it has no {missing[0]})"
         if self.on_disconnect not in ON_DISCONNECT:
             yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
-        elif self.on_disconnect == "cancel" and self.grace is not None:
-            yield 'resume.grace goes with on_disconnect="continue"'
+        elif self.on_disconnect == "cancel" and self.unread_timeout is not None:
+            yield 'resume.unread_timeout goes with on_disconnect="continue"'
         for each in fields(self):
             value = getattr(self, each.name, None)
-            if each.name in WHOLE or each.name in ("keep", "grace"):
+            if each.name in WHOLE or each.name in ("keep", "unread_timeout"):
                 yield from _wrong_number(each.name, value)
 
 

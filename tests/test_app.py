@@ -221,7 +221,7 @@ async def test_a_runnable_can_be_made_for_the_request() -> None:
 async def test_a_function_that_returns_no_runnable_is_a_server_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = StreamApp([StreamRoute("/x", lambda _: "nope")])  # type: ignore[arg-type,return-value]
+    app = StreamApp([StreamRoute("/x", lambda _: "nope")])  # type: ignore[arg-type]
     answer = await post(app, "/x", 1)
     assert (answer.status, b"nope" in answer.body) == (500, False)
     assert "the function of route '/x' returned a str, not a Runnable" in caplog.text
@@ -349,10 +349,10 @@ async def test_closing_waits_for_no_run_that_ignores_its_end(
             await app.aclose()
         await exchange.finished()
         assert b'"code":"shutdown"' in exchange.body
-        assert app._here().tasks
+        assert app._loops.current.tasks
         done.set()
         await app.aclose()
-    assert not app._here().tasks
+    assert not app._loops.current.tasks
 
 
 async def test_a_client_narrows_the_route_s_filter_and_never_widens_it() -> None:

@@ -65,7 +65,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"configurable": (1,)}, "configurable must be a sequence of strings"),
     ({"configure": 1}, "configure must be a function, not a int"),
     ({"config": []}, "config must be a mapping, not a list"),
-    ({"stream": "values"}, "stream must be a mapping, not a str"),
+    ({"astream_kwargs": "values"}, "astream_kwargs must be a mapping, not a str"),
     ({"errors": []}, "errors must be a mapping, not a list"),
     ({"errors": {"ValueError": 1}}, "errors: 'ValueError' is not an exception class"),
     ({"errors": {ValueError: "x"}}, "errors: ValueError needs a StreamError"),
@@ -76,7 +76,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"input": Opaque}, "input: the class Opaque cannot be validated"),
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
-    ({"stream": None}, "stream must be a mapping, not a NoneType"),
+    ({"astream_kwargs": None}, "astream_kwargs must be a mapping, not a NoneType"),
     ({"config": {"context": 1}}, "config: a RunnableSequence takes no context"),
     ({"format": 5}, "format: expected one of agui, chunks,"),
     ({"path": Path("/x")}, 'the path must begin with "/", not be PosixPath'),
@@ -87,14 +87,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], said: str) -> None:
     given = {"path": "/wrong", "runnable": chain, **options}
     with pytest.raises(TableError) as told:
-        StreamRoute(**given)
+        StreamApp([StreamRoute(**given)])
     assert str(told.value).startswith(f"route {given['path']!r}: ")
     assert said in str(told.value)
 
 
 def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
     with pytest.raises(TableError) as told:
-        StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))  # type: ignore[arg-type]
+        StreamApp([StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))])  # type: ignore[arg-type]
     assert [problem.partition(":")[2].split(",")[0] for problem in told.value.problems] == [
         " methods must be some of ('GET'",
         " limits.run must not be negative or infinite",
@@ -106,7 +106,7 @@ def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
 
 def test_what_a_module_raised_is_the_cause() -> None:
     with pytest.raises(TableError) as told:
-        StreamRoute("/x", "tests.no_such_module:chain")
+        StreamApp([StreamRoute("/x", "tests.no_such_module:chain")])
     assert isinstance(told.value.__cause__, ModuleNotFoundError)
 
 
@@ -114,7 +114,7 @@ def test_what_a_module_raised_is_the_cause() -> None:
     "runnable", [chain, make, "tests.test_routes:chain", lambda request: upper]
 )
 def test_a_runnable_is_given_as_itself_a_function_or_a_name(runnable: Any) -> None:
-    StreamRoute("/x", runnable)
+    StreamApp([StreamRoute("/x", runnable)])
 
 
 def test_two_routes_on_one_path_and_method_are_an_error() -> None:
@@ -145,8 +145,8 @@ def test_defaults_fill_in_what_a_route_does_not_say() -> None:
 
 
 def test_an_unknown_default_is_an_error() -> None:
-    with pytest.raises(TableError, match="there is no option 'formatt'; expected one of format,"):
-        StreamApp([StreamRoute("/a", chain)], formatt="chunks")
+    with pytest.raises(TableError, match="there is no option 'formatt'; did you mean 'format'"):
+        StreamApp([StreamRoute("/a", chain)], formatt="chunks")  # type: ignore[call-arg]
 
 
 def test_a_default_that_does_not_fit_a_route_names_that_route() -> None:
@@ -157,7 +157,7 @@ def test_a_default_that_does_not_fit_a_route_names_that_route() -> None:
 
 
 def test_a_partial_is_a_function_of_the_request_too() -> None:
-    StreamRoute("/x", functools.partial(make))
+    StreamApp([StreamRoute("/x", functools.partial(make))])
 
 
 @pytest.mark.anyio

@@ -252,7 +252,7 @@ async def test_a_store_that_goes_away_is_a_failure_not_a_reader_that_left(told: 
 async def test_a_store_that_goes_away_at_the_last_frame_finds_the_run_done(told: Any) -> None:
     app = app_of(chain_of("a"), resume=Resume(store=Away(2)))
     async with Exchange(app, "POST", "/x", ASK, headers=JSON):
-        while app._here().runs or not told.spans.get_finished_spans():
+        while app._loops.current.runs or not told.spans.get_finished_spans():
             await asyncio.sleep(0.001)
     assert told.span.attributes["asgi_stream.state"] == "done"
 

@@ -158,7 +158,7 @@ async def test_a_function_that_ignores_its_end_is_heard_and_its_answer_is_not_se
         await begun.wait()
         exchange.disconnect()
         await exchange.finished()
-    assert not app._here().streams
+    assert not app._loops.current.streams
 
 
 async def test_another_s_cancellation_is_passed_on() -> None:

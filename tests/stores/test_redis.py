@@ -602,7 +602,7 @@ async def test_a_reader_is_told_that_the_worker_is_lost(
         wake(pair[0])
         await first.finished()
         assert first.body == second.body
-    await until(lambda: not one._here().runs)
+    await until(lambda: not one._loops.current.runs)
     assert speaker.cancelled == 1
     assert "ended, for it was held to be dead" in caplog.text
 
@@ -629,7 +629,7 @@ async def test_readers_are_told_that_redis_is_away(tmp_path: Path) -> None:
         refused = await post(apps[0], "/chat", "hi")
         assert (refused.status, error_code(refused)) == (503, "store_unavailable")
         assert (await get(apps[1], path)).status == 503
-        assert apps[0]._running["/chat"] == 0
+        assert apps[0]._loops._running["/chat"] == 0
         for store in stores:
             await store.aclose()
 
