@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from asgi_stream._langchain.json_schema import DEEPEST, mapped, sound, within
+from asgi_stream._langchain.json_schema import MAX_DEPTH, sound
+from asgi_stream._langchain.schema_keywords import mapped, within
 
 NAN = float("nan")
 TEXT = {"type": "string"}
@@ -173,10 +174,10 @@ def test_a_default_that_is_not_what_is_wanted_is_left_out(
 
 
 def test_what_is_too_deep_is_left_open() -> None:
-    found, levels = sound(nested(DEEPEST * 3)), 0
+    found, levels = sound(nested(MAX_DEPTH * 3)), 0
     while "items" in found:
         found, levels = found["items"], levels + 1
-    assert (found, levels) == ({}, DEEPEST + 1)
+    assert (found, levels) == ({}, MAX_DEPTH + 1)
 
 
 def test_a_long_chain_of_definitions_is_followed() -> None:
