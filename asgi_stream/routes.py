@@ -16,7 +16,7 @@ from warnings import warn
 
 from typing_extensions import Unpack
 
-from .errors import StreamError, TableError
+from .errors import StreamError, TableError, mask_passwords
 from .filters import EventFilter
 from .limits import Limits
 from .resume import Resume
@@ -135,21 +135,21 @@ class Options:
     options: Mapping[str, Any]
 
     format = Option[FormatName | str]("tokens", "string", of_format=True)
-    methods = Option[Sequence[str]](("POST",), "methods", of_format=True)
+    methods = Option[Sequence[str]](("POST",), "HTTP methods", of_format=True)
     input = Option[Any](None, "reference")
     conversation = Option["Converse | None"](None, "function", of_format=True)
     system_messages = Option[bool | None](None, "boolean", of_format=True)
-    filter = Option[EventFilter | None](None, "filter")
+    filter = Option[EventFilter | None](None, "EventFilter")
     answer = Option[Sequence[str]]((), "strings", of_format=True)
-    config = Option["Config | None"](None, "config")
+    config = Option["Config | None"](None, "reference or table")
     configure = Option["Configure | None"](None, "function")
     configurable = Option[Sequence[str]]((), "strings")
     astream_kwargs = Option[Mapping[str, Any]](MappingProxyType({}), "table")
-    limits = Option[Limits](Limits(), "limits")
+    limits = Option[Limits](Limits(), "Limits")
     json_pings = Option[bool](False, "boolean", of_format=True)
-    errors = Option[Mapping[Any, StreamError]](MappingProxyType({}), "errors")
+    errors = Option[Mapping[Any, StreamError]](MappingProxyType({}), "errors by class")
     authorize = Option["Authorize | None"](None, "function")
-    resume = Option[Resume | bool](False, "resume")
+    resume = Option[Resume | bool](False, "Resume or boolean")
     debug = Option[bool](False, "boolean")
 
 
@@ -240,7 +240,7 @@ class StreamRoute(Options):
 
     def __repr__(self) -> str:
         options = (f", {name}={value!r}" for name, value in self.options.items())
-        return f"StreamRoute({self.path!r}, {self.runnable!r}{''.join(options)})"
+        return mask_passwords(f"StreamRoute({self.path!r}, {self.runnable!r}{''.join(options)})")
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> StreamRoute:
         """Return this route with `defaults` for the options that it does not set itself."""

@@ -128,16 +128,16 @@ ResumeTable = _table_of(Resume, store=Store)
 
 TYPES: dict[str, Any] = {
     "boolean": bool,
-    "config": Config,
-    "errors": dict[
+    "reference or table": Config,
+    "errors by class": dict[
         Reference, Annotated[Error, AfterValidator(lambda table: StreamError(**set_in(table)))]
     ],
-    "filter": _table_of(EventFilter),
+    "EventFilter": _table_of(EventFilter),
     "function": Reference,
-    "limits": _table_of(Limits),
-    "methods": list[Literal["GET", "POST"]],
+    "Limits": _table_of(Limits),
+    "HTTP methods": list[Literal["GET", "POST"]],
     "reference": Reference,
-    "resume": Annotated[
+    "Resume or boolean": Annotated[
         Annotated[bool, Tag("<switch>")] | Annotated[ResumeTable, Tag("<table>")],
         Discriminator(lambda value: "<switch>" if isinstance(value, bool) else "<table>"),
     ],

@@ -45,6 +45,7 @@ class BoundRoute(Options):
     def __init__(
         self, route: StreamRoute, validation: RouteValidation, resume_policy: Resume | None
     ) -> None:
+        self._route = route
         self.path = route.path
         self.source = route.runnable
         self.options: Mapping[str, Any] = {**route.options, **validation.words}
@@ -57,7 +58,7 @@ class BoundRoute(Options):
         self._logged: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"BoundRoute({self.path!r}, {self.format})"
+        return f"BoundRoute({self._route!r})"
 
     def is_first(self, kind: str) -> bool:
         """Return whether this is the first call with `kind`: what the log tells once."""

@@ -95,7 +95,7 @@ class RouteValidation:
                 return
 
     def _words_problems(self) -> Iterator[str]:
-        for option in options_in_toml_as("strings", "methods"):
+        for option in options_in_toml_as("strings", "HTTP methods"):
             words: Any = getattr(self._route, option.name)
             listed = isinstance(words, Collection) and not isinstance(words, str)
             if not listed or not all(isinstance(word, str) for word in words):
@@ -116,7 +116,7 @@ class RouteValidation:
             value = getattr(self._route, option.name)
             if value is not None and not callable(value):
                 yield f"{option.name} must be a function, not {kind_of(value)}"
-        for option in options_in_toml_as("table", "config", "errors"):
+        for option in options_in_toml_as("table", "reference or table", "errors by class"):
             value = getattr(self._route, option.name)
             if not isinstance(value, Mapping) and (value is not None or option.default is not None):
                 yield f"{option.name} must be a mapping, not {kind_of(value)}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import json
 import tomllib
 from pathlib import Path
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamError, TableError
 from asgi_stream._config.loader import find_file, load_routes, read_table
-from asgi_stream._config.schema import TYPES, App
+from asgi_stream._config.schema import TYPES, App, RouteDefaults
 from asgi_stream.routes import OPTIONS
 from asgi_stream.stores.memory import MemoryStore
 
@@ -103,7 +104,7 @@ def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
     assert first.runnable is chain
     assert whole.limits == Limits(first=5, buffer=None)
     assert not whole.debug
-    assert whole.methods == ("GET", "POST")
+    assert bound(whole).methods == ("GET", "POST")
     assert whole.filter == EventFilter(include=["on_chat_*"], inputs=True)
     assert whole.config == {"tags": ["web"], "metadata": {"env": "prod"}}
     assert [whole.configure, whole.authorize] == [per_request] * 2
@@ -316,15 +317,14 @@ def test_where_a_table_is_looked_for(tmp_path: Path) -> None:
 
 
 def test_each_option_has_a_way_to_be_written() -> None:
-    assert list(TYPES) == list(OPTIONS)
+    assert {option.toml for option in OPTIONS.values()} == set(TYPES)
+    assert list(RouteDefaults.model_fields) == list(OPTIONS)
 
 
 def test_each_option_of_the_app_has_one() -> None:
-    import inspect
-
     named = inspect.signature(StreamApp).parameters.values()
-    options = {each.name: each.default for each in named if each.kind is each.KEYWORD_ONLY}
-    assert {name: field.default for name, field in App.model_fields.items()} == options
+    options = [each.name for each in named if each.kind is each.KEYWORD_ONLY]
+    assert list(App.model_fields) == options
 
 
 def test_the_schema_that_is_shipped_is_that_of_the_file() -> None:
