@@ -161,61 +161,70 @@ OPTIONS: Mapping[str, Option[Any]] = {
 
 @dataclass(frozen=True, init=False)
 class StreamRoute(Options):
-    """Serves one Runnable at one path. `StreamApp` takes the options as defaults for its routes.
+    """Serves one Runnable at one path, in one format.
+
+    A route is a value: it is checked when an app binds it to its defaults. `StreamApp` takes the
+    same options as defaults for all of its routes.
 
     Args:
-        path: ``"/chat"``, or with parameters as in Starlette, ``"/bots/{name}"``.
+        path: ``"/chat"``, or with path parameters as in Starlette, ``"/bots/{name}"``.
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
             each Starlette ``Request`` and returns one, or yields one as a generator or context
-            manager, async or not, which goes on when the run and its clean-up have ended; or the
-            ``"module:attribute"`` of either.
-            A format whose clients name a model (``openai``) takes a mapping of names to these too.
-        format: What the client reads: the name of a format, or the ``"module:Class"`` of a
+            manager, sync or async, which is closed after the run has ended and cleaned up; or the
+            ``"module:attribute"`` of either. A format whose clients name a model (``openai``) takes
+            a mapping of model names to these too.
+        format: The wire format: the name of a built-in format, or the ``"module:Class"`` of a
             `asgi_stream.formats.Format`.
         methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
-            Formats with endpoints of their own (the front ends') have methods of their own.
-        input: A pydantic model, TypedDict or dataclass (any type pydantic validates) that the
-            input must fit. Without one the Runnable's own input schema is used where it helps.
-        conversation: Makes the input of a conversation, for formats whose clients send one: called
-            with LangChain's messages, and if it has a second parameter with the
-            `asgi_stream.formats.RunSpec` that they came with. The Runnable gets what it returns,
-            unchecked: a LangGraph ``Command`` too. Without it the input's type says how
-            (`asgi_stream._langchain.conversation.Conversation`).
-        system_messages: Whether what a client says as the system (or the developer) reaches the
-            Runnable. By default not in the conversations of ``vercel``, ``agui`` and ``text``,
-            whose clients are browsers; elsewhere it does.
-        filter: Which events reach the client.
-        answer: Whose text is the answer when several models speak: names of models, agents,
-            graphs or graph nodes, or tags.
-        config: A ``RunnableConfig`` for every run: callbacks, tags, metadata... Each run gets a
+            Formats with endpoints of their own (those of front ends) define their own methods.
+        input: A pydantic model, TypedDict, dataclass, or any other type that pydantic validates,
+            against which the input is validated. By default the Runnable's own input schema is
+            used, as far as it can be trusted.
+        conversation: Converts a conversation to the Runnable's input, for formats whose clients
+            send one. Called with LangChain's messages, and if it has a second parameter with the
+            `asgi_stream.formats.RunSpec` of the request. The result is passed to the Runnable
+            without validation; it may be a LangGraph ``Command``. By default the input's type
+            decides (`asgi_stream._langchain.conversation.Conversation`).
+        system_messages: Whether system and developer messages sent by the client are forwarded to
+            the Runnable. By default they are, except in conversations of ``vercel``, ``agui`` and
+            ``text``, whose clients are browsers.
+        filter: Which events are sent to the client.
+        answer: Whose text is the answer if several models stream: names of models, agents, graphs
+            or graph nodes, or tags.
+        config: A ``RunnableConfig`` for every run: callbacks, tags, metadata. Each run gets its own
             copy of the metadata's dicts, lists and sets. A ``"context"`` in it is passed to a
             LangGraph graph as such (https://docs.langchain.com/oss/python/langgraph/graph-api).
-        configure: Called with the Starlette ``Request``, returns a ``RunnableConfig`` for this run
-            that is merged into `config`; its ``"context"`` is merged too. It may refuse the
-            request by raising a `StreamError` or a Starlette ``HTTPException``.
-        configurable: The ``configurable`` keys that a client may set in the query string.
+        configure: Called with the Starlette ``Request``; returns a ``RunnableConfig`` for this run,
+            which is merged over `config`, including its ``"context"``. Raise a `StreamError` or a
+            Starlette ``HTTPException`` to refuse the request.
+        configurable: The ``configurable`` keys that clients may set in the query string.
         astream_kwargs: Keyword arguments for ``astream``:
             ``{"stream_mode": ["updates", "messages"]}``.
-        limits: Bounds in seconds, bytes and counts.
-        json_pings: A JSON answer that takes longer than ``limits.hold`` begins then, with the
-            status 200, and a space each ``limits.ping`` seconds tells proxies that it goes on. A
-            run that fails afterwards is a 200 too, with the error as its document.
-        errors: What a client is told of exceptions of a class, a `StreamError` each:
+        limits: Limits in seconds, bytes and counts.
+        json_pings: Keep proxies from timing out during JSON responses: a response that takes longer
+            than ``limits.hold`` starts with status 200 and sends a space every ``limits.ping``
+            seconds. A run that fails after that is a 200 too, with the error as its document.
+        errors: The error to send for exceptions of a class, a `StreamError` each:
             ``{RateLimitError: StreamError("Slow down.", code="rate_limited", status=429)}``.
-        authorize: Called first with each ``Request``, returns a name for who sent it, or None: the
-            owner of the runs that it starts. It refuses as `configure` does.
-        resume: Runs outlive their readers: a `Resume`, or True for one with its defaults.
-        debug: Send the text of exceptions too; for development.
+        authorize: Called first with each ``Request``; returns the name of the user, or None. The
+            user owns the runs that the request starts. It refuses requests as `configure` does.
+        resume: Store runs, so that they outlive their readers: a `Resume`, or True for its
+            defaults.
+        debug: Send the text of exceptions to clients; for development only.
 
-    The functions among these (`runnable`, `conversation`, `configure`, `authorize`) may be async.
-    Those that are not run in a worker thread, so that none of them blocks the event loop
-    (`asgi_stream._routing.hooks.call_hook`). The ``Request`` that they get is a
-    `asgi_stream.requests.StreamRequest`: each may read its body, which is read once, within
-    ``limits.body`` and ``limits.receive``; `runnable` and `configure` find it read, in its `data`
-    and `call`.
+    `runnable`, `conversation`, `configure` and `authorize` may be async functions. Sync functions
+    run in a worker thread and never block the event loop. The ``Request`` that they are called with
+    is a `asgi_stream.requests.StreamRequest`: any of them may read its body, which is read once,
+    within ``limits.body`` and ``limits.receive``. When `runnable` and `configure` are called it has
+    been read, and is parsed in the request's `data` and `call`.
 
     Raises:
-        TableError: An option cannot work. The message names the route and what was expected.
+        TableError: There is no such option.
+
+    Example:
+        >>> from langchain_core.runnables import RunnableLambda
+        >>> StreamRoute("/shout", RunnableLambda(str.upper), format="vercel", debug=True).format
+        'vercel'
     """
 
     path: str

@@ -53,7 +53,7 @@ class RunRecorder(LiveStream):
         limits = replace(route.limits, send=None, ping=0)
         super().__init__(prepared, route, limits=limits, tasks=tasks)
         self._pause_at = min(PAUSE_BYTES, self._pause_at)
-        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.patience
+        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.cancel_after
         self._record = record
         self.on_end: Callable[[], None] = nothing
         """Called when nothing more will be written."""

@@ -1,4 +1,4 @@
-"""Which route serves a request."""
+"""The route table: finds the route that serves a request."""
 
 from __future__ import annotations
 
@@ -101,16 +101,15 @@ class Table:
                 methods["HEAD"] = route, endpoint
 
     def find(self, scope: Scope) -> Match:
-        """The route for an HTTP scope, and which of its endpoints that is.
+        """Return the route that serves an HTTP scope, and which of its endpoints.
 
-        The parameters in its path go into ``scope["path_params"]``.
-
-        A trailing slash makes no difference, and nothing is ever redirected: under Litestar a
-        mounted app cannot know the path that its client sees.
+        Sets ``scope["path_params"]``. A trailing slash makes no difference, and nothing is ever
+        redirected: under Litestar a mounted app cannot know the path that its client sees.
 
         Raises:
             NotFound: No route has this path.
-            MethodNotAllowed: None at this path has this method; ``Allow`` says which have.
+            MethodNotAllowed: No route with this path has this method; ``Allow`` lists those that
+                are served.
         """
         path = own_path(scope)
         allowed: set[str] = set()
@@ -134,12 +133,12 @@ class Table:
 
 
 def own_path(scope: Scope) -> str:
-    """The path below where the app is mounted, which some hosts leave in front of it."""
+    """Return the path below the app's mount point, which some hosts leave in the path."""
     return split_path(scope)[1]
 
 
 def split_path(scope: Scope) -> tuple[str, str]:
-    """Where the app is mounted, as far as the host says so in the path, and the path below that."""
+    """Return the app's mount point, if the host leaves it in the path, and the path below it."""
     path: str = scope["path"]
     root = scope.get("root_path", "").rstrip("/")
     if not root or not (path == root or path.startswith(root + "/")):

@@ -924,7 +924,7 @@ def test_what_is_wrong_with_it_is_told_when_the_table_is_built(
     options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(TableError, match=re.escape(message)):
-        StreamRoute("/chat", RunnableLambda(str), **options)
+        StreamApp([StreamRoute("/chat", RunnableLambda(str), **options)])
 
 
 async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
