@@ -22,6 +22,7 @@ __all__ = [
     "unavailable",
 ]
 
+# That of `asgi_stream._logs`, which is not below this package.
 logger = logging.getLogger("asgi_stream")
 
 CONNECTION_LOST = (
