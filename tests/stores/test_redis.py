@@ -20,6 +20,7 @@ from asgi_stream.stores import OwnershipLost, Page, Quota, RunRecord
 from asgi_stream.stores._redis.backlog import Backlog
 from asgi_stream.stores._redis.encoding import decode_frames
 from asgi_stream.stores._redis.errors import NotSupported, ProblemLog
+from asgi_stream.stores._redis.keys import split_prefix
 from asgi_stream.stores._redis.lookup import SKIPPED
 from asgi_stream.stores.redis import RedisStore
 from asgi_stream.testing import RecordingFollower, RecordingProducer, read_frames
@@ -65,6 +66,19 @@ def wake(store: RedisStore) -> None:
         del queue._schedule, link._send_batch, link.woken
         queue._send = link._send_batch
         queue.flush()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h/0", ("redis://h/0", "")),
+        ("redis://h/0?prefix=shop", ("redis://h/0", "shop")),
+        ("redis://h?db=1&prefix=shop", ("redis://h?db=1", "shop")),
+        ("redis://h?db=1", ("redis://h?db=1", "")),
+    ],
+)
+def test_a_url_may_have_a_prefix(url: str, expected: tuple[str, str]) -> None:
+    assert split_prefix(url) == expected
 
 
 def test_published_frames_are_decoded() -> None:
