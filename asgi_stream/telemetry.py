@@ -17,6 +17,8 @@ except ImportError as missing:
         'telemetry needs OpenTelemetry\'s API: pip install "asgi_stream[otel]"'
     ) from missing
 
+__all__ = ["Telemetry"]
+
 NAME = "asgi_stream"
 
 ATTRIBUTES = ("state", "reason", "code", "error_id", "tokens", "high_water")

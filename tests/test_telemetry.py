@@ -131,8 +131,7 @@ async def test_a_run_in_progress_is_active(exported: Any) -> None:
 
     app = app_of(RunnableLambda(waits), limits=Limits(hold=0))
     async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
+        await exchange.started()
         [active] = exported.metrics()["asgi_stream.runs.active"]
         assert active.value == 1
         go_on.set()
@@ -146,8 +145,7 @@ async def test_a_run_whose_reader_leaves_is_cancelled(exported: Any) -> None:
 
     app = app_of(RunnableLambda(waits), limits=Limits(hold=0))
     async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
+        await exchange.started()
         exchange.disconnect()
         await exchange.finished()
     assert exported.span.attributes["asgi_stream.state"] == "cancelled"
@@ -349,8 +347,7 @@ async def test_a_generator_is_closed_in_the_context_in_which_it_was_opened(
         traced = Traced(exported.tracer)
         app = app_of(traced, format=format)
         async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
-            while not exchange.messages:
-                await asyncio.sleep(0)
+            await exchange.started()
             for _ in range(turns):
                 await asyncio.sleep(0)
             exchange.disconnect()

@@ -94,15 +94,11 @@ class StoredRuns:
         known = name and await self._store.named(name)
         if not known:
             run = RunRecorder(prepared, self._route, self._resume, record, tasks=here.tasks)
-            place = self._name("place", prepared.call.place)
+            place, quota = self._name("place", prepared.call.place), self._quota()
             release = hold()
             try:
                 known = await self._store.create(
-                    run,
-                    keep=self._resume.keep,
-                    conversation_id=place,
-                    key=name,
-                    quota=self._quota(),
+                    run, keep=self._resume.keep, conversation_id=place, key=name, quota=quota
                 )
                 if known == record.run_id:
                     replay = StoredRunReader(record, 0, self._route, self._store, run)
