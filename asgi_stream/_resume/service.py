@@ -101,7 +101,11 @@ class StoredRuns:
             stack.callback(hold())
             try:
                 run_id = await self._store.create(
-                    run, keep=self._resume.keep, place=conversation_id, key=key, quota=self._quota()
+                    run,
+                    keep=self._resume.keep,
+                    conversation_id=conversation_id,
+                    key=key,
+                    quota=self._quota(),
                 )
                 if run_id != record.run_id:
                     return run_id
