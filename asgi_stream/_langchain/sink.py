@@ -14,7 +14,7 @@ from ..events import (
     NodeStarted,
     RunStarted,
     Step,
-    Told,
+    StepEvent,
 )
 
 
@@ -36,7 +36,7 @@ class Sink(Protocol):
     def accepts(self, step: Step) -> bool:
         """Whether what `step`, a model or the run itself, says is part of the answer."""
 
-    def admits(self, event: Told) -> bool:
+    def admits(self, event: StepEvent) -> bool:
         """Whether an event would reach the client."""
 
     def public_message(self, failure: BaseException) -> str:

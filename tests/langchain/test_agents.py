@@ -37,7 +37,7 @@ from asgi_stream import Limits, StreamApp, StreamRoute
 from asgi_stream._langchain.pacing import Pacer
 from asgi_stream._langchain.text_handler import TextHandler
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Event,
@@ -175,7 +175,7 @@ async def test_each_call_has_one_answer_whoever_gives_it() -> None:
         ),
     }
     for name, (agent, expected) in agents.items():
-        events = await record(agent, HI, NARRATED)
+        events = await record(agent, HI, ALL_EVENTS)
         assert sorted(results(events)) == sorted(expected), name
         assert sorted(called(events)) == sorted(id_ for id_, _ in expected), name
 
@@ -200,7 +200,7 @@ async def test_of_two_answers_in_one_update_the_last_counts() -> None:
 
     graph.add_sequence([ask, answer])
     graph.add_edge(START, "ask")
-    events = await record(graph.compile(), HI, NARRATED)
+    events = await record(graph.compile(), HI, ALL_EVENTS)
     assert results(events) == [("d", "one"), ("c", "last"), ("d-2", "two")]
 
 
@@ -219,7 +219,7 @@ async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
     retry = ToolRetryMiddleware(max_retries=3, initial_delay=0.001, jitter=False)
     turns = [[piece("c", "flaky", "")], words("ok")]
     events = await record(
-        create_agent(Turns(turns=turns), [flaky], middleware=[retry]), HI, NARRATED
+        create_agent(Turns(turns=turns), [flaky], middleware=[retry]), HI, ALL_EVENTS
     )
     assert results(events) == [("c", "got it")]
     # A call without arguments has an object of none, which its client can send back.
@@ -229,7 +229,7 @@ async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
     tries = 0
     gives_up = ToolRetryMiddleware(max_retries=1, initial_delay=0.001, jitter=False)
     agent = create_agent(Turns(turns=turns), [flaky], middleware=[gives_up])
-    assert results(await record(agent, HI, NARRATED)) == [("c", "failed")]
+    assert results(await record(agent, HI, ALL_EVENTS)) == [("c", "failed")]
 
 
 async def test_a_tool_of_a_node_that_is_tried_again_has_one_answer() -> None:
@@ -270,12 +270,12 @@ async def test_a_tool_of_a_node_that_is_tried_again_has_one_answer() -> None:
     outer = StateGraph(MessagesState)
     outer.add_sequence([forgiving, after])
     outer.add_edge(START, "forgiving")
-    events = await record(outer.compile(), HI, NARRATED)
+    events = await record(outer.compile(), HI, ALL_EVENTS)
     assert results(events) == [("c", "failed")]
     [failed] = [event for event in events if isinstance(event, ToolFailed)]
     assert text(events[events.index(failed) :]) == "Well."
     tries = 1
-    assert results(await record(agent(), HI, NARRATED)) == [("c", "got it")]
+    assert results(await record(agent(), HI, ALL_EVENTS)) == [("c", "got it")]
 
 
 async def test_a_tool_that_ends_the_run_has_failed() -> None:
@@ -285,7 +285,7 @@ async def test_a_tool_that_ends_the_run_has_failed() -> None:
         raise ConnectionError("no")
 
     agent = create_agent(Turns(turns=[[piece("c", "breaks", "{}")]]), [breaks])
-    events = await record(agent, HI, NARRATED)
+    events = await record(agent, HI, ALL_EVENTS)
     assert results(events) == [("c", "failed")]
 
 
@@ -333,7 +333,7 @@ async def test_a_run_that_fails_leaves_no_call_open() -> None:
         ),
     }
     for name, (runnable, expected) in runs.items():
-        events = await record(runnable, HI if name != "code" else {}, NARRATED)
+        events = await record(runnable, HI if name != "code" else {}, ALL_EVENTS)
         told = [(id_ if id_ in dict(expected) else "uuid", said) for id_, said in results(events)]
         assert sorted(told) == expected, name
         assert len(called(events)) == len(expected), name
@@ -384,7 +384,7 @@ async def test_a_call_that_nobody_answers_is_settled_at_the_end() -> None:
     graph.add_node("run", run)
     graph.add_edge(START, "ask")
     graph.add_edge("ask", "run")
-    events = await record(graph.compile(), HI, NARRATED)
+    events = await record(graph.compile(), HI, ALL_EVENTS)
     assert results(events) == [("d", "sunny in Oslo"), ("c", "failed")]
 
 
@@ -394,7 +394,7 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
         [piece("call_0", "weather", '{"city": "B"}')],
         words("Done."),
     ]
-    events = await record(create_agent(Turns(turns=again), [weather]), HI, NARRATED)
+    events = await record(create_agent(Turns(turns=again), [weather]), HI, ALL_EVENTS)
     assert results(events) == [("call_0", "sunny in A"), ("call_0-2", "sunny in B")]
 
     graph = StateGraph(MessagesState)
@@ -413,13 +413,13 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
     graph.add_edge(START, "ask")
     graph.add_conditional_edges("ask", tools_condition)
     graph.add_edge("tools", "ask")
-    events = await record(graph.compile(), HI, NARRATED)
+    events = await record(graph.compile(), HI, ALL_EVENTS)
     assert called(events) == ["c", "c-2"]
     assert sorted(id_ for id_, _ in results(events)) == ["c", "c-2"]
 
     for none in (None, ""):
         late = [[piece(none, "weather", ""), piece("late", None, '{"city": "A"}')], words("Done.")]
-        events = await record(create_agent(Turns(turns=late), [weather]), HI, NARRATED)
+        events = await record(create_agent(Turns(turns=late), [weather]), HI, ALL_EVENTS)
         [started] = [event for event in events if isinstance(event, ToolCallStarted)]
         assert results(events) == [(started.call_id, "sunny in A")]
 
@@ -431,7 +431,7 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
         ],
         words("Done."),
     ]
-    events = await record(create_agent(Turns(turns=empty), [other, weather]), HI, NARRATED)
+    events = await record(create_agent(Turns(turns=empty), [other, weather]), HI, ALL_EVENTS)
     assert len(set(called(events))) == 3
     said = dict(results(events))
     assert [said[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
@@ -474,7 +474,7 @@ async def test_ids_that_repeat_at_once_are_told_apart() -> None:
         words("Done."),
     ]
     for runnable in (fan.compile(), create_agent(Turns(turns=twice_in_one), [look])):
-        events = await record(runnable, HI, NARRATED)
+        events = await record(runnable, HI, ALL_EVENTS)
         asked = {e.call_id: e.arguments["city"] for e in events if isinstance(e, ToolCalled)}
         assert sorted(asked) == ["call_0", "call_0-2"]
         assert results(events) == [
@@ -491,11 +491,11 @@ async def test_a_call_that_an_answer_goes_on_with_is_not_announced_again() -> No
     turns = [[piece("p", "pay", '{"amount": 5}')], words("Done.")]
     agent = create_agent(Turns(turns=turns), [pay], checkpointer=InMemorySaver())
     configured = agent.with_config(configurable={"thread_id": uuid4().hex})
-    first = await record(configured, HI, NARRATED)
+    first = await record(configured, HI, ALL_EVENTS)
     assert (called(first), results(first)) == (["p"], [])
     wrapped: Any = RunnableLambda(lambda _: Command(resume="yes"))
     answer = wrapped | configured
-    second = await record(answer, "yes", NARRATED)
+    second = await record(answer, "yes", ALL_EVENTS)
     assert (called(second), results(second)) == ([], [("p", "paid 5: yes")])
     assert text(second) == "Done."
 
@@ -518,8 +518,8 @@ async def test_a_call_that_a_run_goes_on_with_without_an_answer_is_not_announced
         agent = create_agent(
             Turns(turns=turns), [tool_], checkpointer=InMemorySaver(), **options
         ).with_config(configurable={"thread_id": uuid4().hex})
-        assert called(await record(agent, HI, NARRATED)) == ["c"]
-        second = await record(agent, None, NARRATED)
+        assert called(await record(agent, HI, ALL_EVENTS)) == ["c"]
+        second = await record(agent, None, ALL_EVENTS)
         assert (called(second), results(second)) == ([], [("c", answer)])
 
 
@@ -532,10 +532,10 @@ async def test_what_a_person_decides_on_calls_is_told_once_for_each() -> None:
     agent = create_agent(
         Turns(turns=turns), [weather], middleware=[asks], checkpointer=InMemorySaver()
     ).with_config(configurable={"thread_id": uuid4().hex})
-    first = await record(agent, HI, NARRATED)
+    first = await record(agent, HI, ALL_EVENTS)
     assert (called(first), results(first)) == (["a", "b"], [])
     decisions = [{"type": "approve"}, {"type": "reject", "message": "No."}]
-    second = await record(agent, Command(resume={"decisions": decisions}), NARRATED)
+    second = await record(agent, Command(resume={"decisions": decisions}), ALL_EVENTS)
     assert results(second) == [("b", "failed"), ("a", "sunny in Rome")]
     resumed = [(e.call_id, e.arguments) for e in second if isinstance(e, ToolCallResumed)]
     assert (called(second), resumed) == ([], [("b", {}), ("a", {"city": "Rome"})])
@@ -557,10 +557,10 @@ async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None
         interrupt_before=["tools"],
         checkpointer=InMemorySaver(),
     ).with_config(configurable={"thread_id": uuid4().hex})
-    assert called(await record(agent, HI, NARRATED)) == ["a"]
-    second = await record(agent, {"messages": [("human", "never mind")]}, NARRATED)
+    assert called(await record(agent, HI, ALL_EVENTS)) == ["a"]
+    second = await record(agent, {"messages": [("human", "never mind")]}, ALL_EVENTS)
     assert results(second) == [("a", "cancelled")]
-    third = await record(agent, {"messages": [("human", "and now?")]}, NARRATED)
+    third = await record(agent, {"messages": [("human", "and now?")]}, ALL_EVENTS)
     assert (results(third), text(third)) == ([], "Well.")
 
 
@@ -573,7 +573,7 @@ async def test_text_that_no_model_says_is_said_once() -> None:
     looping = Turns(turns=[[piece("c", "weather", "{}", content="Let me look. ")]])
     limit = ModelCallLimitMiddleware(run_limit=2, exit_behavior="end")
     limited = create_agent(looping, [weather], middleware=[limit])
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         events = await record(guarded, HI, wants)
         assert text(events) == "Secret. Blocked."
         said = text(await record(limited, HI, wants))
@@ -612,8 +612,8 @@ async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: A
     outer.add_edge(START, "inner")
     in_a_chain = inner | RunnableLambda(lambda state: state)
     for graph in (with_cache(one_and_two, "expert"), outer.compile(), in_a_chain):
-        ran = await record(graph, HI, NARRATED, stream)
-        again = await record(graph, HI, NARRATED, stream)
+        ran = await record(graph, HI, ALL_EVENTS, stream)
+        again = await record(graph, HI, ALL_EVENTS, stream)
         assert results(again) == results(ran) == [("c", "two")]
         assert text(again).split() == text(ran).split() == ["one", "three"]
         assert text(await record(graph, HI, TEXT_ONLY, stream)) == text(again)
@@ -644,7 +644,7 @@ async def test_what_a_node_hands_to_its_parent_graph_is_said_once() -> None:
     outer.add_node("inner", inner.compile())
     outer.add_node("next", lambda _: {"messages": [AIMessage("Thanks.")]})
     outer.add_edge(START, "inner")
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         assert text(await record(outer.compile(), HI, wants)) == "Over to you. Thanks."
 
 
@@ -664,7 +664,7 @@ async def test_messages_that_a_graph_has_already_are_not_said_again() -> None:
     outer.add_edge(START, "inner")
     outer.add_edge("inner", "again")
     history = {"messages": [("human", "hi"), ("ai", "old"), ("human", "ho")]}
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         assert text(await record(outer.compile(), history, wants)) == "one two three "
 
 
@@ -684,7 +684,7 @@ async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> 
     graph.add_node("answer", answer)
     graph.add_edge(START, "note")
     graph.add_edge("note", "answer")
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         assert text(await record(graph.compile(), HI, wants)) == "the answer"
 
 
@@ -735,9 +735,9 @@ async def test_what_a_tool_answers_directly_is_text_for_those_who_see_no_tools(
     form = ToolStrategy(City) if called[0].tool_call_chunks[0]["name"] == "City" else None
     turns = Turns(turns=[[*words(before), *called]])
     agent = create_agent(turns, [direct, fails], response_format=form)
-    for wants in (TEXT_ONLY, NARRATED - {ToolFinished}):
+    for wants in (TEXT_ONLY, ALL_EVENTS - {ToolFinished}):
         assert text(await record(agent, HI, wants)) == before + said
-    events = await record(agent, HI, NARRATED)
+    events = await record(agent, HI, ALL_EVENTS)
     assert text(events) == before
     assert results(events)[0][0] == "c"
     for format in ("tokens", "text", "openai"):

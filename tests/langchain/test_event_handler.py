@@ -15,7 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 from asgi_stream._langchain.event_handler import EventHandler
 from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -151,7 +151,7 @@ async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: st
 
 
 async def test_a_node_that_is_left_running_is_ended_with_the_run() -> None:
-    sink = Recording(NARRATED)
+    sink = Recording(ALL_EVENTS)
     root = uuid4()
     narrator = EventHandler(root, sink, Pacer(sink))
     about = {"name": "late", "tags": ["graph:step:1"], "metadata": {"langgraph_node": "late"}}
@@ -161,7 +161,7 @@ async def test_a_node_that_is_left_running_is_ended_with_the_run() -> None:
 
 
 async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
-    sink = Recording(NARRATED)
+    sink = Recording(ALL_EVENTS)
     narrator = EventHandler(uuid4(), sink, Pacer(sink))
     narrator._token("late", run_id=uuid4())
     assert sink.events == []
@@ -233,6 +233,6 @@ def citing(about: dict[str, str]) -> Any:
 
 async def source_of(runnable: Any) -> tuple[str, str | None]:
     [source] = [
-        event for event in await record(runnable, "x", NARRATED) if isinstance(event, SourceFound)
+        event for event in await record(runnable, "x", ALL_EVENTS) if isinstance(event, SourceFound)
     ]
     return source.title, source.url

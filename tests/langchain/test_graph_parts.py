@@ -17,7 +17,7 @@ from langgraph.types import interrupt
 
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, heard_by, public
-from asgi_stream.events import NARRATED, OutputChunk, RunFinished
+from asgi_stream.events import ALL_EVENTS, OutputChunk, RunFinished
 
 from ..asgi import post
 from ..corpus import record
@@ -99,7 +99,7 @@ def test_a_graph_is_found_in(holder: str) -> None:
 
 @pytest.mark.parametrize("holder", ["a tool in a chain", "a tool in a function", "a method"])
 async def test_what_a_graph_that_is_found_writes_is_told(holder: str) -> None:
-    told = seen(await record(HOLDERS[holder], HI, NARRATED))
+    told = seen(await record(HOLDERS[holder], HI, ALL_EVENTS))
     assert [each for each in told if each in ("before", "after")] == ["before", "after"]
 
 
@@ -126,7 +126,7 @@ async def test_a_graph_keeps_its_store() -> None:
     graph = graph_of(tells, store=first)
     chain: Any = RunnableLambda(lambda given: given) | graph
     for runnable in (graph, chain, chain | RunnableLambda(Service().run)):
-        assert first in seen(await record(runnable, HI, NARRATED))
+        assert first in seen(await record(runnable, HI, ALL_EVENTS))
     assert not heard_by(graph | graph_of(tells, store=second), print, print)
 
 

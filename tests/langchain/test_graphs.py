@@ -31,7 +31,7 @@ from asgi_stream._langchain.event_handler import EventHandler
 from asgi_stream._langchain.graphs import only
 from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     Custom,
     Event,
     LangChainEvent,
@@ -155,13 +155,13 @@ WRITERS: dict[str, tuple[Any, list[Any]]] = {
 @pytest.mark.parametrize("modes", [None, "custom", ["values"], ["custom", "updates"]])
 async def test_what_is_written_is_told_where_it_is_written(where: str, modes: Any) -> None:
     runnable, wanted = WRITERS[where]
-    events = await record(runnable, HI, NARRATED, {"stream_mode": modes} if modes else None)
+    events = await record(runnable, HI, ALL_EVENTS, {"stream_mode": modes} if modes else None)
     assert seen(events) == wanted
 
 
 async def test_what_a_graph_in_a_chain_writes_is_told() -> None:
     chain: Any = RunnableLambda(lambda state: state) | graph_of(says)
-    assert seen(await record(chain, HI, NARRATED)) == ["before", "Hel", "lo.", "after"]
+    assert seen(await record(chain, HI, ALL_EVENTS)) == ["before", "Hel", "lo.", "after"]
 
 
 async def test_a_thread_that_writes_faster_than_it_is_read_waits() -> None:
@@ -170,13 +170,13 @@ async def test_a_thread_that_writes_faster_than_it_is_read_waits() -> None:
         for number in range(300):
             write(number)
 
-    assert seen(await record(graph_of(writes), HI, NARRATED)) == list(range(300))
+    assert seen(await record(graph_of(writes), HI, ALL_EVENTS)) == list(range(300))
 
 
 async def test_a_writer_s_node_is_known() -> None:
     [before, after] = [
         event.step
-        for event in await record(graph_of(says), HI, NARRATED)
+        for event in await record(graph_of(says), HI, ALL_EVENTS)
         if isinstance(event, Custom)
     ]
     assert (before.name, before.type, before.node) == ("LangGraph", "chain", "says")
@@ -184,7 +184,7 @@ async def test_a_writer_s_node_is_known() -> None:
 
 
 async def test_once_a_run_is_given_up_its_clean_up_may_write_and_its_threads_stop() -> None:
-    sink = Recording(NARRATED)
+    sink = Recording(ALL_EVENTS)
     tracker = EventHandler(uuid4(), sink, Pacer(sink))
     tracker.write("before")
     tracker.refusing = True
@@ -240,7 +240,7 @@ async def test_a_sync_event_from_the_loop_s_own_thread_is_told(monkeypatch: Any)
         RunnableLambda(dispatches_at_once).invoke(state)  # blocks the loop
 
     monkeypatch.setattr(Pacer, "due", lambda self: True)
-    assert seen(await record(graph_of(within), HI, NARRATED)) == [0, 1, 2]
+    assert seen(await record(graph_of(within), HI, ALL_EVENTS)) == [0, 1, 2]
 
 
 # Where a graph stops.
@@ -268,7 +268,7 @@ STREAMS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("stream", STREAMS, ids=str)
 @pytest.mark.parametrize(
-    "wants", [NARRATED, {OutputChunk}, {TextDelta}], ids=["all", "raw", "text"]
+    "wants", [ALL_EVENTS, {OutputChunk}, {TextDelta}], ids=["all", "raw", "text"]
 )
 async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, stream: Any) -> None:
     asking = graph_of(draft, ask, checkpointer=InMemorySaver())
@@ -281,8 +281,8 @@ async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, strea
         assert stop.value == (waiting if number else "Sure?") or stop.value == {
             "when": "breakpoint"
         }
-        assert end.asked == ([] if number else [stop])
-        assert end.state["__interrupt__"] == end.asked
+        assert end.graph_interrupts == ([] if number else [stop])
+        assert end.state["__interrupt__"] == end.graph_interrupts
 
 
 async def test_events_have_the_chunks_that_the_route_has_asked_for() -> None:
@@ -512,7 +512,7 @@ def voices(events: list[Event]) -> list[tuple[str, str | None]]:
 
 
 async def test_each_text_is_its_agent_s() -> None:
-    for wants in (NARRATED, frozenset({TextDelta})):
+    for wants in (ALL_EVENTS, frozenset({TextDelta})):
         assert voices(await record(team(), HI, wants)) == [
             ("found. ", "researcher"),
             ("Hel", "Inner"),
@@ -527,7 +527,7 @@ async def test_each_text_is_its_agent_s() -> None:
             ("nobody. ", None),
             ("Done.", "boss"),
         ]
-    events = await record(supervisor(), HI, NARRATED)
+    events = await record(supervisor(), HI, ALL_EVENTS)
     assert [event.step.agent for event in events if isinstance(event, ToolCalled)] == ["boss"]
 
 
@@ -696,7 +696,7 @@ async def test_a_failed_call_is_no_answer() -> None:
                 pass
         return "Sorry."
 
-    for wants in (NARRATED, frozenset({TextDelta, TextDiscarded})):
+    for wants in (ALL_EVENTS, frozenset({TextDelta, TextDiscarded})):
         for runnable in (graph_of(gives_up), RunnableLambda(falls_back)):
             gathered = Gathered()
             for event in await record(runnable, HI, wants):
