@@ -34,8 +34,6 @@ from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
-from asgi_stream._langchain.pacing import Pacer
-from asgi_stream._langchain.text_handler import TextHandler
 from asgi_stream.events import (
     ALL_EVENTS,
     BlockFinished,
@@ -54,6 +52,7 @@ from asgi_stream.formats.vercel import VercelFormat
 
 from ..asgi import frames, post
 from ..corpus import Recording, record
+from .handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 
@@ -622,9 +621,9 @@ async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: A
 
 async def test_what_is_cached_is_not_heard_once_the_run_is_given_up() -> None:
     sink = Recording(TEXT_ONLY)
-    listener = TextHandler(uuid4(), sink, Pacer(sink))
-    listener.refusing = True
-    listener.cached("", "node", {"messages": [AIMessage("late")]})
+    callbacks, tracker = callbacks_for(sink)
+    tracker.refusing = True
+    callbacks.cached("", "node", {"messages": [AIMessage("late")]})
     assert sink.events == []
 
 
@@ -690,11 +689,11 @@ async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> 
 
 async def test_a_node_s_message_that_is_not_for_the_client_is_not_said() -> None:
     sink = Recording(TEXT_ONLY)
-    listener = TextHandler(uuid4(), sink, Pacer(sink))
+    callbacks, _ = callbacks_for(sink)
     about = {"tags": ["graph:step:1", "nostream"], "metadata": {"langgraph_node": "n"}}
     run_id = uuid4()
-    listener.on_chain_start({}, {}, run_id=run_id, name="n", **about)
-    listener.on_chain_end({"messages": [AIMessage("hidden")]}, run_id=run_id)
+    callbacks.on_chain_start({}, {}, run_id=run_id, name="n", **about)
+    callbacks.on_chain_end({"messages": [AIMessage("hidden")]}, run_id=run_id)
     assert sink.events == []
 
 

@@ -13,7 +13,6 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 
 from asgi_stream._langchain.event_handler import EventHandler
-from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
     ALL_EVENTS,
     BlockFinished,
@@ -42,6 +41,7 @@ from asgi_stream.events import (
 
 from ..corpus import RUNS, Recording, narrated, record
 from ..models import Scripted
+from .handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 
@@ -152,18 +152,17 @@ async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: st
 
 async def test_a_node_that_is_left_running_is_ended_with_the_run() -> None:
     sink = Recording(ALL_EVENTS)
-    root = uuid4()
-    narrator = EventHandler(root, sink, Pacer(sink))
+    callbacks, tracker = callbacks_for(sink, EventHandler)
     about = {"name": "late", "tags": ["graph:step:1"], "metadata": {"langgraph_node": "late"}}
-    narrator.on_chain_start({}, {}, run_id=uuid4(), **about)
-    narrator.concluded(Step(str(root), "root", "chain"), "")
+    callbacks.on_chain_start({}, {}, run_id=uuid4(), **about)
+    callbacks._handler.concluded(Step(str(tracker.root_id), "root", "chain"), "")
     assert [type(event) for event in sink.events] == [NodeStarted, NodeFinished]
 
 
 async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
     sink = Recording(ALL_EVENTS)
-    narrator = EventHandler(uuid4(), sink, Pacer(sink))
-    narrator._token("late", run_id=uuid4())
+    callbacks, _ = callbacks_for(sink, EventHandler)
+    callbacks._token("late", run_id=uuid4())
     assert sink.events == []
 
 

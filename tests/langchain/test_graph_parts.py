@@ -16,7 +16,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, heard_by, public
+from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, public, writer_config
 from asgi_stream.events import ALL_EVENTS, OutputChunk, RunFinished
 
 from ..asgi import post
@@ -113,8 +113,8 @@ def test_only_what_holds_a_graph_is_given_a_writer() -> None:
     many.documents = [*range(MANY_PARTS), GRAPH]  # type: ignore[attr-defined]
     many.itself = many  # type: ignore[attr-defined]
     assert not graphs_in(many)
-    assert not heard_by(chain_of("a"), print, print)
-    assert set(heard_by(GRAPH, print, print)) == {"__pregel_runtime", "__pregel_stream"}
+    assert not writer_config(graphs_in(chain_of("a")), print, print)
+    assert set(writer_config([GRAPH], print, print)) == {"__pregel_runtime", "__pregel_stream"}
     early: Any = GRAPH
 
 
@@ -127,7 +127,7 @@ async def test_a_graph_keeps_its_store() -> None:
     chain: Any = RunnableLambda(lambda given: given) | graph
     for runnable in (graph, chain, chain | RunnableLambda(Service().run)):
         assert first in seen(await record(runnable, HI, ALL_EVENTS))
-    assert not heard_by(graph | graph_of(tells, store=second), print, print)
+    assert not writer_config(graphs_in(graph | graph_of(tells, store=second)), print, print)
 
 
 # What of its state is for a client.

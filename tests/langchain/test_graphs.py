@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Any, NotRequired, TypedDict
-from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
@@ -27,8 +26,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, interrupt
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.chunk_reader import only
 from asgi_stream._langchain.event_handler import EventHandler
-from asgi_stream._langchain.graphs import only
 from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
     ALL_EVENTS,
@@ -48,6 +47,7 @@ from asgi_stream.serialize import to_json
 from ..asgi import JSON, Exchange, frames, post
 from ..corpus import Recording, record
 from ..models import InThread, Scripted
+from .handlers import callbacks_for
 from .test_agents import HI, Turns, piece, words
 
 pytestmark = pytest.mark.anyio
@@ -185,12 +185,12 @@ async def test_a_writer_s_node_is_known() -> None:
 
 async def test_once_a_run_is_given_up_its_clean_up_may_write_and_its_threads_stop() -> None:
     sink = Recording(ALL_EVENTS)
-    tracker = EventHandler(uuid4(), sink, Pacer(sink))
-    tracker.write("before")
+    callbacks, tracker = callbacks_for(sink, EventHandler)
+    callbacks.write("before")
     tracker.refusing = True
-    tracker.write("in the clean-up")
+    callbacks.write("in the clean-up")
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.to_thread(tracker.write, "in a thread")
+        await asyncio.to_thread(callbacks.write, "in a thread")
     assert seen(sink.events) == ["before"]
 
 

@@ -17,33 +17,32 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.pacing import Pacer
 from asgi_stream._langchain.text_handler import TextHandler
-from asgi_stream._langchain.tracker import RunTracker
 from asgi_stream.events import TextDelta
 
 from ..asgi import frames, post, tokens
 from ..corpus import Recording
 from ..models import InThread
+from .handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 
 
 def made(kind: Any = TextHandler) -> tuple[Any, Recording]:
     sink = Recording(frozenset({TextDelta}))
-    return kind(uuid4(), sink, Pacer(sink)), sink
+    return callbacks_for(sink, kind)[0], sink
 
 
-async def test_langchain_takes_the_listener_for_a_streaming_handler_and_the_tracker_not() -> None:
-    """If this fails LangChain has changed how it knows a streaming handler.
+async def test_langchain_streams_models_for_text_and_not_for_raw_chunks() -> None:
+    """If this fails LangChain has changed how it recognizes a streaming handler.
 
-    Look for what ``BaseChatModel._should_stream`` asks of its handlers now, and give `TextHandler`
-    that; `RunTracker` must not have it, or `astream_events` is not told of chunks.
+    Look for what ``BaseChatModel._should_stream`` requires of handlers now, and add that to
+    `StreamingCallbacks`. `RunCallbacks` must not have it, or `astream_events` reports no chunks.
     """
-    listener: Any = made(TextHandler)[0]
-    tracker: Any = made(RunTracker)[0]
-    assert isinstance(listener, _StreamingCallbackHandler)
-    assert not isinstance(tracker, _StreamingCallbackHandler)
+    streaming: Any = made(TextHandler)[0]
+    raw: Any = made(None)[0]
+    assert isinstance(streaming, _StreamingCallbackHandler)
+    assert not isinstance(raw, _StreamingCallbackHandler)
     assert hasattr(BaseChatModel, "_should_stream")
 
 
@@ -124,19 +123,20 @@ async def test_a_sync_model_on_the_loop_does_not_wait_for_the_loop() -> None:
 
 
 async def test_after_the_end_no_step_starts_and_no_token_is_taken() -> None:
-    tracker, sink = made(RunTracker)
+    sink = Recording(frozenset({TextDelta}))
+    callbacks, tracker = callbacks_for(sink, None)
     tracker.refusing = True
     with pytest.raises(asyncio.CancelledError):
-        handle_event([tracker], "on_chain_start", "ignore_chain", {}, {}, run_id=uuid4())
+        handle_event([callbacks], "on_chain_start", "ignore_chain", {}, {}, run_id=uuid4())
     with pytest.raises(asyncio.CancelledError):
-        await tracker.on_llm_new_token("a", run_id=uuid4())
+        await callbacks.on_llm_new_token("a", run_id=uuid4())
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.to_thread(lambda: tracker.on_llm_new_token("a", run_id=uuid4()))
+        await asyncio.to_thread(lambda: callbacks.on_llm_new_token("a", run_id=uuid4()))
     assert sink.events == []
 
 
 async def test_steps_have_names_wherever_langchain_keeps_them() -> None:
-    tracker, _ = made(RunTracker)
+    callbacks, tracker = callbacks_for(Recording(frozenset()), None)
     for serialized, name, expected in (
         ({"name": "a"}, "b", "b"),
         ({"name": "a", "id": ["x", "y"]}, None, "a"),
@@ -144,7 +144,7 @@ async def test_steps_have_names_wherever_langchain_keeps_them() -> None:
         (None, None, "Unnamed"),
     ):
         run_id = uuid4()
-        tracker.on_tool_start(serialized, "", run_id=run_id, name=name)
+        callbacks.on_tool_start(serialized, "", run_id=run_id, name=name)
         assert tracker.steps[run_id].name == expected
-        tracker.on_tool_error(ValueError(), run_id=run_id)
+        callbacks.on_tool_error(ValueError(), run_id=run_id)
     assert tracker.steps == {}
