@@ -14,6 +14,7 @@ from asgi_stream._delivery.observability import reported
 from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line, public_error
 
 from .asgi import post
+from .bound import bound
 from .models import chain_of
 
 pytestmark = pytest.mark.anyio
@@ -191,7 +192,7 @@ def test_another_exception_is_logged_with_its_traceback_and_its_5xx_as_an_error(
 ) -> None:
     caplog.set_level(logging.INFO)
     table = {} if answer is None else {Limited: answer}
-    reported(Limited("secret"), StreamRoute("/", chain_of("a"), errors=table))
+    reported(Limited("secret"), bound(StreamRoute("/", chain_of("a"), errors=table)))
     [record] = caplog.records
     assert record.levelname == level
     assert "Limited: secret" in caplog.text

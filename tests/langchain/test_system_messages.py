@@ -266,7 +266,7 @@ async def test_each_input_of_a_batch_is_looked_at() -> None:
 
 def test_the_option_is_a_switch() -> None:
     with pytest.raises(TableError, match="system_messages must be True, False or None"):
-        StreamRoute("/x", echo(), system_messages="no")  # type: ignore[arg-type]
+        StreamApp([StreamRoute("/x", echo(), system_messages="no")])  # type: ignore[arg-type]
 
 
 # What has no place in a conversation.
