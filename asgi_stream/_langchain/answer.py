@@ -26,14 +26,14 @@ class Answer:
         sink: Says which steps may contribute.
 
     Attributes:
-        model_spoke: Whether text of a model is part of the answer.
-        run_spoke: Whether text that the run itself yielded is.
+        has_model_text: Whether text of a model is part of the answer.
+        has_run_text: Whether text that the run itself yielded is.
     """
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self.model_spoke = False
-        self.run_spoke = False
+        self.has_model_text = False
+        self.has_run_text = False
         self._contributors: set[str] = set()
         """Run ids of models, and ids of nodes' messages, whose text is part of the answer."""
         self._parents: dict[UUID, UUID | None] = {}
@@ -57,19 +57,19 @@ class Answer:
         So a plain Runnable has an answer too, and a chain that repeats its model's chunks does not
         duplicate them.
         """
-        if self.model_spoke:
+        if self.has_model_text:
             return ""
         text = text_of_chunk(chunk)
         if not text or not self._sink.accepts(step):
             return ""
-        self.run_spoke = True
+        self.has_run_text = True
         return text
 
     def final_text(self, step: Step, output: Any) -> str:
         """Return the text that the run's output adds: a tool's answer, or all if there is none."""
         direct = self._direct_answer(step, output)
-        missing = not (self.model_spoke or self.run_spoke)
-        self.run_spoke = True
+        missing = not (self.has_model_text or self.has_run_text)
+        self.has_run_text = True
         if direct or not missing:
             return direct
         output_text = text_of(output)
@@ -127,7 +127,7 @@ class Answer:
     def contributed(self, run_id: UUID, author: Step) -> None:
         """Note that `author` has produced all its output, in a step that is open."""
         self._authors.setdefault(run_id, []).append(author)
-        if self.model_spoke:
+        if self.has_model_text:
             self._contributors.add(author.run_id)
 
     def step_ended(self, run_id: UUID) -> None:
@@ -147,5 +147,5 @@ class Answer:
         authors = self._authors.pop(run_id, [])
         if authors:
             self._contributors.difference_update(author.run_id for author in authors)
-            self.model_spoke = bool(self._contributors) or streaming
+            self.has_model_text = bool(self._contributors) or streaming
         return authors

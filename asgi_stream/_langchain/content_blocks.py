@@ -126,7 +126,7 @@ class ContentBlocks:
             case "server_tool_result":
                 self._calls.add_hosted_result(author.step, block)
             case type_ if type_ in MEDIA and author.accepted and (url := url_of(block)):
-                self._answer.model_spoke = True
+                self._answer.has_model_text = True
                 self._emit(FileMade(author.step, block.get("mime_type") or MEDIA[type_], url))
 
     def _add_citations(self, author: Author, block: Any) -> None:
@@ -144,7 +144,7 @@ class ContentBlocks:
     def _open(self, author: Author, kind: BlockKind, index: Any) -> None:
         self.close(author)
         if author.is_model and kind == "text":
-            self._answer.model_spoke = True
+            self._answer.has_model_text = True
         number = author.counts[kind] = author.counts.get(kind, 0) + 1
         author.kind, author.index, author.block = kind, index, author.step.run_id
         if kind == "reasoning" or number > 1:

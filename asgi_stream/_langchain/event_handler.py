@@ -172,7 +172,7 @@ class EventHandler:
         model = self._models.pop(run_id)
         self._answer.note(output)
         # A model that streams without callbacks was heard in what the run yields.
-        if not model.streamed and not self._answer.run_spoke:
+        if not model.streamed and not self._answer.has_run_text:
             self._content.add_whole(model, output)
         self._answer.contributed(run_id, step)
         self._answer.step_ended(run_id)

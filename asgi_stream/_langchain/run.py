@@ -190,7 +190,7 @@ class Run:
                     output = added(output, chunk)
                 if reads or isinstance(chunk, dict):
                     self._read(chunk)
-                elif answer.model_spoke or not handler.yielded(self._step, chunk):
+                elif answer.has_model_text or not handler.yielded(self._step, chunk):
                     sink.alive()
                 if pacer.due():
                     await pacer.pause()

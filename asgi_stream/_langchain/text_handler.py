@@ -65,7 +65,7 @@ class TextHandler:
         text = content if isinstance(content, str) else text_of_content(content)
         if not text:
             return None
-        self._answer.model_spoke = True
+        self._answer.has_model_text = True
         return TextDelta(model.step, text)
 
     def ended(self, run_id: UUID, step: Step, output: Any) -> None:
@@ -76,7 +76,7 @@ class TextHandler:
         model = self._models.pop(run_id, None)
         if model is not None:
             # A model that streams without callbacks was heard in what the run yields.
-            if not model.streamed and not self._answer.run_spoke:
+            if not model.streamed and not self._answer.has_run_text:
                 self._emit_whole(step, output)
             self._answer.contributed(run_id, step)
         self._answer.step_ended(run_id)
@@ -120,5 +120,5 @@ class TextHandler:
     def _emit_whole(self, step: Step, output: Any) -> None:
         """Emit the text of a model, or of a node's message, that was not streamed."""
         if text := text_of(output):
-            self._answer.model_spoke = True
+            self._answer.has_model_text = True
             self._emit(TextDelta(step, text))

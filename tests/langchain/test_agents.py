@@ -61,7 +61,7 @@ TEXT_ONLY = frozenset({TextDelta})
 
 
 class Turns(BaseChatModel):
-    """Says the next turn for each answer of its own or of a tool's that it is given."""
+    """Streams the next turn for each answer, its own or a tool's, in its input."""
 
     turns: Sequence[Sequence[AIMessageChunk]]
 
@@ -76,8 +76,8 @@ class Turns(BaseChatModel):
         raise NotImplementedError
 
     async def _astream(self, messages: Any, *_: Any, **__: Any) -> AsyncIterator[Any]:
-        said = [message.type for message in messages]
-        turn = said.count("ai")
+        types = [message.type for message in messages]
+        turn = types.count("ai")
         for chunk in self.turns[min(turn, len(self.turns) - 1)]:
             yield ChatGenerationChunk(message=chunk.model_copy(deep=True))
 
@@ -194,8 +194,8 @@ async def test_of_two_answers_in_one_update_the_last_counts() -> None:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     async def answer(state: MessagesState) -> Any:
-        said = [("c", "first"), ("d", "one"), ("c", "last"), ("d", "two")]
-        return {"messages": [ToolMessage(text, tool_call_id=id_) for id_, text in said]}
+        answers = [("c", "first"), ("d", "one"), ("c", "last"), ("d", "two")]
+        return {"messages": [ToolMessage(text, tool_call_id=id_) for id_, text in answers]}
 
     graph.add_sequence([ask, answer])
     graph.add_edge(START, "ask")
@@ -333,8 +333,8 @@ async def test_a_run_that_fails_leaves_no_call_open() -> None:
     }
     for name, (runnable, expected) in runs.items():
         events = await record(runnable, HI if name != "code" else {}, ALL_EVENTS)
-        told = [(id_ if id_ in dict(expected) else "uuid", said) for id_, said in results(events)]
-        assert sorted(told) == expected, name
+        actual = [(id_ if id_ in dict(expected) else "uuid", out) for id_, out in results(events)]
+        assert sorted(actual) == expected, name
         assert len(called(events)) == len(expected), name
         assert isinstance(events[-1], RunError), name
 
@@ -432,8 +432,8 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
     ]
     events = await record(create_agent(Turns(turns=empty), [other, weather]), HI, ALL_EVENTS)
     assert len(set(called(events))) == 3
-    said = dict(results(events))
-    assert [said[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
+    answers = dict(results(events))
+    assert [answers[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
 
 
 async def test_ids_that_repeat_at_once_are_told_apart() -> None:
@@ -457,8 +457,8 @@ async def test_ids_that_repeat_at_once_are_told_apart() -> None:
     agent: Any = create_agent(FormatRequest(turns=[]), [look])
 
     async def visit(state: City) -> Any:
-        said = await agent.ainvoke({"messages": [("human", state["city"])]})
-        return {"messages": said["messages"]}  # which have been told of
+        result = await agent.ainvoke({"messages": [("human", state["city"])]})
+        return {"messages": result["messages"]}  # whose events have been emitted
 
     fan = StateGraph(MessagesState)
     fan.add_node("visit", visit)
@@ -474,10 +474,10 @@ async def test_ids_that_repeat_at_once_are_told_apart() -> None:
     ]
     for runnable in (fan.compile(), create_agent(Turns(turns=twice_in_one), [look])):
         events = await record(runnable, HI, ALL_EVENTS)
-        asked = {e.call_id: e.arguments["city"] for e in events if isinstance(e, ToolCalled)}
-        assert sorted(asked) == ["call_0", "call_0-2"]
+        cities = {e.call_id: e.arguments["city"] for e in events if isinstance(e, ToolCalled)}
+        assert sorted(cities) == ["call_0", "call_0-2"]
         assert results(events) == [
-            (id_, f"seen {asked[id_]}") for id_ in sorted(asked, key=lambda id_: asked[id_])
+            (id_, f"seen {cities[id_]}") for id_ in sorted(cities, key=lambda id_: cities[id_])
         ]
 
 
@@ -546,8 +546,8 @@ async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None
             made = state["messages"][-2:-1]
             ids = [call["id"] for each in made for call in getattr(each, "tool_calls", ())]
             # With what is there already, as code that returns the whole list does.
-            said = [ToolMessage("cancelled", tool_call_id=id_) for id_ in ids]
-            return {"messages": [*state["messages"], *said]}
+            answers = [ToolMessage("cancelled", tool_call_id=id_) for id_ in ids]
+            return {"messages": [*state["messages"], *answers]}
 
     calls = [[piece("a", "weather", "{}")], words("Done."), words("Well.")]
     agent = create_agent(
@@ -575,8 +575,8 @@ async def test_text_that_no_model_says_is_said_once() -> None:
     for wants in (TEXT_ONLY, ALL_EVENTS):
         events = await record(guarded, HI, wants)
         assert text(events) == "Secret. Blocked."
-        said = text(await record(limited, HI, wants))
-        assert said.startswith("Let me look. Let me look. Model call limits exceeded")
+        answer = text(await record(limited, HI, wants))
+        assert answer.startswith("Let me look. Let me look. Model call limits exceeded")
     opened = [event.block for event in events if isinstance(event, BlockStarted)]
     closed = [event.block for event in events if isinstance(event, BlockFinished)]
     assert opened == closed
@@ -716,7 +716,7 @@ async def fails(city: str = "Oslo") -> Any:
 
 
 @pytest.mark.parametrize(
-    ("called", "said"),
+    ("called", "expected"),
     [
         ([piece("c", "direct", "{}")], "It is Oslo."),
         (
@@ -729,18 +729,18 @@ async def fails(city: str = "Oslo") -> Any:
 )
 @pytest.mark.parametrize("before", ["", "Look. "])
 async def test_what_a_tool_answers_directly_is_text_for_those_who_see_no_tools(
-    called: list[AIMessageChunk], said: str, before: str
+    called: list[AIMessageChunk], expected: str, before: str
 ) -> None:
     form = ToolStrategy(City) if called[0].tool_call_chunks[0]["name"] == "City" else None
     turns = Turns(turns=[[*words(before), *called]])
     agent = create_agent(turns, [direct, fails], response_format=form)
     for wants in (TEXT_ONLY, ALL_EVENTS - {ToolFinished}):
-        assert text(await record(agent, HI, wants)) == before + said
+        assert text(await record(agent, HI, wants)) == before + expected
     events = await record(agent, HI, ALL_EVENTS)
     assert text(events) == before
     assert results(events)[0][0] == "c"
     for format in ("tokens", "text", "openai"):
-        assert await in_one_piece(agent, format) == before + said
+        assert await in_one_piece(agent, format) == before + expected
 
 
 async def in_one_piece(runnable: Any, format: str) -> Any:

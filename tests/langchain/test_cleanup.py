@@ -1,4 +1,4 @@
-"""What a cancelled run does before it ends: clean-ups finish, and what goes on is reported."""
+"""How a cancelled run ends: clean-ups finish, and what is still running is logged."""
 
 from __future__ import annotations
 
@@ -398,7 +398,7 @@ async def test_shielded_work_that_ends_in_time_is_not_reported(
 
 
 async def test_a_callback_that_langchain_shields_is_not_cancelled() -> None:
-    """Here in a branch that has said something, whose task nobody tells of."""
+    """Here in a branch that has streamed, whose task no callback reports."""
     held, done = Held(), list[str]()
 
     class Saving(AsyncCallbackHandler):
@@ -430,8 +430,8 @@ async def test_one_pass_over_the_tasks_answers_all_runs(monkeypatch: pytest.Monk
     started = [await asyncio.create_task(start(run)) for run in runs]
     tasks = RunTasks()
     monkeypatch.setattr("asyncio.all_tasks", counted)
-    found = await asyncio.gather(*map(tasks.started_by, runs))
-    assert found == [{task} for task in started]
+    tasks_of_runs = await asyncio.gather(*map(tasks.started_by, runs))
+    assert tasks_of_runs == [{task} for task in started]
     assert len(passes) == 1
     for task in started:
         task.cancel()

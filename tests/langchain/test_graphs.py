@@ -63,38 +63,38 @@ def graph_of(*nodes: Callable[..., Any], **options: Any) -> Any:
 
 
 def seen(events: list[Event]) -> list[Any]:
-    """What is written and said, called and answered, in order."""
-    found: list[Any] = []
+    """Return what was written and streamed, and which models and tools ran, in order."""
+    items: list[Any] = []
     for event in events:
         match event:
             case Custom(data=data):
-                found.append(data)
+                items.append(data)
             case TextDelta(text=text):
-                found.append(text)
+                items.append(text)
             case ToolCalled():
-                found.append("called")
+                items.append("called")
             case ToolFinished():
-                found.append("answered")
-    return found
+                items.append("answered")
+    return items
 
 
-# What the stream writer is given.
+# Data written to the stream writer.
 
 
 async def says(state: MessagesState) -> Any:
     write = get_stream_writer()
     write("before")
-    said = await SPEAKS.ainvoke("x")
+    message = await SPEAKS.ainvoke("x")
     write("after")
-    return {"messages": [said]}
+    return {"messages": [message]}
 
 
 def says_in_a_thread(state: MessagesState) -> Any:
     write = get_stream_writer()
     write("before")
-    said = InThread(script=["Hel", "lo."]).invoke("x")
+    message = InThread(script=["Hel", "lo."]).invoke("x")
     write("after")
-    return {"messages": [said]}
+    return {"messages": [message]}
 
 
 @tool
@@ -319,16 +319,16 @@ async def test_langserve_s_and_langgraph_s_documents_have_the_stop_in_the_state(
     served = json.loads((await post(app, "/served/invoke", {"input": HI})).body)
     [stop] = served["output"]["__interrupt__"]
     assert stop["value"] == "Sure?"
-    asked = {"assistant_id": "graph", "input": HI}
-    waited = await post(app, "/graph/runs/wait", asked)
+    body = {"assistant_id": "graph", "input": HI}
+    waited = await post(app, "/graph/runs/wait", body)
     assert b'"__interrupt__":[{"id":"' in waited.body
-    stopped = await post(app, "/still/runs/wait", {**asked, "assistant_id": "still"})
+    stopped = await post(app, "/still/runs/wait", {**body, "assistant_id": "still"})
     assert b'"__interrupt__":[]' in stopped.body
 
 
 async def test_an_entrypoint_that_stops_has_the_stop_for_its_state() -> None:
     @entrypoint(checkpointer=InMemorySaver())
-    async def asks(given: Any) -> str:
+    async def asks(value: Any) -> str:
         return str(interrupt("Sure?"))
 
     asking: Any = asks
@@ -351,8 +351,8 @@ async def test_an_entrypoint_that_stops_has_the_stop_for_its_state() -> None:
 async def test_langgraph_s_clients_are_told_once_in_whichever_mode(modes: list[str]) -> None:
     graph = graph_of(draft, ask)
     app = StreamApp([StreamRoute("/graph", graph, format="langgraph")])
-    asked = {"assistant_id": "graph", "input": HI, "stream_mode": modes}
-    answer = (await post(app, "/graph/runs/stream", asked)).body.decode()
+    body = {"assistant_id": "graph", "input": HI, "stream_mode": modes}
+    answer = (await post(app, "/graph/runs/stream", body)).body.decode()
     assert answer.count('"__interrupt__"') == 1
     assert ("event: values" in answer) == (modes != ["updates"])
 
@@ -432,8 +432,8 @@ async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
 
 
 async def test_a_route_may_ask_for_more_of_the_state() -> None:
-    asked = {"stream_mode": "values", "output_keys": ["secret"]}
-    app = StreamApp([StreamRoute("/", narrow(), format="chunks", astream_kwargs=asked)])
+    options = {"stream_mode": "values", "output_keys": ["secret"]}
+    app = StreamApp([StreamRoute("/", narrow(), format="chunks", astream_kwargs=options)])
     answer = await post(app, "/", {"said": "?"})
     assert frames(answer.body)[-2:] == [{"secret": "s3cret"}, "[DONE]"]
 
@@ -474,20 +474,20 @@ async def test_events_have_no_metadata_of_what_a_run_is_configured_with(inputs: 
 # Who speaks.
 
 
-def speaker(text: str, name: str | None) -> Any:
+def answering(text: str, name: str | None) -> Any:
     return create_agent(Scripted(script=[text]), tools=[], name=name)
 
 
 async def asks_one_in_code(state: MessagesState) -> Any:
-    return await speaker("in code. ", "coder").ainvoke(state)
+    return await answering("in code. ", "coder").ainvoke(state)
 
 
 def team() -> Any:
     """A named graph, in which agents are nodes, and are called in code, and have no name."""
     graph = StateGraph(MessagesState)
-    graph.add_node("research", speaker("found. ", "researcher"))
+    graph.add_node("research", answering("found. ", "researcher"))
     graph.add_node("inner", graph_of(says, name="Inner"))
-    graph.add_node("unnamed", speaker("unnamed. ", None))
+    graph.add_node("unnamed", answering("unnamed. ", None))
     graph.add_node("asks", asks_one_in_code)
     graph.add_node("says", says)
     for before, after in pairwise([START, "research", "inner", "unnamed", "asks", "says"]):
@@ -501,9 +501,9 @@ def supervisor() -> Any:
     @tool
     async def ask_expert(city: str = "") -> str:
         """Asks an expert."""
-        said = await speaker("expert. ", "expert").ainvoke(HI)
-        await speaker("nobody. ", None).ainvoke(HI)
-        return str(said["messages"][-1].content)
+        state = await answering("expert. ", "expert").ainvoke(HI)
+        await answering("nobody. ", None).ainvoke(HI)
+        return str(state["messages"][-1].content)
 
     return agent_of(ask_expert, "boss")
 
@@ -533,7 +533,7 @@ async def test_each_text_is_its_agent_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("runnable", "answer", "said"),
+    ("runnable", "answer", "expected"),
     [
         (team, ["Team"], "Hello."),
         (team, ["researcher", "coder"], "found. in code. "),
@@ -544,9 +544,9 @@ async def test_each_text_is_its_agent_s() -> None:
         (supervisor, ["tools"], "expert. nobody. "),
     ],
 )
-async def test_an_answer_can_be_an_agent_s(runnable: Any, answer: list[str], said: str) -> None:
+async def test_an_answer_can_be_an_agent_s(runnable: Any, answer: list[str], expected: str) -> None:
     app = StreamApp([StreamRoute("/", runnable(), format="text", answer=answer)])
-    assert (await post(app, "/", HI)).body.decode() == said
+    assert (await post(app, "/", HI)).body.decode() == expected
 
 
 async def test_front_ends_are_told_who_speaks() -> None:
@@ -568,7 +568,7 @@ async def test_front_ends_are_told_who_speaks() -> None:
     assert [event.get("name") for event in begun] == ["expert", None, "boss"]
 
 
-# What a failed call has said.
+# Output of calls that fail.
 
 
 class Fails(Scripted):

@@ -1,4 +1,4 @@
-"""Tool calls that the client is not told of, and answers to calls that nobody has made."""
+"""Tool calls that are not for the client, and answers that belong to no call."""
 
 from __future__ import annotations
 
@@ -103,16 +103,16 @@ def test_an_answer_belongs_to_its_own_call() -> None:
     assert sink.events[-1] == ToolFinished(Step("m", "sub", "tool"), "d", "sub", 2)
 
 
-@pytest.mark.parametrize("given", [None, ""])
-def test_a_name_begins_another_call_of_a_model_that_does_not_count_them(given: Any) -> None:
+@pytest.mark.parametrize("model_id", [None, ""])
+def test_a_name_begins_another_call_of_a_model_that_does_not_count_them(model_id: Any) -> None:
     sink = Recording(frozenset())
     calls = ToolCalls(sink, sink.put)
     for name, text in (("add", '{"a"'), (None, ":1}"), ("add", ""), (None, '{"a":2}')):
-        calls.add_chunk(MODEL, {"index": None, "id": given, "name": name, "args": text})
-    whole = [{"id": given, "name": "add", "args": {"a": n}} for n in (1, 2)]
+        calls.add_chunk(MODEL, {"index": None, "id": model_id, "name": name, "args": text})
+    whole = [{"id": model_id, "name": "add", "args": {"a": n}} for n in (1, 2)]
     calls.finish(MODEL, whole)
-    told = [(each.name, each.arguments) for each in sink.events if isinstance(each, ToolCalled)]
-    assert told == [("add", {"a": 1}), ("add", {"a": 2})]
+    called = [(each.name, each.arguments) for each in sink.events if isinstance(each, ToolCalled)]
+    assert called == [("add", {"a": 1}), ("add", {"a": 2})]
     begun = [each.call_id for each in sink.events if isinstance(each, ToolCallStarted)]
     assert begun == ["m-call-1", "m-call-2"]
 

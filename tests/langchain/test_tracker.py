@@ -1,4 +1,4 @@
-"""What the callback handler does beside the runs that test_run.py and test_live.py show."""
+"""The callbacks of a run, beyond what whole runs show in test_run.py and test_live.py."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Finds(BaseRetriever):
 @pytest.mark.parametrize("format", ["tokens", "chunks", "events"])
 async def test_a_retriever_is_a_runnable_too(format: str) -> None:
     answer = await post(StreamApp([StreamRoute("/", Finds(), format=format)]), "/", "what")
-    *said, done = frames(answer.body)
+    *chunks, done = frames(answer.body)
     assert done == "[DONE]"
-    assert "page_content" in str(said)
+    assert "page_content" in str(chunks)
 
 
 def streams_in_a_thread(value: Any) -> str:
@@ -69,18 +69,18 @@ async def test_what_is_streamed_in_a_thread_comes_once() -> None:
     assert tokens((await post(app, "/", 1)).body) == ["Hel", "lo"]
 
 
-def speaking(listener: Any, token: str, ended: list[str]) -> threading.Thread:
-    """A thread in which a model says a token, and writes down if it is ended there."""
+def streaming(callbacks: Any, token: str, ended: list[str]) -> threading.Thread:
+    """Start a thread in which a model streams a token; note whether it is cancelled there."""
 
-    def speak() -> None:
+    def stream() -> None:
         run_id = uuid4()
-        listener.on_chat_model_start({"name": "m"}, [], run_id=run_id)
+        callbacks.on_chat_model_start({"name": "m"}, [], run_id=run_id)
         try:
-            listener.on_llm_new_token(token, run_id=run_id)
+            callbacks.on_llm_new_token(token, run_id=run_id)
         except asyncio.CancelledError:
             ended.append("token")
 
-    thread = threading.Thread(target=speak)
+    thread = threading.Thread(target=stream)
     thread.start()
     return thread
 
@@ -91,10 +91,10 @@ async def make() -> Any:
 
 def test_a_thread_that_outlives_its_loop_is_ended() -> None:
     loop = asyncio.new_event_loop()
-    listener, sink = loop.run_until_complete(make())
+    callbacks, sink = loop.run_until_complete(make())
     loop.close()
     ended: list[str] = []
-    speaking(listener, "a", ended).join(5)
+    streaming(callbacks, "a", ended).join(5)
     assert ended == ["token"]
     assert sink.events == []
 
@@ -102,9 +102,9 @@ def test_a_thread_that_outlives_its_loop_is_ended() -> None:
 async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
     ended: list[str] = []
     loop = asyncio.new_event_loop()
-    listener, sink = await asyncio.to_thread(loop.run_until_complete, make())
+    callbacks, sink = await asyncio.to_thread(loop.run_until_complete, make())
     sink.full = True
-    thread = speaking(listener, "", ended)
+    thread = streaming(callbacks, "", ended)
     await asyncio.sleep(0.1)
     await asyncio.to_thread(loop.close)
     await asyncio.to_thread(thread.join, 5)
@@ -112,12 +112,12 @@ async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
 
 
 async def test_a_sync_model_on_the_loop_does_not_wait_for_the_loop() -> None:
-    listener, sink = made()
+    callbacks, sink = made()
     sink.full = True
     run_id = uuid4()
-    handle_event([listener], "on_llm_start", "ignore_llm", {}, ["x"], run_id=run_id)
+    handle_event([callbacks], "on_llm_start", "ignore_llm", {}, ["x"], run_id=run_id)
     for token in "ab":
-        handle_event([listener], "on_llm_new_token", "ignore_llm", token, run_id=run_id)
+        handle_event([callbacks], "on_llm_new_token", "ignore_llm", token, run_id=run_id)
     await asyncio.sleep(0)
     assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["a", "b"]
 
