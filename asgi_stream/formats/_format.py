@@ -159,7 +159,7 @@ class Format(Protocol):
     wants: frozenset[Any]
     """The events, besides a run's start and end, that the format has a use for.
 
-    With `events.NARRATED` it is told of everything that a person may want to see, in order. The
+    With `events.ALL_EVENTS` it is told of everything that a person may want to see, in order. The
     class has all that any request may want; after `parse` an instance may want fewer. Without
     `events.ToolFinished` it is told as text what a tool has answered to the client directly.
     """

@@ -157,7 +157,9 @@ class LangGraphFormat(Format):
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does where no mode that was asked for has told of it.
                 untold = interrupts and not self._stopped
-                asked = _frame("values", {"__interrupt__": event.asked}) if untold else b""
+                asked = (
+                    _frame("values", {"__interrupt__": event.graph_interrupts}) if untold else b""
+                )
                 return asked + _frame("end", None)
             case RunError():
                 told = {"error": event.code, "message": event.message, "id": event.id}

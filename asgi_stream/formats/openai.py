@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import InvalidRequest, NotFound, listed, one_line
 from ..events import (
-    NARRATED,
+    ALL_EVENTS,
     Event,
     ModelFinished,
     ReasoningDelta,
@@ -50,7 +50,7 @@ class OpenAIFormat(Format):
 
     endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
     chooses = converses = True
-    wants = NARRATED - {ToolFinished, ToolFailed}
+    wants = ALL_EVENTS - {ToolFinished, ToolFailed}
 
     def __init__(self) -> None:
         self._tools: frozenset[str] = frozenset()

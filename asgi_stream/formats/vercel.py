@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ..errors import InvalidInput
 from ..events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -67,7 +67,7 @@ class VercelFormat(Format):
         ("DELETE", "/{place}/stream"): "stop",
     }
     system_messages = False
-    wants = NARRATED
+    wants = ALL_EVENTS
 
     def __init__(self) -> None:
         self._run_id = ""
