@@ -79,7 +79,7 @@ class StoredRuns:
         key = request.headers.get("idempotency-key", "").strip() or None
         if key is not None and len(key) > MAX_KEY:
             raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
-        called = prepared.call.place
+        called = prepared.call.conversation_id
         if called is not None and _no_segment.search(called):
             what = "expected no slash, '?' or '#': it is a part of the run's address"
             raise InvalidInput(f"id: {what}", fields={"id": what})
@@ -94,7 +94,7 @@ class StoredRuns:
         known = name and await self._store.named(name)
         if not known:
             run = RunRecorder(prepared, self._route, self._resume, record, tasks=here.tasks)
-            place = self._name("place", prepared.call.place)
+            place = self._name("place", prepared.call.conversation_id)
             release = hold()
             try:
                 known = await self._store.create(
@@ -217,20 +217,22 @@ async def answer_about(
     params = request.path_params
     position = last_event_id(request)
     try:
-        run_id = params["run_id"] if "run_id" in params else await runs.at(params["place"])
+        run_id = (
+            params["run_id"] if "run_id" in params else await runs.at(params["conversation_id"])
+        )
         if asked == "stop":
             record = await runs.stop(run_id)
             return json_response(runs.told(record), 200 if record.ended else 202)
         if asked == "state" or (asked == "show" and wants_json(accept_of(request))):
             return json_response(runs.told(await runs.find(run_id)))
-        if "place" in params and (await runs.find(run_id)).ended is not None:
+        if "conversation_id" in params and (await runs.find(run_id)).ended is not None:
             raise Finished
         # 204 is for who would come back for ever; another client may hold it for an error.
         return await runs.join(run_id, position, emptily=asked == "join")
     except Finished:
         return nothing_left()
     except RunNotFound:
-        if (asked == "join" and "place" in params) or _comes_back_by_itself(request):
+        if (asked == "join" and "conversation_id" in params) or _comes_back_by_itself(request):
             return nothing_left()
         raise
 

@@ -47,7 +47,7 @@ def asked(**body: Any) -> OpenAIFormat:
     format = OpenAIFormat()
     whole = {"model": "x", "messages": MESSAGES, "stream": True, **body}
     format.parse(FormatRequest(endpoint="/chat/completions", body=whole, models=("x",)))
-    format._about["created"] = 7
+    format._completion["created"] = 7
     return format
 
 
