@@ -32,8 +32,11 @@ OPTIONAL = {
     "redis_link.py": {"redis"},
     "telemetry.py": {"opentelemetry"},
     "_errors.py": {"httpx", "httpx_sse"},
-    "commands.py": {"click", "uvicorn"},
+    "call.py": {"click"},
+    "commands.py": {"click"},
     "printer.py": {"click"},
+    "serve.py": {"click", "uvicorn"},
+    "table.py": {"click"},
 }
 """Optional dependencies, by the only modules that import them."""
 LANGCHAIN = {"_langchain", "client", "serialize"}

@@ -35,12 +35,17 @@ class EventsFormat(Format):
         events = self._last_frames.decode(frame)
         if events is not None:
             return events
-        value = frame.json()
-        return [event_of(value)] if is_event(value) else plain_events(frame)
+        match frame.json():
+            case {"event": str()} as event:
+                return [event_of(event)]
+        return plain_events(frame)
 
     @classmethod
     def recognizes(cls, frame: Frame) -> bool:
-        return is_event(object_in(frame))
+        match object_in(frame):
+            case {"event": str(), "run_id": str(), "data": dict()}:
+                return True
+        return False
 
     def gather(self, event: Event) -> object:
         if isinstance(event, LangChainEvent):
@@ -62,22 +67,21 @@ def event_object(event: LangChainEvent) -> dict[str, Any]:
 
 
 def is_event(value: Any) -> bool:
-    """Return whether `value` is a ``StreamEvent``."""
+    """Return whether `value` is a ``StreamEvent`` of version 2."""
     match value:
-        case {"event": str(), "run_id": str(), "data": _}:
+        case {"event": str(), "run_id": str(), "parent_ids": list(), "data": _}:
             return True
     return False
 
 
 def event_of(value: Mapping[str, Any]) -> LangChainEvent:
     """Return a ``StreamEvent`` as an event: the reverse of `event_object`."""
-    name, metadata = value["event"], value.get("metadata") or {}
+    name = value["event"]
     step = Step(
-        run_id=value["run_id"],
+        run_id=str(value.get("run_id") or ""),
         name=str(value.get("name") or ""),
         type=name.removeprefix("on_").rpartition("_")[0],
         tags=value.get("tags") or (),
-        node=metadata.get("langgraph_node"),
     )
-    data, parents = value["data"], value.get("parent_ids") or ()
-    return LangChainEvent(step, name, data, metadata, parents)
+    metadata, parents = value.get("metadata") or {}, value.get("parent_ids") or ()
+    return LangChainEvent(step, name, value.get("data") or {}, metadata, parents)

@@ -57,7 +57,7 @@ class TextFormat(tokens.TokensFormat):
         return _utf8("".join(self._halves.values())) if isinstance(event, RunFinished) else b""
 
     def decode(self, frame: Frame) -> Iterable[Event]:
-        return [TextDelta(MODEL, frame.data)]
+        return [TextDelta(MODEL, frame.data)] if frame.data else []
 
     @classmethod
     def recognizes(cls, frame: Frame) -> bool:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from asgi_stream import StreamError
 from asgi_stream.cli import commands as cli
-from asgi_stream.client._errors import BODY_BYTES, answered
+from asgi_stream.client._errors import BODY_BYTES, response_error
 from asgi_stream.errors import InvalidInput, TooManyRuns
 
 NGINX = """<html>
@@ -29,7 +29,7 @@ PYDANTIC = {"loc": ["body", "question"], "msg": "Field required", "type": "missi
 
 def refusal(status: int, body: str | bytes = "", **headers: str) -> Exception:
     request = httpx.Request("POST", "http://a")
-    return answered(httpx.Response(status, content=body, headers=headers, request=request))
+    return response_error(httpx.Response(status, content=body, headers=headers, request=request))
 
 
 @pytest.mark.parametrize(

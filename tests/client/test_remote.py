@@ -24,8 +24,9 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 
 from asgi_stream import StreamError
 from asgi_stream.client import RemoteRunnable
-from asgi_stream.client._connection import Asking, Frame, Reading
-from asgi_stream.client._decode import pieces
+from asgi_stream.client._connection import RemoteStream
+from asgi_stream.client._decode import OutputReader
+from asgi_stream.client._request import RemoteRequest
 from asgi_stream.errors import (
     FramesGone,
     InvalidInput,
@@ -36,6 +37,7 @@ from asgi_stream.errors import (
     ShuttingDown,
     TooManyRuns,
 )
+from asgi_stream.formats import Frame, load
 
 from ..clients import Notes, new_key, until
 from ..models import Recorder
@@ -194,10 +196,34 @@ async def test_errors_are_the_classes_of_their_codes(
             await found.ainvoke(ASK)
 
 
+def read(frame: Frame) -> list[Any]:
+    events = load("chunks")().decode(frame)
+    return [chunk for event in events for chunk in OutputReader().read(event)]
+
+
 def test_a_gap_is_an_error() -> None:
     with pytest.raises(FramesGone):
-        list(pieces("chunks", Frame("", '{"gap": {"first": 1, "last": 3}}')))
-    assert list(pieces("chunks", Frame("", '{"interrupted": []}'))) == []
+        read(Frame("", '{"gap": {"first": 1, "last": 3}}'))
+    assert read(Frame("", '{"interrupted": []}')) == []
+
+
+CHUNKS: list[Any] = [
+    None,
+    "text",
+    {"mode": "values", "data": 1},
+    {"mode": "values", "namespace": ["a:b"], "data": 1},
+    {"namespace": [], "data": 1},
+    {"type": "values", "ns": [], "data": 1, "interrupts": []},
+    {"mode": "values", "data": 1, "other": 2},
+    {"error": {"code": "a", "message": "b", "id": "c"}, "other": 1},
+    {"gap": {"first": 1}},
+    {"interrupted": [], "other": 1},
+]
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_a_chunk_arrives_as_it_was_sent(chunk: Any) -> None:
+    assert read(Frame("", json.dumps(chunk))) == [chunk]
 
 
 async def test_langserve_s_errors(server: Server) -> None:
@@ -326,8 +352,8 @@ async def answered(*answers: httpx.Response) -> tuple[list[Frame], list[httpx.Re
         return waiting.pop(0)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-        asking = Asking(url="http://server/x", body=1, headers={}, params={}, client=client)
-        frames = [frame async for frame in Reading(asking).frames()]
+        request = RemoteRequest(url="http://server/x", body=1, headers={}, params={}, client=client)
+        frames = [frame async for frame, _ in RemoteStream(request).frames()]
     return frames, asked
 
 
@@ -361,8 +387,8 @@ async def test_a_run_that_has_nothing_more_without_its_end_is_incomplete() -> No
 
 def test_certificates_are_read_once() -> None:
     found: Any = RemoteRunnable("https://127.0.0.1:9/x")
-    assert found._verified is found._verified
-    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._verified is False
+    assert found._ssl_context is found._ssl_context
+    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._ssl_context is False
 
 
 GONE = {"error": {"code": "shutdown", "message": "The server is shutting down.", "id": "e"}}
@@ -458,12 +484,11 @@ async def test_another_server_s_answers_are_errors_of_httpx() -> None:
     for answer in foreign:
         with pytest.raises(httpx.DecodingError):
             await told(**answer).ainvoke(1)
-    events = {"content": b"data: x\n\n", "headers": {"content-type": "text/event-stream"}}
-    asking = Asking(url="http://server/x", body=1, headers={}, params={})
-    with pytest.raises(httpx.DecodingError, match="not JSON: 'x'"):
-        Frame("", "x").json()
-    assert asking.params == {}
+    events: Any = {"content": b"data: x\n\n", "headers": {"content-type": "text/event-stream"}}
     with pytest.raises(StreamError, match="speaks None"):
+        await streamed(told(**events), 1)
+    events["headers"]["x-stream-format"] = "tokens"
+    with pytest.raises(httpx.DecodingError, match="not JSON: 'x'"):
         await streamed(told(**events), 1)
 
 
@@ -488,11 +513,11 @@ async def test_the_query_goes_with_each_request_and_credentials_are_the_client_s
     transport = httpx.MockTransport(answer)
     async with httpx.AsyncClient(transport=transport, auth=("ann", "x")) as client:
         for params in ({"token": "t"}, {}):
-            asking = Asking(
+            request = RemoteRequest(
                 url="http://server/x?own=1", body=1, headers={}, params=params, client=client
             )
             waiting[:] = [streams(FIRST, **PLACE), streams(LAST)]
-            assert len([frame async for frame in Reading(asking).frames()]) == 2
+            assert len([frame async for frame in RemoteStream(request).frames()]) == 2
     assert all(each.headers["authorization"].startswith("Basic") for each in asked)
     assert [dict(each.url.params) for each in asked] == [
         {"token": "t"},

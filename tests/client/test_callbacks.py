@@ -1,4 +1,4 @@
-"""Steps that are told of in odd ways, and those whose end nobody tells of."""
+"""Steps with odd events, and steps whose end is not in the stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from langchain_core.callbacks import (
     CallbackManager,
 )
 
-from asgi_stream.client._callbacks import Joined
+from asgi_stream.client._callbacks import CallbackBridge
+from asgi_stream.events import LangChainEvent, Step
 
 pytestmark = pytest.mark.anyio
 
@@ -32,8 +33,8 @@ class Heard(BaseCallbackHandler):
         return super().__getattribute__(name)
 
 
-def event(name: str, run_id: str, **data: Any) -> dict[str, Any]:
-    return {"event": name, "name": "step", "run_id": run_id, "parent_ids": ["x"], "data": data}
+def event(name: str, run_id: str, **data: Any) -> LangChainEvent:
+    return LangChainEvent(Step(run_id, "step", ""), name, data, {}, ["x"])
 
 
 def sync_root(heard: Heard) -> Any:
@@ -47,22 +48,22 @@ def names(heard: Heard) -> list[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_that_has_no_end_is_ended_with_the_run(kind: str) -> None:
     heard = Heard()
-    joined = Joined(sync_root(heard))
-    joined.tell_sync(event(f"on_{kind}_start", str(uuid4())))
-    joined.close_sync(ValueError("gone"))
+    bridge = CallbackBridge(sync_root(heard))
+    bridge.pass_on_sync(event(f"on_{kind}_start", str(uuid4())))
+    bridge.close_sync(ValueError("gone"))
     error = {"chat_model": "llm"}.get(kind, kind)
     assert names(heard)[-1] == f"on_{error}_error"
     before = len(heard.told)
-    joined.close_sync(ValueError("gone"))
+    bridge.close_sync(ValueError("gone"))
     assert len(heard.told) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_whose_end_was_filtered_out_ends_with_the_run(kind: str) -> None:
     heard = Heard()
-    joined = Joined(sync_root(heard))
-    joined.tell_sync(event(f"on_{kind}_start", str(uuid4())))
-    joined.close_sync()
+    bridge = CallbackBridge(sync_root(heard))
+    bridge.pass_on_sync(event(f"on_{kind}_start", str(uuid4())))
+    bridge.close_sync()
     ended = {"chat_model": "llm"}.get(kind, kind)
     assert names(heard)[-1] == f"on_{ended}_end"
 
@@ -78,15 +79,15 @@ async def test_async_code_is_told_the_same() -> None:
             heard.append("error")
 
     manager = AsyncCallbackManager(handlers=[], inheritable_handlers=[Hears()])
-    joined = Joined(await manager.on_chain_start({}, {}))
-    await joined.tell(event("on_tool_start", str(uuid4()), input={"a": 1}))
-    await joined.close(ValueError("gone"))
+    bridge = CallbackBridge(await manager.on_chain_start({}, {}))
+    await bridge.pass_on(event("on_tool_start", str(uuid4()), input={"a": 1}))
+    await bridge.close(ValueError("gone"))
     assert heard == ["start", "error"]
 
 
 def test_a_model_of_text() -> None:
     heard, run_id = Heard(), str(uuid4())
-    joined = Joined(sync_root(heard))
+    bridge = CallbackBridge(sync_root(heard))
     for told in (
         event("on_llm_start", run_id, input={"prompts": ["Hi"]}),
         event("on_llm_stream", run_id, chunk={"text": "typed "}),
@@ -94,7 +95,7 @@ def test_a_model_of_text() -> None:
         event("on_llm_end", run_id, output={"generations": [[{"text": "typed text"}]]}),
         event("on_llm_end", run_id, output="twice"),
     ):
-        joined.tell_sync(told)
+        bridge.pass_on_sync(told)
     tokens = [args[0] for name, args in heard.told if name == "on_llm_new_token"]
     assert tokens == ["typed ", "text"]
     [(result,)] = [args for name, args in heard.told if name == "on_llm_end"]
@@ -104,23 +105,23 @@ def test_a_model_of_text() -> None:
 @pytest.mark.parametrize("output", ["text", None, {"generations": []}])
 def test_what_a_model_of_text_ends_with(output: Any) -> None:
     heard, run_id = Heard(), str(uuid4())
-    joined = Joined(sync_root(heard))
-    joined.tell_sync(event("on_llm_start", run_id))
-    joined.tell_sync(event("on_llm_end", run_id, output=output))
+    bridge = CallbackBridge(sync_root(heard))
+    bridge.pass_on_sync(event("on_llm_start", run_id))
+    bridge.pass_on_sync(event("on_llm_end", run_id, output=output))
     [(result,)] = [args for name, args in heard.told if name == "on_llm_end"]
     assert result.generations[0][0].text == ("text" if output == "text" else "")
 
 
 def test_inputs_and_errors_of_any_form() -> None:
     heard, run_id = Heard(), str(uuid4())
-    joined = Joined(sync_root(heard))
-    joined.tell_sync(event("on_tool_start", run_id, input="text"))
-    joined.tell_sync(event("on_tool_error", run_id, error="It failed."))
-    joined.tell_sync(event("on_retriever_start", run_id, input="query"))
-    joined.tell_sync(event("on_retriever_end", run_id))
-    joined.tell_sync(event("on_prompt_start", run_id, input={"a": 1}))
-    joined.tell_sync(event("on_prompt_stream", run_id))
-    joined.tell_sync(event("on_prompt_end", run_id, output={"b": 2}))
+    bridge = CallbackBridge(sync_root(heard))
+    bridge.pass_on_sync(event("on_tool_start", run_id, input="text"))
+    bridge.pass_on_sync(event("on_tool_error", run_id, error="It failed."))
+    bridge.pass_on_sync(event("on_retriever_start", run_id, input="query"))
+    bridge.pass_on_sync(event("on_retriever_end", run_id))
+    bridge.pass_on_sync(event("on_prompt_start", run_id, input={"a": 1}))
+    bridge.pass_on_sync(event("on_prompt_stream", run_id))
+    bridge.pass_on_sync(event("on_prompt_end", run_id, output={"b": 2}))
     assert names(heard) == [
         "on_tool_start",
         "on_tool_error",
