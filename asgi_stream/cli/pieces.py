@@ -126,8 +126,8 @@ class Pieces:
                 yield from _message(message)
             case "updates", dict(update):
                 yield Piece("note", ", ".join(update))
-            case mode, data:
-                yield Piece("note", f"{mode}: {_short(data)}")
+            case _:
+                yield Piece("note", f"{chunk.mode}: {_short(chunk.data)}")
 
     def _langchain_event(self, event: LangChainEvent) -> Iterator[Piece]:
         name, data, run_id = event.step.name, event.data, event.step.run_id

@@ -60,7 +60,7 @@ def load(name: str) -> type[Format]:
 
 
 def recognize(frame: Frame) -> str | None:
-    """Return the name of the format that a frame belongs to; None if that cannot be told."""
+    """Return the name of the format that a frame belongs to; None if it is unclear."""
     return next((name for name in names() if load(name).recognizes(frame)), None)
 
 

@@ -213,7 +213,7 @@ class Format(Protocol):
         return event.output if isinstance(event, RunFinished) else None
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
-        """Return the JSON response, given what `gather` returned last."""
+        """Return the JSON response, made of what `gather` returned last."""
         interrupted = {"interrupted": end.interrupts} if end.interrupts else {}
         return {"run_id": run_id, "output": gathered, **interrupted}
 

@@ -37,6 +37,7 @@ from asgi_stream.errors import (
     ShuttingDown,
     TooManyRuns,
 )
+from asgi_stream.events import OutputChunk, RunFinished, TextDelta
 from asgi_stream.formats import Frame, load
 
 from ..clients import Notes, new_key, until
@@ -495,6 +496,23 @@ async def test_another_server_s_answers_are_errors_of_httpx() -> None:
 async def test_a_redirect_is_not_followed_and_told() -> None:
     with pytest.raises(httpx.HTTPStatusError, match="302"):
         await answered(httpx.Response(302, headers={"location": "/y"}))
+
+
+async def test_a_format_that_the_server_does_not_name_is_recognized_if_wanted() -> None:
+    body = b'data: {"token": "a"}\n\ndata: [DONE]\n\n'
+    for recognize, format in ((True, "tokens"), (False, None)):
+        transport = httpx.MockTransport(lambda _: streams(body))
+        async with httpx.AsyncClient(transport=transport) as client:
+            request = RemoteRequest(
+                url="http://server/x", body=1, headers={}, params={}, client=client
+            )
+            stream = RemoteStream(request, recognize=recognize)
+            events = [event async for _, events in stream.frames() for event in events]
+        assert stream.format == format
+        assert [type(event) for event in events] == [
+            TextDelta if recognize else OutputChunk,
+            RunFinished,
+        ]
 
 
 async def test_a_document_of_a_front_end_comes_whole() -> None:

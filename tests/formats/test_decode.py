@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from langgraph.pregel import Pregel
 
-from asgi_stream import formats
 from asgi_stream.events import (
     NARRATED,
     BlockFinished,
@@ -19,6 +18,7 @@ from asgi_stream.events import (
     FileMade,
     LangChainEvent,
     ModelFinished,
+    ModelStarted,
     NodeFinished,
     NodeStarted,
     OutputChunk,
@@ -27,6 +27,7 @@ from asgi_stream.events import (
     RunFinished,
     RunStarted,
     SourceFound,
+    Step,
     TextDelta,
     ToolCallDelta,
     ToolCalled,
@@ -34,12 +35,13 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.formats import Format, FormatRequest, Frame
+from asgi_stream.formats import Format, FormatRequest, Frame, load, names
 from asgi_stream.serialize import to_json
 
 from ..corpus import RUNS, record
 from ..reducers import BODIES, FIRST, TOOLS
-from .script import FAILED, MODEL
+from .own import Lines
+from .script import ENDED, FAILED, FINISHED, MODEL, USAGE
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +95,7 @@ def frames_of(wire: bytes) -> Iterator[Frame]:
 
 def decoded(name: str, wires: list[bytes]) -> list[Event]:
     """The events of a stream, up to its end."""
-    decoder = formats.load(name.split(" ")[0])()
+    decoder = load(name.split(" ")[0])()
     events = []
     for wire in wires:
         for frame in [Frame("", wire.decode())] if name == "text" else frames_of(wire):
@@ -105,7 +107,7 @@ def decoded(name: str, wires: list[bytes]) -> list[Event]:
 
 
 def encoder_of(name: str) -> Format:
-    encoder = formats.load(name.split(" ")[0])()
+    encoder = load(name.split(" ")[0])()
     options: dict[str, Any] = {"tools": TOOLS, "stream_options": {"include_usage": True}}
     requests = {
         "langserve": ("/stream", {"input": 1}),
@@ -260,3 +262,41 @@ def test_a_failure_is_decoded(name: str) -> None:
     code = "" if name in NO_CODES else "run_failed"
     assert isinstance(result[-1], RunError)
     assert (result[-1].code, result[-1].message, result[-1].id) == (code, "The run failed.", "e1")
+
+
+@pytest.mark.parametrize("name", ["agui", "openai", "vercel"])
+def test_the_counts_of_tokens_are_decoded(name: str) -> None:
+    encoder = encoder_of(name)
+    events: list[Event] = [RunStarted("r"), ModelStarted(MODEL), ENDED, FINISHED]
+    result = decoded(name, [encoder.encode(event) for event in events])
+    [usage] = [event.usage for event in result if isinstance(event, ModelFinished)]
+    assert usage == USAGE
+
+
+@pytest.mark.parametrize("name", ["agui", "openai", "vercel", "langgraph"])
+def test_unknown_frames_are_ignored(name: str) -> None:
+    for data in ('{"type": "new"}', "[1]", "null", ""):
+        assert [*load(name)().decode(Frame("new", data))] == []
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "text"])
+def test_data_that_is_not_json_is_an_error(name: str) -> None:
+    with pytest.raises(ValueError, match="not JSON: 'x'"):
+        list(load(name)().decode(Frame("", "x")))
+
+
+def test_deltas_of_unknown_calls_are_decoded() -> None:
+    decoder = load("agui")()
+    frame = Frame("", '{"type": "TOOL_CALL_ARGS", "toolCallId": "c", "delta": "{}"}')
+    [event] = decoder.decode(frame)
+    assert event == ToolCallDelta(Step("", "", "tool"), "c", "{}")
+
+
+def test_events_of_another_shape_are_chunks() -> None:
+    assert [*load("events")().decode(Frame("", "[1]"))] == [OutputChunk(Step("", "", "chain"), [1])]
+
+
+def test_a_format_of_someone_s_own_decodes_its_data_as_it_is() -> None:
+    frame = Frame("", '{"a": 1}')
+    assert [*Lines().decode(frame)] == [OutputChunk(Step("", "", "chain"), {"a": 1})]
+    assert not Lines.recognizes(frame)
