@@ -137,12 +137,12 @@ def test_schema_prints_what_is_shipped() -> None:
 def test_serve_starts_uvicorn_as_streams_need_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name in (serving.TABLE, serving.HOSTS):  # what the command sets is gone after the test
         monkeypatch.setenv(name, "")
 
     def run(app: str, **options: Any) -> None:
-        given.update(options, app=app)
+        settings.update(options, app=app)
         held = socket.socket(fileno=os.dup(options["fd"]))
         with held:
             assert held.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
@@ -157,13 +157,13 @@ def test_serve_starts_uvicorn_as_streams_need_it(
     done = invoke("serve", "--port", "0", "--workers", "2", "--root-path", "/ai")
     assert done.exit_code == 0, done.output
     assert "at http://127.0.0.1:" in done.stderr
-    assert given["timeout_graceful_shutdown"] > 2
-    assert (given["workers"], given["root_path"], given["factory"]) == (2, "/ai", True)
+    assert settings["timeout_graceful_shutdown"] > 2
+    assert (settings["workers"], settings["root_path"], settings["factory"]) == (2, "/ai", True)
     assert os.environ[serving.TABLE] == str(project / "asgi_stream.toml")
     assert os.environ[serving.HOSTS] == "*"
     done = invoke("serve", "--port", "0", "--reload", "--host", "::1")
     assert "http://[::1]:" in done.stderr
-    assert given["reload_dirs"] == [str(project)]
+    assert settings["reload_dirs"] == [str(project)]
     assert os.environ[serving.HOSTS] == "localhost 127.0.0.1 [::1] ::1"
     assert invoke("serve", "--reload", "--workers", "2").exit_code == 2
 
@@ -186,19 +186,19 @@ HOST_LISTS: list[tuple[str | None, str, list[bool]]] = [
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("given", "listed", "served"), HOST_LISTS)
+@pytest.mark.parametrize(("environment", "listed", "served"), HOST_LISTS)
 async def test_the_table_s_own_hosts_go_before_those_of_the_command(
     project: Path,
     monkeypatch: pytest.MonkeyPatch,
-    given: str | None,
+    environment: str | None,
     listed: str,
     served: list[bool],
 ) -> None:
     table = project / "asgi_stream.toml"
     table.write_text(table.read_text().replace("playground = true", f"playground = true\n{listed}"))
     monkeypatch.setenv(serving.TABLE, str(table))
-    if given is not None:
-        monkeypatch.setenv(serving.HOSTS, given)
+    if environment is not None:
+        monkeypatch.setenv(serving.HOSTS, environment)
     with app_served() as app:
         hosts = ("localhost:1", "[::1]:1", "dev.example")
         answers = [await get(app, "/playground", headers={"host": host}) for host in hosts]
@@ -226,13 +226,13 @@ def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_supervisor_passes_the_signal_on() -> None:
-    heard: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    received: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
     try:
         worker = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()))
         serving._pass_on(SimpleNamespace(processes=[worker, worker]))  # type: ignore[arg-type]
         deadline = time.monotonic() + 5
-        while not heard:
+        while not received:
             assert time.monotonic() < deadline
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -248,17 +248,17 @@ def serving_table(
     with log.open("wb") as out:
         serve = [*command, "serve", f"--port={port}", *options]
         process = subprocess.Popen(serve, cwd=folder, stdout=out, stderr=out)
-    found = Server(process, port, log)
+    server = Server(process, port, log)
     try:
         deadline = time.monotonic() + 30
         while True:
             try:
-                httpx.get(f"{found.url}/health", timeout=5)
+                httpx.get(f"{server.url}/health", timeout=5)
                 break
             except httpx.TransportError:
-                assert time.monotonic() < deadline, found.log()
+                assert time.monotonic() < deadline, server.log()
                 time.sleep(0.05)
-        yield found
+        yield server
     finally:
         stop(process)
 
@@ -357,10 +357,10 @@ def test_a_served_project_begins_no_run_once_it_drains(project: Path, options: A
         assert httpx.get(f"{server.url}/ready").status_code == 200
         server.process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 10
-        said = 0  # by whichever of the workers it is
-        while said < 10:
+        refusals = 0  # by whichever of the workers it is
+        while refusals < 10:
             assert time.monotonic() < deadline
-            said = said + 1 if httpx.get(f"{server.url}/ready").status_code == 503 else 0
+            refusals = refusals + 1 if httpx.get(f"{server.url}/ready").status_code == 503 else 0
             time.sleep(0.01)
         answer = httpx.post(f"{server.url}/chat", json={"question": "Hi"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shutdown")
@@ -393,7 +393,7 @@ def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "given", "out", "err"),
+    ("path", "body", "out", "err"),
     [
         ("tokens", {"question": "Hi"}, "Hello", ", tokens, first output after"),
         ("text", {"question": "Hi"}, "Hello", ", text,"),
@@ -423,36 +423,36 @@ def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None
         ("langgraph", {"input": {"messages": [["human", "Hi"]]}}, "Hello", "· model"),
     ],
 )
-def test_call_shows_any_format(server: Server, path: str, given: Any, out: str, err: str) -> None:
-    done = invoke("call", f"{server.url}/{path}", "--input", json.dumps(given))
+def test_call_shows_any_format(server: Server, path: str, body: Any, out: str, err: str) -> None:
+    done = invoke("call", f"{server.url}/{path}", "--input", json.dumps(body))
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == out
     assert err in done.stderr
 
 
 def test_call_shows_frames_as_they_are(server: Server) -> None:
-    given = '{"question": "Hi"}'
-    done = invoke("call", f"{server.url}/tokens", "--raw", "--input", given)
+    body = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/tokens", "--raw", "--input", body)
     first, _, rest = done.stdout.partition("\n")
     assert re.fullmatch("id: [0-9a-f-]{36}", first)
     assert rest == 'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n'
     assert done.stderr == ""
     done = invoke(
-        "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {given}}}'
+        "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {body}}}'
     )
     assert "event: data\ndata: " in done.stdout
     assert done.stdout.endswith("event: end\n\n")
-    done = invoke("call", f"{server.url}/text", "--raw", "--input", given)
+    done = invoke("call", f"{server.url}/text", "--raw", "--input", body)
     assert done.stdout == "Hello"
 
 
 def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
-    given = '{"question": "Hi"}'
-    done = invoke("call", f"{server.url}/mine", "--input", given)
+    body = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/mine", "--input", body)
     assert done.exit_code == 1
     assert "✗ Who are you? (unknown_user, error id " in done.stderr
     done = invoke(
-        "call", f"{server.url}/mine", "-H", "Authorization: Bearer ann", "--input", "-", input=given
+        "call", f"{server.url}/mine", "-H", "Authorization: Bearer ann", "--input", "-", input=body
     )
     assert (done.exit_code, done.stdout) == (0, "Hello\n")
     done = invoke("call", f"{server.url}/warm", "-p", "temperature=0.5")
@@ -460,7 +460,7 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         (["/fails"], 1, "✗ The run failed. (run_failed, error id "),
         (["/late", "--input", '{"question": "Hi"}'], 1, "✗ The run failed. (run_failed, error id "),
@@ -477,17 +477,19 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
         (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
     ],
 )
-def test_call_tells_what_went_wrong(server: Server, args: list[str], code: int, said: str) -> None:
+def test_call_tells_what_went_wrong(
+    server: Server, args: list[str], code: int, message: str
+) -> None:
     path, *rest = args
     done = invoke("call", f"{server.url}{path}", *rest)
     assert done.exit_code == code
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_call_shows_what_does_not_stream(server: Server) -> None:
-    asked = {"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}
+    body = {"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}
     url = f"{server.url}/openai/chat/completions"
-    done = invoke("call", url, "--input", json.dumps(asked))
+    done = invoke("call", url, "--input", json.dumps(body))
     assert (done.exit_code, done.stdout.strip()) == (0, "Hello")
     words = "word " * 100_000
     limited = json.dumps({"input": {"question": words}})

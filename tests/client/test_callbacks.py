@@ -21,15 +21,15 @@ pytestmark = pytest.mark.anyio
 KINDS = ("chain", "chat_model", "llm", "tool", "retriever")
 
 
-class Heard(BaseCallbackHandler):
-    """Keeps the names and the first arguments of what it is told."""
+class Calls(BaseCallbackHandler):
+    """Records the names and the first arguments of callbacks."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, Any]] = []
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("on_"):
-            return lambda *args, **named: self.told.append((name, args or (named.get("token"),)))
+            return lambda *args, **named: self.calls.append((name, args or (named.get("token"),)))
         return super().__getattribute__(name)
 
 
@@ -37,84 +37,84 @@ def event(name: str, run_id: str, **data: Any) -> LangChainEvent:
     return LangChainEvent(Step(run_id, "step", ""), name, data, {}, ["x"])
 
 
-def sync_root(heard: Heard) -> Any:
-    return CallbackManager(handlers=[], inheritable_handlers=[heard]).on_chain_start({}, {})
+def sync_root(recorder: Calls) -> Any:
+    return CallbackManager(handlers=[], inheritable_handlers=[recorder]).on_chain_start({}, {})
 
 
-def names(heard: Heard) -> list[str]:
-    return [name for name, _ in heard.told]
+def names(recorder: Calls) -> list[str]:
+    return [name for name, _ in recorder.calls]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_that_has_no_end_is_ended_with_the_run(kind: str) -> None:
-    heard = Heard()
-    bridge = CallbackBridge(sync_root(heard))
+    recorder = Calls()
+    bridge = CallbackBridge(sync_root(recorder))
     bridge.pass_on_sync(event(f"on_{kind}_start", str(uuid4())))
     bridge.close_sync(ValueError("gone"))
     error = {"chat_model": "llm"}.get(kind, kind)
-    assert names(heard)[-1] == f"on_{error}_error"
-    before = len(heard.told)
+    assert names(recorder)[-1] == f"on_{error}_error"
+    before = len(recorder.calls)
     bridge.close_sync(ValueError("gone"))
-    assert len(heard.told) == before
+    assert len(recorder.calls) == before
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_whose_end_was_filtered_out_ends_with_the_run(kind: str) -> None:
-    heard = Heard()
-    bridge = CallbackBridge(sync_root(heard))
+    recorder = Calls()
+    bridge = CallbackBridge(sync_root(recorder))
     bridge.pass_on_sync(event(f"on_{kind}_start", str(uuid4())))
     bridge.close_sync()
     ended = {"chat_model": "llm"}.get(kind, kind)
-    assert names(heard)[-1] == f"on_{ended}_end"
+    assert names(recorder)[-1] == f"on_{ended}_end"
 
 
 async def test_async_code_is_told_the_same() -> None:
-    heard: Any = []
+    recorder: Any = []
 
     class Hears(AsyncCallbackHandler):
         async def on_tool_start(self, *args: Any, **kwargs: Any) -> None:
-            heard.append("start")
+            recorder.append("start")
 
         async def on_tool_error(self, *args: Any, **kwargs: Any) -> None:
-            heard.append("error")
+            recorder.append("error")
 
     manager = AsyncCallbackManager(handlers=[], inheritable_handlers=[Hears()])
     bridge = CallbackBridge(await manager.on_chain_start({}, {}))
     await bridge.pass_on(event("on_tool_start", str(uuid4()), input={"a": 1}))
     await bridge.close(ValueError("gone"))
-    assert heard == ["start", "error"]
+    assert recorder == ["start", "error"]
 
 
 def test_a_model_of_text() -> None:
-    heard, run_id = Heard(), str(uuid4())
-    bridge = CallbackBridge(sync_root(heard))
-    for told in (
+    recorder, run_id = Calls(), str(uuid4())
+    bridge = CallbackBridge(sync_root(recorder))
+    for each in (
         event("on_llm_start", run_id, input={"prompts": ["Hi"]}),
         event("on_llm_stream", run_id, chunk={"text": "typed "}),
         event("on_llm_stream", run_id, chunk="text"),
         event("on_llm_end", run_id, output={"generations": [[{"text": "typed text"}]]}),
         event("on_llm_end", run_id, output="twice"),
     ):
-        bridge.pass_on_sync(told)
-    tokens = [args[0] for name, args in heard.told if name == "on_llm_new_token"]
+        bridge.pass_on_sync(each)
+    tokens = [args[0] for name, args in recorder.calls if name == "on_llm_new_token"]
     assert tokens == ["typed ", "text"]
-    [(result,)] = [args for name, args in heard.told if name == "on_llm_end"]
+    [(result,)] = [args for name, args in recorder.calls if name == "on_llm_end"]
     assert result.generations[0][0].text == "typed text"
 
 
 @pytest.mark.parametrize("output", ["text", None, {"generations": []}])
 def test_what_a_model_of_text_ends_with(output: Any) -> None:
-    heard, run_id = Heard(), str(uuid4())
-    bridge = CallbackBridge(sync_root(heard))
+    recorder, run_id = Calls(), str(uuid4())
+    bridge = CallbackBridge(sync_root(recorder))
     bridge.pass_on_sync(event("on_llm_start", run_id))
     bridge.pass_on_sync(event("on_llm_end", run_id, output=output))
-    [(result,)] = [args for name, args in heard.told if name == "on_llm_end"]
+    [(result,)] = [args for name, args in recorder.calls if name == "on_llm_end"]
     assert result.generations[0][0].text == ("text" if output == "text" else "")
 
 
 def test_inputs_and_errors_of_any_form() -> None:
-    heard, run_id = Heard(), str(uuid4())
-    bridge = CallbackBridge(sync_root(heard))
+    recorder, run_id = Calls(), str(uuid4())
+    bridge = CallbackBridge(sync_root(recorder))
     bridge.pass_on_sync(event("on_tool_start", run_id, input="text"))
     bridge.pass_on_sync(event("on_tool_error", run_id, error="It failed."))
     bridge.pass_on_sync(event("on_retriever_start", run_id, input="query"))
@@ -122,7 +122,7 @@ def test_inputs_and_errors_of_any_form() -> None:
     bridge.pass_on_sync(event("on_prompt_start", run_id, input={"a": 1}))
     bridge.pass_on_sync(event("on_prompt_stream", run_id))
     bridge.pass_on_sync(event("on_prompt_end", run_id, output={"b": 2}))
-    assert names(heard) == [
+    assert names(recorder) == [
         "on_tool_start",
         "on_tool_error",
         "on_retriever_start",
@@ -130,4 +130,4 @@ def test_inputs_and_errors_of_any_form() -> None:
         "on_chain_start",
         "on_chain_end",
     ]
-    assert str(heard.told[1][1][0]) == "It failed."
+    assert str(recorder.calls[1][1][0]) == "It failed."
