@@ -208,7 +208,7 @@ class OpenAIFormat(Format):
         match value:
             case _ if frame.data == DONE_DATA:
                 yield RunFinished(RUN, None, self._interrupts)
-            case {"error": error}:
+            case {"error": dict() | str() as error}:
                 yield error_event(error)
             case {"choices": list(choices)}:
                 if "interrupted" in value:
@@ -228,7 +228,7 @@ class OpenAIFormat(Format):
             yield TextDelta(MODEL, text)
         for n, call in enumerate(delta.get("tool_calls") or ()):
             index, function = call.get("index", n), call.get("function") or {}
-            if "id" in call:
+            if call.get("id"):
                 self._call_ids[index] = call["id"]
                 yield self._decoder.started(call["id"], str(function.get("name") or ""))
             if text := function.get("arguments"):

@@ -275,7 +275,7 @@ def test_the_counts_of_tokens_are_decoded(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["agui", "openai", "vercel", "langgraph"])
 def test_unknown_frames_are_ignored(name: str) -> None:
-    for data in ('{"type": "new"}', "[1]", "null", ""):
+    for data in ('{"type": "new"}', '{"error": null}', "[1]", "null", ""):
         assert [*load(name)().decode(Frame("new", data))] == []
 
 
