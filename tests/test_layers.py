@@ -36,9 +36,12 @@ OPTIONAL = {
     "stores/_redis/errors.py": {"redis"},
     "stores/_redis/link.py": {"redis"},
     "telemetry.py": {"opentelemetry"},
-    "client/_errors.py": {"httpx", "httpx_sse"},
-    "cli/commands.py": {"click", "uvicorn"},
+    "cli/call.py": {"click"},
+    "cli/commands.py": {"click"},
     "cli/printer.py": {"click"},
+    "cli/serve.py": {"click", "uvicorn"},
+    "cli/table.py": {"click"},
+    "client/_errors.py": {"httpx", "httpx_sse"},
 }
 """Optional dependencies, by the modules that may import them."""
 LANGCHAIN = {"_langchain", "client", "serialize"}
