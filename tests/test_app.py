@@ -343,8 +343,7 @@ async def test_closing_waits_for_no_run_that_ignores_its_end(
     route = StreamRoute("/", RunnableLambda(ignores), limits=Limits(grace=0.05, hold=0))
     app = StreamApp([route])
     async with Exchange(app, "POST", "/", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
+        await exchange.started()
         async with asyncio.timeout(2):
             await app.aclose()
         await exchange.finished()
@@ -512,7 +511,7 @@ async def test_a_client_that_leaves_while_it_sends_is_not_answered() -> None:
     app = StreamApp([StreamRoute("/", CHAIN)])
     exchange = Exchange(app, "POST", "/", headers=JSON)
     exchange.received.get_nowait()
-    exchange.leave()
+    exchange.disconnect()
     async with exchange:
         await exchange.finished()
     assert exchange.messages == []

@@ -133,7 +133,7 @@ async def test_the_work_stops_when_the_client_leaves() -> None:
     app = app_of("tokens", RunnableLambda(work), json_pings=True)
     async with Exchange(app, "POST", "/chat", 1, headers={**JSON, **ACCEPT}) as exchange:
         await exchange.until(b"  ")
-        exchange.leave()
+        exchange.disconnect()
         async with asyncio.timeout(1):
             await stopped.wait()
 

@@ -102,7 +102,7 @@ async def test_the_function_is_cancelled_and_nothing_is_sent(method: str) -> Non
     route = StreamRoute("/", ECHO, authorize=hook, methods=["POST", "GET"])
     async with Exchange(StreamApp([route]), method, "/?input=1", 1, headers=JSON) as exchange:
         await hook.begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
     assert hook.cancelled
     assert exchange.messages == []
@@ -156,7 +156,7 @@ async def test_a_function_that_ignores_its_end_is_heard_and_its_answer_is_not_se
     app = StreamApp([StreamRoute("/", ECHO, authorize=stubborn)])
     async with Exchange(app, "POST", "/", "hi", headers=JSON) as exchange:
         await begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
     assert not app._loops.current.streams
 

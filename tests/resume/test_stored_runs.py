@@ -390,7 +390,7 @@ async def test_a_run_that_nobody_reads_is_cancelled(store: EventStore, resume: A
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(app, "GET", path) as second:
             await second.until(b'"a"')
-            first.leave()
+            first.disconnect()
             await first.finished()
             speaker.say("b")
             await second.until(b'"b"')
