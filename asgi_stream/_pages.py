@@ -16,8 +16,6 @@ from ._delivery.response import NOT_STORED, json_response
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
 from .errors import (
-    MOST_LISTED,
-    PATH_CHARACTERS,
     MethodNotAllowed,
     NotFound,
     StreamError,
@@ -25,6 +23,7 @@ from .errors import (
     listed,
     one_line,
 )
+from .errors.text import MOST_LISTED, PATH_CHARACTERS
 from .openapi.document import document
 from .playground import ROOT, described
 from .routes import StreamRoute

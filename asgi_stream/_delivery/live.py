@@ -19,7 +19,7 @@ from .._langchain.tasks import RunTasks
 from .._request.prepare import Prepared
 from ..errors import ReaderTooSlow, RunTimeout
 from ..events import Custom, Event, RunError, RunFinished, Step
-from ..filters import speaks
+from ..filters import is_answer_step
 from ..formats import Format
 from ..limits import Limits
 from ..routes import StreamRoute
@@ -103,7 +103,7 @@ class LiveStream(FrameBuffer):
 
     def accepts(self, step: Step) -> bool:
         answer = self._route.answer
-        if answer and step.type != "chain" and not speaks(step, answer):
+        if answer and step.type != "chain" and not is_answer_step(step, answer):
             return False
         return all(each.admits(f"on_{step.type}_stream", step) for each in self._filters)
 

@@ -21,8 +21,8 @@ from ..errors import (
     StoreUnavailable,
     TooManyRuns,
     one_line,
-    public_error,
 )
+from ..errors.mapping import public_error
 from ..events import Event, RunError, RunFinished
 from ..routes import StreamRoute
 

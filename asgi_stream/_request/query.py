@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from .._json import parse_json
 from ..errors import BodyTooLarge, InvalidInput
-from ..filters import WORDS, EventFilter, asked_filter
+from ..filters import WORDS, EventFilter, parse_filter
 from ..limits import Limits
 
 LONGEST_QUERY = 65_536
@@ -79,7 +79,7 @@ def read_query(
         if key in given:
             chosen[key] = _only(key, given.pop(key))
     words = {key: ",".join(given.pop(key)).split(",") for key in WORDS if narrows and key in given}
-    asked = asked_filter(words, dict(zip(WORDS, WORDS, strict=True)))
+    asked = parse_filter(words, dict(zip(WORDS, WORDS, strict=True)))
     if request.method != "GET" and given:
         key = sorted(given)[0]
         raise InvalidInput(
