@@ -25,7 +25,7 @@ from ._lifecycle.server_sockets import address_of
 from ._lifecycle.signals import SignalHook
 from ._pages import Pages
 from ._request.body import check_origin
-from ._request.disconnect import unless_left
+from ._request.disconnect import cancel_if_disconnected
 from ._request.prepare import Prepared, prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
@@ -226,7 +226,7 @@ class StreamApp:
         try:
             if here.ends(address):
                 raise ShuttingDown
-            found = await unless_left(self._answer(route, endpoint, request, here), body)
+            found = await cancel_if_disconnected(self._answer(route, endpoint, request, here), body)
         except ClientDisconnect:
             return None
         except Exception as error:
