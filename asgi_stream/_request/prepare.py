@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from .._importer import kind_of
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import merged_context, takes_context
-from .._langchain.input_schema import schema_of
 from .._langchain.run_request import RunRequest
+from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
-from .._langchain.system_messages import speaks_as_system, without_system
+from .._langchain.system_messages import has_system_message, without_system
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._routing.hooks import call_hook
@@ -214,7 +214,7 @@ async def _input(route: StreamRoute, runnable: Any, call: RunSpec, state: Mappin
 
 
 def _checked(route: StreamRoute, call: RunSpec, made: Any) -> Any:
-    if not route.takes_system_messages(call) and speaks_as_system(made):
+    if not route.takes_system_messages(call) and has_system_message(made):
         raise refused("input", "this route takes no system messages")
     return made
 

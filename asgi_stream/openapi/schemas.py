@@ -23,8 +23,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._langchain.input_schema import schema_of, schema_of_declared
 from .._langchain.json_schema import mapped, within
+from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
 from ..formats import Format
 

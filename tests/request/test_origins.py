@@ -186,7 +186,9 @@ async def test_hosts_are_matched(allowed: str, host: str, served: bool) -> None:
         response = await get(playground, path, headers={"host": host})
         assert response.status == (200 if served else 403)
     headers = {"host": host}
-    response = await post(playground, "/playground/trace/0/chat", {"question": "?"}, headers=headers)
+    response = await post(
+        playground, "/playground/trace/0/chat", {"question": "?"}, headers=headers
+    )
     assert response.status == (200 if served else 403)
 
 
