@@ -117,18 +117,25 @@ def _check_objects(value: Any, limits: Limits, remaining: int | None) -> None:
             if max(map(len, each), default=0) > MAX_KEY:
                 raise InvalidInput(f"The JSON has a key of more than {MAX_KEY} characters.")
             for name in ARGUMENTS:
-                if isinstance(arguments := each.get(name), str):
-                    text = arguments.encode()
-                    try:
-                        remaining = _check_text(text, limits, remaining)
-                    except _TooDeep:
-                        if "name" not in each:
-                            raise
-                        # A model that repeats itself makes such calls. The client received it
-                        # from this server and sends it back, so it is accepted without arguments.
-                        text = b""
-                    if text[:1] in (b"", b"{"):
-                        each[name] = _replace_lone_surrogates(text).decode()
+                if isinstance(each.get(name), str):
+                    remaining = _check_arguments(each, name, limits, remaining)
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
+
+
+def _check_arguments(
+    call: dict[str, Any], name: str, limits: Limits, remaining: int | None
+) -> int | None:
+    text = call[name].encode()
+    try:
+        remaining = _check_text(text, limits, remaining)
+    except _TooDeep:
+        if "name" not in call:
+            raise
+        # A model that repeats itself makes such calls. The client received it from this server and
+        # sends it back, so it is accepted without arguments.
+        text = b""
+    if text[:1] in (b"", b"{"):
+        call[name] = _replace_lone_surrogates(text).decode()
+    return remaining

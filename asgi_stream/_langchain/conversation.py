@@ -28,7 +28,7 @@ class Conversation:
     takes the text of the last message. A Runnable of unknown type takes the messages.
 
     Args:
-        wanted: The type of the Runnable's input.
+        input_type: The type of the Runnable's input.
         function: The route's own conversion: a function of LangChain's messages, or of these and
             the `asgi_stream.formats.RunSpec` that has them.
 
@@ -36,22 +36,22 @@ class Conversation:
         Ambiguous: There are several ways or none, and no function.
     """
 
-    def __init__(self, wanted: Any, function: Callable[..., Any] | None = None) -> None:
+    def __init__(self, input_type: Any, function: Callable[..., Any] | None = None) -> None:
         self._function = function
-        self._untyped = wanted is Any
+        self._untyped = input_type is Any
         self._fields: dict[str, Any] = {}
         self._messages_field: str | None = None
         self._text_field: str | None = None
         self._takes_text = False
-        if function is not None or self._untyped or _has_messages(wanted):
+        if function is not None or self._untyped or _has_messages(input_type):
             return
-        if fields := fields_of(wanted):
+        if fields := fields_of(input_type):
             self._fields = fields
-            self._find_fields(is_state=is_typeddict(wanted))
-        elif any(member in (str, Any) for member in union_members(wanted)):
+            self._find_fields(is_state=is_typeddict(input_type))
+        elif any(member in (str, Any) for member in union_members(input_type)):
             self._takes_text = True
         else:
-            raise Ambiguous(f"its input, {wanted!r}, is neither messages nor text")
+            raise Ambiguous(f"its input, {input_type!r}, is neither messages nor text")
 
     def input_for(
         self, messages: Sequence[Message], state: Mapping[str, Any], call: Any = None

@@ -55,7 +55,7 @@ def read_query(
 ) -> Query:
     """Return the parsed query string of `request`.
 
-    A GET request has its input there: ``?input=<JSON>``, or each field as a key of its own.
+    A GET request has its input there, as ``?input=<JSON>`` or with a key for each field.
     ``?include=on_tool_*&exclude_tags=a,b`` narrows the filter.
 
     Args:
@@ -67,8 +67,7 @@ def read_query(
     Raises:
         BodyTooLarge: The query has more than ``limits.body`` or `MAX_QUERY` bytes.
         InvalidRequest: ``input`` is not JSON.
-        InvalidInput: A key is unknown or repeated, there are more than ``limits.items`` keys, or
-            the filter exceeds its bounds.
+        InvalidInput: A key is unknown or repeated, or there are too many keys or filter words.
     """
     text: bytes = request.scope["query_string"]
     most = min(MAX_QUERY, limits.body or MAX_QUERY)
@@ -84,14 +83,15 @@ def read_query(
     words = {
         key: ",".join(values.pop(key)).split(",") for key in WORDS if narrows and key in values
     }
-    filter = parse_filter(words, dict(zip(WORDS, WORDS, strict=True)))
+    filter = parse_filter(words, {word: word for word in WORDS})
     if request.method != "GET" and values:
-        key = min(values)
-        raise InvalidInput(
-            f"the query key {key!r} is not one that this route takes",
-            fields={key: "this route does not take it"},
-        )
+        raise _unknown(min(values))
     return Query(config, filter, _input(values, limits))
+
+
+def _unknown(key: str) -> InvalidInput:
+    message = f"the query key {key!r} is not one that this route takes"
+    return InvalidInput(message, fields={key: "this route does not take it"})
 
 
 def _input(values: dict[str, list[str]], limits: Limits) -> Any:
