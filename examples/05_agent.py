@@ -25,7 +25,7 @@ agent = create_agent(model, tools=[weather])
 app = StreamApp(
     routes=[
         StreamRoute("/answer", agent),
-        StreamRoute("/steps", agent, format="chunks", stream={"stream_mode": ["updates"]}),
+        StreamRoute("/steps", agent, format="chunks", astream_kwargs={"stream_mode": ["updates"]}),
         StreamRoute("/events", agent, format="events"),
     ]
 )

@@ -20,7 +20,7 @@ from asgi_stream import Resume, StreamApp, StreamRoute
 from .scripted import ScriptedModel
 
 chain = ChatPromptTemplate.from_template("{question}") | ScriptedModel(seconds=0.1)
-resume = Resume(store=os.environ.get("REDIS", "memory"), grace=60)
+resume = Resume(store=os.environ.get("REDIS", "memory"), unread_timeout=60)
 
 
 async def page(request: Request) -> FileResponse:

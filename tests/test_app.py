@@ -221,7 +221,7 @@ async def test_a_runnable_can_be_made_for_the_request() -> None:
 async def test_a_function_that_returns_no_runnable_is_a_server_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = StreamApp([StreamRoute("/x", lambda _: "nope")])  # type: ignore[arg-type,return-value]
+    app = StreamApp([StreamRoute("/x", lambda _: "nope")])  # type: ignore[arg-type]
     answer = await post(app, "/x", 1)
     assert (answer.status, b"nope" in answer.body) == (500, False)
     assert "the function of route '/x' returned a str, not a Runnable" in caplog.text
@@ -343,16 +343,15 @@ async def test_closing_waits_for_no_run_that_ignores_its_end(
     route = StreamRoute("/", RunnableLambda(ignores), limits=Limits(grace=0.05, hold=0))
     app = StreamApp([route])
     async with Exchange(app, "POST", "/", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
+        await exchange.started()
         async with asyncio.timeout(2):
             await app.aclose()
         await exchange.finished()
         assert b'"code":"shutdown"' in exchange.body
-        assert app._here().tasks
+        assert app._loops.current.tasks
         done.set()
         await app.aclose()
-    assert not app._here().tasks
+    assert not app._loops.current.tasks
 
 
 async def test_a_client_narrows_the_route_s_filter_and_never_widens_it() -> None:
@@ -512,7 +511,7 @@ async def test_a_client_that_leaves_while_it_sends_is_not_answered() -> None:
     app = StreamApp([StreamRoute("/", CHAIN)])
     exchange = Exchange(app, "POST", "/", headers=JSON)
     exchange.received.get_nowait()
-    exchange.leave()
+    exchange.disconnect()
     async with exchange:
         await exchange.finished()
     assert exchange.messages == []

@@ -15,6 +15,7 @@ from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line
 from asgi_stream.errors.mapping import public_error
 
 from .asgi import post
+from .bound import bound
 from .models import chain_of
 
 pytestmark = pytest.mark.anyio
@@ -192,7 +193,7 @@ def test_other_exceptions_are_logged_with_their_traceback(
 ) -> None:
     caplog.set_level(logging.INFO)
     table = {} if mapped is None else {Limited: mapped}
-    reported(Limited("secret"), StreamRoute("/", chain_of("a"), errors=table))
+    reported(Limited("secret"), bound(StreamRoute("/", chain_of("a"), errors=table)))
     [record] = caplog.records
     assert record.levelname == level
     assert "Limited: secret" in caplog.text

@@ -118,7 +118,7 @@ def test_the_file_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     path = tmp_path / "asgi_stream.toml"
     path.write_text(block)
     chat, models = StreamApp.from_toml(path).table
-    assert chat.kept is not None
+    assert chat.resume_policy is not None
     assert isinstance(chat.resume, Resume)
     assert chat.resume.store == "redis://127.0.0.1:6379/0"
     assert list(models.runnables) == ["fast", "deep"]

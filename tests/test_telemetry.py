@@ -131,8 +131,7 @@ async def test_while_a_run_goes_on_it_is_active(told: Any) -> None:
 
     app = app_of(RunnableLambda(waits), limits=Limits(hold=0))
     async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
+        await exchange.started()
         [active] = told.metrics()["asgi_stream.runs.active"]
         assert active.value == 1
         go_on.set()
@@ -146,9 +145,8 @@ async def test_a_run_whose_reader_leaves_is_cancelled(told: Any) -> None:
 
     app = app_of(RunnableLambda(waits), limits=Limits(hold=0))
     async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
-        exchange.leave()
+        await exchange.started()
+        exchange.disconnect()
         await exchange.finished()
     assert told.span.attributes["asgi_stream.state"] == "cancelled"
     assert told.span.attributes["asgi_stream.reason"] == "disconnect"
@@ -252,7 +250,7 @@ async def test_a_store_that_goes_away_is_a_failure_not_a_reader_that_left(told: 
 async def test_a_store_that_goes_away_at_the_last_frame_finds_the_run_done(told: Any) -> None:
     app = app_of(chain_of("a"), resume=Resume(store=Away(2)))
     async with Exchange(app, "POST", "/x", ASK, headers=JSON):
-        while app._here().runs or not told.spans.get_finished_spans():
+        while app._loops.current.runs or not told.spans.get_finished_spans():
             await asyncio.sleep(0.001)
     assert told.span.attributes["asgi_stream.state"] == "done"
 
@@ -346,11 +344,10 @@ async def test_a_generator_is_closed_in_the_context_in_which_it_was_opened(
         traced = Traced(told.tracer)
         app = app_of(traced, format=format)
         async with Exchange(app, "POST", "/x", "a", headers=JSON) as exchange:
-            while not exchange.messages:
-                await asyncio.sleep(0)
+            await exchange.started()
             for _ in range(turns):
                 await asyncio.sleep(0)
-            exchange.leave()
+            exchange.disconnect()
             await exchange.finished()
         await asyncio.wait_for(traced.closed.wait(), 5)
     assert "Failed to detach context" not in caplog.text

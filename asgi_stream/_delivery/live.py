@@ -17,12 +17,12 @@ from .._langchain.runnables import merge_configs
 from .._langchain.sink import opens
 from .._langchain.tasks import RunTasks
 from .._request.prepare import Prepared
+from .._routing.bound import BoundRoute
 from ..errors import ReaderTooSlow, RunTimeout
 from ..events import Custom, Event, RunError, RunFinished, Step
 from ..filters import is_answer_step
 from ..formats import Format
 from ..limits import Limits
-from ..routes import StreamRoute
 from ..serialize import to_json
 from .buffer import Due, FrameBuffer
 from .observability import Observed, public_text, reported
@@ -49,7 +49,7 @@ class LiveStream(FrameBuffer):
     def __init__(
         self,
         prepared: Prepared,
-        route: StreamRoute,
+        route: BoundRoute,
         *,
         limits: Limits | None = None,
         first_line: bytes = b"",
@@ -90,7 +90,7 @@ class LiveStream(FrameBuffer):
             request = replace(request, config=config)
         with self._observed.within():
             self._run = Run(
-                with_inline_parser(runnable) if self._route.inline_parser else runnable,
+                with_inline_parser(runnable),
                 request,
                 sink=self,
                 grace=self._limits.grace,

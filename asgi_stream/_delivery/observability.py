@@ -13,6 +13,7 @@ from uuid import uuid4
 from .._langchain.sink import opens
 from .._langchain.usage import Usage
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from ..errors import (
     ReaderTooSlow,
     RunFailed,
@@ -24,7 +25,6 @@ from ..errors import (
 )
 from ..errors.mapping import public_error
 from ..events import Event, RunError, RunFinished
-from ..routes import StreamRoute
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -48,7 +48,7 @@ class Observed:
         telemetry: Where it is told, besides the log.
     """
 
-    def __init__(self, run_id: str, route: StreamRoute, telemetry: Telemetry | None) -> None:
+    def __init__(self, run_id: str, route: BoundRoute, telemetry: Telemetry | None) -> None:
         self._run_id, self._route, self._telemetry = run_id, route, telemetry
         self._began = monotonic()
         self._first: float | None = None
@@ -141,7 +141,7 @@ LEVELS = {
 
 
 def reported(
-    exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
+    exception: BaseException, route: BoundRoute | None = None, run_id: str = "(none)"
 ) -> RunError:
     """What the client is told of `exception`; the log is told the rest, under the same id."""
     error = public(exception, route)
@@ -149,7 +149,7 @@ def reported(
     return error
 
 
-def public(exception: BaseException, route: StreamRoute | None = None) -> RunError:
+def public(exception: BaseException, route: BoundRoute | None = None) -> RunError:
     """Return the error that the client is sent for `exception`, with an id of its own."""
     told = public_error(exception, route.errors if route else {})
     detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
@@ -159,7 +159,7 @@ def public(exception: BaseException, route: StreamRoute | None = None) -> RunErr
 
 
 def log_error(
-    error: RunError, exception: BaseException, route: StreamRoute | None, run_id: str
+    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str
 ) -> None:
     """Log an error with all that is known of it."""
     foreign = public_error(exception, route.errors if route else {}) is not exception
@@ -191,7 +191,7 @@ def level(error: RunError, foreign: bool) -> int:
     return logging.ERROR if foreign else LEVELS.get(error.code, logging.ERROR)
 
 
-def public_text(failure: BaseException, route: StreamRoute) -> str:
+def public_text(failure: BaseException, route: BoundRoute) -> str:
     """What the client is told of a tool's failure, after which the run may go on."""
     told = public_error(failure, route.errors)
     if route.debug:

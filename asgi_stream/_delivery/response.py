@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from ..errors import StreamError
 from ..events import RunError
 from ..formats import Format
-from ..routes import StreamRoute
 from ..serialize import to_json
 from .buffer import FrameBuffer, ReaderStalled
 from .observability import reported
@@ -21,7 +21,7 @@ from .observability import reported
 
 async def respond(
     stream: FrameBuffer,
-    route: StreamRoute,
+    route: BoundRoute,
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -81,7 +81,7 @@ async def respond(
         logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
 
 
-def _headers(stream: FrameBuffer, route: StreamRoute) -> dict[str, str]:
+def _headers(stream: FrameBuffer, route: BoundRoute) -> dict[str, str]:
     named = {} if ":" in route.format else {FORMAT: route.format}
     return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **named}
 
@@ -123,7 +123,7 @@ async def refuse(
     scope: Scope,
     receive: Receive,
     send: Send,
-    route: StreamRoute | None = None,
+    route: BoundRoute | None = None,
 ) -> RunError:
     """Answer with an error instead of a stream. What is told of it."""
     if isinstance(exception, HTTPException):
@@ -140,7 +140,7 @@ async def refuse(
 
 
 def error_response(
-    error: RunError, route: StreamRoute | None, run_id: str | None = None
+    error: RunError, route: BoundRoute | None, run_id: str | None = None
 ) -> Response:
     """An error in the words of the route's format."""
     headers = {**NOT_STORED, **error.headers}

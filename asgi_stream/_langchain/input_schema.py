@@ -42,25 +42,27 @@ class InputSchema:
     enforced, and a graph accepts a part of its state.
 
     Attributes:
-        wanted: The type of the input.
+        input_type: The type of the input, or ``Any``.
     """
 
     def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
-        input_type = _input_type(runnable)
+        own_type = _own_type(runnable)
         self._runnable = runnable
         self._declared = declared
         if declared is not None:
-            self.wanted: Any = declared
+            self.input_type: Any = declared
             self._adapter: TypeAdapter[Any] | None = adapter_of(declared)
         else:
-            self.wanted = _own_type(runnable, input_type)
-            self._adapter = adapter_or_none(self.wanted)
+            self.input_type = _resolved_type(runnable, own_type)
+            self._adapter = adapter_or_none(self.input_type)
         # An annotation is the class's name if its module postpones annotations.
         self._takes_instance = declared is not None and (
-            input_type is declared
-            or (isinstance(input_type, str) and input_type == getattr(declared, "__name__", None))
+            own_type is declared
+            or (isinstance(own_type, str) and own_type == getattr(declared, "__name__", None))
         )
-        self._generated = is_subclass(self.wanted, BaseModel) and self.wanted is not input_type
+        self._generated = (
+            is_subclass(self.input_type, BaseModel) and self.input_type is not own_type
+        )
 
     def check(self, value: Any, limits: Limits | None = None) -> Any:
         """Return `value` validated, in the form that the Runnable takes.
@@ -74,7 +76,7 @@ class InputSchema:
         """
         if self._adapter is None:
             return value
-        value = coerced(value, self.wanted, "", limits or UNLIMITED)
+        value = coerced(value, self.input_type, "", limits or UNLIMITED)
         try:
             valid = self._adapter.validate_python(value)
         except ValidationError as error:
@@ -100,7 +102,7 @@ class InputSchema:
         if self._declared is not None:
             return schema_of_declared(self._declared)
         schema = schema_of(self._runnable, "input")
-        if is_typeddict(self.wanted):
+        if is_typeddict(self.input_type):
             schema.pop("required", None)
         return schema
 
@@ -108,12 +110,12 @@ class InputSchema:
         """Whether this error refuses the input."""
         if self._declared is not None:
             return True
-        if is_typeddict(self.wanted):
+        if is_typeddict(self.input_type):
             # The state of a graph, of which a client sends a part.
             return error["type"] != "missing"
         if not self._generated:
             return True
-        variables = self.wanted.model_fields
+        variables = self.input_type.model_fields
         if not error["loc"]:
             # A prompt with one variable also takes its bare value.
             return len(variables) != 1 or isinstance(value, Mapping)
@@ -158,17 +160,17 @@ def _is_caused_by_input(error: Exception) -> bool:
     return frame.f_globals["__name__"].partition(".")[0] in ("langchain_core", "pydantic")
 
 
-def _input_type(runnable: Runnable[Any, Any]) -> Any:
+def _own_type(runnable: Runnable[Any, Any]) -> Any:
     try:
         return runnable.InputType
     except Exception:  # many user classes do not declare it
         return Any
 
 
-def _own_type(runnable: Runnable[Any, Any], input_type: Any) -> Any:
+def _resolved_type(runnable: Runnable[Any, Any], own_type: Any) -> Any:
     """Return the type of a Runnable's input, or ``Any``; for a prompt, a model of its variables."""
-    if is_typeddict(input_type):
-        return input_type
+    if is_typeddict(own_type):
+        return own_type
     try:
         with without_warnings():
             schema: Any = runnable.get_input_schema()

@@ -9,6 +9,7 @@ from time import monotonic
 
 from .._delivery.buffer import FrameBuffer
 from .._delivery.observability import log_error, public, reported
+from .._routing.bound import BoundRoute
 from ..errors import (
     FramesGone,
     InvalidInput,
@@ -18,7 +19,6 @@ from ..errors import (
     WorkerLost,
 )
 from ..events import RunError, RunFinished, Step
-from ..routes import StreamRoute
 from ..stores import EventStore, OwnershipLost, RunRecord
 from .recorder import RunRecorder, id_line, numbered
 
@@ -43,7 +43,7 @@ class StoredRunReader(FrameBuffer):
         self,
         record: RunRecord,
         after: int,
-        route: StreamRoute,
+        route: BoundRoute,
         store: EventStore,
         made_here: RunRecorder | None = None,
     ) -> None:

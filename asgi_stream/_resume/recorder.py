@@ -15,11 +15,11 @@ from .._delivery.live import LiveStream
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._request.prepare import Prepared
+from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, StoreUnavailable, WorkerLost
 from ..events import RunError, RunFinished
 from ..formats import Format
 from ..resume import Resume
-from ..routes import StreamRoute
 from ..stores import OwnershipLost, RunRecord, State
 
 PAUSE_BYTES = 16_384
@@ -43,7 +43,7 @@ class RunRecorder(LiveStream):
     def __init__(
         self,
         prepared: Prepared,
-        route: StreamRoute,
+        route: BoundRoute,
         resume: Resume,
         record: RunRecord,
         *,
@@ -53,7 +53,7 @@ class RunRecorder(LiveStream):
         limits = replace(route.limits, send=None, ping=0)
         super().__init__(prepared, route, limits=limits, tasks=tasks)
         self._pause_at = min(PAUSE_BYTES, self._pause_at)
-        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.patience
+        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.cancel_after
         self._record = record
         self.on_end: Callable[[], None] = nothing
         """Called when nothing more will be written."""

@@ -18,9 +18,9 @@ from .._lifecycle.active import ActiveRuns
 from .._request.accept import accept_of, names_event_stream, wants_json
 from .._request.prepare import Prepared
 from .._request.query import last_event_id
+from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
 from ..resume import Resume
-from ..routes import StreamRoute
 from ..serialize import to_json
 from ..stores import OwnershipLost, Quota, RunRecord
 from .reader import BEYOND, StoredRunReader
@@ -51,7 +51,7 @@ class StoredRuns:
         path: The route's, with its parameters as the request has them.
     """
 
-    def __init__(self, route: StreamRoute, resume: Resume, owner: str | None, path: str) -> None:
+    def __init__(self, route: BoundRoute, resume: Resume, owner: str | None, path: str) -> None:
         self._route = route
         self._resume = resume
         self._owner = owner

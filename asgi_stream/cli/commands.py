@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.logging import DefaultFormatter
 from uvicorn.supervisors import Multiprocess
 
-from .._config.loader import RouteFile, find_file, read_table
+from .._config.loader import find_file, read_table
 from .._routing.hosts import LOOPBACK
 from ..app import StreamApp
 from ..client._connection import Asking, Reading
@@ -87,11 +87,11 @@ def serve(
     if reload and workers > 1:
         raise click.UsageError("--reload goes with one worker.")
     path = _found(table)
-    found = _read(path)
-    _prepare_supervisor(found, workers, reload)
+    app = _read(path)
+    _prepare_supervisor(app, workers, reload)
     os.environ[TABLE] = str(path)
     os.environ[HOSTS] = " ".join((*LOOPBACK, host)) if reload else "*"
-    grace = max(route.limits.grace for route in found.routes)
+    grace = max(route.limits.grace for route in app.table)
     with _listen(host, port) as listening:
         host, port = listening.getsockname()[:2]
         shown_host = f"[{host}]" if ":" in host else host
@@ -115,9 +115,9 @@ def serve(
 @table_argument
 def check(table: Path | None) -> None:
     """Import all that TABLE names and tell everything that is wrong with it; 2 if anything is."""
-    found = _read(_found(table))
-    _print_routes(found)
-    click.echo(f"{len(found.routes)} routes, nothing wrong.", err=True)
+    app = _read(_found(table))
+    _print_routes(app)
+    click.echo(f"{len(app.table)} routes, nothing wrong.", err=True)
 
 
 @main.command()
@@ -125,13 +125,13 @@ def check(table: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The OpenAPI document instead.")
 def routes(table: Path | None, as_json: bool) -> None:
     """List what TABLE serves."""
-    found = _read(_found(table))
+    app = _read(_found(table))
     if as_json:
         from ..openapi.document import document
 
-        click.echo(json.dumps(document(found.routes), indent=2))
+        click.echo(json.dumps(document(app.table), indent=2))
     else:
-        _print_routes(found)
+        _print_routes(app)
 
 
 @main.command()
@@ -223,8 +223,8 @@ def show_log() -> None:
         log.setLevel(logging.INFO)
 
 
-def _prepare_supervisor(found: RouteFile, workers: int, reload: bool) -> None:
-    here = [route.path for route in found.routes if route.kept and route.kept.local]
+def _prepare_supervisor(app: StreamApp, workers: int, reload: bool) -> None:
+    here = [route.path for route in app.table if route.resume_policy and route.resume_policy.local]
     if workers > 1 and here:
         raise click.UsageError(
             f"--workers {workers}: the runs of {', '.join(here)} are kept in the memory of one"
@@ -253,18 +253,17 @@ def _found(table: Path | None) -> Path:
     return path
 
 
-def _read(path: Path) -> RouteFile:
+def _read(path: Path) -> StreamApp:
     try:
-        found = read_table(path)
+        file = read_table(path)
         try:
-            StreamApp(found.routes, **found.app)
+            return StreamApp(file.routes, **file.app)
         except TableError as error:
             raise TableError(*(f"{path}: {problem}" for problem in error.problems)) from error
     except TableError as error:
         for problem in error.problems:
             click.secho(problem, fg="red", err=True)
         sys.exit(2)
-    return found
 
 
 def _make_importable(path: Path) -> None:
@@ -273,10 +272,10 @@ def _make_importable(path: Path) -> None:
             sys.path.insert(0, folder)
 
 
-def _print_routes(found: RouteFile) -> None:
+def _print_routes(app: StreamApp) -> None:
     lines = [
         (method, route.path.rstrip("/") + endpoint, route.format, ", ".join(route.runnables))
-        for route in found.routes
+        for route in app.table
         for method, endpoint in route.endpoints
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(3)]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._langchain.json_schema import mapped
+from .._routing.bound import BoundRoute
+from .._routing.table import Table
 from ..errors import statuses
 from ..events import LangChainEvent, RunError
 from ..filters import WORDS
@@ -43,7 +45,7 @@ ASKED = {
 }
 
 
-def document(routes: Iterable[StreamRoute], *, title: str = TITLE) -> dict[str, Any]:
+def document(routes: Iterable[StreamRoute | BoundRoute], *, title: str = TITLE) -> dict[str, Any]:
     """What a table serves, as an OpenAPI document.
 
     Args:
@@ -59,9 +61,15 @@ def document(routes: Iterable[StreamRoute], *, title: str = TITLE) -> dict[str, 
         "openapi": VERSION,
         "info": {"title": title, "version": "1"},
         "servers": [{"url": "."}],
-        "paths": _paths(routes, "", written),
+        "paths": _paths(_bound(routes), "", written),
         "components": {"schemas": written.schemas},
     }
+
+
+def _bound(routes: Iterable[StreamRoute | BoundRoute]) -> list[BoundRoute]:
+    return [
+        route if isinstance(route, BoundRoute) else Table([route], {}).routes[0] for route in routes
+    ]
 
 
 def add_to_openapi(app: Any) -> None:
@@ -88,7 +96,7 @@ def add_to_openapi(app: Any) -> None:
     app.openapi = openapi
 
 
-def _paths(routes: Iterable[StreamRoute], prefix: str, written: _Components) -> dict[str, Any]:
+def _paths(routes: Iterable[BoundRoute], prefix: str, written: _Components) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     named: Counter[str] = Counter()
     for route in routes:
@@ -107,7 +115,7 @@ def _paths(routes: Iterable[StreamRoute], prefix: str, written: _Components) -> 
     return paths
 
 
-def _own(route: StreamRoute) -> dict[str, Schema]:
+def _own(route: BoundRoute) -> dict[str, Schema]:
     """What the schemas of the route's format may refer to as the route's own."""
     names = list(route.runnables)
     inputs = [input_of(route, name) for name in names]
@@ -119,11 +127,11 @@ def _own(route: StreamRoute) -> dict[str, Schema]:
     }
 
 
-def _mounted(routes: Iterable[Any], prefix: str) -> Iterator[tuple[str, Sequence[StreamRoute]]]:
+def _mounted(routes: Iterable[Any], prefix: str) -> Iterator[tuple[str, Sequence[BoundRoute]]]:
     for each in routes:
         place = prefix + getattr(each, "path", "")
         table = getattr(getattr(each, "app", None), "table", None)
-        if isinstance(table, tuple) and all(isinstance(found, StreamRoute) for found in table):
+        if isinstance(table, tuple) and all(isinstance(found, BoundRoute) for found in table):
             yield place, table
         else:
             yield from _mounted(getattr(each, "routes", None) or (), place)
@@ -181,7 +189,7 @@ class _Operation:
 
     def __init__(
         self,
-        route: StreamRoute,
+        route: BoundRoute,
         method: str,
         endpoint: str,
         own: Mapping[str, Schema],
@@ -190,7 +198,8 @@ class _Operation:
         self._route, self._method, self._endpoint = route, method, endpoint
         self._written = written
         self._format = of_format(route.format_class)
-        self._asked = route.format_class.runs.get((method, endpoint)) if route.kept else None
+        runs = route.format_class.runs if route.resume_policy else {}
+        self._asked = runs.get((method, endpoint))
         told = of_endpoint(route.format_class, method, endpoint)
         self._body, self._document = told.get("body"), told.get("document")
         self._streams = told.get("streams", self._document is None or self._body is not None)
@@ -247,7 +256,7 @@ class _Operation:
             yield {"name": name, "in": "query", "schema": self._schema(schema)}
 
     def _in_headers(self) -> Iterator[dict[str, Any]]:
-        if self._route.kept and not self._document:
+        if self._route.resume_policy and not self._document:
             text = {"schema": {"type": "string"}}
             if self._method == "GET":
                 yield {"name": "Last-Event-ID", "in": "header", **text}
@@ -289,7 +298,7 @@ class _Operation:
             content[JSON] = {"schema": self._schema(self._native_document())}
         told = _ok(str(self._format.get("frames", "The answer.")), content)
         headers = {"X-Run-ID": "The run's id."}
-        if self._route.kept:
+        if self._route.resume_policy:
             headers["Content-Location"] = "The run, relative to the request."
         if self._streams:
             told["headers"] = {

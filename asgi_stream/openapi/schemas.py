@@ -29,7 +29,7 @@ from .._langchain.runnables import is_runnable
 from ..formats import Format
 
 if TYPE_CHECKING:
-    from ..routes import StreamRoute
+    from .._routing.bound import BoundRoute
 
 Schema = Any
 
@@ -155,27 +155,27 @@ def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str
     return exact or known.get(f"{method} /{endpoint.rpartition('/')[2]}") or {}
 
 
-def input_of(route: StreamRoute, name: str) -> Schema:
+def input_of(route: BoundRoute, name: str) -> Schema:
     """What the Runnable of that name takes; ``{}`` if only a request can tell."""
     found: Any = route.runnables[name]
     if is_runnable(found):
-        return with_plain_messages(route.input_schema(found).json_schema())
+        return with_plain_messages(route.input_of(found).schema.json_schema())
     return {} if route.input is None else with_plain_messages(schema_of_declared(route.input))
 
 
-def output_of(route: StreamRoute, name: str) -> Schema:
+def output_of(route: BoundRoute, name: str) -> Schema:
     """What the Runnable of that name returns; ``{}`` if that is not known."""
     found: Any = route.runnables[name]
     # What is sent are whole messages, of which a schema of LangChain's is 20 kB.
     return with_plain_messages(schema_of(found, "output")) if is_runnable(found) else {}
 
 
-def configurable_of(route: StreamRoute) -> dict[str, Schema]:
+def configurable_of(route: BoundRoute) -> dict[str, Schema]:
     """The ``configurable`` keys that a client may set."""
     [first, *_] = route.runnables.values()
     known: dict[str, Schema] = {}
     if is_runnable(first):
-        known = route.configurable_schema(first).json_schemas()  # type: ignore[arg-type]
+        known = route.input_of(first).configurable.json_schemas()  # type: ignore[arg-type]
     return {name: known.get(name, {"type": "string"}) for name in route.configurable}
 
 

@@ -133,7 +133,7 @@ async def test_the_work_stops_when_the_client_leaves() -> None:
     app = app_of("tokens", RunnableLambda(work), json_pings=True)
     async with Exchange(app, "POST", "/chat", 1, headers={**JSON, **ACCEPT}) as exchange:
         await exchange.until(b"  ")
-        exchange.leave()
+        exchange.disconnect()
         async with asyncio.timeout(1):
             await stopped.wait()
 
@@ -200,4 +200,4 @@ async def test_the_document_is_json_whatever_the_format_s_refusals_are() -> None
 
 def test_pings_that_are_off_are_not_wanted() -> None:
     with pytest.raises(TableError, match=r"json_pings: limits\.ping says that there are none"):
-        StreamRoute("/", graph(0), json_pings=True, limits=Limits(ping=0))
+        StreamApp([StreamRoute("/", graph(0), json_pings=True, limits=Limits(ping=0))])

@@ -490,7 +490,7 @@ async def test_only_the_first_end_counts() -> None:
     app = StreamApp([StreamRoute("/", RunnableLambda(Work().step("a")), limits=Limits(hold=0))])
     async with Exchange(app, "POST", "/", 1, headers=JSON) as exchange:
         await until(lambda: exchange.messages)  # with hold=0 its start, before there is a frame
-        [stream] = app._here().streams
+        [stream] = app._loops.current.streams
         assert isinstance(stream, LiveStream)
         stream.shut_down()
         stream.fail(ValueError())

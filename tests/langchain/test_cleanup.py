@@ -265,7 +265,7 @@ async def test_a_request_lasts_as_long_as_a_clean_up_when_the_server_stops() -> 
         Exchange(app, "POST", "/b", 1, headers=JSON) as other,
     ):
         await held.until_held("a", "b")
-        app._close_all()
+        app._loops._close()
         for exchange in (one, other):
             await exchange.finished()
             assert b'"shutdown"' in exchange.body

@@ -59,7 +59,7 @@ def anything(value: Any) -> Any:
 
 def input_of(runnable: Any, messages: Any = MESSAGES, state: Any = None, **options: Any) -> Any:
     schema = InputSchema(runnable, options.get("input"))
-    conversation = Conversation(schema.wanted, options.get("function"))
+    conversation = Conversation(schema.input_type, options.get("function"))
     return conversation.input_for(messages, state or {})
 
 

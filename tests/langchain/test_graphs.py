@@ -406,7 +406,7 @@ async def test_a_state_s_private_channels_stay_private(graph: Any, format: str) 
         message = {"id": "1", "role": "user", "content": "hi"}
         body = {"threadId": "t", "runId": "r", "messages": [message], "state": value}
         body |= {"tools": [], "context": [], "forwardedProps": {}}
-    app = StreamApp([StreamRoute("/x", graph(), format=format, stream=stream)])
+    app = StreamApp([StreamRoute("/x", graph(), format=format, astream_kwargs=stream)])
     for headers in ({}, {"accept": "application/json"}):
         answer = await post(app, path, body, headers=headers)
         assert answer.status == 200
@@ -423,7 +423,7 @@ async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
     graph.add_edge(START, "keeps")
     outer = StateGraph(MessagesState).add_node("inner", graph.compile()).add_edge(START, "inner")
     stream = {"stream_mode": ["values", "updates"], "subgraphs": True, "version": version}
-    app = StreamApp([StreamRoute("/", outer.compile(), format="chunks", stream=stream)])
+    app = StreamApp([StreamRoute("/", outer.compile(), format="chunks", astream_kwargs=stream)])
     *chunks, _ = frames((await post(app, "/", HI)).body)
     assert "s3cret" not in str(chunks)
     assert "Keeps.before_model" in str(chunks)
@@ -433,7 +433,7 @@ async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
 
 async def test_a_route_may_ask_for_more_of_the_state() -> None:
     asked = {"stream_mode": "values", "output_keys": ["secret"]}
-    app = StreamApp([StreamRoute("/", narrow(), format="chunks", stream=asked)])
+    app = StreamApp([StreamRoute("/", narrow(), format="chunks", astream_kwargs=asked)])
     answer = await post(app, "/", {"said": "?"})
     assert frames(answer.body)[-2:] == [{"secret": "s3cret"}, "[DONE]"]
 
@@ -446,7 +446,8 @@ async def test_what_a_run_is_configured_with_is_not_told(mode: str, version: str
 
     graph = graph_of(draft, checkpointer=InMemorySaver())
     options = {"stream_mode": [mode], "version": version}
-    app = StreamApp([StreamRoute("/", graph, format="chunks", configure=configure, stream=options)])
+    route = StreamRoute("/", graph, format="chunks", configure=configure, astream_kwargs=options)
+    app = StreamApp([route])
     body = (await post(app, "/", HI)).body
     assert b"s3cret" not in body
     assert b"t1" in body

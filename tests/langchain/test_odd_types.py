@@ -398,7 +398,7 @@ async def test_a_graph_s_output_is_told_where_it_has_a_schema_of_its_own() -> No
 @pytest.mark.parametrize("wanted", [odd.Waits, odd.Forward, odd.Plain, "Nowhere"])
 def test_a_declared_input_that_cannot_be_checked_is_refused_with_the_table(wanted: Any) -> None:
     with pytest.raises(TableError, match=r"input: .* cannot be validated"):
-        StreamRoute("/x", SAME, input=wanted)
+        StreamApp([StreamRoute("/x", SAME, input=wanted)])
 
 
 async def test_a_key_without_a_type_of_its_own_stays_text() -> None:

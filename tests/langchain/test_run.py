@@ -279,7 +279,7 @@ def counting() -> Runnable[Any, Any]:
 async def test_a_graph_s_chunks_say_their_mode_and_namespace(
     stream: dict[str, Any], keys: set[str] | None
 ) -> None:
-    app = StreamApp([StreamRoute("/", counting(), format="chunks", stream=stream)])
+    app = StreamApp([StreamRoute("/", counting(), format="chunks", astream_kwargs=stream)])
     *chunks, done = frames((await post(app, "/", {"said": []})).body)
     assert done == "[DONE]"
     if keys is None:

@@ -270,7 +270,7 @@ async def test_each_input_of_a_batch_is_searched() -> None:
 
 def test_the_option_is_a_boolean_or_none() -> None:
     with pytest.raises(TableError, match="system_messages must be True, False or None"):
-        StreamRoute("/x", echo(), system_messages="no")  # type: ignore[arg-type]
+        StreamApp([StreamRoute("/x", echo(), system_messages="no")])  # type: ignore[arg-type]
 
 
 # Parts that a conversation cannot represent.

@@ -65,11 +65,11 @@ async def test_a_server_s_own_api_stops_it() -> None:
                 server.should_exit = True
                 await client.read_until(b"shutdown")
                 assert (await client.read_until(b"0\r\n\r\n")).count(b"[DONE]") == 1
-            await until(lambda: app._here().closing)
+            await until(lambda: app._loops.current.closing)
     async with uvicorn_task(app, port):
         async with await Connection.post(port, "/", "x") as client:
             await client.read_until(b"tick")
-        assert not app._here().closing
+        assert not app._loops.current.closing
 
 
 async def test_a_run_without_a_reader_ends_when_the_last_server_has_gone() -> None:
@@ -78,10 +78,10 @@ async def test_a_run_without_a_reader_ends_when_the_last_server_has_gone() -> No
     async with uvicorn_task(app, port) as server:
         async with await Connection.post(port, "/", "x") as client:
             await client.read_until(b"tick")
-        await until(lambda: not app._here().streams)
-        assert app._here().runs
+        await until(lambda: not app._loops.current.streams)
+        assert app._loops.current.runs
         server.should_exit = True
-        await until(lambda: not app._here().runs)
+        await until(lambda: not app._loops.current.runs)
 
 
 async def test_a_server_in_another_thread_is_stopped_by_its_api() -> None:

@@ -33,6 +33,7 @@ from asgi_stream.openapi.schemas import (
     with_plain_messages,
 )
 
+from ..bound import bound
 from ..corpus import RUNS, graph_of
 from ..formats.test_formats import FRAMED, NAMES, frames, run_of
 from ..models import PROMPT, Scripted, chain_of
@@ -127,7 +128,7 @@ class ChatMessage(BaseModel):
 
 
 def test_a_user_s_class_with_a_message_s_name_is_the_user_s() -> None:
-    schema = input_of(StreamRoute("/x", chain_of("a"), input=list[ChatMessage]), "x")
+    schema = input_of(bound(StreamRoute("/x", chain_of("a"), input=list[ChatMessage])), "x")
     fits = validator(schema)
     fits.validate([{"who": "ann", "text": "Hi"}])
     assert not fits.is_valid([{"role": "human", "content": "Hi"}])
@@ -147,7 +148,7 @@ class Part(TypedDict):
 
 
 def test_a_prompt_s_messages_are_what_is_sent_for_them() -> None:
-    schema = input_of(StreamRoute("/x", chain_of("a")), "x")
+    schema = input_of(bound(StreamRoute("/x", chain_of("a"))), "x")
     fits = validator(schema)
     fits.validate(
         {"question": "Hi", "chat_history": [["human", "a"], {"role": "ai", "content": "b"}]}
@@ -166,7 +167,7 @@ def test_two_lists_of_messages_are_one_definition() -> None:
     prompt = ChatPromptTemplate.from_messages(
         [MessagesPlaceholder("before"), MessagesPlaceholder("after")]
     )
-    schema = input_of(StreamRoute("/x", prompt), "x")
+    schema = input_of(bound(StreamRoute("/x", prompt)), "x")
     assert set(schema["$defs"]) == {"LangChainMessage", "LangChainMessages"}
     validate(document([StreamRoute("/x", prompt)]))
 
@@ -177,30 +178,30 @@ def test_types_that_have_no_schema_are_left_open() -> None:
         def config_specs(self) -> list[ConfigurableFieldSpec]:
             return [ConfigurableFieldSpec(id="hook", annotation=Callable[[], int])]
 
-    route = StreamRoute("/x", Configured(), configurable=("hook",))
+    route = bound(StreamRoute("/x", Configured(), configurable=("hook",)))
     assert configurable_of(route) == {"hook": {}}
     assert schema_of_declared(Callable[[], int]) == {}
 
 
 def test_a_model_takes_text_or_messages() -> None:
-    schema = input_of(StreamRoute("/x", Scripted(script=["a"])), "x")
+    schema = input_of(bound(StreamRoute("/x", Scripted(script=["a"]))), "x")
     fits = validator(schema)
     fits.validate("Hi")
     fits.validate([["human", "Hi"]])
     assert "PromptValue" not in str(schema)
-    out = output_of(StreamRoute("/x", Scripted(script=["a"])), "x")
+    out = output_of(bound(StreamRoute("/x", Scripted(script=["a"]))), "x")
     validator(out).validate({"type": "ai", "content": "Hi"})
 
 
 def test_a_declared_input_is_what_is_wanted() -> None:
-    route = StreamRoute("/x", chain_of("a"), input=Trip)
+    route = bound(StreamRoute("/x", chain_of("a"), input=Trip))
     fits = validator(input_of(route, "x"))
     fits.validate({"to": "Paris"})
     assert not fits.is_valid({"days": 3})
 
 
 def test_a_graph_takes_a_part_of_its_state() -> None:
-    fits = validator(input_of(StreamRoute("/x", graph_of(Scripted(script=["a"]))), "x"))
+    fits = validator(input_of(bound(StreamRoute("/x", graph_of(Scripted(script=["a"])))), "x"))
     fits.validate({})
     fits.validate({"messages": [["human", "Hi"]]})
 
@@ -212,11 +213,12 @@ def test_what_cannot_be_known_is_left_open() -> None:
     def make(request: Any) -> Any:
         return PROMPT
 
-    assert input_of(StreamRoute("/x", make), "x") == {}
-    assert output_of(StreamRoute("/x", make), "x") == {}
-    assert input_of(StreamRoute("/x", RunnableLambda(odd)), "x") in ({}, {"title": "odd_input"})
-    assert output_of(StreamRoute("/x", RunnableLambda(odd)), "x") in ({}, {"title": "odd_output"})
-    assert configurable_of(StreamRoute("/x", make, configurable=("a",))) == {
+    assert input_of(bound(StreamRoute("/x", make)), "x") == {}
+    assert output_of(bound(StreamRoute("/x", make)), "x") == {}
+    route = bound(StreamRoute("/x", RunnableLambda(odd)))
+    assert input_of(route, "x") in ({}, {"title": "odd_input"})
+    assert output_of(route, "x") in ({}, {"title": "odd_output"})
+    assert configurable_of(bound(StreamRoute("/x", make, configurable=("a",)))) == {
         "a": {"type": "string"}
     }
 
@@ -231,7 +233,7 @@ def test_configurable_keys_have_their_types() -> None:
     model: Any = Warm(script=["a"]).configurable_fields(
         temperature=ConfigurableField(id="temperature")
     )
-    route = StreamRoute("/x", model, configurable=("temperature", "thread_id"))
+    route = bound(StreamRoute("/x", model, configurable=("temperature", "thread_id")))
     found = configurable_of(route)
     assert found["temperature"]["type"] == "number"
     assert found["thread_id"] == {"type": "string"}

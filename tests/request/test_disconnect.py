@@ -100,7 +100,7 @@ async def test_a_disconnect_cancels_the_function_and_nothing_is_sent(method: str
     route = StreamRoute("/", ECHO, authorize=hook, methods=["POST", "GET"])
     async with Exchange(StreamApp([route]), method, "/?input=1", 1, headers=JSON) as exchange:
         await hook.begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
     assert hook.cancelled
     assert exchange.messages == []
@@ -154,9 +154,9 @@ async def test_a_function_that_ignores_its_cancellation_sends_nothing() -> None:
     app = StreamApp([StreamRoute("/", ECHO, authorize=stubborn)])
     async with Exchange(app, "POST", "/", "hi", headers=JSON) as exchange:
         await begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
-    assert not app._here().streams
+    assert not app._loops.current.streams
 
 
 async def test_a_cancellation_by_the_server_is_propagated() -> None:

@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
             assert reader.done
             self._check(reader)
         for app in {id(app): app for app in self.apps}.values():
-            for run in cast(Any, tuple(app._here().runs)):
+            for run in cast(Any, tuple(app._loops.current.runs)):
                 run.leave()
         for store in self.stores:
             if isinstance(store, RedisStore):

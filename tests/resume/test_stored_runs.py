@@ -277,7 +277,7 @@ async def test_runs_belong_to_who_started_them(store: EventStore) -> None:
             await until(lambda: second.messages)
             assert second.headers["x-run-id"] != run_id
         speaker.say("c", None, None)
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
 
 
 async def test_another_route_s_runs_are_not_there(store: EventStore) -> None:
@@ -319,7 +319,7 @@ async def test_a_repeated_post_joins_the_run_that_it_repeats(store: EventStore) 
     long = await post(app, "/chat", "hi", headers={"idempotency-key": "x" * 256})
     assert long.status == 400
     assert speaker.begun == 1
-    assert app._running["/chat"] == 0
+    assert app._loops._running["/chat"] == 0
 
 
 async def test_two_that_repeat_a_post_at_the_same_moment_have_one_run() -> None:
@@ -380,7 +380,7 @@ async def test_stopping_before_the_first_frame_has_a_status(store: EventStore) -
     assert (first.status, error_code(first)) == (409, "cancelled")
 
 
-@pytest.mark.parametrize("resume", [{"on_disconnect": "cancel"}, {"grace": 0.2}])
+@pytest.mark.parametrize("resume", [{"on_disconnect": "cancel"}, {"unread_timeout": 0.2}])
 async def test_a_run_that_nobody_reads_is_cancelled(store: EventStore, resume: Any) -> None:
     speaker = Speaker()
     app = app_of(store, speaker, resume=Resume(store=store, **resume))
@@ -390,18 +390,18 @@ async def test_a_run_that_nobody_reads_is_cancelled(store: EventStore, resume: A
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(app, "GET", path) as second:
             await second.until(b'"a"')
-            first.leave()
+            first.disconnect()
             await first.finished()
             speaker.say("b")
             await second.until(b'"b"')
             assert not speaker.cancelled
-    if "grace" in resume:
+    if "unread_timeout" in resume:
         async with Exchange(app, "GET", path) as third:
             await third.until(b'"b"')
             await asyncio.sleep(0.3)
             assert not speaker.cancelled
     await until(lambda: speaker.cancelled)
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     state = json.loads((await get(app, path, headers=AS_JSON)).body)
     assert state["state"] == "cancelled"
 
@@ -457,7 +457,7 @@ async def test_an_owner_has_so_many_runs_at_once(store: EventStore) -> None:
             assert other.status == 200
         speaker.say(None, None)
         await first.finished()
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     speaker.say("c", None)
     assert (await post(app, "/chat", "hi", headers=ann)).status == 200
 
@@ -507,7 +507,7 @@ async def test_a_server_that_stops_while_a_request_is_prepared_begins_no_run(kep
     app = app_of(MemoryStore(), speaker, resume=kept, configure=configure)
     async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
         await asked.wait()
-        app._here().close()
+        app._loops.current.close()
         go_on.set()
         await first.finished()
     assert (first.status, error_code(first)) == (503, "shutdown")
@@ -530,12 +530,12 @@ class Slow(MemoryStore):
 
 async def test_a_server_that_stops_while_a_run_is_created_ends_it() -> None:
     speaker = Speaker()
-    store = Slow(lambda _: app._here().close())
+    store = Slow(lambda _: app._loops.current.close())
     app = app_of(store, speaker)
     answer = await post(app, "/chat", "hi")
     assert (answer.status, error_code(answer)) == (503, "shutdown")
     assert speaker.begun == 0
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
 
 
 async def test_a_run_that_is_stopped_while_it_is_created_holds_nothing() -> None:
@@ -544,7 +544,7 @@ async def test_a_run_that_is_stopped_while_it_is_created_holds_nothing() -> None
     for _ in range(2):
         answer = await post(app, "/chat", "hi")
         assert error_code(answer) == "cancelled"
-    assert not app._here().runs
+    assert not app._loops.current.runs
     assert speaker.begun == 0
 
 
@@ -666,7 +666,7 @@ async def test_what_is_dropped_in_mid_reading_is_told() -> None:
     async with Exchange(app, "GET", path, stalled=True) as slow:
         await until(lambda: store._runs[first.headers["x-run-id"]].followers)
         replay: Any
-        [replay] = app._here().streams
+        [replay] = app._loops.current.streams
         store._drop(first.headers["x-run-id"])
         slow.resume()
         await slow.finished()
@@ -775,7 +775,7 @@ async def test_langgraph_s_own_way(store: EventStore) -> None:
     async with Exchange(app, "POST", "/g/runs/stream", cancel, headers=JSON) as third:
         await third.until(b"metadata")
         path = f"/g/runs/{third.headers['x-run-id']}"
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     assert json.loads((await get(app, path)).body)["status"] == "interrupted"
 
 
@@ -839,7 +839,7 @@ async def test_a_format_without_a_last_word_ends_too(store: EventStore) -> None:
     speaker.say("a", "b", None)
     answer = await post(app, "/chat", "hi")
     assert answer.body.count(b"data: x") == 2
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     state = await get(app, f"/chat/runs/{answer.headers['x-run-id']}", headers=AS_JSON)
     assert json.loads(state.body)["state"] == "done"
 
@@ -906,9 +906,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or an address like'),
     ({"resume": Resume(store=1)}, "resume.store: a int is not a store (it has no create)"),  # type: ignore[arg-type]
     ({"resume": Resume(on_disconnect="stop")}, "resume.on_disconnect must be one of"),  # type: ignore[arg-type]
-    ({"resume": Resume(on_disconnect="cancel", grace=1)}, "resume.grace goes with"),
+    (
+        {"resume": Resume(on_disconnect="cancel", unread_timeout=1)},
+        "resume.unread_timeout goes with",
+    ),
     ({"resume": Resume(keep=0)}, "resume.keep must be more than 0 and finite, not 0"),
-    ({"resume": Resume(grace=-1)}, "resume.grace must be more than 0"),
+    ({"resume": Resume(unread_timeout=-1)}, "resume.unread_timeout must be more than 0"),
     ({"resume": Resume(frames=1.5)}, "resume.frames must be a whole number, not 1.5"),  # type: ignore[arg-type]
     ({"resume": Resume(size=True)}, "resume.size must be a whole number, not True"),
     ({"resume": Resume(keep="x")}, "resume.keep must be a number of seconds, not 'x'"),  # type: ignore[arg-type]
@@ -921,7 +924,7 @@ def test_what_is_wrong_with_it_is_told_when_the_table_is_built(
     options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(TableError, match=re.escape(message)):
-        StreamRoute("/chat", RunnableLambda(str), **options)
+        StreamApp([StreamRoute("/chat", RunnableLambda(str), **options)])
 
 
 async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
@@ -945,7 +948,7 @@ async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(app, "GET", path) as second:
             await second.until(b'"a"')
-            [replay] = [each for each in app._here().streams if each.made_here is None]  # type: ignore[attr-defined]
+            [replay] = [each for each in app._loops.current.streams if each.made_here is None]  # type: ignore[attr-defined]
             replay.shut_down()
             replay.shut_down()
             await second.finished()
@@ -961,7 +964,7 @@ async def test_what_is_said_while_a_reader_leaves_is_written() -> None:
         await asyncio.sleep(0.01)
         replay: Any
         run: Any
-        [replay], [run] = app._here().streams, app._here().runs
+        [replay], [run] = app._loops.current.streams, app._loops.current.runs
         # All in one turn of the loop: the frame, the waking of the reader, and its leaving.
         run.add(b"data: between\n\n")
         replay.reader_left = True
@@ -1008,7 +1011,7 @@ async def test_a_store_that_breaks_ends_the_run(caplog: pytest.LogCaptureFixture
         await first.until(b'"a"')
         speaker.say("b")
         await until(lambda: speaker.cancelled)
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     assert "ended, for its store does not take what it says" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 

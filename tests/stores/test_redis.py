@@ -21,12 +21,15 @@ from asgi_stream.stores.redis import SKIPPED, RedisStore
 from asgi_stream.stores.redis_backlog import Backlog
 from asgi_stream.stores.redis_commands import unpacked
 from asgi_stream.stores.redis_errors import NotSupported, Trouble
+from asgi_stream.testing import RecordingFollower as Reader
+from asgi_stream.testing import RecordingProducer as Maker
+from asgi_stream.testing import read_frames as whole
 
 from ..asgi import JSON, Exchange, frames, get, post
-from ..redis_server import RedisServer, redis_server
+from ..clients import until
+from ..redis_server import RedisServer, redis_server, settled
 from ..resume.test_stored_runs import Speaker, app_of, error_code
 from ..servers import free_port
-from .test_contract import Maker, Reader, settled, until, whole
 
 pytestmark = pytest.mark.anyio
 
@@ -259,7 +262,7 @@ async def test_redis_comes_back_without_what_it_had(tmp_path: Path) -> None:
         page = await reading
         assert page is not None
         assert page.final is None
-        assert await whole(other, maker.run_id) == maker.said
+        assert await whole(other, maker.run_id) == maker.frames
         found = await other.find(over.run_id)
         assert found is not None
         assert found.state == "done"
@@ -307,7 +310,7 @@ async def until_whole(store: RedisStore, maker: Maker) -> None:
     async with asyncio.timeout(5):
         while (page := await store.read(maker.run_id, 0)) is None or not page.ended:
             await asyncio.sleep(0.02)
-    assert list(page.frames) == maker.said
+    assert list(page.frames) == maker.frames
 
 
 @pytest.mark.parametrize("backlog", [4, 67_108_864], ids=["lost", "held"])
@@ -325,15 +328,15 @@ async def test_an_older_log_is_made_whole_or_has_a_gap(redis: RedisServer, backl
     client.restore(log, 0, snapshot, replace=True)
     await maker.append(b"17", b"18")
     if backlog > 4:
-        assert await whole(store, maker.run_id) == maker.said
+        assert await whole(store, maker.run_id) == maker.frames
     else:
         page = await store.read(maker.run_id, 0)
         assert page is not None
-        assert (list(page.frames), page.more) == (maker.said[:8], True)
+        assert (list(page.frames), page.more) == (maker.frames[:8], True)
         page = await store.read(maker.run_id, 8)
         assert page is not None
         assert page.first > 9
-        assert list(page.frames) == maker.said[page.first - 1 :]
+        assert list(page.frames) == maker.frames[page.first - 1 :]
     assert set(maker.errors) == {None}
     await maker.append(b"end", end=True)
     # What was finished is dropped first.
@@ -407,7 +410,7 @@ async def test_redis_refuses_what_it_may_take_later(tmp_path: Path, how: str) ->
         # For longer than its lease, so others must not take the run for dead.
         await asyncio.sleep(2.5)
         assert not writing.done()
-        assert not reader.fed
+        assert not reader.frames
         with pytest.raises(StoreUnavailable):
             await one.check()
         if how != "not allowed":
@@ -442,7 +445,7 @@ async def test_a_refusal_for_too_long_ends_the_run_and_nothing_else(
         await maker.append(b"a")
         assert isinstance(maker.errors[-1], StoreUnavailable)
         assert reader.errors == [maker.errors[-1]]
-        assert not reader.fed
+        assert not reader.frames
         assert await store.named("x") is None
         server.client().config_set("min-replicas-to-write", 0)
         again = Maker(store)
@@ -515,7 +518,7 @@ async def test_two_follow_at_once_and_one_leaves_that_never_came(
     pair[1].unfollow(maker.run_id, Reader())
     pair[1].unfollow("no such run", Reader())
     await maker.append(b"a")
-    await until(lambda: all(reader.fed == [b"a"] for reader in readers))
+    await until(lambda: all(reader.frames == [b"a"] for reader in readers))
     await maker.append(b"b", end=True)
 
 
@@ -567,7 +570,7 @@ async def test_who_does_not_wait_for_the_answer_harms_nobody(redis: RedisServer)
     await asyncio.gather(*(maker.append(*[b"a"] * 20) for maker in makers))
     await asyncio.gather(*(maker.append(b"b", end=True) for maker in makers))
     for maker in makers:
-        assert await whole(store, maker.run_id) == maker.said
+        assert await whole(store, maker.run_id) == maker.frames
     await store.aclose()
 
 
@@ -595,7 +598,7 @@ async def test_a_reader_is_told_that_the_worker_is_lost(
         wake(pair[0])
         await first.finished()
         assert first.body == second.body
-    await until(lambda: not one._here().runs)
+    await until(lambda: not one._loops.current.runs)
     assert speaker.cancelled == 1
     assert "ended, for it was held to be dead" in caplog.text
 
@@ -622,7 +625,7 @@ async def test_readers_are_told_that_redis_is_away(tmp_path: Path) -> None:
         refused = await post(apps[0], "/chat", "hi")
         assert (refused.status, error_code(refused)) == (503, "store_unavailable")
         assert (await get(apps[1], path)).status == 503
-        assert apps[0]._running["/chat"] == 0
+        assert apps[0]._loops._running["/chat"] == 0
         for store in stores:
             await store.aclose()
 
@@ -711,7 +714,7 @@ async def test_no_reply_and_no_message_ends_the_store(
     await until(lambda: "has failed at what it does each second" in caplog.text)
     monkeypatch.undo()
     await maker.append(b"b")
-    await until(lambda: reader.fed == [b"b"])
+    await until(lambda: reader.frames == [b"b"])
     await maker.append(b"c", end=True)
     await until(lambda: reader.ended)
     assert "the store has sent a message that cannot be read" in caplog.text
