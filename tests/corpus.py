@@ -27,6 +27,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
+from asgi_stream import formats
+from asgi_stream._langchain.plan import plan_of
 from asgi_stream._langchain.run import Run
 from asgi_stream._langchain.run_request import RunRequest
 from asgi_stream._langchain.tasks import RunTasks
@@ -449,8 +451,13 @@ async def record(
 ) -> list[Event]:
     sink = Recording(wants)
     tasks = RunTasks()
-    request = RunRequest(input=input, stream=stream or {})
-    Run(runnable, request, sink=sink, grace=1, tasks=tasks)
+    request = RunRequest(
+        plan=plan_of(runnable),
+        input=input,
+        format=formats.load("tokens")(),
+        astream_kwargs=stream or {},
+    )
+    Run(request, sink=sink, grace=1, tasks=tasks)
     async with asyncio.timeout(10):
         await sink.ended.wait()
         if tasks:

@@ -21,9 +21,9 @@ LEVELS = [
     {"_langchain", "requests"},
     {"_lifecycle", "client", "routes"},
     {"_routing"},
-    {"_request", "_config", "openapi"},
-    {"_delivery", "playground", "route_file"},
-    {"_pages", "_resume", "testing"},
+    {"_config", "_delivery", "_request", "openapi"},
+    {"_resume", "playground", "route_file"},
+    {"_handler", "_pages", "testing"},
     {"app"},
 ]
 """Packages and modules, from the bottom: each imports only from the levels below its own."""

@@ -276,7 +276,7 @@ async def test_a_failing_exporter_does_not_keep_the_end_from_the_reader(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: contexts.append(context))
     app = app_of(chain_of("a"), resume=resume)
-    app._telemetry.end = lambda *_: breaks(None)  # type: ignore[union-attr, method-assign]
+    app._handler._telemetry.end = lambda *_: breaks(None)  # type: ignore[union-attr, method-assign]
     response = await post(app, "/x", ASK)
     assert response.body.endswith(b"data: [DONE]\n\n")
     [context] = contexts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from .._langchain.run_request import RunRequest
 from .._langchain.tasks import RunTasks
-from .._request.prepare import Prepared
 from .._routing.bound import BoundRoute
 from ..errors import ShuttingDown
 from ..events import Event, RunError, RunFinished
@@ -25,10 +25,9 @@ class LiveStream:
     The run is cancelled when its reader leaves.
 
     Args:
-        prepared: The run.
+        request: The run.
         route: The route's options.
         tasks: Keeps the run's tasks alive.
-        prefix: Put in front of the first frame (the event id of an ``EventSource``).
 
     Attributes:
         run_id: The run's id.
@@ -37,21 +36,22 @@ class LiveStream:
         on_leave: Called once, when the reader leaves or has been sent everything.
     """
 
-    def __init__(
-        self, prepared: Prepared, route: BoundRoute, *, tasks: RunTasks, prefix: bytes = b""
-    ) -> None:
-        self.run_id = str(prepared.request.run_id)
-        self.gathered = prepared.gathered
+    def __init__(self, request: RunRequest, route: BoundRoute, *, tasks: RunTasks) -> None:
+        self.run_id = str(request.run_id)
+        self.gathered = request.gathered
         self.on_leave: Callable[[], None] | None = None
-        self._format = prepared.format
-        ping = prepared.format.ping
-        if prepared.gathered:
+        self._format = request.format
+        ping = request.format.ping
+        if request.gathered:
             ping = JSON_PING if route.json_pings else b""
         # Without pings, the headers of a JSON response wait for its document.
         self._hold = route.limits.hold if ping or not self.gathered else None
+        # An ``EventSource`` that reconnects sends the last id that it had, and starts no run then.
+        has_id = request.format.runs and request.format.id_prefix(self.run_id)
+        prefix = f"id: {self.run_id}\n".encode() if has_id and not self.gathered else b""
         self._buffer = FrameBuffer(route.limits.buffer)
         self._pump = EventPump(
-            prepared,
+            request,
             route,
             self._buffer,
             tasks=tasks,

@@ -12,12 +12,11 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, cast
 
-from .._langchain.inline_parser import with_inline_parser
 from .._langchain.run import Run
+from .._langchain.run_request import RunRequest
 from .._langchain.runnables import merge_configs
 from .._langchain.sink import opens
 from .._langchain.tasks import RunTasks
-from .._request.prepare import Prepared
 from .._routing.bound import BoundRoute
 from ..errors import ReaderTooSlow
 from ..events import Custom, Event, RunError, RunFinished, Step
@@ -35,7 +34,7 @@ class EventPump:
     functions call it, which cannot wait.
 
     Args:
-        prepared: The run.
+        request: The run.
         route: The route's options.
         frames: Where the frames go.
         tasks: Keeps the run's tasks alive.
@@ -51,7 +50,7 @@ class EventPump:
 
     def __init__(
         self,
-        prepared: Prepared,
+        request: RunRequest,
         route: BoundRoute,
         frames: FrameSink,
         *,
@@ -59,20 +58,20 @@ class EventPump:
         encode: Callable[[Event], bytes] | None = None,
         prefix: bytes = b"",
     ) -> None:
-        self.run_id = str(prepared.request.run_id)
+        self.run_id = str(request.run_id)
         self.end: RunFinished | RunError | None = None
         self.shown = False
-        self.wants: Set[type[Event]] = prepared.format.wants
+        self.wants: Set[type[Event]] = request.format.wants
         self.room = frames.room
-        self._prepared = prepared
+        self._request = request
         self._route = route
-        self._filters = prepared.filters
-        self._gathered = prepared.gathered
+        self._filters = request.filters
+        self._gathered = request.gathered
         self._tasks = tasks
         self._frames = frames
         self._append = frames.append
-        self._observed = RunObserver(self.run_id, route, prepared.telemetry)
-        self._encode = self._observed.observe(encode or prepared.format.encode, lambda: frames.held)
+        self._observed = RunObserver(self.run_id, route, request.telemetry)
+        self._encode = self._observed.observe(encode or request.format.encode, lambda: frames.held)
         self._prefix = prefix
         self._opening: Future[None] | None = None
         self._deadlines = RunDeadlines(route.limits, frames, self.fail)
@@ -95,19 +94,14 @@ class EventPump:
             self.fail(error)
 
     def _begin(self) -> None:
-        runnable, request = self._prepared.runnable, self._prepared.request
+        request = self._request
         if usage := self._observed.usage:
             config = merge_configs(cast(Any, request.config), {"callbacks": [usage]})
             request = replace(request, config=config)
         with self._observed.within():
-            self._run = Run(
-                with_inline_parser(runnable),
-                request,
-                sink=self,
-                grace=self._route.limits.grace,
-                tasks=self._tasks,
-            )
-        self._run.on_end = self._prepared.held.pop_all().close
+            grace = self._route.limits.grace
+            self._run = Run(request, sink=self, grace=grace, tasks=self._tasks)
+        self._run.on_end = request.held.pop_all().close
         self._deadlines.start()
 
     # The run's `Sink`.

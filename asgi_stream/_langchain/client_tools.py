@@ -17,8 +17,8 @@ from langchain_core.runnables import RunnableSequence
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InvalidRequest
-from .runnable_input import RunnableInput
 from .runnables import rewrapped, with_tools
+from .served_runnable import ServedRunnable
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -43,18 +43,17 @@ class Equipped:
     dropped: frozenset[str] = frozenset()
 
 
-def equipped(runnable: Runnable[Any, Any], takes: RunnableInput, spec: RunSpec) -> Equipped:
-    """Return `runnable` with the tools of `spec`, as far as it can take them.
+def equipped(served: ServedRunnable, spec: RunSpec) -> Equipped:
+    """Return a Runnable with the tools of `spec`, as far as it can take them.
 
     Args:
-        runnable: The Runnable.
-        takes: How it takes its input.
+        served: The Runnable.
         spec: What the client asks for.
 
     Raises:
         InvalidRequest: It cannot, and the client requires a call of one of them.
     """
-    fields = _tool_fields(takes, spec)
+    runnable, fields = served.runnable, _tool_fields(served, spec)
     state = {**spec.state, **fields}
     if not spec.tools:
         return Equipped(runnable, state)
@@ -62,16 +61,14 @@ def equipped(runnable: Runnable[Any, Any], takes: RunnableInput, spec: RunSpec) 
     if fields:
         return Equipped(runnable, state, names)
     try:
-        return Equipped(_with_bound_tools(runnable, takes, spec), spec.state, names)
+        return Equipped(_with_bound_tools(served, spec), spec.state, names)
     except InvalidRequest:
         if spec.tool_choice is not None:
             raise
         return Equipped(runnable, spec.state, dropped=names)
 
 
-def _with_bound_tools(
-    runnable: Runnable[Any, Any], takes: RunnableInput, spec: RunSpec
-) -> Runnable[Any, Any]:
+def _with_bound_tools(served: ServedRunnable, spec: RunSpec) -> Runnable[Any, Any]:
     """Return the Runnable with the tools bound to its model.
 
     A chain counts as a prompt and a model if its input has a place for the whole conversation, of
@@ -82,18 +79,18 @@ def _with_bound_tools(
     """
 
     def bind(inner: Runnable[Any, Any]) -> Runnable[Any, Any]:
-        # A chain takes what its wrapper takes.
-        if not isinstance(inner, RunnableSequence) or not takes.whole_conversation:
+        # A chain takes what its wrapper served.
+        if not isinstance(inner, RunnableSequence) or not served.whole_conversation:
             return with_tools(inner, spec.tools or (), spec.tool_choice)
         steps = list(inner.steps)
         model = len(steps) - (2 if isinstance(steps[-1], StrOutputParser) else 1)
         steps[model] = with_tools(steps[model], spec.tools or (), spec.tool_choice)
         return RunnableSequence(*steps, name=inner.name)
 
-    return rewrapped(runnable, bind)
+    return rewrapped(served.runnable, bind)
 
 
-def _tool_fields(takes: RunnableInput, spec: RunSpec) -> dict[str, Any]:
+def _tool_fields(served: ServedRunnable, spec: RunSpec) -> dict[str, Any]:
     """Return the fields of the graph's state that take tools, with their values.
 
     They are filled if the client has no tools too, because a graph's code relies on them; ``tools``
@@ -110,7 +107,7 @@ def _tool_fields(takes: RunnableInput, spec: RunSpec) -> dict[str, Any]:
         sent_context = {"context": list(spec.context)} if spec.context else {}
         defaults = {"context": [], **sent} if isinstance(sent, Mapping) else {"context": []}
         values[name] = {**defaults, member: tools, **sent_context}
-    types = takes.state_fields
+    types = served.state_fields
     return {
         name: value for name, value in values.items() if name in types and _fits(value, types[name])
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
 from .._logs import logger
@@ -32,7 +32,6 @@ from .graph_parts import writer_config
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .pacing import Pacer
-from .plan import RunnablePlan, plan_of
 from .run_request import RunRequest
 from .sink import Sink
 from .step_handler import RawHandler, StepHandler
@@ -48,7 +47,6 @@ class Run:
     cannot finish its clean-up under that (https://github.com/langchain-ai/langgraph/issues/5682).
 
     Args:
-        plan: What to run. A plan is made for a plain Runnable.
         request: The input, the config and the id.
         sink: Takes the events.
         grace: Seconds that the clean-up after a cancellation may take before a warning is logged.
@@ -60,14 +58,13 @@ class Run:
 
     def __init__(
         self,
-        plan: RunnablePlan | Runnable[Any, Any],
         request: RunRequest,
         *,
         sink: Sink,
         grace: float,
         tasks: RunTasks,
     ) -> None:
-        self._plan = plan = plan if isinstance(plan, RunnablePlan) else plan_of(plan)
+        self._plan = plan = request.plan
         self._request = request
         self._sink = sink
         self._grace = grace
@@ -76,7 +73,7 @@ class Run:
         self._step = Step(str(request.run_id), plan.name, "chain")
         self._reader = ChunkReader(
             plan.graph,
-            request.stream,
+            request.astream_kwargs,
             detailed=BlockStarted in sink.wants,
             configurable=request.config.get("configurable") or {},
         )

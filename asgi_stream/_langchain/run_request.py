@@ -1,31 +1,53 @@
-"""The input, the config and the id of one run."""
+"""One run, as a client requests it and its route allows it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from ..filters import EventFilter
+from ..formats import Format, RunSpec
+from .plan import RunnablePlan
+
+if TYPE_CHECKING:
+    from ..telemetry import Telemetry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """A run as a client requests it, completed by its route.
+    """A run that can begin.
 
     Attributes:
+        plan: What runs.
         input: The Runnable's input.
+        format: The format's instance for this run.
+        spec: What the client asked for.
+        body: The same as the client sent it: the request's JSON, or the input in its query.
         config: The ``RunnableConfig``, without the package's own callbacks and run id.
-        stream: Keyword arguments for ``astream``.
-        filter: The part of the route's filter that LangChain itself can apply to its events.
+        astream_kwargs: Keyword arguments for ``astream``.
+        filter: The route's filter, of which LangChain applies what it can itself.
+        filters: The filters of the route and of the client; events must pass all of them.
         client_tools: The names of the tools that the client runs.
+        gathered: Whether the response is one JSON document instead of frames.
+        telemetry: Records the run, if telemetry is on.
+        held: Closed when the run has ended, or if it never begins.
         run_id: The run's id, which cannot be guessed.
     """
 
+    plan: RunnablePlan
     input: Any
+    format: Format
+    spec: RunSpec = field(default_factory=RunSpec)
+    body: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
-    stream: Mapping[str, Any] = field(default_factory=dict)
+    astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter = field(default_factory=EventFilter)
+    filters: tuple[EventFilter, ...] = ()
     client_tools: frozenset[str] = frozenset()
+    gathered: bool = False
+    telemetry: Telemetry | None = None
+    held: ExitStack = field(default_factory=ExitStack)
     run_id: UUID = field(default_factory=uuid4)

@@ -1,4 +1,4 @@
-"""What an app holds on each of its event loops, and whether it begins new runs."""
+"""The event loops of an app, and whether new runs may begin."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from ..errors import ShuttingDown, TooManyRuns
 from .active import ActiveRuns
 from .signals import SignalHook
 
+MARGIN_SECONDS = 1.0
+"""How much longer than ``limits.grace`` the end of a run is waited for."""
+
 
 class Loops:
     """The event loops of an app, each with its streams and runs.
 
     Args:
+        grace: Seconds that a cancelled run may take to clean up.
         signals: Whether SIGTERM and SIGINT end all streams.
 
     Attributes:
-        draining: Whether no new run is begun, while those that go on may finish.
+        draining: Whether new runs are refused, while those that have begun may finish.
+        clean_up_seconds: How long the end of cancelled runs is waited for.
     """
 
-    def __init__(self, *, signals: bool) -> None:
+    def __init__(self, grace: float, *, signals: bool) -> None:
         self.draining = False
+        self.clean_up_seconds = grace + MARGIN_SECONDS
         self._running: Counter[str] = Counter()
         self._loops: WeakKeyDictionary[AbstractEventLoop, ActiveRuns] = WeakKeyDictionary()
         close = WeakMethod(self._close)
@@ -42,15 +48,18 @@ class Loops:
 
     @property
     def refusing(self) -> bool:
-        """Whether no new run is begun on the running event loop."""
+        """Whether new runs are refused on the running event loop."""
         return self.draining or self.current.closing
 
     def hold(self, path: str, limit: int | None) -> Callable[[], None]:
-        """Count one more run of the route at `path`, until the function that is returned is called.
+        """Count one more run of the route at `path`.
+
+        Returns:
+            A function that releases it.
 
         Raises:
-            ShuttingDown: No new run is begun.
-            TooManyRuns: As many as `limit` go on.
+            ShuttingDown: New runs are refused.
+            TooManyRuns: `limit` runs of the route are in progress.
         """
         if self.refusing:
             raise ShuttingDown

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._importer import kind_of
 from .._langchain.client_tools import Equipped, equipped
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import merged_context
+from .._langchain.plan import RunnablePlan, plan_of
 from .._langchain.run_request import RunRequest
-from .._langchain.runnable_input import RunnableInput
 from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
+from .._langchain.served_runnable import ServedRunnable
 from .._langchain.system_messages import has_system_message, without_system
 from .._langchain.tasks import RunTasks
 from .._logs import logger
@@ -29,37 +30,10 @@ from ..formats._content import check_count, check_files, check_inline, refused
 from ..requests import StreamRequest
 from .accept import accept_of, wants_json
 from .body import read_body
-from .query import Query, read_query
+from .query import read_query
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A run that can begin.
-
-    Attributes:
-        runnable: What to run.
-        request: With what.
-        format: The format's instance for this run.
-        filters: An event reaches the client if all of them admit it.
-        gathered: Answer with one JSON document instead of frames.
-        call: What the client has asked for.
-        body: In these words.
-        telemetry: Where the run is told of, besides the log.
-        held: What to close when the run has ended, or if it never begins.
-    """
-
-    runnable: Any
-    request: RunRequest
-    format: Format
-    filters: tuple[EventFilter, ...]
-    gathered: bool
-    call: RunSpec = field(default_factory=RunSpec)
-    body: Any = None
-    telemetry: Telemetry | None = None
-    held: ExitStack = field(default_factory=ExitStack)
 
 
 async def prepare(
@@ -68,175 +42,202 @@ async def prepare(
     request: StreamRequest,
     tasks: RunTasks,
     telemetry: Telemetry | None = None,
-) -> Prepared | Document:
-    """Read what the client asks for.
+) -> RunRequest | Document:
+    """Return the run that a request asks for, or a document that needs no run.
 
     Args:
-        route: What it asks.
-        endpoint: Where below the route.
+        route: The route.
+        endpoint: The endpoint of the route that was requested.
         request: The request.
-        tasks: Keeps the tasks alive that hold what is open until the run has ended.
-        telemetry: For the run.
+        tasks: Keeps tasks alive that hold resources until the run has ended.
+        telemetry: Records the run.
 
     Raises:
-        StreamError: It is not what the route takes.
+        StreamError: The request is not valid for this route.
         ClientDisconnect: The client left.
     """
-    limits = route.limits
-    query = read_query(
+    configurable, client_filter, query_input = read_query(
         request,
-        limits,
+        route.limits,
         configurable=route.configurable,
         narrows=LangChainEvent in route.format_class.wants,
     )
-    body = query.input if request.method == "GET" else await read_body(request)
+    body = query_input if request.method == "GET" else await read_body(request)
     format = route.format_class()
-    call = format.parse(
-        FormatRequest(
-            endpoint=endpoint,
-            body=body,
-            params=request.path_params,
-            models=tuple(route.runnables),
-            configurable=route.configurable,
-        )
-    )
-    if isinstance(call, Document) and call.schema is None:
-        return call
+    spec = format.parse(_format_request(route, endpoint, request, body))
+    if isinstance(spec, Document) and spec.schema is None:
+        return spec
     request.data = body
-    if not isinstance(call, Document):
-        request.call = call = _heard(route, call)
+    if not isinstance(spec, Document):
+        request.call = spec = _permitted(route, spec)
     with ExitStack() as held:
         try:
-            async with asyncio.timeout(limits.run):
-                model = getattr(call, "model", None)
-                runnable = await route.resolve(request, model, held, tasks)
-                if isinstance(call, Document):
-                    if call.schema == "input":
-                        return Document(route.input_of(runnable).schema.json_schema())
-                    return Document(schema_of(runnable, str(call.schema)))
-                prepared = await _prepared(route, request, format, query, call, runnable)
+            async with asyncio.timeout(route.limits.run):
+                model = getattr(spec, "model", None)
+                served = route.served(await route.resolve(request, model, held, tasks))
+                if isinstance(spec, Document):
+                    return _schema_document(served, str(spec.schema))
+                run = await _run(route, served, request, format, spec, configurable)
         except TimeoutError:
             raise RunTimeout from None
-        return replace(prepared, body=body, telemetry=telemetry, held=held.pop_all())
+        filters = tuple(
+            each for each in (route.filter, client_filter, spec.filter) if each is not None
+        )
+        own = {"body": body, "filters": filters, "telemetry": telemetry}
+        return replace(run, **own, held=held.pop_all())
 
 
-async def _prepared(
+def _format_request(
+    route: BoundRoute, endpoint: str, request: StreamRequest, body: Any
+) -> FormatRequest:
+    return FormatRequest(
+        endpoint=endpoint,
+        body=body,
+        params=request.path_params,
+        models=tuple(route.runnables),
+        configurable=route.configurable,
+    )
+
+
+async def _run(
     route: BoundRoute,
+    served: ServedRunnable,
     request: StreamRequest,
     format: Format,
-    query: Query,
-    call: RunSpec,
-    runnable: Any,
-) -> Prepared:
-    limits, takes = route.limits, route.input_of(runnable)
-    configurable = takes.configurable.check(query.configurable)
-    configurable |= _allowed(route, call.configurable)
-    if call.thread is not None and "thread_id" in route.configurable:
-        configurable.setdefault("thread_id", call.thread)
+    spec: RunSpec,
+    configurable: Mapping[str, str],
+) -> RunRequest:
+    config, kwargs = await _config(route, served, request, spec, configurable)
+    equipment = _equip(route, served, spec)
+    gathered = spec.gathered
+    if gathered is None:
+        gathered = wants_json(accept_of(request), format.media_type)
+    return RunRequest(
+        plan=_plan(route, served, equipment, spec),
+        input=await _input(route, served, spec, equipment.state),
+        format=format,
+        spec=spec,
+        config=config,
+        astream_kwargs=kwargs,
+        filter=route.filter or EventFilter(),
+        client_tools=equipment.names,
+        gathered=gathered,
+    )
+
+
+def _schema_document(served: ServedRunnable, part: str) -> Document:
+    schema = served.schema.json_schema() if part == "input" else schema_of(served.runnable, part)
+    return Document(schema)
+
+
+async def _config(
+    route: BoundRoute,
+    served: ServedRunnable,
+    request: StreamRequest,
+    spec: RunSpec,
+    from_query: Mapping[str, str],
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return the config and the keyword arguments of ``astream``."""
+    configurable = served.configurable.check(from_query) | _allowed(route, spec.configurable)
+    if spec.thread is not None and "thread_id" in route.configurable:
+        configurable.setdefault("thread_id", spec.thread)
     config, context = await route.config_for(request, configurable)
-    stream = {**route.astream_kwargs, **call.stream}
-    if context is not None and not takes.takes_context:
+    if context is not None and not served.takes_context:
         raise TypeError(
             f"configure of route {route.path!r} returned a context,"
-            f" and {kind_of(runnable)} takes none"
+            f" and {kind_of(served.runnable)} takes none"
         )
-    # What the server sets is over what the client may set.
+    kwargs = {**route.astream_kwargs, **spec.astream_kwargs}
+    # The server's values override the client's.
     of_route = route.astream_kwargs.get("context")
-    context = merged_context(call.stream.get("context"), of_route, context)
+    context = merged_context(spec.astream_kwargs.get("context"), of_route, context)
     if context is not None:
-        stream["context"] = context
-    check_count("tools", call.tools or (), "tools", limits.tools)
-    with_tools = equipped(runnable, takes, call)
-    _log_dropped_tools(route, with_tools, call)
-    asked = RunRequest(
-        config=config,
-        input=await _input(route, takes, call, with_tools.state),
-        stream=stream,
-        filter=route.filter or EventFilter(),
-        client_tools=with_tools.names,
-    )
-    runnable = with_tools.runnable
-    if call.response_format is not None:
-        runnable = with_response_format(runnable, call.response_format)
-    gathered = call.gathered
-    return Prepared(
-        many(runnable, limits.batch_concurrency, call.max_concurrency) if call.many else runnable,
-        asked,
-        format,
-        tuple(each for each in (route.filter, query.filter, call.filter) if each is not None),
-        wants_json(accept_of(request), format.media_type) if gathered is None else gathered,
-        call,
-    )
+        kwargs["context"] = context
+    return config, kwargs
 
 
-def _heard(route: BoundRoute, call: RunSpec) -> RunSpec:
-    """What of a call reaches the route; the log says once what does not."""
-    for kind in sorted(call.dropped):
+def _equip(route: BoundRoute, served: ServedRunnable, spec: RunSpec) -> Equipped:
+    """Return the Runnable with the client's tools; what it cannot take is logged once."""
+    check_count("tools", spec.tools or (), "tools", route.limits.tools)
+    equipment = equipped(served, spec)
+    if equipment.dropped and route.is_first(f"tools {spec.model or ''}"):
+        logger.warning(
+            "route %s: %s cannot take the tools of its clients (%s) and runs without them; a chat"
+            " model can, and a graph whose input has the field tools, copilotkit or ag-ui",
+            route.path,
+            served.runnable.get_name(),
+            listed(sorted(equipment.dropped)),
+        )
+    return equipment
+
+
+def _plan(
+    route: BoundRoute, served: ServedRunnable, equipment: Equipped, spec: RunSpec
+) -> RunnablePlan:
+    runnable = equipment.runnable
+    if spec.response_format is not None:
+        runnable = with_response_format(runnable, spec.response_format)
+    if spec.many:
+        runnable = many(runnable, route.limits.batch_concurrency, spec.max_concurrency)
+    return served.plan if runnable is served.runnable else plan_of(runnable)
+
+
+def _permitted(route: BoundRoute, spec: RunSpec) -> RunSpec:
+    """Return what reaches the Runnable of a request; the log says once what does not."""
+    for kind in sorted(spec.dropped):
         if route.is_first(kind):
             logger.warning("route %s: %s of its clients are left out", route.path, kind)
-    if route.takes_system_messages(call):
-        return call
-    given = call.input
-    heard = replace(
-        call,
-        messages=None if call.messages is None else without_system(call.messages),
-        state=without_system(call.state),
-        input=[without_system(each) for each in given] if call.many else without_system(given),
+    if route.takes_system_messages(spec):
+        return spec
+    value = spec.input
+    permitted = replace(
+        spec,
+        messages=None if spec.messages is None else without_system(spec.messages),
+        state=without_system(spec.state),
+        input=[without_system(each) for each in value] if spec.many else without_system(value),
     )
-    if heard != call and route.is_first("system messages"):
+    if permitted != spec and route.is_first("system messages"):
         logger.warning(
             "route %s: system messages of its clients are left out;"
             " system_messages=True on the route takes them",
             route.path,
         )
-    return heard
+    return permitted
 
 
 async def _input(
-    route: BoundRoute, takes: RunnableInput, call: RunSpec, state: Mapping[str, Any]
+    route: BoundRoute, served: ServedRunnable, spec: RunSpec, state: Mapping[str, Any]
 ) -> Any:
-    schema, limits = takes.schema, route.limits
-    given = call.input
-    if call.messages is not None:
-        check_count("messages", call.messages, "messages", limits.messages)
-        check_files("messages", (each.get("content") for each in call.messages), limits.files)
-        check_inline(call.messages, limits.inline)
-        conversation = takes.conversation
+    limits, value = route.limits, spec.input
+    if spec.messages is not None:
+        check_count("messages", spec.messages, "messages", limits.messages)
+        check_files("messages", (each.get("content") for each in spec.messages), limits.files)
+        check_inline(spec.messages, limits.inline)
+        conversation = served.conversation
         if isinstance(conversation, Ambiguous):
             raise InvalidInput("This route takes no conversation.")
         if route.conversation is not None:
-            return await call_hook(conversation.input_for, call.messages, state, call)
-        given = conversation.input_for(call.messages, state, call)
-    if not call.many:
-        return _checked(route, call, schema.check(given, limits))
-    check_count("inputs", given, "batch", limits.batch)
-    checked = []
-    for each in given:
-        checked.append(_checked(route, call, schema.check(each, limits)))
+            return await call_hook(conversation.input_for, spec.messages, state, spec)
+        value = conversation.input_for(spec.messages, state, spec)
+    if not spec.many:
+        return _validated(route, served, spec, value)
+    check_count("inputs", value, "batch", limits.batch)
+    inputs = []
+    for each in value:
+        inputs.append(_validated(route, served, spec, each))
         await asyncio.sleep(0)
-    return checked
+    return inputs
 
 
-def _log_dropped_tools(route: BoundRoute, equipment: Equipped, call: RunSpec) -> None:
-    if equipment.dropped and route.is_first(f"tools {call.model or ''}"):
-        logger.warning(
-            "route %s: %s cannot take the tools of its clients (%s) and runs without them; a chat"
-            " model can, and a graph whose input has the field tools, copilotkit or ag-ui",
-            route.path,
-            equipment.runnable.get_name(),
-            listed(sorted(equipment.dropped)),
-        )
-
-
-def _checked(route: BoundRoute, call: RunSpec, made: Any) -> Any:
-    if not route.takes_system_messages(call) and has_system_message(made):
+def _validated(route: BoundRoute, served: ServedRunnable, spec: RunSpec, value: Any) -> Any:
+    valid = served.schema.check(value, route.limits)
+    if not route.takes_system_messages(spec) and has_system_message(valid):
         raise refused("input", "this route takes no system messages")
-    return made
+    return valid
 
 
-def _allowed(route: BoundRoute, given: Mapping[str, Any]) -> dict[str, Any]:
-    for key in given:
+def _allowed(route: BoundRoute, configurable: Mapping[str, Any]) -> dict[str, Any]:
+    for key in configurable:
         if key not in route.configurable:
-            what = "this route does not take it"
-            raise InvalidInput(f"configurable.{key}: {what}", fields={f"configurable.{key}": what})
-    return dict(given)
+            raise InvalidInput.at(f"configurable.{key}", "this route does not take it")
+    return dict(configurable)

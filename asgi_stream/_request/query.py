@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -15,21 +14,6 @@ from ..limits import Limits
 
 MAX_QUERY = 65_536
 """Bytes of a query string: the length of a request line that most servers accept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed query string.
-
-    Attributes:
-        configurable: Keys for the run's config, as text.
-        filter: The client's filter, which narrows the route's; None if there is none.
-        input: The input of a GET request.
-    """
-
-    configurable: Mapping[str, str]
-    filter: EventFilter | None
-    input: Any
 
 
 def last_event_id(request: Request) -> str | None:
@@ -52,8 +36,8 @@ def _is_last_event_id(key: str) -> bool:
 
 def read_query(
     request: Request, limits: Limits, *, configurable: Sequence[str], narrows: bool
-) -> Query:
-    """Return the parsed query string of `request`.
+) -> tuple[Mapping[str, str], EventFilter | None, Any]:
+    """Parse the query string of `request`.
 
     A GET request has its input there, as ``?input=<JSON>`` or with a key for each field.
     ``?include=on_tool_*&exclude_tags=a,b`` narrows the filter.
@@ -63,6 +47,10 @@ def read_query(
         limits: The route's limits, of which ``body``, ``items`` and ``depth`` apply.
         configurable: The keys that go to the run's config.
         narrows: Whether the route's format lets a client narrow its filter.
+
+    Returns:
+        The keys for the run's config, as text; the client's filter, None if it sends none; the
+        input of a GET request.
 
     Raises:
         BodyTooLarge: The query has more than ``limits.body`` or `MAX_QUERY` bytes.
@@ -86,7 +74,7 @@ def read_query(
     filter = parse_filter(words, {word: word for word in WORDS})
     if request.method != "GET" and values:
         raise _unknown(min(values))
-    return Query(config, filter, _input(values, limits))
+    return config, filter, _input(values, limits)
 
 
 def _unknown(key: str) -> InvalidInput:

@@ -13,6 +13,12 @@ from .reader import StoredRunReader
 from .service import Finished, StoredRuns
 from .urls import read_position
 
+CONVERSATION = "stored_conversation"
+"""The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
+
+Not ``conversation_id``, which paths of routes are likely to have.
+"""
+
 
 async def stored_run_response(
     runs: StoredRuns, action: str, request: Request
@@ -32,20 +38,21 @@ async def stored_run_response(
     params = request.path_params
     position = last_event_id(request)
     try:
-        run_id = params["run_id"] if "run_id" in params else await runs.newest(params["place"])
+        conversation = params.get(CONVERSATION)
+        run_id = params["run_id"] if conversation is None else await runs.newest(conversation)
         if action == "stop":
             record = await runs.stop(run_id)
             return json_response(runs.public(record), 200 if record.ended else 202)
         if action == "state" or (action == "show" and wants_json(accept_of(request))):
             return json_response(runs.public(await runs.find(run_id)))
-        if "place" in params and (await runs.find(run_id)).ended is not None:
+        if conversation is not None and (await runs.find(run_id)).ended is not None:
             raise Finished
         # Only an `EventSource` needs a 204; clients that join may take it for an error.
         return await runs.join(run_id, position, if_finished=action == "join")
     except Finished:
         return no_content()
     except RunNotFound:
-        if (action == "join" and "place" in params) or _reconnects(request):
+        if (action == "join" and conversation is not None) or _reconnects(request):
             return no_content()
         raise
 

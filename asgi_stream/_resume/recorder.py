@@ -12,9 +12,9 @@ from typing import Any
 
 from .._delivery.buffer import FrameBuffer
 from .._delivery.pump import EventPump
+from .._langchain.run_request import RunRequest
 from .._langchain.tasks import RunTasks
 from .._logs import logger
-from .._request.prepare import Prepared
 from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, ShuttingDown, StoreUnavailable, WorkerLost
 from ..events import RunError
@@ -35,7 +35,7 @@ class RunRecorder:
     a write is pending are written together.
 
     Args:
-        prepared: The run.
+        request: The run.
         route: The route's options.
         resume: How runs are stored.
         record: The run's record before it begins.
@@ -48,7 +48,7 @@ class RunRecorder:
 
     def __init__(
         self,
-        prepared: Prepared,
+        request: RunRequest,
         route: BoundRoute,
         resume: Resume,
         record: RunRecord,
@@ -63,7 +63,7 @@ class RunRecorder:
         )
         self._paced_by = self._pending
         self.room = self._pending.room
-        self._id = id_line(prepared.format, record.run_id)
+        self._id = id_line(request.format, record.run_id)
         self._append_to_store = resume.opened.append
         self._retention = Retention(resume.frames, resume.size)
         self._local = resume.local
@@ -71,10 +71,10 @@ class RunRecorder:
         self._run_id = record.run_id
         self._record = record
         self._route = route
-        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.cancel_after
+        self._patience = 0.0 if request.spec.cancel_on_disconnect else resume.cancel_after
         self._unread: TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._pump = EventPump(prepared, route, self, tasks=tasks)
+        self._pump = EventPump(request, route, self, tasks=tasks)
 
     def begin(self) -> None:
         """Start the run, unless it has ended before."""

@@ -9,8 +9,8 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
+from .._langchain.run_request import RunRequest
 from .._lifecycle.active import ActiveRuns
-from .._request.prepare import Prepared
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
 from ..resume import Resume
@@ -48,12 +48,16 @@ class StoredRuns:
         self._store = resume.opened
 
     async def begin(
-        self, prepared: Prepared, request: Request, here: ActiveRuns, hold: Callable[[], Release]
+        self,
+        run_request: RunRequest,
+        request: Request,
+        here: ActiveRuns,
+        hold: Callable[[], Release],
     ) -> StoredRunReader:
         """Start a run that outlives the request, or join the run that the request repeats.
 
         Args:
-            prepared: The run.
+            run_request: The run.
             request: The request, perhaps with an ``Idempotency-Key``.
             here: Holds the run while it goes on.
             hold: Counts a new run; what it returns takes it back, and is called at the run's end.
@@ -67,18 +71,18 @@ class StoredRuns:
             StreamError: What `hold` raises.
         """
         key = _idempotency_key(request)
-        _check_conversation_id(prepared.call.conversation_id)
+        _check_conversation_id(run_request.spec.conversation_id)
         record = RunRecord(
-            run_id=str(prepared.request.run_id),
+            run_id=str(run_request.run_id),
             route=self._path,
             owner=self._owner,
-            fingerprint="" if key is None else _fingerprint(prepared, request),
+            fingerprint="" if key is None else _fingerprint(run_request, request),
             created=time.time(),
         )
         name = self._name("key", key)
         existing = name and await self._store.named(name)
         if not existing:
-            reader = await self._create(prepared, record, name, here, hold)
+            reader = await self._create(run_request, record, name, here, hold)
             if isinstance(reader, StoredRunReader):
                 return reader
             existing = reader
@@ -88,15 +92,15 @@ class StoredRuns:
 
     async def _create(
         self,
-        prepared: Prepared,
+        run_request: RunRequest,
         record: RunRecord,
         key: str | None,
         here: ActiveRuns,
         hold: Callable[[], Release],
     ) -> StoredRunReader | str:
         """Start a run and return its first reader; or the id of the run that has its key."""
-        run = RunRecorder(prepared, self._route, self._resume, record, tasks=here.tasks)
-        conversation_id = self._name("place", prepared.call.conversation_id)
+        run = RunRecorder(run_request, self._route, self._resume, record, tasks=here.tasks)
+        conversation_id = self._name("place", run_request.spec.conversation_id)
         with ExitStack() as stack:
             stack.callback(hold())
             try:
@@ -219,5 +223,5 @@ def _check_conversation_id(conversation_id: str | None) -> None:
         raise InvalidInput(f"id: {problem}", fields={"id": problem})
 
 
-def _fingerprint(prepared: Prepared, request: Request) -> str:
-    return sha256(to_json([request.url.path, request.url.query, prepared.body])).hexdigest()
+def _fingerprint(run_request: RunRequest, request: Request) -> str:
+    return sha256(to_json([request.url.path, request.url.query, run_request.body])).hexdigest()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .._importer import kind_of
 from .._langchain.graphs import merged_context
-from .._langchain.runnable_input import RunnableInput
 from .._langchain.runnables import is_runnable, merge_configs
+from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
 from ..formats import RunSpec
 from ..requests import StreamRequest
@@ -54,7 +54,7 @@ class BoundRoute(Options):
         self.format_class = validation.format_class
         self.runnables: Mapping[str, RunnableSource] = validation.runnables
         self.resume_policy = resume_policy
-        self._inputs = validation.inputs
+        self._served = validation.served
         self._logged: set[str] = set()
 
     def __repr__(self) -> str:
@@ -143,16 +143,16 @@ class BoundRoute(Options):
         config = merge_configs({"configurable": dict(configurable)}, *ours)
         return {**config, "metadata": _copied(config["metadata"])}, context
 
-    def input_of(self, runnable: AnyRunnable) -> RunnableInput:
-        """Return what `runnable` takes, found out once for each Runnable of the route."""
-        for known, takes in self._inputs:
-            if known is runnable:
-                return takes
-        takes = RunnableInput(runnable, self.input, self.conversation)
+    def served(self, runnable: AnyRunnable) -> ServedRunnable:
+        """Return what is known of `runnable`, found out once for each Runnable of the route."""
+        for each in self._served:
+            if each.runnable is runnable:
+                return each
+        served = ServedRunnable(runnable, self.input, self.conversation)
         # As many as the route has: those that a function makes for each request replace each other.
-        self._inputs.insert(0, (runnable, takes))
-        del self._inputs[len(self.runnables) :]
-        return takes
+        self._served.insert(0, served)
+        del self._served[len(self.runnables) :]
+        return served
 
     def takes_system_messages(self, spec: RunSpec) -> bool:
         """Return whether the client's system messages reach the Runnable."""

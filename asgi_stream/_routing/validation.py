@@ -11,8 +11,8 @@ from .. import formats
 from .._importer import ImportFailed, import_from_string, kind_of
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import graph_of
-from .._langchain.runnable_input import RunnableInput
 from .._langchain.runnables import is_runnable
+from .._langchain.served_runnable import ServedRunnable
 from ..errors import StreamError
 from ..events import OutputChunk, TextDelta
 from ..filters import EventFilter
@@ -35,7 +35,7 @@ class RouteValidation:
         cause: The exception behind the first of them that has one.
         format_class: The class of its format.
         runnables: Its Runnables, or functions that return them, by name.
-        inputs: What is known of the Runnables among them.
+        served: What is known of the Runnables among them.
         resume_policy: How its runs are stored, if they are.
         words: Those of its options that are sequences of strings.
     """
@@ -47,7 +47,7 @@ class RouteValidation:
         self._own = own
         self.format_class: type[formats.Format]
         self.runnables: Mapping[str, Any] = {}
-        self.inputs: list[tuple[Any, RunnableInput]] = []
+        self.served: list[ServedRunnable] = []
         self.resume_policy: Resume | None = None
         self.words: dict[str, tuple[str, ...]] = {}
         self.problems = [f"route {route.path!r}: {problem}" for problem in self._problems()]
@@ -188,22 +188,22 @@ class RouteValidation:
     def _problems_of(self, runnable: Any) -> Iterator[str]:
         route, kind = self._route, self.format_class
         try:
-            takes = RunnableInput(runnable, route.input, route.conversation)
+            served = ServedRunnable(runnable, route.input, route.conversation)
         except Exception as error:
             self.cause = self.cause or error
             yield f"input: {kind_of(route.input)} cannot be validated: {error}"
             return
-        self.inputs.append((runnable, takes))
+        self.served.append(served)
         if kind.graphs and graph_of(runnable) is None:
             yield (
                 f"the {route.format} format serves compiled LangGraph graphs,"
                 f" not {kind_of(runnable)}"
             )
         config = route.config if isinstance(route.config, Mapping) else {}
-        if "context" in config and not takes.takes_context:
+        if "context" in config and not served.takes_context:
             yield f"config: {kind_of(runnable)} takes no context"
-        if kind.converses and isinstance(takes.conversation, Ambiguous):
-            yield f"{takes.conversation}; say with conversation= how it takes a conversation"
+        if kind.converses and isinstance(served.conversation, Ambiguous):
+            yield f"{served.conversation}; say with conversation= how it takes a conversation"
 
 
 def options_in_toml_as(*forms: str) -> Iterator[Option[Any]]:

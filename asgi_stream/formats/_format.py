@@ -59,7 +59,7 @@ class RunSpec:
         response_format: The form of the answer's text, as in OpenAI's API:
             ``{"type": "json_object"}`` or ``{"type": "json_schema", "json_schema": {...}}``.
         configurable: ``configurable`` keys, each of which the route must list.
-        stream: Keyword arguments for ``astream``, which override the route's.
+        astream_kwargs: Keyword arguments for ``astream``, which override the route's.
         filter: A filter that narrows the route's.
         many: Whether `input` is a list of inputs, to be run concurrently.
         max_concurrency: How many of them may run at once; the route's limit may be lower.
@@ -81,7 +81,7 @@ class RunSpec:
     tool_choice: Any = None
     response_format: Mapping[str, Any] | None = None
     configurable: Mapping[str, Any] = field(default_factory=dict)
-    stream: Mapping[str, Any] = field(default_factory=dict)
+    astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter | None = None
     many: bool = False
     max_concurrency: int | None = None
@@ -151,7 +151,7 @@ class Format(Protocol):
     runs: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of each endpoint for stored runs: `RUNS` and more.
 
-    A path has the parameter ``run_id`` or ``conversation_id``. The operations are to ``list`` the
+    A path has the parameter ``run_id`` or ``stored_conversation``. The operations are to ``list`` the
     caller's runs, to ``join`` a run as a reader, to return its ``state``, to ``show`` it (its state
     as JSON or its frames, as the ``Accept`` header says) and to ``stop`` it. ``{}``: clients of the
     format cannot resume, so its routes cannot be resumable.

@@ -109,7 +109,7 @@ class LangGraphFormat(Format):
             input=body.get("input"),
             model=graph_name(body.get("assistant_id"), request),
             configurable=allowed_keys(request, "configurable", configurable),
-            stream=stream,
+            astream_kwargs=stream,
             gathered=request.endpoint == "/runs/wait",
             cancel_on_disconnect=body.get("on_disconnect") == "cancel",
         )

@@ -55,9 +55,9 @@ class VercelFormat(Format):
     converses = True
     runs: ClassVar[Mapping[tuple[str, str], str]] = {
         **RUNS,
-        ("GET", "/{conversation_id}/stream"): "join",
-        ("POST", "/{conversation_id}/stream"): "stop",
-        ("DELETE", "/{conversation_id}/stream"): "stop",
+        ("GET", "/{stored_conversation}/stream"): "join",
+        ("POST", "/{stored_conversation}/stream"): "stop",
+        ("DELETE", "/{stored_conversation}/stream"): "stop",
     }
     system_messages = False
     wants = ALL_EVENTS

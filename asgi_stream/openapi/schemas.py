@@ -163,7 +163,7 @@ def input_of(route: BoundRoute, name: str) -> Schema:
     """Return the input schema of a Runnable of the route; ``{}`` if it depends on the request."""
     runnable: Any = route.runnables[name]
     if is_runnable(runnable):
-        return with_plain_messages(route.input_of(runnable).schema.json_schema())
+        return with_plain_messages(route.served(runnable).schema.json_schema())
     return {} if route.input is None else with_plain_messages(schema_of_declared(route.input))
 
 
@@ -179,7 +179,7 @@ def configurable_of(route: BoundRoute) -> dict[str, Schema]:
     [first, *_] = route.runnables.values()
     known: dict[str, Schema] = {}
     if is_runnable(first):
-        known = route.input_of(first).configurable.json_schemas()  # type: ignore[arg-type]
+        known = route.served(first).configurable.json_schemas()  # type: ignore[arg-type]
     return {name: known.get(name, {"type": "string"}) for name in route.configurable}
 
 

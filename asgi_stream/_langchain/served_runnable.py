@@ -1,4 +1,4 @@
-"""What is known of the input of a Runnable that a route serves, found out once."""
+"""What is known of a Runnable that a route serves, found out once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from langchain_core.runnables import Runnable
 from .conversation import Ambiguous, Conversation
 from .graphs import takes_context
 from .input_schema import ConfigurableSchema, InputSchema
+from .plan import RunnablePlan, plan_of
 from .type_hints import fields_of
 
 
-class RunnableInput:
-    """What a Runnable takes: its input, its ``configurable`` keys, a conversation, a context.
+class ServedRunnable:
+    """What a Runnable takes, and how it is run.
 
     Args:
         runnable: The Runnable.
@@ -23,6 +24,7 @@ class RunnableInput:
         convert: The route's own function that makes an input of a conversation.
 
     Attributes:
+        runnable: The Runnable.
         schema: Validates inputs.
         configurable: Validates ``configurable`` keys.
 
@@ -36,10 +38,15 @@ class RunnableInput:
         input_type: Any = None,
         convert: Callable[..., Any] | None = None,
     ) -> None:
-        self._runnable = runnable
+        self.runnable = runnable
         self._convert = convert
         self.schema = InputSchema(runnable, input_type)
         self.configurable = ConfigurableSchema(runnable)
+
+    @cached_property
+    def plan(self) -> RunnablePlan:
+        """How it is run."""
+        return plan_of(self.runnable)
 
     @cached_property
     def conversation(self) -> Conversation | Ambiguous:
@@ -67,4 +74,4 @@ class RunnableInput:
     @cached_property
     def takes_context(self) -> bool:
         """Whether it takes LangGraph's ``context``."""
-        return takes_context(self._runnable)
+        return takes_context(self.runnable)
