@@ -280,7 +280,7 @@ async def test_a_failing_exporter_does_not_keep_the_end_from_the_reader(
     response = await post(app, "/x", ASK)
     assert response.body.endswith(b"data: [DONE]\n\n")
     [context] = contexts
-    assert context["message"] == "A run's end could not be told"
+    assert context["message"] == "The end of a run could not be reported"
 
 
 async def test_a_stored_run_is_a_span_too(exported: Any) -> None:

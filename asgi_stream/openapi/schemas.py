@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._langchain.input_schema import schema_of, schema_of_declared
+from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
 from .._langchain.schema_keywords import mapped, within
 from ..formats import Format

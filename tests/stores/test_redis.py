@@ -627,7 +627,7 @@ async def test_a_reader_gets_worker_lost(
         assert first.body == second.body
     await until(lambda: not one._loops.current.runs)
     assert speaker.cancelled == 1
-    assert "ended, for it was held to be dead" in caplog.text
+    assert "aborted: its lease expired and another worker finalized it" in caplog.text
 
 
 async def test_readers_get_store_unavailable(tmp_path: Path) -> None:

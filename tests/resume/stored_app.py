@@ -21,17 +21,17 @@ from ..guarantees.probes import noted
 
 
 async def count(values: AsyncIterator[Any]) -> AsyncIterator[str]:
-    """Counts to ``count``, so many times a second; notes when it begins and how it ends."""
+    """Yield ``count`` tokens, ``per_second``; note when that begins and how it ends."""
     async for value in values:
-        asked = value if isinstance(value, dict) else json.loads(value)
-        with noted(str(asked.get("key", "")), "count"):
-            for n in range(int(asked["count"])):
+        payload = value if isinstance(value, dict) else json.loads(value)
+        with noted(str(payload.get("key", "")), "count"):
+            for n in range(int(payload["count"])):
                 yield f"t{n} "
-                await asyncio.sleep(1 / float(asked["per_second"]))
+                await asyncio.sleep(1 / float(payload["per_second"]))
 
 
 store = RedisStore(os.environ["REDIS"], patience=float(os.environ.get("PATIENCE", "10")))
-kept = Resume(store=store, keep=60)
+stored = Resume(store=store, keep=60)
 
 PAGE = """<!doctype html><title>…</title><pre id=said></pre><script>
 const source = new EventSource("stream/count?key=page&count=40&per_second=20");
@@ -58,7 +58,7 @@ async def pid(request: Request) -> PlainTextResponse:
 counting = RunnableGenerator(count)
 streams = StreamApp(
     [
-        StreamRoute("/count", counting, methods=("GET", "POST"), resume=kept),
+        StreamRoute("/count", counting, methods=("GET", "POST"), resume=stored),
         StreamRoute("/short", counting, resume=Resume(store=store, frames=50)),
         StreamRoute(
             "/cancel_on_disconnect", counting, resume=Resume(store=store, on_disconnect="cancel")
@@ -68,7 +68,7 @@ streams = StreamApp(
             counting,
             format="vercel",
             conversation=lambda messages: messages[-1].text,
-            resume=kept,
+            resume=stored,
         ),
     ]
 )
