@@ -216,10 +216,10 @@ class Machine(RuleBasedStateMachine):
             if hasattr(self, "path"):
                 self.run(self._end())
         finally:
-            left = asyncio.all_tasks(self.loop)
-            for task in left:
-                task.cancel()
-            if left:
+            # A task that is cancelled may start another, to unsubscribe.
+            while left := asyncio.all_tasks(self.loop):
+                for task in left:
+                    task.cancel()
                 self.loop.run_until_complete(asyncio.wait(left))
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
@@ -248,7 +248,9 @@ class Machine(RuleBasedStateMachine):
         for store in self.stores:
             if isinstance(store, RedisStore):
                 if self.ended == "worker_lost" and store is self.stores[0]:
-                    await store._worker().link._connection.aclose()
+                    link = store._worker().link
+                    await link.subscriptions.aclose()  # or it connects again
+                    await link._connection.aclose()
                 else:
                     await store.aclose()
 
