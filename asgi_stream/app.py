@@ -20,7 +20,7 @@ from ._lifecycle.loops import Loops
 from ._lifecycle.server_sockets import address_of
 from ._pages import Page, Pages
 from ._request.body import check_origin
-from ._request.disconnect import unless_left
+from ._request.disconnect import cancel_if_disconnected
 from ._request.prepare import Prepared, prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
@@ -220,7 +220,9 @@ class StreamApp:
         try:
             if active.ends(address):
                 raise ShuttingDown
-            answer = await unless_left(self._answer(route, endpoint, request, active), body)
+            answer = await cancel_if_disconnected(
+                self._answer(route, endpoint, request, active), body
+            )
         except ClientDisconnect:
             return None
         except Exception as exception:

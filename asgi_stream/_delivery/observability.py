@@ -22,8 +22,8 @@ from ..errors import (
     StoreUnavailable,
     TooManyRuns,
     one_line,
-    public_error,
 )
+from ..errors.mapping import public_error
 from ..events import Event, RunError, RunFinished
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from .._request.prepare import Prepared
 from .._routing.bound import BoundRoute
 from ..errors import ReaderTooSlow
 from ..events import Custom, Event, RunError, RunFinished, Step
-from ..filters import speaks
+from ..filters import is_answer_step
 from .buffer import FrameSink
 from .deadlines import RunDeadlines
 from .observability import RunObserver, public_text, reported
@@ -116,7 +116,7 @@ class EventPump:
     def accepts(self, step: Step) -> bool:
         """Return whether the text of `step` is part of the answer."""
         answer = self._route.answer
-        if answer and step.type != "chain" and not speaks(step, answer):
+        if answer and step.type != "chain" and not is_answer_step(step, answer):
             return False
         return all(each.admits(f"on_{step.type}_stream", step) for each in self._filters)
 

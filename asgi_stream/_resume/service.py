@@ -67,7 +67,7 @@ class StoredRuns:
             StreamError: What `hold` raises.
         """
         key = _idempotency_key(request)
-        _check_conversation_id(prepared.call.place)
+        _check_conversation_id(prepared.call.conversation_id)
         record = RunRecord(
             run_id=str(prepared.request.run_id),
             route=self._path,
@@ -96,12 +96,16 @@ class StoredRuns:
     ) -> StoredRunReader | str:
         """Start a run and return its first reader; or the id of the run that has its key."""
         run = RunRecorder(prepared, self._route, self._resume, record, tasks=here.tasks)
-        conversation_id = self._name("place", prepared.call.place)
+        conversation_id = self._name("place", prepared.call.conversation_id)
         with ExitStack() as stack:
             stack.callback(hold())
             try:
                 run_id = await self._store.create(
-                    run, keep=self._resume.keep, place=conversation_id, key=key, quota=self._quota()
+                    run,
+                    keep=self._resume.keep,
+                    conversation_id=conversation_id,
+                    key=key,
+                    quota=self._quota(),
                 )
                 if run_id != record.run_id:
                     return run_id

@@ -102,7 +102,7 @@ async def test_a_run_that_ignores_its_end_is_reported(caplog: pytest.LogCaptureF
     before = asyncio.all_tasks()
     async with Exchange(app, "POST", "/", 1, headers=JSON):
         await work.until(lambda: bool(work.begun))
-    await work.until(lambda: "goes on 0.05 s after it was cancelled" in caplog.text)
+    await work.until(lambda: "is still running 0.05 s after it was cancelled" in caplog.text)
     for task in asyncio.all_tasks() - before:
         task.cancel()
     await app.aclose()

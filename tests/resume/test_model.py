@@ -28,7 +28,7 @@ from asgi_stream.stores.redis import RedisStore
 
 from ..asgi import JSON, Exchange, call, get
 from ..redis_server import RedisServer
-from ..stores.test_redis import die
+from ..stores.test_redis import suspend
 from .test_stored_runs import Speaker, app_of, until
 
 KEPT = 6
@@ -186,7 +186,7 @@ class Machine(RuleBasedStateMachine):
 
         async def act() -> None:
             assert isinstance(store, RedisStore)
-            die(store)
+            suspend(store)
 
         self.run(act())
         self.apps[0] = self.apps[1]
@@ -248,7 +248,7 @@ class Machine(RuleBasedStateMachine):
         for store in self.stores:
             if isinstance(store, RedisStore):
                 if self.ended == "worker_lost" and store is self.stores[0]:
-                    await store._here().link._client.aclose()
+                    await store._worker().link._connection.aclose()
                 else:
                     await store.aclose()
 

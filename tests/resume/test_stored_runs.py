@@ -731,7 +731,7 @@ async def test_a_format_that_cannot_go_on_after_a_gap_ends_with_an_error() -> No
             speaker.say(f"w{n}")
             await first.until(f"w{n}".encode())
         late = await get(app, "/chat/c/stream")
-        assert b'"errorText":"A part of the answer is no longer kept. (error id ' in late.body
+        assert b'"errorText":"A part of the stream is no longer available. (error id ' in late.body
         assert late.body.endswith(b"data: [DONE]\n\n")
         speaker.say(None)
         await first.finished()
@@ -852,8 +852,8 @@ async def test_a_format_without_a_last_word_ends_too(store: EventStore) -> None:
         ("/chat/", ""),
         ("/a/chat", ""),
         ("/a/chat/", ""),
-        ("/a/chat/c/stream", "/{place}/stream"),
-        ("/a/chat/c/stream/", "/{place}/stream"),
+        ("/a/chat/c/stream", "/{conversation_id}/stream"),
+        ("/a/chat/c/stream/", "/{conversation_id}/stream"),
         ("/a/chat/runs/r", "/runs/{run_id}"),
         ("/", ""),
         ("/a:b", ""),

@@ -1,33 +1,42 @@
-"""What the errors of Redis mean: the connection is lost, not now, or never."""
+"""What the exceptions of redis-py mean: connection lost, refused for now, or refused for good."""
 
 from __future__ import annotations
 
+import logging
 import re
 
 from redis import exceptions
 from redis.exceptions import RedisError
 
-from .._logs import logger
-from ..errors import StoreUnavailable
+from ...errors import StoreUnavailable
 
 __all__ = [
-    "GONE",
+    "CONNECTION_LOST",
     "UNSENDABLE",
     "NotSupported",
+    "ProblemLog",
     "RedisError",
-    "Trouble",
     "is_missing_script",
-    "passes",
+    "is_transient",
+    "logger",
     "unavailable",
 ]
 
-GONE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.InvalidResponse, OSError)
-"""The connection is lost, so nobody knows what was done of a batch."""
+# That of `asgi_stream._logs`, which is not below this package.
+logger = logging.getLogger("asgi_stream")
+
+CONNECTION_LOST = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.InvalidResponse,
+    OSError,
+)
+"""The connection is lost, so it is unknown which commands of a batch have run."""
 
 UNSENDABLE = (exceptions.DataError, UnicodeEncodeError)
 """A command has an argument that redis-py cannot encode, so nothing of the batch was sent."""
 
-PASSING = (
+TRANSIENT = (
     exceptions.AuthenticationError,
     exceptions.BusyLoadingError,
     exceptions.ClusterDownError,
@@ -39,13 +48,13 @@ PASSING = (
     exceptions.TryAgainError,
 )
 
-PASSING_TEXTS = re.compile(
+TRANSIENT_TEXTS = re.compile(
     r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOMASTERLINK|NOPERM|NOREPLICAS|OOM"
     r"|READONLY|TRYAGAIN|UNKILLABLE)\b|can't run this command"
 )
-"""Where redis-py has no class for them, or a script has been in between."""
+"""Transient errors without a class in redis-py, or raised from within a script."""
 
-ELSEWHERE = (exceptions.AskError, exceptions.ClusterCrossSlotError, exceptions.MovedError)
+CLUSTER = (exceptions.AskError, exceptions.ClusterCrossSlotError, exceptions.MovedError)
 
 UNSUPPORTED = {
     "cluster": "a node of a Redis Cluster, which RedisStore does not support",
@@ -54,46 +63,46 @@ UNSUPPORTED = {
 
 
 class NotSupported(RedisError):
-    """The address is not one of a single Redis server.
+    """The address is not that of a single Redis server.
 
     Args:
-        mode: Its ``redis_mode``.
+        mode: The ``redis_mode`` that the server reports.
     """
 
     def __init__(self, mode: str) -> None:
         super().__init__(f"the address is that of {UNSUPPORTED.get(mode, mode)}")
 
 
-def passes(error: BaseException) -> bool:
-    """Whether Redis has refused something that it may accept later."""
-    return isinstance(error, PASSING) or PASSING_TEXTS.search(str(error)) is not None
+def is_transient(error: BaseException) -> bool:
+    """Whether Redis may accept the same command later."""
+    return isinstance(error, TRANSIENT) or TRANSIENT_TEXTS.search(str(error)) is not None
 
 
 def is_missing_script(error: BaseException) -> bool:
-    """Whether Redis has forgotten the scripts, as it does when it restarts."""
+    """Whether Redis no longer has the scripts, as after a restart."""
     return isinstance(error, exceptions.NoScriptError)
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """The error for who waits for Redis, in vain because of another."""
-    found = StoreUnavailable()
-    found.__cause__ = error
-    return found
+    """Return a `StoreUnavailable` caused by `error`."""
+    result = StoreUnavailable()
+    result.__cause__ = error
+    return result
 
 
-class Trouble:
-    """Warns of each kind of trouble once, until it is over."""
+class ProblemLog:
+    """Logs each kind of problem once, until all are over."""
 
     def __init__(self) -> None:
         self._logged: set[str] = set()
 
-    def log(self, what: str, error: BaseException) -> None:
-        if isinstance(error, ELSEWHERE):
+    def warn(self, problem: str, error: BaseException) -> None:
+        if isinstance(error, CLUSTER):
             error = NotSupported("cluster")
-        kind = f"{what} {type(error).__name__} {str(error)[:20]}"
+        kind = f"{problem} {type(error).__name__} {str(error)[:20]}"
         if kind not in self._logged:
             self._logged.add(kind)
-            logger.warning("%s: %s: %s", what, type(error).__name__, error)
+            logger.warning("%s: %s: %s", problem, type(error).__name__, error)
 
     def over(self) -> None:
         if self._logged:

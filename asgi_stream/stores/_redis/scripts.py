@@ -1,7 +1,7 @@
-"""The Lua scripts that run inside Redis, where a check and what depends on it are one step.
+"""The Lua scripts that run inside Redis, where a check and the write that depends on it are atomic.
 
-Each works on the keys of one run, or on one key. It may run again after a lost reply: what the
-first time has written is recognized by its content.
+Each script works on the keys of one run, or on one key, and may run again after a lost reply:
+frames that are already there are recognized by their content.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = [
 
 
 class Script:
-    """A script and the digest by which Redis runs it once it is loaded.
+    """A script, and the digest that runs it once it has been loaded.
 
     Args:
-        source: In Lua 5.1.
+        source: Lua 5.1.
     """
 
     def __init__(self, source: str) -> None:
@@ -90,10 +90,10 @@ return 1
 )
 """Append frames to a log, and publish them.
 
-KEYS: log. ARGV: number of the first, number of the oldest to keep, channel or '', frame...
+KEYS: log. ARGV: number of the first frame, number of the oldest to keep, channel or '', frame...
 
-Returns 1; 0 if other frames are there or the log is closed; -1 - n if the log ends at the number
-n, before the one that the frames follow.
+Returns 1; 0 if the log has other frames or is closed; -1 - n if the log ends at n, before the frame
+that the new ones follow.
 """
 
 CHANGE = Script(
@@ -112,11 +112,13 @@ publish(channel, first, ending, 7)
 return 1
 """
 )
-"""As `WRITE`, and change the run's record, or cross a gap, or end the run.
+"""As `WRITE`, but also replace the run's record, cross a gap, or end the run.
 
-KEYS: log, run, lease, stop. ARGV: number of the first frame, number of the one before, number of
+KEYS: log, record, lease, stop. ARGV: number of the first frame, number of the one before, number of
 the oldest to keep, channel or '', '1' if the last frame is the run's last, record or '', seconds to
 live, frame...
+
+Returns the same as `WRITE`.
 """
 
 FINISH = Script(
@@ -138,10 +140,10 @@ return 1
 )
 """Write the last frames of a run that no worker owns.
 
-KEYS: log, run, lease, stop. ARGV: number of the newest frame that is known of, number of the first
-to write, channel, record, seconds that all of it lives at least, frame...
+KEYS: log, record, lease, stop. ARGV: number of the newest known frame, number of the first frame to
+write, channel, record, minimum seconds to live, frame...
 
-Returns 1; 0 if a worker owns the run, it has ended, or there are newer frames.
+Returns 1; 0 if a worker owns the run, it has ended, or it has newer frames.
 """
 
 OWN = Script(
@@ -162,11 +164,11 @@ return {newest, redis.call('EXISTS', stop)}
 )
 """Take or renew the lease of a run.
 
-KEYS: log, run, lease, stop. ARGV: worker, milliseconds of the lease, record, seconds to live, '1'
-to replace a record that is there, '1' to extend the log's life.
+KEYS: log, record, lease, stop. ARGV: worker, milliseconds of the lease, record, seconds to live,
+'1' to replace an existing record, '1' to extend the expiry of the log.
 
-Returns the number of the newest frame and whether a stop is requested; 0 if another worker owns the
-run, or it has ended.
+Returns the number of the newest frame and whether a stop has been requested; 0 if another worker
+owns the run, or it has ended.
 """
 
 CLAIM = Script(
@@ -178,10 +180,11 @@ redis.call('SET', KEYS[1], claim, 'PX', ARGV[2])
 return claim
 """
 )
-"""Claim a name for a run that is about to begin. Unless `NAME` confirms it, the claim runs out.
+"""Claim a name for a run that is about to begin. The claim expires unless `NAME` confirms it.
 
-KEYS: name. ARGV: run, milliseconds, a holder that is gone, or ''. Returns the run that has the
-name, behind a '?' if that is a claim.
+KEYS: name. ARGV: run, milliseconds, a holder that no longer exists, or ''.
+
+Returns the run that has the name, prefixed with '?' if it has only claimed it.
 """
 
 NAME = Script(
@@ -192,7 +195,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1
 """
 )
-"""Give a name to a run, unless another has it. KEYS: name. ARGV: run, seconds to live."""
+"""Give a name to a run, unless another run has it. KEYS: name. ARGV: run, seconds to live."""
 
 RELEASE = Script(
     """
@@ -200,7 +203,7 @@ if redis.call('GET', KEYS[1]) == '?' .. ARGV[1] then redis.call('DEL', KEYS[1]) 
 return 1
 """
 )
-"""Take back a claim. KEYS: name. ARGV: run."""
+"""Release a claim. KEYS: name. ARGV: run."""
 
 LIST = Script(
     """
@@ -212,9 +215,9 @@ if redis.call('TTL', KEYS[1]) < ttl then redis.call('EXPIRE', KEYS[1], ttl) end
 return 1
 """
 )
-"""List a run among its owner's, and drop those that are gone.
+"""List a run among its owner's, and remove those that have expired.
 
-KEYS: set. ARGV: run, seconds to live.
+KEYS: sorted set. ARGV: run, seconds to live.
 """
 
 COUNT = Script(
@@ -233,8 +236,9 @@ return 1
 )
 """Count a run against a quota for as long as its lease.
 
-KEYS: set. ARGV: run, milliseconds of the lease, how many there may be, or ''. Returns 1; 0 if there
-are as many already.
+KEYS: sorted set. ARGV: run, milliseconds of the lease, limit, or ''.
+
+Returns 1; 0 if the limit is reached.
 """
 
 SCRIPTS = (WRITE, CHANGE, FINISH, OWN, CLAIM, NAME, RELEASE, LIST, COUNT)
