@@ -32,20 +32,22 @@ async def stored_run_response(
     params = request.path_params
     position = last_event_id(request)
     try:
-        run_id = params["run_id"] if "run_id" in params else await runs.newest(params["place"])
+        run_id = (
+            params["run_id"] if "run_id" in params else await runs.newest(params["conversation_id"])
+        )
         if operation == "stop":
             record = await runs.stop(run_id)
             return json_response(runs.public(record), 200 if record.ended else 202)
         if operation == "state" or (operation == "show" and wants_json(accept_of(request))):
             return json_response(runs.public(await runs.find(run_id)))
-        if "place" in params and (await runs.find(run_id)).ended is not None:
+        if "conversation_id" in params and (await runs.find(run_id)).ended is not None:
             raise Finished
         # Only an `EventSource` needs a 204; clients that join may take it for an error.
         return await runs.join(run_id, position, if_finished=operation == "join")
     except Finished:
         return no_content()
     except RunNotFound:
-        if (operation == "join" and "place" in params) or _reconnects(request):
+        if (operation == "join" and "conversation_id" in params) or _reconnects(request):
             return no_content()
         raise
 
