@@ -33,7 +33,7 @@ class FrameSink(Protocol):
 
     def append(self, frame: bytes) -> None: ...
 
-    def append_unpaced(self, frame: bytes) -> None: ...
+    def exempt(self, size: int) -> None: ...
 
     def finish(self, frame: bytes = b"") -> None: ...
 
@@ -67,11 +67,11 @@ class FrameBuffer:
 
     __slots__ = (
         "_capacity",
+        "_exempt",
         "_frames",
         "_pause_at",
         "_reader",
         "_room",
-        "_unpaced",
         "ended",
         "full",
         "size",
@@ -87,7 +87,7 @@ class FrameBuffer:
         self.taken = 0
         self._capacity = inf if capacity is None else capacity
         self._pause_at = self._capacity / 2 if pause_at is None else pause_at
-        self._unpaced = 0
+        self._exempt = 0
         self._frames: list[bytes] = []
         self._reader: Future[None] | None = None
         self._room: Future[None] | None = None
@@ -100,7 +100,7 @@ class FrameBuffer:
     @property
     def overflowing(self) -> bool:
         """Whether writers that could have waited have filled the buffer."""
-        return self.size - self._unpaced >= self._capacity
+        return self.size - self._exempt >= self._capacity
 
     def append(self, frame: bytes) -> None:
         """Add a frame and wake the reader."""
@@ -118,10 +118,9 @@ class FrameBuffer:
             if not reader.done():
                 reader.set_result(None)
 
-    def append_unpaced(self, frame: bytes) -> None:
-        """Add a frame of a writer that cannot wait, which does not make the buffer overflow."""
-        self._unpaced += len(frame)
-        self.append(frame)
+    def exempt(self, size: int) -> None:
+        """Do not count `size` bytes, of a writer that cannot wait, as `overflowing`."""
+        self._exempt += size
 
     def extend(self, frames: Sequence[bytes]) -> None:
         """Add several frames, or none, and wake the reader."""
@@ -155,7 +154,7 @@ class FrameBuffer:
         """Remove and return all frames, and wake the writers that wait for room."""
         frames = self._frames
         self._frames = []
-        self.size = self._unpaced = 0
+        self.size = self._exempt = 0
         self.full = False
         self.waiting_since = None
         self.taken += 1

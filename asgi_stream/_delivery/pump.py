@@ -42,6 +42,7 @@ class EventPump:
         prefix: Put in front of the first frame (the event id of an ``EventSource``).
 
     Attributes:
+        run_id: The run's id.
         end: How the run ended; ``None`` while it goes on.
         shown: Whether a frame of the run's output has been written.
         wants: The events that the format uses.
@@ -153,11 +154,9 @@ class EventPump:
             return
         if not self.shown:
             frame = self._first(event, frame)
-        if not frame:
-            return
-        if isinstance(event, Custom):
-            frames.append_unpaced(frame)
-        else:
+        if frame:
+            if isinstance(event, Custom):
+                frames.exempt(len(frame))
             self._append(frame)
 
     def fail(self, exception: BaseException) -> None:

@@ -21,38 +21,38 @@ Not ``conversation_id``, which paths of routes are likely to have.
 
 
 async def stored_run_response(
-    runs: StoredRuns, action: str, request: Request
+    runs: StoredRuns, operation: str, request: Request
 ) -> StoredRunReader | Response:
     """Return the response to a request about stored runs.
 
     Args:
         runs: The runs of the route and the caller.
-        action: What to do, as `Format.runs` names it.
+        operation: What to do, one of the operations of `Format.runs`.
         request: The request.
 
     Raises:
         StreamError: The caller has no such run, or the request is not valid.
     """
-    if action == "list":
+    if operation == "list":
         return json_response({"runs": [runs.public(record) for record in await runs.owned()]})
     params = request.path_params
     position = last_event_id(request)
     try:
         conversation = params.get(CONVERSATION)
         run_id = params["run_id"] if conversation is None else await runs.newest(conversation)
-        if action == "stop":
+        if operation == "stop":
             record = await runs.stop(run_id)
             return json_response(runs.public(record), 200 if record.ended else 202)
-        if action == "state" or (action == "show" and wants_json(accept_of(request))):
+        if operation == "state" or (operation == "show" and wants_json(accept_of(request))):
             return json_response(runs.public(await runs.find(run_id)))
         if conversation is not None and (await runs.find(run_id)).ended is not None:
             raise Finished
         # Only an `EventSource` needs a 204; clients that join may take it for an error.
-        return await runs.join(run_id, position, if_finished=action == "join")
+        return await runs.join(run_id, position, if_finished=operation == "join")
     except Finished:
         return no_content()
     except RunNotFound:
-        if (action == "join" and conversation is not None) or _reconnects(request):
+        if (operation == "join" and conversation is not None) or _reconnects(request):
             return no_content()
         raise
 

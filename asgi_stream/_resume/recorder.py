@@ -63,6 +63,7 @@ class RunRecorder:
         )
         self._paced_by = self._pending
         self.room = self._pending.room
+        self.exempt = self._pending.exempt
         self._id = id_line(request.format, record.run_id)
         self._append_to_store = resume.opened.append
         self._retention = Retention(resume.frames, resume.size)
@@ -157,15 +158,6 @@ class RunRecorder:
             self._write([self._id % (self._retention.written + 1) + frame])
         else:
             self._write(numbered(self._id, self._retention.written + 1, [frame]))
-
-    def append_unpaced(self, frame: bytes) -> None:
-        """Write a frame of a writer that cannot wait."""
-        if self._local:
-            self.append(frame)
-        else:
-            self._pending.append_unpaced(frame)
-            if not self._writing:
-                self._write_soon()
 
     def finish(self, frame: bytes = b"") -> None:
         """Write the last frame and the run's end."""

@@ -25,6 +25,9 @@ Release = Callable[[], None]
 MAX_KEY = 255
 """Characters of an ``Idempotency-Key``, the limit of most public APIs."""
 
+CONVERSATION = "place"
+"""Goes into the names of conversations in a store; a change would orphan those that exist."""
+
 
 class Finished(Exception):
     """The run has ended, and its reader has all of it."""
@@ -100,7 +103,7 @@ class StoredRuns:
     ) -> StoredRunReader | str:
         """Start a run and return its first reader; or the id of the run that has its key."""
         run = RunRecorder(run_request, self._route, self._resume, record, tasks=here.tasks)
-        conversation_id = self._name("place", run_request.spec.conversation_id)
+        conversation_id = self._name(CONVERSATION, run_request.spec.conversation_id)
         with ExitStack() as stack:
             stack.callback(hold())
             try:
@@ -171,7 +174,7 @@ class StoredRuns:
             RunNotFound: There is none.
             StoreUnavailable: The store cannot be reached.
         """
-        run_id = await self._store.named(str(self._name("place", conversation_id)))
+        run_id = await self._store.named(str(self._name(CONVERSATION, conversation_id)))
         if run_id is None:
             raise RunNotFound
         return run_id

@@ -36,7 +36,6 @@ async def test_every_frame_wakes_the_reader_once() -> None:
     buffer = FrameBuffer(None)
     writes: list[Callable[[], None]] = [
         partial(buffer.append, b"a"),
-        partial(buffer.append_unpaced, b"a"),
         partial(buffer.extend, []),
         buffer.wake,
         buffer.finish,
@@ -86,7 +85,8 @@ async def test_the_end_releases_the_writers() -> None:
 
 async def test_frames_of_writers_that_cannot_wait_do_not_make_it_overflow() -> None:
     buffer = FrameBuffer(10, pause_at=10)
-    buffer.append_unpaced(b"x" * 30)
+    buffer.exempt(30)
+    buffer.append(b"x" * 30)
     assert buffer.full
     assert not buffer.overflowing
     buffer.append(b"x" * 9)
