@@ -17,8 +17,6 @@ from ._routing.bound import BoundRoute
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
 from .errors import (
-    MOST_LISTED,
-    PATH_CHARACTERS,
     MethodNotAllowed,
     NotFound,
     StreamError,
@@ -26,6 +24,7 @@ from .errors import (
     listed,
     one_line,
 )
+from .errors.text import MOST_LISTED, PATH_CHARACTERS
 from .openapi.document import document
 from .playground import ROOT, described
 from .stores import EventStore

@@ -7,34 +7,27 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import Unpack
 
 from ._config.loader import read_table
-from ._delivery.buffer import FrameBuffer
 from ._delivery.live import LiveStream
-from ._delivery.response import NOT_STORED, json_response, refuse, respond
+from ._delivery.response import headers_only, json_response, refuse, respond
 from ._langchain.tasks import RunTasks
 from ._lifecycle.active import ActiveRuns
 from ._lifecycle.loops import Loops
 from ._lifecycle.server_sockets import address_of
 from ._pages import Page, Pages
 from ._request.body import check_origin
-from ._request.disconnect import unless_left
+from ._request.disconnect import cancel_if_disconnected
 from ._request.prepare import Prepared, prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
+from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
-from ._resume.service import (
-    StoredRuns,
-    answer_about,
-    come_back,
-    path_of,
-    place_of,
-    seen_path,
-)
+from ._resume.service import StoredRuns
+from ._resume.urls import client_path, route_path, run_location
 from ._routing.bound import BoundRoute
 from ._routing.hosts import ForeignHost
 from ._routing.table import TITLE, Match, Table
@@ -222,14 +215,14 @@ class StreamApp:
         receive, send, address = body.receive, body.send, address_of(scope)
         body.seconds = route.limits.receive
         if scope["method"] == "HEAD":
-            kind = route.format_class.media_type
-            head = EventSourceResponse(iter(()), headers=NOT_STORED, media_type=kind)
-            return await head(scope, receive, send)
+            return await headers_only(route)(scope, receive, send)
         request = StreamRequest(scope, receive, route.limits)
         try:
             if active.ends(address):
                 raise ShuttingDown
-            answer = await unless_left(self._answer(route, endpoint, request, active), body)
+            answer = await cancel_if_disconnected(
+                self._answer(route, endpoint, request, active), body
+            )
         except ClientDisconnect:
             return None
         except Exception as exception:
@@ -240,7 +233,7 @@ class StreamApp:
         if isinstance(answer, Response):
             return await answer(scope, receive, send)
         if isinstance(answer, StoredRunReader):
-            answer.place = place_of(answer.run_id, seen_path(request), endpoint)
+            answer.location = run_location(answer.run_id, client_path(request), endpoint)
         active.add(answer, address)
         try:
             await respond(answer, route, scope, *body.direct())
@@ -254,17 +247,17 @@ class StreamApp:
 
     async def _answer(
         self, route: BoundRoute, endpoint: str, request: StreamRequest, active: ActiveRuns
-    ) -> FrameBuffer | Response:
+    ) -> LiveStream | StoredRunReader | Response:
         """Return the answer to a request; a stream holds what it needs until it ends."""
         check_origin(request)
         owner = await route.owner(request)
-        path, policy = path_of(request.scope["path"], endpoint), route.resume_policy
+        path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         runs = StoredRuns(route, policy, owner, path) if policy else None
         operation = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and operation is not None:
-            return await answer_about(runs, operation, request)
+            return await stored_run_response(runs, operation, request)
         if (position := last_event_id(request)) is not None:
-            return await come_back(runs, request, position)
+            return await reconnect_response(runs, request, position)
         await active.gate.pass_()
         prepared = await prepare(route, endpoint, request, active.tasks, self._telemetry)
         if isinstance(prepared, Document):
@@ -322,5 +315,5 @@ def _made(route: BoundRoute, prepared: Prepared, tasks: RunTasks) -> LiveStream:
     # A client comes back with the id of the last frame that had one, and starts nothing then.
     run_id, format = str(prepared.request.run_id), prepared.format
     returns = format.runs and format.id_prefix(run_id) and not prepared.gathered
-    first_line = f"id: {run_id}\n".encode() if returns else b""
-    return LiveStream(prepared, route, first_line=first_line, tasks=tasks)
+    prefix = f"id: {run_id}\n".encode() if returns else b""
+    return LiveStream(prepared, route, prefix=prefix, tasks=tasks)

@@ -1,8 +1,8 @@
 # uvicorn examples.14_resume:app
-"""An answer that goes on when its page is loaded again, and a button that stops it for good.
+"""An answer that continues after a page reload, and a button that stops its run.
 
-Open http://localhost:8000, ask, and load the page again in mid-answer. With REDIS set to the
-address of a Redis, ``redis://localhost:6379/0``, the page may come back to another worker:
+Open http://localhost:8000, ask, and reload the page in the middle of the answer. If REDIS is the
+URL of a Redis, ``redis://localhost:6379/0``, the page may reconnect to another worker:
 ``uvicorn examples.14_resume:app --workers 2``.
 """
 

@@ -20,6 +20,7 @@ PATHS = {
     "stores/test_redis.py": "redis",
     "test_examples.py": "server",
     "test_wheel.py": "slow",
+    "typed/": "slow",
     # They wait for deadlines, or compare many runs.
     "delivery/test_json_pings.py": "slow",
     "formats/test_message_round_trip.py": "slow",

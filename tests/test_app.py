@@ -196,7 +196,7 @@ async def test_an_exception_that_cannot_say_itself_is_told_all_the_same() -> Non
         *_, error, _ = frames((await post(app, "/", ASK)).body)
     finally:
         logging.raiseExceptions = before
-    assert error["error"]["detail"] == "Mute: (its text cannot be had)"
+    assert error["error"]["detail"] == "Mute: (its text cannot be read)"
 
 
 async def test_a_runnable_may_say_its_error_in_its_own_words() -> None:
@@ -417,7 +417,7 @@ async def test_so_many_runs_at_once_and_no_more() -> None:
         (Limits(run=0.05), (), 504, "The run took too long."),
         (Limits(first=0.05), (), 504, "The run did not begin to answer in time."),
         (Limits(run=0.05), ("a",), 200, "The run took too long."),
-        (Limits(idle=0.05), ("a",), 200, "The run gave no sign of life for too long."),
+        (Limits(idle=0.05), ("a",), 200, "The run was idle for too long."),
         (Limits(first=0.05, hold=0.01), (), 200, "The run did not begin to answer in time."),
     ],
 )

@@ -125,7 +125,7 @@ def test_the_start_without_code(home: Path, tmp_path: Path) -> None:
     new, *_ = next(block for block in blocks("sh") if "new" in block).split(" && ")
     run(home, *shlex.split(new), folder=tmp_path)
     project = tmp_path / "mybot"
-    assert "nothing wrong" not in run(home, "asgi-stream", "check", folder=project)
+    assert "no problems" not in run(home, "asgi-stream", "check", folder=project)
     with serving_table(project, command=[str(home / "env/bin/asgi-stream")]) as server:
         call = ["asgi-stream", "call", f"{server.url}/chat", "--input", json.dumps(ASK)]
         assert run(home, *call, folder=tmp_path).startswith("Hello!")

@@ -45,7 +45,7 @@ class RunnableInput:
     def conversation(self) -> Conversation | Ambiguous:
         """How it takes a conversation; what is unclear about that, if its input does not say."""
         try:
-            return Conversation(self.schema.wanted, self._convert)
+            return Conversation(self.schema.input_type, self._convert)
         except Ambiguous as error:
             return error
 
@@ -62,7 +62,7 @@ class RunnableInput:
     @cached_property
     def state_fields(self) -> Mapping[str, Any]:
         """The fields of its input with their types; none if the route has its own function."""
-        return {} if self._convert is not None else fields_of(self.schema.wanted)
+        return {} if self._convert is not None else fields_of(self.schema.input_type)
 
     @cached_property
     def takes_context(self) -> bool:

@@ -12,11 +12,11 @@ from .._importer import kind_of
 from .._langchain.client_tools import Equipped, equipped
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import merged_context
-from .._langchain.input_schema import schema_of
 from .._langchain.run_request import RunRequest
 from .._langchain.runnable_input import RunnableInput
+from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
-from .._langchain.system_messages import speaks_as_system, without_system
+from .._langchain.system_messages import has_system_message, without_system
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._routing.bound import BoundRoute
@@ -229,7 +229,7 @@ def _log_dropped_tools(route: BoundRoute, equipment: Equipped, call: RunSpec) ->
 
 
 def _checked(route: BoundRoute, call: RunSpec, made: Any) -> Any:
-    if not route.takes_system_messages(call) and speaks_as_system(made):
+    if not route.takes_system_messages(call) and has_system_message(made):
         raise refused("input", "this route takes no system messages")
     return made
 

@@ -1,10 +1,8 @@
-"""A served Runnable as a Runnable: ``RemoteRunnable(url)``. Needs the extra ``client``."""
+"""`RemoteRunnable`: a served Runnable as a local Runnable. Needs the extra ``client``."""
 
 from __future__ import annotations
 
-import asyncio
-from asyncio import Task
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,10 +13,13 @@ from langchain_core.runnables.utils import Input, Output
 
 from .._langchain.messages import added
 from ..errors import mask_passwords
-from ._callbacks import Joined
-from ._connection import Asking, Frame, Reading, httpx
-from ._decode import READABLE, Read, Said
+from ..events import LangChainEvent
+from ._callbacks import CallbackBridge
+from ._connection import RemoteStream, httpx
+from ._decode import READABLE, OutputReader, RemoteOutput, check_format
 from ._messages import sendable
+from ._request import RemoteRequest
+from ._sync import frames_in_thread
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -30,39 +31,45 @@ __all__ = ["RemoteRunnable"]
 
 
 class RemoteRunnable(Runnable[Input, Output]):
-    """The Runnable that a route serves, as a step of a chain here.
+    """A Runnable that a route serves, as a step of a local chain.
 
-    What it yields is what the route's format sends: of ``tokens`` and ``text`` pieces of text, of
-    ``chunks``, ``events`` and ``langserve`` what the served Runnable yields, its messages and
-    documents as LangChain's classes. Of ``events``, and of ``langserve`` if anyone listens, the
-    served run's steps become steps of the run here, with their own ids: callbacks, traces and
-    ``astream_events`` tell of both sides.
+    It yields what the route's format carries: of ``tokens`` and ``text`` pieces of text, of
+    ``chunks``, ``events`` and ``langserve`` the chunks of the served Runnable, with messages and
+    documents as LangChain's classes. With ``events``, and with ``langserve`` if there are
+    callbacks, the steps of the served run become steps of the local run, with their own ids, so
+    callbacks, traces and ``astream_events`` include them.
 
-    Leaving a stream, or being cancelled, ends the served run. A connection that breaks is made
-    again where the route is resumable, and each chunk comes once and in order.
+    Leaving a stream early, or being cancelled, stops the served run. On a resumable route a broken
+    connection is made again, and each chunk arrives once and in order.
 
     Args:
-        url: The route's. Of ``langserve`` the one in front of ``/invoke``.
-        format: ``"langserve"`` for a route of that format, or a LangServe; all others tell theirs.
-        headers: Sent with each request: ``{"Authorization": "Bearer ..."}``.
-        params: Sent in each query.
-        configurable: Keys of ``config["configurable"]`` that are sent on.
+        url: The route's URL. For ``langserve``, the part before ``/invoke``.
+        format: ``"langserve"`` for a route of that format, or a LangServe server. Other routes send
+            their format.
+        headers: Headers of each request: ``{"Authorization": "Bearer ..."}``.
+        params: Query parameters of each request.
+        configurable: Keys of ``config["configurable"]`` that requests have.
         auth: As for ``httpx.AsyncClient``.
-        timeout: Seconds of silence after which a stream is held to be broken; the server's pings
-            break a silence, save in ``text``, which has none. What is not streamed is waited for,
-            and the route's ``limits.run`` is its end.
-        reconnects: How often in a row a broken connection is made again.
-        stops: Whether leaving ends the run of a resumable route too.
-        client: An ``httpx.AsyncClient`` to send with, on one event loop, for sync code none.
+        timeout: Seconds of silence after which a connection counts as broken. The server's pings
+            break a silence, except in ``text``, which has none. A response that is not streamed may
+            take any time; the route's ``limits.run`` limits it.
+        reconnects: How many times in a row to reconnect after a broken connection.
+        stops: Whether leaving early stops the run of a resumable route too.
+        client: An ``httpx.AsyncClient`` to use, on one event loop. Not for sync code.
         verify: As for ``httpx.AsyncClient``: an ``ssl.SSLContext``, or False.
-        name: The step's name in callbacks; the last part of the URL by default.
+        name: The step's name in callbacks; by default the last part of the URL.
 
     Raises:
         ImportError: The extra is not installed.
 
-    Calls raise `asgi_stream.StreamError`, of the class in `asgi_stream.errors` that has the code
-    that the server told, with its ``id``; and ``httpx.HTTPError`` where no answer came, or one of
-    another server.
+    Calls raise the `asgi_stream.StreamError` of the class in `asgi_stream.errors` with the code of
+    the server's error, and its ``id``; and ``httpx.HTTPError`` if there was no response, or one of
+    another kind of server.
+
+    Example:
+        >>> remote = RemoteRunnable("https://example.com/chat")
+        >>> async for chunk in remote.astream({"question": "Hi"}):
+        ...     print(chunk, end="")
     """
 
     def __init__(
@@ -123,34 +130,34 @@ class RemoteRunnable(Runnable[Input, Output]):
         self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[Output, None]:
         chunks: Any = self._atransform_stream_with_config(input, self._atransform, config, **kwargs)
-        async with aclosing(chunks) as found:
-            async for chunk in found:
+        async with aclosing(chunks):
+            async for chunk in chunks:
                 yield chunk
 
-    # A run here, around the run there.
+    # A local run around the served one.
 
     async def _ainvoke(
-        self,
-        input: Input,
-        run_manager: AsyncCallbackManagerForChainRun,
-        config: RunnableConfig,
+        self, input: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
-        found, joined = Read(await self._document(input, config)), Joined(run_manager)
-        for event in found.events:
-            await joined.tell(event)
-        await joined.close()
-        return found.output
+        result, bridge = (
+            RemoteOutput(await self._document(input, config)),
+            CallbackBridge(run_manager),
+        )
+        for event in result.events:
+            await bridge.pass_on(event)
+        await bridge.close()
+        return result.output
 
     def _invoke(
         self, input: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
         with start_blocking_portal() as portal:
-            answer = portal.call(self._document, input, config)
-        found, joined = Read(answer), Joined(run_manager)
-        for event in found.events:
-            joined.tell_sync(event)
-        joined.close_sync()
-        return found.output
+            document = portal.call(self._document, input, config)
+        result, bridge = RemoteOutput(document), CallbackBridge(run_manager)
+        for event in result.events:
+            bridge.pass_on_sync(event)
+        bridge.close_sync()
+        return result.output
 
     async def _atransform(
         self,
@@ -158,23 +165,24 @@ class RemoteRunnable(Runnable[Input, Output]):
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> AsyncIterator[Any]:
-        given: Any = None
+        whole: Any = None
         async for each in input:
-            given = added(given, each)
-        joined, said = Joined(run_manager), Said()
-        reading = self._reading(given, config, listened=bool(run_manager.handlers))
+            whole = added(whole, each)
+        bridge, reader = CallbackBridge(run_manager), OutputReader()
+        stream = self._stream(whole, config, with_events=bool(run_manager.handlers))
         try:
-            async with aclosing(reading.frames()) as frames:
-                async for frame in frames:
-                    for kind, value in said.of(reading.format, frame):
-                        if kind == "event":
-                            await joined.tell(value)
-                        else:
-                            yield value
-            said.check()
-            await joined.close()
+            async with aclosing(stream.frames()) as frames:
+                async for _, events in frames:
+                    check_format(stream.format)
+                    for event in events:
+                        if isinstance(event, LangChainEvent):
+                            await bridge.pass_on(event)
+                        for chunk in reader.read(event):
+                            yield chunk
+            reader.check_end()
+            await bridge.close()
         except BaseException as error:
-            await joined.close(error)
+            await bridge.close(error)
             raise
 
     def _transform(
@@ -183,42 +191,42 @@ class RemoteRunnable(Runnable[Input, Output]):
         run_manager: CallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> Iterator[Any]:
-        given: Any = None
+        whole: Any = None
         for each in input:
-            given = added(given, each)
-        joined, said = Joined(run_manager), Said()
-        reading = self._reading(given, config, listened=bool(run_manager.handlers))
+            whole = added(whole, each)
+        bridge, reader = CallbackBridge(run_manager), OutputReader()
+        stream = self._stream(whole, config, with_events=bool(run_manager.handlers))
         try:
-            with closing(_in_thread(reading)) as frames:
-                for frame in frames:
-                    for kind, value in said.of(reading.format, frame):
-                        if kind == "event":
-                            joined.tell_sync(value)
-                        else:
-                            yield value
-            said.check()
-            joined.close_sync()
+            with closing(frames_in_thread(stream)) as frames:
+                for _, events in frames:
+                    check_format(stream.format)
+                    for event in events:
+                        if isinstance(event, LangChainEvent):
+                            bridge.pass_on_sync(event)
+                        yield from reader.read(event)
+            reader.check_end()
+            bridge.close_sync()
         except BaseException as error:
-            joined.close_sync(error)
+            bridge.close_sync(error)
             raise
 
     async def _document(self, input: Input, config: RunnableConfig) -> Any:
-        asking = self._asking(input, config, "/invoke")
-        return await Reading(asking, self._format).document()
+        request = self._request(input, config, "/invoke")
+        return await RemoteStream(request, self._format).document()
 
-    def _reading(self, input: Input, config: RunnableConfig, *, listened: bool) -> Reading:
-        asking = self._asking(input, config, "/stream_events" if listened else "/stream")
-        return Reading(asking, self._format)
+    def _stream(self, input: Input, config: RunnableConfig, *, with_events: bool) -> RemoteStream:
+        request = self._request(input, config, "/stream_events" if with_events else "/stream")
+        return RemoteStream(request, self._format)
 
-    def _asking(self, input: Input, config: RunnableConfig, endpoint: str) -> Asking:
-        given = config.get("configurable", {})
-        chosen = {key: given[key] for key in self._configurable if key in given}
+    def _request(self, input: Input, config: RunnableConfig, endpoint: str) -> RemoteRequest:
+        keys = config.get("configurable", {})
+        configurable = {key: keys[key] for key in self._configurable if key in keys}
         body, url, params = sendable(input), self.url, {**self._params}
         if self._format == "langserve":
-            body, url = {"input": body, "config": {"configurable": chosen}}, url + endpoint
+            body, url = {"input": body, "config": {"configurable": configurable}}, url + endpoint
         else:
-            params |= {key: str(value) for key, value in chosen.items()}
-        return Asking(
+            params |= {key: str(value) for key, value in configurable.items()}
+        return RemoteRequest(
             url=url,
             body=body,
             headers=self._headers,
@@ -228,38 +236,12 @@ class RemoteRunnable(Runnable[Input, Output]):
             reconnects=self._reconnects,
             stops=self._stops,
             client=self._client,
-            verify=self._verified,
+            verify=self._ssl_context,
         )
 
     @cached_property
-    def _verified(self) -> Any:
-        # Reading the certificates takes longer than a call does.
+    def _ssl_context(self) -> Any:
+        # Loading the certificates takes longer than a call does.
         if self._verify is True and self.url.startswith("https"):
             return httpx.create_ssl_context()
         return self._verify
-
-
-def _in_thread(reading: Reading) -> Generator[Frame, None, None]:
-    """The frames for sync code, read by an event loop in a thread of its own."""
-    frames = reading.frames()
-    end: Any = object()
-    task: Task[Any] | None = None
-
-    async def following() -> Any:
-        nonlocal task
-        task = asyncio.current_task()
-        return await anext(frames, end)
-
-    async def close() -> None:
-        if task is not None and not task.done():
-            # Ctrl-C comes in this thread, while that one still waits for a frame.
-            task.cancel()
-            await asyncio.wait({task})
-        await frames.aclose()
-
-    with start_blocking_portal() as portal:
-        try:
-            while (frame := portal.call(following)) is not end:
-                yield frame
-        finally:
-            portal.call(close)

@@ -1,4 +1,4 @@
-"""The steps of a served run as steps of the run here: callbacks, traces and events of both join."""
+"""The steps of a served run as steps of a local run: callbacks, traces and events include both."""
 
 from __future__ import annotations
 
@@ -11,89 +11,91 @@ from langchain_core.messages import BaseMessage, BaseMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk
 from langchain_core.outputs import LLMResult as Result
 
+from ..events import LangChainEvent
 from ._messages import revived
 
-Called = Generator[Any, Any, Any]
-"""What a callback manager was asked, each to be awaited if need be, and sent back."""
+Calls = Generator[Any, Any, Any]
+"""Yields the result of each call to a callback manager, and gets it back, awaited if need be."""
 
 
-class Joined:
-    """Passes the events of a served run on to the callbacks of a run here.
+class CallbackBridge:
+    """Passes the events of a served run on to the callbacks of a local run.
 
     Args:
-        manager: The callback manager of the run here, for sync or for async code.
+        manager: The callback manager of the local run, for sync or for async code.
     """
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
         self._open: dict[str, Any] = {}
 
-    async def tell(self, event: Mapping[str, Any]) -> None:
-        await _awaited(self._told(event))
+    async def pass_on(self, event: LangChainEvent) -> None:
+        """Call the callbacks of an event, from async code."""
+        await _run_async(self._pass_on(event))
 
-    def tell_sync(self, event: Mapping[str, Any]) -> None:
-        _called(self._told(event))
+    def pass_on_sync(self, event: LangChainEvent) -> None:
+        """Call the callbacks of an event, from sync code."""
+        _run_sync(self._pass_on(event))
 
     async def close(self, error: BaseException | None = None) -> None:
-        """End the steps whose end was not told, with the run's error if there is one."""
-        await _awaited(self._closed(error))
+        """End the steps whose end was not in the stream, with the run's error if there is one."""
+        await _run_async(self._close(error))
 
     def close_sync(self, error: BaseException | None = None) -> None:
-        _called(self._closed(error))
+        """The same for sync code."""
+        _run_sync(self._close(error))
 
-    def _closed(self, error: BaseException | None) -> Called:
+    def _close(self, error: BaseException | None) -> Calls:
         while self._open:
             _, manager = self._open.popitem()
-            kind = next(kind for kind in _NOTHING if hasattr(manager, f"on_{kind}_end"))
+            kind = next(kind for kind in _EMPTY_OUTPUTS if hasattr(manager, f"on_{kind}_end"))
             if error is None:
-                yield getattr(manager, f"on_{kind}_end")(_NOTHING[kind])
+                yield getattr(manager, f"on_{kind}_end")(_EMPTY_OUTPUTS[kind])
             else:
                 yield getattr(manager, f"on_{kind}_error")(error)
 
-    def _told(self, event: Mapping[str, Any]) -> Called:
-        name, run_id = str(event["event"]), str(event["run_id"])
-        parents, data = event.get("parent_ids") or [], event.get("data") or {}
-        if name == "on_custom_event":
-            above = self._open.get(run_id, self._manager)
-            child = above.get_child()
-            about = {"run_id": above.run_id}
-            yield child.on_custom_event(str(event["name"]), revived(data), **about)
-            return
-        kind, _, moment = name.removeprefix("on_").rpartition("_")
-        if not parents and kind == "chain":
-            return  # the whole run, which is the run here
-        if moment == "start":
-            parent = self._open.get(str(parents[-1]) if parents else "", self._manager)
+    def _pass_on(self, event: LangChainEvent) -> Calls:
+        step = event.step
+        if event.event == "on_custom_event":
+            parent = self._open.get(step.run_id, self._manager)
             child = parent.get_child()
-            child.add_tags(list(event.get("tags") or ()), inherit=False)
-            child.add_metadata(dict(event.get("metadata") or {}), inherit=False)
-            about = {"run_id": UUID(run_id), "name": str(event["name"])}
-            begin: Any = _START.get(kind, _chain_start)
-            found = yield begin(child, kind, revived(data), about)
-            self._open[run_id] = found[0] if isinstance(found, list) else found
-        elif run_id in self._open:
-            manager = self._open[run_id]
-            told: Any = _MOMENTS.get((kind, moment)) or (_chain_end if moment == "end" else None)
-            if told is not None:
-                yield told(manager, revived(data))
+            yield child.on_custom_event(step.name, revived(event.data), run_id=parent.run_id)
+            return
+        kind, _, moment = event.event.removeprefix("on_").rpartition("_")
+        if not event.parent_ids and kind == "chain":
+            return  # the whole run, which is the local step
+        if moment == "start":
+            parent_id = str(event.parent_ids[-1]) if event.parent_ids else ""
+            child = self._open.get(parent_id, self._manager).get_child()
+            child.add_tags(list(step.tags), inherit=False)
+            child.add_metadata(dict(event.metadata), inherit=False)
+            about = {"run_id": UUID(step.run_id), "name": step.name}
+            start: Any = _START.get(kind, _chain_start)
+            managers = yield start(child, kind, revived(event.data), about)
+            self._open[step.run_id] = managers[0] if isinstance(managers, list) else managers
+        elif step.run_id in self._open:
+            manager = self._open[step.run_id]
+            call: Any = _MOMENTS.get((kind, moment)) or (_chain_end if moment == "end" else None)
+            if call is not None:
+                yield call(manager, revived(event.data))
             if moment in ("end", "error"):
-                del self._open[run_id]
+                del self._open[step.run_id]
 
 
-async def _awaited(steps: Called) -> None:
+async def _run_async(calls: Calls) -> None:
     try:
-        value = next(steps)
+        value = next(calls)
         while True:
-            value = steps.send(await value if isawaitable(value) else value)
+            value = calls.send(await value if isawaitable(value) else value)
     except StopIteration:
         pass
 
 
-def _called(steps: Called) -> None:
+def _run_sync(calls: Calls) -> None:
     try:
-        value = next(steps)
+        value = next(calls)
         while True:
-            value = steps.send(value)
+            value = calls.send(value)
     except StopIteration:
         pass
 
@@ -108,27 +110,27 @@ def _chain_start(child: Any, kind: str, data: Any, about: Mapping[str, Any]) -> 
 
 
 def _chat_model_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
-    given = _input_of(data)
-    batches = given.get("messages") if isinstance(given, dict) else None
+    value = _input_of(data)
+    batches = value.get("messages") if isinstance(value, dict) else None
     return child.on_chat_model_start({}, batches or [[]], **about)
 
 
 def _llm_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
-    given = _input_of(data)
-    prompts = given.get("prompts") if isinstance(given, dict) else None
+    value = _input_of(data)
+    prompts = value.get("prompts") if isinstance(value, dict) else None
     return child.on_llm_start({}, prompts or [""], **about)
 
 
 def _tool_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
-    given = _input_of(data)
-    inputs = given if isinstance(given, dict) else {"input": given}
+    value = _input_of(data)
+    inputs = value if isinstance(value, dict) else {"input": value}
     serialized = {"name": about["name"]}
-    return child.on_tool_start(serialized, str(given), inputs=inputs, **about)
+    return child.on_tool_start(serialized, str(value), inputs=inputs, **about)
 
 
 def _retriever_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
-    given = _input_of(data)
-    query = given.get("query", "") if isinstance(given, dict) else str(given)
+    value = _input_of(data)
+    query = value.get("query", "") if isinstance(value, dict) else str(value)
     return child.on_retriever_start({}, query, **about)
 
 
@@ -146,15 +148,15 @@ def _model_end(manager: Any, data: Any) -> Any:
         return manager.on_llm_end(Result(generations=[[ChatGeneration(message=output)]]))
     text = output if isinstance(output, str) else ""
     if isinstance(output, dict):
-        found = output.get("generations") or [[{}]]
-        text = str(found[0][0].get("text", ""))
+        generations = output.get("generations") or [[{}]]
+        text = str(generations[0][0].get("text", ""))
     return manager.on_llm_end(Result(generations=[[Generation(text=text)]]))
 
 
 def _tool_error(manager: Any, data: Any) -> Any:
-    told = data.get("error")
+    message = data.get("error")
     return manager.on_tool_error(
-        RuntimeError(told if isinstance(told, str) else "The tool failed.")
+        RuntimeError(message if isinstance(message, str) else "The tool failed.")
     )
 
 
@@ -162,8 +164,8 @@ def _chain_end(manager: Any, data: Any) -> Any:
     return manager.on_chain_end(data.get("output"))
 
 
-_NOTHING = {"llm": Result(generations=[]), "tool": "", "retriever": [], "chain": None}
-"""What a step has ended with whose end was not told."""
+_EMPTY_OUTPUTS = {"llm": Result(generations=[]), "tool": "", "retriever": [], "chain": None}
+"""The outputs of steps whose end was not in the stream."""
 _START: Mapping[str, Callable[..., Any]] = {
     "chat_model": _chat_model_start,
     "llm": _llm_start,

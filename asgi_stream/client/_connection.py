@@ -1,4 +1,4 @@
-"""A served run as its client reads it: to its last frame, over as many connections as it takes.
+"""The stream of a run, read to its end over as many connections as that takes.
 
 The grammar of frames is https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
@@ -7,149 +7,120 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from anyio import move_on_after
 
 from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
-from ..serialize import to_json
-from ._errors import EventSource, answered, httpx, with_its_body
+from ..events import Event, RunError, RunFinished
+from ..formats import Format, Frame, load, names, recognize
+from ..formats._decoded import plain_events
+from ._errors import EventSource, httpx, response_error, with_body
+from ._request import RemoteRequest
 
-__all__ = ["Asking", "Frame", "Reading", "httpx"]
+__all__ = ["DecodedFrame", "RemoteStream", "httpx"]
 
 FORMAT = "X-Stream-Format"
-DONE = "[DONE]"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
-PASSING = (408, 429, 502, 503, 504)
-"""The statuses of a server, or of a proxy in front of it, that may be another the next time."""
+TEMPORARY = (408, 429, 502, 503, 504)
+"""Statuses of a server, or of a proxy in front of it, that may differ the next time."""
 
 STOP_SECONDS = 2.0
-"""How long the request that stops a run may take, after which the client goes on without."""
+"""Limit for the request that stops a run; after that the client gives up on it."""
 
 
-class Frame(NamedTuple):
-    """One frame.
+class DecodedFrame(NamedTuple):
+    """A frame with the events that it carries; frames after the end of the run carry none."""
 
-    Attributes:
-        event: Its name, ``""`` if it has none.
-        data: Its data; a piece of the text of an answer that is no event stream.
-        id: The position after it.
-    """
-
-    event: str
-    data: str
-    id: str = ""
-
-    def json(self) -> Any:
-        """
-        Raises:
-            httpx.DecodingError: It is of another server.
-        """
-        return _parsed(self.data) if self.data else None
+    frame: Frame
+    events: Sequence[Event]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
-    """How a run is asked for.
+class RemoteStream:
+    """One run, from its request to the end of its stream.
+
+    Args:
+        request: The request for the run.
+        format: The format's name, for a server that sends none.
+        recognize: Recognize the format by the frames, if nothing else says it.
 
     Attributes:
-        url: Where it is posted.
-        body: What is posted, as JSON.
-        headers: Sent with each request.
-        params: The query.
-        auth: As for ``httpx.AsyncClient``.
-        timeout: Seconds of silence after which a stream is held to be broken.
-        reconnects: How often in a row a broken connection is made again.
-        stops: Whether a resumable run is stopped when its client leaves it.
-        client: To send with, instead of one for each call.
-        verify: As for ``httpx.AsyncClient``.
+        format: The name of the format, None while it is unknown.
+        url: Where a resumable run can be joined and stopped, None for any other run.
+        run_id: The run's id, if the server sends it.
+        is_event_stream: Whether the response is one; else frames are pieces of its text.
     """
 
-    url: str
-    body: Any
-    headers: Mapping[str, str]
-    params: Mapping[str, str]
-    auth: Any = None
-    timeout: float = 60.0
-    reconnects: int = 5
-    stops: bool = True
-    client: httpx.AsyncClient | None = None
-    verify: Any = True
-
-
-class Reading:
-    """One run, from its request to its last frame.
-
-    Attributes:
-        format: What it is read as: what the server says, or the client has said before.
-        place: Where the run is, if it can be resumed.
-        run_id: The run's id, if the server tells.
-    """
-
-    def __init__(self, asking: Asking, format: str | None = None) -> None:
-        self._asking = asking
+    def __init__(
+        self, request: RemoteRequest, format: str | None = None, *, recognize: bool = False
+    ) -> None:
+        self._request = request
+        self._recognize = recognize
         self.format = format
-        self.place: str | None = None
+        self.url: str | None = None
         self.run_id: str | None = None
+        self.is_event_stream = False
+        self._decoder: Format | None = None
         self._last_id = ""
         self._ended = False
 
     async def document(self) -> Any:
-        """The run's one document, asked for as JSON.
+        """Request the run's result as one JSON document, and return that.
 
         Raises:
-            StreamError: What the server has answered; of the class that has its code.
-            httpx.HTTPError: There was no answer, or one of another server.
+            StreamError: The server's error, of the class with its code.
+            httpx.HTTPError: There was no response, or one of another kind of server.
         """
+        request = self._request
         async with AsyncExitStack() as stack:
-            client = await self._client(stack)
-            headers = {**self._headers(), "Accept": "application/json"}
-            asking = self._asking
+            client = await request.open_client(stack)
             response = await client.post(
-                asking.url,
-                content=to_json(asking.body),
-                headers=headers,
-                # It has no pings: how long it may take is for the server to say.
-                timeout=httpx.Timeout(asking.timeout, read=None),
-                **self._options,
+                request.url,
+                content=request.content,
+                headers=request.headers_with(Accept="application/json"),
+                # There are no pings: the server limits how long a run takes.
+                timeout=httpx.Timeout(request.timeout, read=None),
+                **request.options,
             )
-            await self._opened(response)
-            return _parsed(response.text)
+            await self._check(response)
+            try:
+                return json.loads(response.text)
+            except ValueError:
+                raise httpx.DecodingError(f"This is not JSON: {response.text[:100]!r}") from None
 
-    async def frames(self) -> AsyncGenerator[Frame, None]:
-        """Every frame once and in order, the terminal one too.
+    async def frames(self) -> AsyncGenerator[DecodedFrame, None]:
+        """Yield every frame once and in order, up to the last of the stream.
 
-        A connection that breaks is made again, from the last frame on, if the run can be resumed.
+        A broken connection to a resumable run is made again, from the last frame on.
 
         Raises:
-            StreamError: What the server has answered before the first frame.
-            RunIncomplete: The stream broke off before its terminal frame.
-            httpx.HTTPError: There was no answer, or one of another server.
+            StreamError: The server's error response.
+            RunIncomplete: The stream broke off before its end.
+            httpx.HTTPError: There was no response, or one of another kind of server.
         """
         async with AsyncExitStack() as stack:
-            client = await self._client(stack)
+            client = await self._request.open_client(stack)
             tries = 0
             try:
                 while not self._ended:
                     failure: Exception | None = None
-                    known = self.place is not None
+                    resumes = self.url is not None
                     try:
-                        async with aclosing(self._connection(client)) as found:
-                            async for frame in found:
+                        async with aclosing(self._connection(client)) as frames:
+                            async for frame in frames:
                                 tries = 0
                                 yield frame
                     except httpx.TransportError:
-                        if self.place is None and self.run_id is None:
-                            raise  # there was no answer at all
+                        if self.url is None and self.run_id is None:
+                            raise  # there was no response at all
                     except (StreamError, httpx.HTTPStatusError) as error:
-                        if not known or _status_of(error) not in PASSING:
+                        if not resumes or _status_of(error) not in TEMPORARY:
                             raise
-                        failure = error  # the run goes on, wherever it is
+                        failure = error  # the run itself goes on
                     if not self._ended:
                         tries = await self._wait_after(tries, failure)
             except (GeneratorExit, asyncio.CancelledError):
@@ -158,119 +129,100 @@ class Reading:
                 raise
 
     async def _wait_after(self, tries: int, failure: Exception | None) -> int:
-        if self.place is None or tries >= self._asking.reconnects:
+        if self.url is None or tries >= self._request.reconnects:
             raise failure or RunIncomplete("The stream broke off before its end.")
         await asyncio.sleep(min(FIRST_WAIT_SECONDS * 2**tries, LONGEST_WAIT_SECONDS))
         return tries + 1
 
-    async def _connection(self, client: httpx.AsyncClient) -> AsyncGenerator[Frame, None]:
-        """What comes over one connection."""
+    async def _connection(self, client: httpx.AsyncClient) -> AsyncGenerator[DecodedFrame, None]:
+        """Yield the frames of one connection."""
         async with AsyncExitStack() as stack:
-            response = await stack.enter_async_context(self._request(client))
-            await self._opened(response)
+            response = await stack.enter_async_context(self._send(client))
+            await self._check(response)
             if response.status_code == 204:
                 raise RunIncomplete("The server has nothing more of the run.")
-            kind = response.headers.get("content-type", "")
-            if kind.startswith("application/json"):
+            media_type = response.headers.get("content-type", "")
+            self.is_event_stream = media_type.startswith("text/event-stream")
+            if self.is_event_stream:
+                events = EventSource(response).aiter_sse()
+                await stack.enter_async_context(aclosing(events))
+                frames = await stack.enter_async_context(aclosing(self._sse(events)))
+                async for frame in frames:
+                    yield frame
+            elif media_type.startswith("application/json"):
                 await response.aread()
+                decoded = self._decoded(Frame("", response.text))
                 self._ended = True
-                yield Frame("", response.text)
-                return
-            if not kind.startswith("text/event-stream"):
+                yield decoded
+            else:
                 async for text in response.aiter_text():
-                    yield Frame("", text)
+                    yield self._decoded(Frame("", text))
                 self._ended = True
-                return
-            events = await stack.enter_async_context(aclosing(EventSource(response).aiter_sse()))
-            async for event in events:
-                # An event without a name has no name; the library calls it "message".
-                name = "" if event.event == "message" else event.event
-                if not event.data and not name:
-                    continue  # a ping, after a frame with an id
-                frame = Frame(name, event.data, event.id)
-                if self.place and event.id in ("", self._last_id) and _is_reader_s(frame):
-                    return
-                self._last_id = event.id or self._last_id
-                self._ended = self._ended or _ends(self.format, frame)
-                yield frame
-                if self._ended:
-                    return
 
-    def _request(self, client: httpx.AsyncClient) -> Any:
-        asking, headers = self._asking, {**self._headers(), "Accept": "text/event-stream"}
-        if self.place is None:
+    async def _sse(self, events: Any) -> AsyncGenerator[DecodedFrame, None]:
+        async for event in events:
+            # The library calls an event without a name "message".
+            name = "" if event.event == "message" else event.event
+            if not event.data and not name:
+                continue  # a ping, after a frame with an id
+            decoded = self._decoded(Frame(name, event.data, event.id))
+            if self.url and event.id in ("", self._last_id) and _is_about_reader(decoded):
+                return
+            self._last_id = event.id or self._last_id
+            end = next((e for e in decoded.events if isinstance(e, RunFinished | RunError)), None)
+            self._ended = self._ended or end is not None
+            yield decoded
+            if isinstance(end, RunFinished):
+                return  # after an error the server may still send "[DONE]"
+
+    def _decoded(self, frame: Frame) -> DecodedFrame:
+        if self._ended:
+            return DecodedFrame(frame, ())
+        if self._recognize and self.format is None:
+            self.format = recognize(frame)
+        if self._decoder is None and self.format in names():
+            self._decoder = load(str(self.format))()
+        decode = plain_events if self._decoder is None else self._decoder.decode
+        try:
+            return DecodedFrame(frame, [*decode(frame)])
+        except ValueError as error:
+            raise httpx.DecodingError(str(error)) from None
+
+    def _send(self, client: httpx.AsyncClient) -> Any:
+        request = self._request
+        headers = request.headers_with(Accept="text/event-stream")
+        if self.url is None:
             return client.stream(
-                "POST",
-                asking.url,
-                content=to_json(asking.body),
-                headers=headers,
-                **self._options,
+                "POST", request.url, content=request.content, headers=headers, **request.options
             )
         if self._last_id:
             headers["Last-Event-ID"] = self._last_id
-        return client.stream("GET", self.place, headers=headers, **self._options)
+        return client.stream("GET", self.url, headers=headers, **request.options)
 
-    @property
-    def _options(self) -> dict[str, Any]:
-        """Of each request; without one of its own it has the client's."""
-        asking = self._asking
-        options = {"params": asking.params, "auth": asking.auth}
-        return {name: option for name, option in options.items() if option}
-
-    def _headers(self) -> dict[str, str]:
-        return {**self._asking.headers, "Content-Type": "application/json"}
-
-    async def _opened(self, response: httpx.Response) -> None:
+    async def _check(self, response: httpx.Response) -> None:
         if response.status_code >= 300:
-            raise answered(await with_its_body(response))
+            raise response_error(await with_body(response))
         headers = response.headers
         self.format = headers.get(FORMAT, self.format)
         self.run_id = headers.get("x-run-id", self.run_id)
-        if self.place is None and "content-location" in headers and self.format != "langgraph":
-            self.place = urljoin(str(response.url), headers["content-location"])
+        # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK.
+        if self.url is None and "content-location" in headers and self.format != "langgraph":
+            self.url = urljoin(str(response.url), headers["content-location"])
 
     async def _stop(self, client: httpx.AsyncClient) -> None:
-        """Stop the run that nobody reads any more, wherever it is."""
-        if self.place is None or not self._asking.stops:
+        """Stop the run, wherever it is."""
+        request = self._request
+        if self.url is None or not request.stops:
             return
         with move_on_after(STOP_SECONDS, shield=True), suppress(httpx.HTTPError):
-            await client.delete(self.place, headers=self._headers(), **self._options)
-
-    async def _client(self, stack: AsyncExitStack) -> httpx.AsyncClient:
-        asking = self._asking
-        if asking.client is not None:
-            return asking.client
-        made = httpx.AsyncClient(timeout=asking.timeout, verify=asking.verify)
-        return await stack.enter_async_context(made)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise httpx.DecodingError(f"This is not JSON: {text[:100]!r}") from None
+            await client.delete(self.url, headers=request.headers_with(), **request.options)
 
 
 def _status_of(error: StreamError | httpx.HTTPStatusError) -> int:
     return error.status if isinstance(error, StreamError) else error.response.status_code
 
 
-def _is_reader_s(frame: Frame) -> bool:
-    """Whether a frame without an id tells of the connection's end, not of the run's."""
-    if not frame.data.startswith('{"'):
-        return False
-    told = frame.json()
-    error = told.get("error") if isinstance(told.get("error"), dict) else told
-    return error.get("code") in (ShuttingDown.code, StoreUnavailable.code)
-
-
-def _ends(format: str | None, frame: Frame) -> bool:
-    if frame.data == DONE:
-        return True
-    if format in ("langserve", "langgraph", None) and frame.event in ("end", "error"):
-        return True
-    if format == "openai":
-        return frame.data.startswith('{"error":')
-    if format in ("agui", None):
-        return frame.data.startswith(('{"type":"RUN_FINISHED"', '{"type":"RUN_ERROR"'))
-    return False
+def _is_about_reader(decoded: DecodedFrame) -> bool:
+    """Return whether a frame without an id ends the connection only, not the run."""
+    codes = (ShuttingDown.code, StoreUnavailable.code)
+    return any(isinstance(event, RunError) and event.code in codes for event in decoded.events)

@@ -1,4 +1,4 @@
-"""The refusal of a request, by a server of this package or another, or by a proxy."""
+"""Error responses of a server of this package, of another server or of a proxy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from ..errors import StreamError, mask_passwords, one_line, statuses
+from ..events import RunError
 
 try:
     import httpx
@@ -16,23 +17,31 @@ try:
 except ImportError as missing:
     raise ImportError('the client needs httpx: pip install "asgi_stream[client]"') from missing
 
-__all__ = ["EventSource", "answered", "error_of", "httpx", "with_its_body"]
+__all__ = [
+    "EventSource",
+    "error_from",
+    "error_in",
+    "error_of",
+    "httpx",
+    "response_error",
+    "with_body",
+]
 
 BODY_BYTES = 65_536
-"""How much of a refusal's body is read."""
+"""How much of the body of an error response is read."""
 
-WORDS_CHARACTERS = 600
-"""How much of it is shown."""
+SHOWN_CHARACTERS = 600
+"""How much of it an error message has."""
 
 MESSAGES = ("title", "error", "error_description", "message", "msg", "detail", "reason", "errors")
 """The members of a JSON body that hold an error message, RFC 9457's among them."""
 
 NESTING = 4
-"""How deep in a JSON body they are looked for."""
+"""How deeply in a JSON body those members are searched for."""
 
 
-async def with_its_body(response: httpx.Response) -> httpx.Response:
-    """Return `response` with the beginning of its body, whose rest may never come."""
+async def with_body(response: httpx.Response) -> httpx.Response:
+    """Return `response` with the first part of its body; the rest may never arrive."""
     body = b""
     with suppress(httpx.TransportError):
         async with aclosing(response.aiter_bytes()) as pieces:  # type: ignore[type-var]
@@ -41,8 +50,8 @@ async def with_its_body(response: httpx.Response) -> httpx.Response:
                 if len(body) >= BODY_BYTES:
                     break
     # The body is decoded already.
-    about = ("content-encoding", "content-length", "transfer-encoding")
-    headers = [each for each in response.headers.multi_items() if each[0].lower() not in about]
+    encodings = ("content-encoding", "content-length", "transfer-encoding")
+    headers = [each for each in response.headers.multi_items() if each[0].lower() not in encodings]
     return httpx.Response(
         response.status_code,
         headers=headers,
@@ -52,29 +61,29 @@ async def with_its_body(response: httpx.Response) -> httpx.Response:
     )
 
 
-def answered(response: httpx.Response) -> Exception:
-    """Return a refusal as the exception that its code stands for, or else as httpx's.
+def response_error(response: httpx.Response) -> Exception:
+    """Return an error response as the exception with its code, or else as httpx's.
 
-    Either has the words of the server in its message.
+    Either exception has the server's message.
     """
     document = _json(response.text)
-    if (error := told_in(document)) is not None:
-        later = response.headers.get("retry-after")
-        headers = {} if later is None else {"Retry-After": later}
+    if (error := error_in(document)) is not None:
+        retry_after = response.headers.get("retry-after")
+        headers = {} if retry_after is None else {"Retry-After": retry_after}
         return error_of(error, response.status_code, headers)
     status = f"{response.status_code} {response.reason_phrase}".strip()
-    place = response.headers.get("location") if response.has_redirect_location else None
-    redirects = f", a redirect to {one_line(mask_passwords(place), 200)}" if place else ""
-    words = _words(response, document, status)
+    location = response.headers.get("location") if response.has_redirect_location else None
+    redirects = f", a redirect to {one_line(mask_passwords(location), 200)}" if location else ""
+    message = _message(response, document, status)
     return httpx.HTTPStatusError(
-        f"The server answered {status}{redirects}{f': {words}' if words else '.'}",
+        f"The server answered {status}{redirects}{f': {message}' if message else '.'}",
         request=response.request,
         response=response,
     )
 
 
-def told_in(document: Any) -> Mapping[str, Any] | None:
-    """Return the error that `document` is, in the words of one of our formats."""
+def error_in(document: Any) -> Mapping[str, Any] | None:
+    """Return the error object of a document in one of this package's formats; None for others."""
     match document:
         case {"error": {"code": str(), "message": str()} as error}:
             return error  # type: ignore[no-any-return]
@@ -87,29 +96,46 @@ def told_in(document: Any) -> Mapping[str, Any] | None:
 
 
 def error_of(
-    told: Mapping[str, Any], status: int | None = None, headers: Mapping[str, str] | None = None
+    error: Mapping[str, Any], status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> StreamError:
-    """The error that a server has told, as the exception of this package with its code."""
-    code, status = str(told.get("code", "run_failed")), status or told.get("status_code")
-    fits = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
-    exact = [kind for kind in fits if kind.status == status]
-    fields = told.get("fields")
-    # Without a status it is a frame, and of two with one code that of the run.
-    error = StreamError.__new__((exact or fits[::-1] or [StreamError])[0])
+    """Return an error object as an exception of the class with its code.
+
+    Args:
+        error: The object, with ``code``, ``message`` and optionally ``id`` and ``fields``.
+        status: The response's HTTP status; None for an error in a stream.
+        headers: The response's headers that the exception gets.
+    """
+    code = str(error.get("code") or "run_failed")
+    kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
+    exact = [kind for kind in kinds if kind.status == status]
+    fields = error.get("fields")
+    # Of two classes with one code, the last is that of a run's error, which has no status.
+    exception = StreamError.__new__((exact or kinds[::-1] or [StreamError])[0])
     StreamError.__init__(
-        error,
-        str(told.get("message", "")),
+        exception,
+        str(error.get("message", "")),
         code=code,
         status=status,
         headers=headers,
         fields=fields if isinstance(fields, dict) else None,
     )
-    error.id = str(told["id"]) if "id" in told else None
-    return error
+    exception.id = str(error["id"]) if error.get("id") else None
+    return exception
 
 
-def _words(response: httpx.Response, document: Any, status: str) -> str:
-    """The server's message for a refusal, as one line; ``""`` if there is only a status."""
+def error_from(event: RunError) -> StreamError:
+    """Return the error that ended a stream as an exception of the class with its code."""
+    error = {
+        "code": event.code,
+        "message": event.message,
+        "id": event.id,
+        "fields": event.fields or None,
+    }
+    return error_of(error, event.status or None)
+
+
+def _message(response: httpx.Response, document: Any, status: str) -> str:
+    """Return the server's message as one line; ``""`` if there is only a status."""
     text = response.text
     if document is not None:
         text = ": ".join(_unlike(_messages(document, NESTING), status)) or text
@@ -117,7 +143,7 @@ def _words(response: httpx.Response, document: Any, status: str) -> str:
         page = _Page()
         page.feed(text)
         text = " ".join(_unlike(iter(page.texts), status))
-    return one_line(" ".join(text.split()), WORDS_CHARACTERS)
+    return one_line(" ".join(text.split()), SHOWN_CHARACTERS)
 
 
 def _messages(document: Any, depth: int) -> Iterator[str]:
@@ -125,19 +151,19 @@ def _messages(document: Any, depth: int) -> Iterator[str]:
         case str():
             yield document
         case [*items] if depth:
-            words = (": ".join(_messages(item, depth - 1)) for item in items)
-            yield "; ".join(filter(None, words))
-        case {"loc": [*place], "msg": str(what)}:  # FastAPI's
-            yield f"{'.'.join(map(str, place))}: {what}"
+            messages = (": ".join(_messages(item, depth - 1)) for item in items)
+            yield "; ".join(filter(None, messages))
+        case {"loc": [*path], "msg": str(message)}:  # FastAPI's
+            yield f"{'.'.join(map(str, path))}: {message}"
         case dict() if depth:
             for name in MESSAGES:
                 yield from _messages(document.get(name), depth - 1)
 
 
 def _unlike(texts: Iterator[str], status: str) -> list[str]:
-    """The texts, each once and without those that repeat the status."""
-    known = dict.fromkeys(" ".join(text.split()) for text in texts)
-    return [text for text in known if text and text not in status]
+    """Return each of the texts once, without those that repeat the status."""
+    unique = dict.fromkeys(" ".join(text.split()) for text in texts)
+    return [text for text in unique if text and text not in status]
 
 
 def _json(text: str) -> Any:
@@ -147,7 +173,7 @@ def _json(text: str) -> Any:
 
 
 class _Page(HTMLParser):
-    """The text of an HTML page."""
+    """Collects the text of an HTML page."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""LangChain's objects from the JSON that a server has made of them, by a closed list of types."""
+"""LangChain's objects from a server's JSON, by a closed list of types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._langchain.messages import MESSAGES
 
 
 def revived(value: Any) -> Any:
-    """`value` with its messages and documents as LangChain's; all else stays plain data."""
+    """Return `value` with messages and documents as LangChain's classes; the rest stays data."""
     if isinstance(value, list):
         return [revived(each) for each in value]
     if not isinstance(value, dict):
@@ -24,10 +24,10 @@ def revived(value: Any) -> Any:
         if value.get("type") == "Document" and "page_content" in value:
             return Document.model_validate(value)
     except ValidationError:
-        pass  # it only looks like one
+        pass  # not a message or a document after all
     return {key: revived(each) for key, each in value.items()}
 
 
 def sendable(value: Any) -> Any:
-    """`value` as a server takes it: a prompt is its messages."""
+    """Return `value` as a server accepts it: a prompt becomes its messages."""
     return value.to_messages() if isinstance(value, PromptValue) else value

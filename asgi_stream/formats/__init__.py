@@ -1,7 +1,7 @@
-"""How a run's events become what one kind of client reads.
+"""Wire formats: how the events of a run become what one kind of client reads, and back.
 
-A format is one class in one file of this folder, which is the registry: the file's name is the
-format's name. ``"my.module:Class"`` names one from elsewhere.
+A format is one class in one module of this package. The package is the registry: the module's name
+is the format's name. ``"my.module:Class"`` names a format from elsewhere.
 """
 
 from __future__ import annotations
@@ -14,39 +14,57 @@ from typing import Any, cast
 
 from .._importer import ImportFailed, import_from_string
 from ._format import RUNS, Document, Format, FormatRequest, RunSpec
+from ._frame import Frame
 
-__all__ = ["RUNS", "Document", "Format", "FormatRequest", "RunSpec", "load", "names"]
+__all__ = [
+    "RUNS",
+    "Document",
+    "Format",
+    "FormatRequest",
+    "Frame",
+    "RunSpec",
+    "load",
+    "names",
+    "recognize",
+]
 
 
 def names() -> list[str]:
-    """The names of the formats that come with the package."""
+    """Return the names of the formats in this package."""
     return sorted(each.name for each in iter_modules(__path__) if not each.name.startswith("_"))
 
 
 def load(name: str) -> type[Format]:
-    """The format of that name.
+    """Return the format with that name.
+
+    Args:
+        name: One of `names`, or ``"my.module:Class"``.
 
     Raises:
-        ImportFailed: There is none, or it is not a format. The message says what was expected.
+        ImportFailed: There is no such format, or it is not a format class.
     """
-    found: Any
+    value: Any
     if ":" in str(name):
-        found = import_from_string(name)
+        value = import_from_string(name)
     elif name in names():
-        found = _class_in(import_module(f"{__name__}.{name}"))
+        value = _class_in(import_module(f"{__name__}.{name}"))
     else:
         raise ImportFailed(f'expected one of {", ".join(names())} or "module:Class", not {name!r}')
-    missing = [part for part in ("wants", "encode") if not hasattr(found, part)]
-    if missing or not inspect.isclass(found):
+    missing = [part for part in ("wants", "encode") if not hasattr(value, part)]
+    if missing or not inspect.isclass(value):
         lacks = f" (it has no {', '.join(missing)})" if missing else ""
         raise ImportFailed(f"{name!r} is not a format class{lacks}")
-    if Format not in found.__mro__:
+    if Format not in value.__mro__:
         raise ImportFailed(f"{name!r} is not a format class: give it the base {__name__}.Format")
-    return cast(type[Format], found)
+    return cast(type[Format], value)
+
+
+def recognize(frame: Frame) -> str | None:
+    """Return the name of the format that a frame belongs to; None if it is unclear."""
+    return next((name for name in names() if load(name).recognizes(frame)), None)
 
 
 def _class_in(module: ModuleType) -> type[Format]:
-    """The format class that a module defines."""
     classes = (value for value in vars(module).values() if inspect.isclass(value))
     own = (each for each in classes if each.__module__ == module.__name__)
     return cast(type[Format], next(each for each in own if Format in each.__mro__))

@@ -1,7 +1,7 @@
-"""LangChain's standard content blocks, of what clients send with a message.
+"""LangChain's standard content blocks, made of the content of clients' messages.
 
 https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks (langchain-core
-1.7). Nothing is fetched: a URL goes to the model's provider as it is.
+1.7). URLs are not fetched: the model's provider gets them as they are.
 """
 
 from __future__ import annotations
@@ -18,25 +18,31 @@ FILES = ("image", "image_url", "audio", "input_audio", "video", "file")
 
 
 def refused(path: str, expected: str) -> InvalidInput:
-    """The error for what a client has sent at `path`."""
+    """Return the error for an invalid value at `path` of a request."""
     return InvalidInput(f"{path}: {expected}", fields={path: expected})
 
 
 def check_count(path: str, values: Sized, name: str, limit: int | None) -> None:
-    """Check that a list of a request has at most `limit` values, the limit of that name.
+    """Check that a list in a request has at most `limit` values.
+
+    Args:
+        path: Where in the request the list is.
+        values: The list.
+        name: The name of the limit in `Limits`.
+        limit: The limit; None: there is none.
 
     Raises:
-        InvalidInput: It has more.
+        InvalidInput: The list is longer.
     """
     if limit is not None and len(values) > limit:
         raise refused(path, f"expected at most {limit} (limits.{name}), not {len(values)}")
 
 
 def text_of(path: str, value: Any) -> str:
-    """`value`, which must be text.
+    """Return `value`, which must be text.
 
     Raises:
-        InvalidInput: It is not.
+        InvalidInput: It is something else.
     """
     if not isinstance(value, str):
         raise refused(path, "expected text")
@@ -48,34 +54,34 @@ def text_block(path: str, text: Any) -> Block:
 
 
 def media_block(path: str, media_type: str, url: Any, name: Any = None) -> Block:
-    """A file at a web address or in a ``data:`` URL.
+    """Return a block for a file at an HTTP URL or in a ``data:`` URL.
 
     Raises:
-        InvalidInput: It is neither.
+        InvalidInput: The URL is neither.
     """
     url = text_of(path, url)
     head, comma, data = url.partition(",")
     if comma and head.startswith("data:") and head.endswith(";base64"):
-        type_ = head.removeprefix("data:").partition(";")[0]
-        known = media_type if media_type[-2:] not in ("", "/*") else type_
-        return inline_block(path, known, data, name)
+        if media_type[-2:] in ("", "/*"):
+            media_type = head.removeprefix("data:").partition(";")[0]
+        return inline_block(path, media_type, data, name)
     if not url.startswith(("https://", "http://")):
         raise refused(path, 'expected an "https:" URL or a "data:" URL in base64')
     return {**_labels(media_type, name), "url": url}
 
 
 def inline_block(path: str, media_type: str, data: Any, name: Any = None) -> Block:
-    """A file's bytes in base64."""
+    """Return a block for a file whose bytes are `data`, in base64."""
     return {**_labels(media_type, name), "base64": text_of(path, data)}
 
 
 def check_files(path: str, contents: Iterable[Any], limit: int | None) -> None:
-    """Check that the content of messages has at most `limit` blocks with a file.
+    """Check that the content of messages has at most `limit` files.
 
-    LangChain takes 0.1 ms to look at one.
+    LangChain takes 0.1 ms to process each.
 
     Raises:
-        InvalidInput: It has more.
+        InvalidInput: There are more.
     """
     files = sum(
         isinstance(block, dict) and block.get("type") in FILES
@@ -88,10 +94,10 @@ def check_files(path: str, contents: Iterable[Any], limit: int | None) -> None:
 
 
 def check_inline(messages: Iterable[Mapping[str, Any]], limit: int | None) -> None:
-    """Check that the messages' files have at most `limit` bytes in all.
+    """Check that the files in messages have at most `limit` bytes in total.
 
     Raises:
-        BodyTooLarge: They have more.
+        BodyTooLarge: They are larger.
     """
     contents = (message.get("content") for message in messages)
     size = sum(
@@ -105,7 +111,7 @@ def check_inline(messages: Iterable[Mapping[str, Any]], limit: int | None) -> No
 
 
 def simplest(blocks: list[Block]) -> str | list[Block]:
-    """Text where there is nothing but text, which every model takes."""
+    """Return blocks as plain text if all are text, since every model accepts that."""
     if all(block["type"] == "text" for block in blocks):
         return "".join(block["text"] for block in blocks)
     return blocks
@@ -114,7 +120,7 @@ def simplest(blocks: list[Block]) -> str | list[Block]:
 def message_content(
     path: str, content: Any, block_of: Callable[[str, Any], Block]
 ) -> str | list[Block]:
-    """A message's content as OpenAI and AG-UI send it: text, a list of parts, or nothing."""
+    """Return the content of a message of OpenAI's or AG-UI's: text, a list of parts, or nothing."""
     if isinstance(content, list):
         return simplest([block_of(f"{path}.{n}", part) for n, part in enumerate(content)])
     return text_of(path, "" if content is None else content)
@@ -123,13 +129,13 @@ def message_content(
 def neutral_message(
     path: str, message: Mapping[str, Any], block_of: Callable[[str, Any], Block]
 ) -> dict[str, Any]:
-    """What a message of OpenAI's and one of AG-UI's alike have: role, name and content."""
+    """Return the role, name and content of a message of OpenAI's or AG-UI's."""
     role, name = message["role"], message.get("name")
-    said: dict[str, Any] = {"role": "system" if role == "developer" else role}
+    neutral: dict[str, Any] = {"role": "system" if role == "developer" else role}
     if isinstance(name, str) and name:
-        said["name"] = name
-    said["content"] = message_content(f"{path}.content", message.get("content"), block_of)
-    return said
+        neutral["name"] = name
+    neutral["content"] = message_content(f"{path}.content", message.get("content"), block_of)
+    return neutral
 
 
 def _labels(media_type: str, name: Any) -> Block:

@@ -1,8 +1,8 @@
-"""What a format is, what it reads, and what it makes of that."""
+"""The base of all formats, and the values that it exchanges with the rest of the package."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -10,6 +10,8 @@ from ..events import Event, RunError, RunFinished
 from ..filters import EventFilter
 from ..serialize import to_json
 from ..stores import RunRecord
+from ._decoded import plain_events
+from ._frame import Frame
 from ._sse import PING, data_frame, error_object, run_object
 
 RUNS: Mapping[tuple[str, str], str] = {
@@ -17,19 +19,19 @@ RUNS: Mapping[tuple[str, str], str] = {
     ("GET", "/runs/{run_id}"): "show",
     ("DELETE", "/runs/{run_id}"): "stop",
 }
-"""Where the runs of a resumable route are, below its path, and what is asked of them there."""
+"""The endpoints for the stored runs of a resumable route, below its path, with their operations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatRequest:
-    """What a client has sent.
+    """A request that a format has to parse.
 
     Attributes:
-        endpoint: The one of the format's `endpoints` that it was sent to.
-        body: The request's JSON as plain data; of a GET request, the input in its query.
-        params: The parameters in the endpoint's path.
-        models: The names of the route's Runnables; one, if the route has one.
-        configurable: The ``configurable`` keys that the route lets its clients set.
+        endpoint: The path of the endpoint, one of the format's `endpoints`.
+        body: The parsed JSON body; for a GET request, the input in its query.
+        params: The path parameters of the endpoint.
+        models: The names of the route's Runnables.
+        configurable: The ``configurable`` keys that clients of the route may set.
     """
 
     endpoint: str = ""
@@ -41,35 +43,34 @@ class FormatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSpec:
-    """The run that a client asks for, in neutral terms.
+    """The run that a request asks for, in neutral terms.
 
     Attributes:
-        input: The Runnable's input, not yet checked.
-        messages: A conversation instead of an input. Each is a dict with ``role`` (``system``,
-            ``user``, ``assistant`` or ``tool``), ``content`` (text, or a list of LangChain's
-            standard content blocks), and where it has them ``id``, ``name``, ``tool_calls``
+        input: The Runnable's input, not yet validated.
+        messages: A conversation instead of an input. Each message is a dict with ``role``
+            (``system``, ``user``, ``assistant`` or ``tool``), ``content`` (text, or a list of
+            LangChain's standard content blocks), and optionally ``id``, ``name``, ``tool_calls``
             (``{"id", "name", "args"}`` each), ``tool_call_id`` and ``status``.
-        state: Fields of a graph's state beside its messages. Those that it has not are left out.
+        state: Further fields of a graph's state. Fields that the graph does not have are dropped.
         model: Which of the route's Runnables to run.
-        tools: Tools that the client runs itself, as OpenAI's function definitions; None if it
-            sends no list of tools.
-        tool_choice: Which of them the model has to call, as for LangChain's ``bind_tools``.
-        response_format: The form that the answer's text has to have, as OpenAI's API says it:
+        tools: Tools that the client runs itself, as OpenAI's function definitions; None if the
+            request has no list of tools.
+        tool_choice: Which tool the model has to call, as for LangChain's ``bind_tools``.
+        response_format: The form of the answer's text, as in OpenAI's API:
             ``{"type": "json_object"}`` or ``{"type": "json_schema", "json_schema": {...}}``.
-        configurable: ``configurable`` keys, of which the route must list each.
-        stream: Keyword arguments for ``astream``, over the route's.
-        filter: What the client narrows the route's filter to.
-        many: Whether `input` is a list of inputs, to be run side by side.
-        max_concurrency: How many of them may run at once, at most; the route's limit may be lower.
-        gathered: Whether the answer is one JSON document; None: as the ``Accept`` header says.
-        place: What the client calls the place of the run, where it looks for it again: its chat.
-        thread: What the client calls its conversation: the ``configurable`` key ``thread_id``,
-            where the route takes that key and the request does not set it in another way.
-        context: What the client tells of its user's surroundings (AG-UI): ``{"description",
-            "value"}`` each.
-        dropped: What of the client's messages has no place in `messages`, a few words each.
-        cancel_on_disconnect: Whether the run ends when its readers leave, though the route says
-            otherwise.
+        configurable: ``configurable`` keys, each of which the route must list.
+        stream: Keyword arguments for ``astream``, which override the route's.
+        filter: A filter that narrows the route's.
+        many: Whether `input` is a list of inputs, to be run concurrently.
+        max_concurrency: How many of them may run at once; the route's limit may be lower.
+        gathered: Whether the response is one JSON document; None: the ``Accept`` header decides.
+        conversation_id: The client's id of the conversation (its chat id), under which a client
+            without a run id can join or stop the newest run.
+        thread: The client's id of the thread: the default of the ``configurable`` key
+            ``thread_id``, where the route lists that key.
+        context: Context for the model (AG-UI), ``{"description", "value"}`` each.
+        dropped: Kinds of content in the client's messages that `messages` leaves out.
+        cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
     """
 
     input: Any = None
@@ -85,7 +86,7 @@ class RunSpec:
     many: bool = False
     max_concurrency: int | None = None
     gathered: bool | None = None
-    place: str | None = None
+    conversation_id: str | None = None
     thread: str | None = None
     context: Sequence[Mapping[str, Any]] = ()
     dropped: Set[str] = frozenset()
@@ -94,12 +95,13 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer that needs no run.
+    """A response that needs no run.
 
     Attributes:
-        body: Sent as JSON.
-        schema: Send the JSON Schema of the Runnable's ``input``, ``output`` or ``config`` instead.
-        headers: Sent with the body.
+        body: The JSON body.
+        schema: Respond with the JSON Schema of the Runnable's ``input``, ``output`` or ``config``
+            instead.
+        headers: Headers of the response.
     """
 
     body: Any = None
@@ -108,107 +110,122 @@ class Document:
 
 
 class Format(Protocol):
-    """One client's wire. An instance serves one run; both methods are synchronous and do no I/O.
+    """The wire of one kind of client. An instance serves one run, or reads one stream.
 
-    First it is given what the client has sent, by `parse`; then each event of the run, by `encode`
-    when the answer is streamed, or by `gather` when the client asked for one JSON document. The
-    last is always a ``RunFinished`` or a ``RunError``.
-    A class that names this one as its base has everything but `wants` and `encode`.
+    On the server `parse` gets the request first. Then each event of the run goes to `encode` if
+    the response is a stream, or to `gather` if it is one JSON document; the last event is always a
+    ``RunFinished`` or a ``RunError``. On the client each frame of a stream goes to `decode`. All
+    methods are synchronous and do no I/O. A subclass has to define `wants` and `encode` only.
     """
 
     media_type: ClassVar[str] = "text/event-stream"
     """The ``Content-Type`` of a stream."""
 
     endpoints: ClassVar[Sequence[tuple[str, str]]] = ()
-    """Method and path, below the route's own, of all that it serves; ``()``: the route says."""
+    """Method and path, below the route's own, of each endpoint; ``()``: the route's own path."""
 
     chooses: ClassVar[bool] = False
-    """Whether a client names the Runnable, so that a route may have several."""
+    """Whether requests name the Runnable, so that a route may have several."""
 
     graphs: ClassVar[bool] = False
-    """Whether it serves LangGraph graphs only."""
+    """Whether the format serves LangGraph graphs only."""
 
     ping: ClassVar[bytes] = PING
-    """What goes out in a silence; ``b""`` where the wire has nothing that a client ignores."""
+    """Keep-alive; ``b""`` where the wire has nothing that a client ignores."""
 
     breaks_on_error: ClassVar[bool] = False
-    """Whether a run that fails after its first frame breaks the connection.
+    """Whether a run that fails after its first frame aborts the connection.
 
-    For a wire that has no frame for an error, so that its client does not take a part of the answer
-    for the whole.
+    For a wire without an error frame, so that clients do not take a partial answer for the whole.
     """
 
     converses: ClassVar[bool] = False
-    """Whether clients send a conversation, so that a table can be checked for where it goes."""
+    """Whether requests have a conversation, which the route's input has to accept."""
 
     system_messages: ClassVar[bool] = True
-    """Whether what a client says as the system in a conversation reaches the Runnable by default.
+    """Whether system messages of a conversation reach the Runnable by default.
 
-    False for clients that are browsers, where anyone may rewrite what they send.
+    False for formats of browsers, where users can change the messages that they send.
     """
 
     runs: ClassVar[Mapping[tuple[str, str], str]] = {}
-    """Method and path, below the route's own, of what may be asked of stored runs: `RUNS` and more.
+    """Method and path, below the route's own, of each endpoint for stored runs: `RUNS` and more.
 
-    A path has the parameter ``run_id`` or ``place``. What is asked is to ``list`` the caller's
-    runs, to ``join`` one as a reader, to tell its ``state``, to ``show`` it (its state as JSON or
-    else its frames, as the ``Accept`` header says) or to ``stop`` it. ``{}``: the format's clients
-    cannot resume, and a route of it cannot be resumable.
+    A path has the parameter ``run_id`` or ``conversation_id``. The operations are to ``list`` the
+    caller's runs, to ``join`` a run as a reader, to return its ``state``, to ``show`` it (its state
+    as JSON or its frames, as the ``Accept`` header says) and to ``stop`` it. ``{}``: clients of the
+    format cannot resume, so its routes cannot be resumable.
     """
 
     wants: frozenset[Any]
-    """The events, besides a run's start and end, that the format has a use for.
+    """The event types that `encode` or `gather` uses, besides a run's start and end.
 
-    With `events.ALL_EVENTS` it is told of everything that a person may want to see, in order. The
-    class has all that any request may want; after `parse` an instance may want fewer. Without
-    `events.ToolFinished` it is told as text what a tool has answered to the client directly.
+    `events.ALL_EVENTS` stands for all that a person may want to see, in order. The class has the
+    types of every request; an instance may want fewer after `parse`. Without
+    `events.ToolFinished`, what a tool answers directly to the client arrives as text.
     """
 
-    def parse(self, asked: FormatRequest) -> RunSpec | Document:
-        """What the client wants.
+    def parse(self, request: FormatRequest) -> RunSpec | Document:
+        """Return what a request asks for.
 
         Raises:
-            StreamError: It is not what this format takes.
+            StreamError: The request is not valid in this format.
         """
-        return RunSpec(input=asked.body)
+        return RunSpec(input=request.body)
 
     def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
-        """Headers of the answer, besides those that every answer has."""
+        """Return headers of the response, besides those that all formats have."""
         return {}
 
     def id_prefix(self, run_id: str) -> str | None:
-        """What comes before a stored frame's number in its id; None: frames have no ids."""
+        """Return what precedes the number in the id of a stored frame; None: frames have no ids."""
         return f"{run_id}:"
 
     def gap(self, run_id: str, first: int, last: int) -> bytes:
-        """Tells that the frames from `first` to `last` are no longer kept.
+        """Return a frame that says that the frames from `first` to `last` are no longer stored.
 
-        ``b""`` if the client cannot go on without them: it is told of an error then.
+        ``b""`` if clients cannot go on without them: they get an error instead.
         """
         gap = data_frame({"gap": {"first": first, "last": last}})
         return f"id: {self.id_prefix(run_id)}{last}\n".encode() + gap
 
     def encode(self, event: Event) -> bytes:
-        """The event as frames, each with its blank line; ``b""`` if it is not for the client."""
+        """Return the frames of an event, each with its blank line; ``b""`` if it has none."""
+
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        """Return the events of a frame: the reverse of `encode`.
+
+        The first ``RunFinished`` or ``RunError`` is the end of the stream, whatever follows. By
+        default a frame's data is an ``OutputChunk``, and ``[DONE]`` the end.
+
+        Raises:
+            ValueError: The frame's data is not JSON, where the format's is.
+        """
+        return plain_events(frame)
+
+    @classmethod
+    def recognizes(cls, frame: Frame) -> bool:
+        """Return whether a stream of an unknown server with this frame has this format."""
+        return False
 
     def gather(self, event: Event) -> object:
-        """What stands for the run in a JSON answer, once it has finished; before, anything."""
+        """Return the output for a JSON response at the end of the run; before that, anything."""
         return event.output if isinstance(event, RunFinished) else None
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
-        """The JSON answer, of what `gather` has returned last."""
-        waits = {"interrupted": end.interrupts} if end.interrupts else {}
-        return {"run_id": run_id, "output": gathered, **waits}
+        """Return the JSON response, made of what `gather` returned last."""
+        interrupted = {"interrupted": end.interrupts} if end.interrupts else {}
+        return {"run_id": run_id, "output": gathered, **interrupted}
 
     def failure(self, end: RunError) -> object:
-        """The JSON answer, with the status 200, of a run that has failed; None: it is an error."""
+        """Return the JSON response of a failed run, sent with status 200; None: send an error."""
         return None
 
     def run_object(self, record: RunRecord) -> object:
-        """What a client is told of a stored run."""
+        """Return what a client may know about a stored run."""
         return run_object(record)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
-        """The body and the media type of an answer that is an error from its start."""
+        """Return the body and the media type of an error response."""
         return to_json(error_object(error)), "application/json"

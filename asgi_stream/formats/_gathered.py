@@ -1,4 +1,4 @@
-"""What an answer in one piece is made of."""
+"""The pieces of an answer that is sent as one JSON document."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ..events import ReasoningDelta, TextDelta, TextDiscarded
 
 
 class Gathered:
-    """Pieces of an answer, without those that failed calls of models have said.
+    """The pieces of an answer, without those of model calls that failed.
 
     Attributes:
-        pieces: The events that were taken, in order; each is of a model's step or of the run's.
+        pieces: Events in order; each has the step of a model or of the run.
     """
 
     def __init__(self) -> None:
         self.pieces: list[Any] = []
 
     def take(self, event: Any) -> None:
-        """Take a piece, or take back those of a model."""
+        """Add a piece, or discard all pieces of the model that a `TextDiscarded` names."""
         if isinstance(event, TextDiscarded):
             failed = event.step.run_id
             self.pieces = [piece for piece in self.pieces if piece.step.run_id != failed]
@@ -26,5 +26,5 @@ class Gathered:
             self.pieces.append(event)
 
     def text(self, kind: type[TextDelta | ReasoningDelta] = TextDelta) -> str:
-        """The text of all pieces of a kind."""
+        """Return the text of all pieces of a kind."""
         return "".join(piece.text for piece in self.pieces if isinstance(piece, kind))

@@ -1,4 +1,4 @@
-"""OpenAI's messages, of which LangGraph's and AG-UI's clients send parts, as neutral ones."""
+"""OpenAI's messages, parts of which AG-UI uses too, as neutral ones."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from ._content import (
     text_of,
 )
 
-NOT_TAKEN = ("reasoning_content", "function_call", "audio")
-"""Of a message what has no place in a model's conversation, or is older than tool calls."""
+DROPPED = ("reasoning_content", "function_call", "audio")
+"""Fields of a message that models do not get, or that tool calls have replaced."""
 AUDIO = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 
 
 def conversation(messages: Any, dropped: set[str]) -> list[Any]:
-    """OpenAI's messages as neutral ones.
+    """Return OpenAI's messages as neutral ones.
 
     Args:
         messages: A list of them.
-        dropped: Takes the names of what is left out of them.
+        dropped: Gets the names of the fields that are left out.
 
     Raises:
-        InvalidInput: They are not such messages. The error names the place.
+        InvalidInput: They are not such messages. The error names the invalid field.
     """
     if not isinstance(messages, list):
         raise refused("messages", "expected a list of messages")
-    said = [_message(f"messages.{n}", message) for n, message in enumerate(messages)]
-    dropped.update(key for message in messages for key in NOT_TAKEN if message.get(key))
-    return said
+    neutral = [_message(f"messages.{n}", message) for n, message in enumerate(messages)]
+    dropped.update(key for message in messages for key in DROPPED if message.get(key))
+    return neutral
 
 
 def _message(path: str, message: Any) -> dict[str, Any]:
     role = message.get("role") if isinstance(message, dict) else None
     if role not in ("developer", "system", "user", "assistant", "tool"):
         raise refused(f"{path}.role", "expected system, developer, user, assistant or tool")
-    said = neutral_message(path, message, _block)
-    if not said["content"] and isinstance(message.get("refusal"), str):
-        said["content"] = message["refusal"]
+    neutral = neutral_message(path, message, _block)
+    if not neutral["content"] and isinstance(message.get("refusal"), str):
+        neutral["content"] = message["refusal"]
     if role == "tool":
-        said["tool_call_id"] = text_of(f"{path}.tool_call_id", message.get("tool_call_id"))
+        neutral["tool_call_id"] = text_of(f"{path}.tool_call_id", message.get("tool_call_id"))
     if calls := message.get("tool_calls"):
-        said["tool_calls"] = tool_calls(f"{path}.tool_calls", calls)
-    return said
+        neutral["tool_calls"] = tool_calls(f"{path}.tool_calls", calls)
+    return neutral
 
 
 def _block(path: str, part: Any) -> Block:
@@ -71,68 +71,71 @@ def _block(path: str, part: Any) -> Block:
 
 
 def tool_calls(path: str, calls: Any) -> list[dict[str, Any]]:
-    """OpenAI's tool calls as neutral ones.
+    """Return OpenAI's tool calls as neutral ones.
 
-    A model may have made one with arguments that are no object as JSON. It has been sent as it was
-    made, so it is taken back, without arguments.
+    A model may make a call whose arguments are no JSON object. The client got that call as it was
+    made, so it is accepted, without arguments.
+
+    Raises:
+        InvalidInput: They are not tool calls.
     """
-    found = []
+    neutral = []
     for n, call in enumerate(calls if isinstance(calls, list) else [calls]):
         match call:
             case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
-                found.append({"id": id_, "name": name, "args": _arguments(arguments)})
+                neutral.append({"id": id_, "name": name, "args": _arguments(arguments)})
             case _:
                 raise refused(f"{path}.{n}", "expected a tool call with its id and function")
-    return found
+    return neutral
 
 
 def _arguments(text: str) -> dict[str, Any]:
     try:
-        known = loads(text)
+        arguments = loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return known if isinstance(known, dict) else {}
+    return arguments if isinstance(arguments, dict) else {}
 
 
-def with_answers_in_place(messages: list[Any]) -> list[Any]:
-    """Neutral messages as OpenAI and Anthropic take them, of a client that has them as they came.
+def with_results_in_order(messages: list[Any]) -> list[Any]:
+    """Return neutral messages as OpenAI and Anthropic accept them.
 
-    Each answer is behind the message that has its call, and no call is without one but those of the
-    last message, which are still to be answered.
+    Each tool result follows the message with its call, and each call has a result, except for the
+    calls of the last message, which are still to be answered.
     """
     return _without_open_calls(_in_order(messages))
 
 
 def _in_order(messages: list[Any]) -> list[Any]:
-    """The messages with each answer behind its call, and not behind what was said meanwhile."""
+    """Move each result behind its call, before what was added in between."""
     groups: list[list[Any]] = []
-    asking: dict[str | None, list[Any]] = {}
+    group_of: dict[str | None, list[Any]] = {}
     for message in messages:
-        group = asking.get(message.get("tool_call_id"))
+        group = group_of.get(message.get("tool_call_id"))
         if group is None:
             group = []
             groups.append(group)
         group.append(message)
-        asking |= {call["id"]: group for call in message.get("tool_calls", ())}
+        group_of |= {call["id"]: group for call in message.get("tool_calls", ())}
     return [message for group in groups for message in group]
 
 
 def _without_open_calls(messages: list[Any]) -> list[Any]:
-    """The messages without calls that have no answer before the next turn.
+    """Remove calls without a result, except those of the last message.
 
     A run that stopped, was cancelled or failed leaves such calls with the client, and providers
-    refuse a conversation that has one. Calls of the last message are still to be answered.
+    refuse a conversation that has one.
     """
     answered = {each.get("tool_call_id") for each in messages}
-    found = []
+    closed = []
     for message in messages[:-1]:
         calls = message.get("tool_calls", [])
-        kept = [call for call in calls if call["id"] in answered]
-        if len(kept) < len(calls):
+        with_result = [call for call in calls if call["id"] in answered]
+        if len(with_result) < len(calls):
             message = {key: value for key, value in message.items() if key != "tool_calls"}
-            if kept:
-                message["tool_calls"] = kept
+            if with_result:
+                message["tool_calls"] = with_result
             elif not message["content"]:
                 continue
-        found.append(message)
-    return found + messages[-1:]
+        closed.append(message)
+    return closed + messages[-1:]

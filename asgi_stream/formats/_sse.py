@@ -1,19 +1,23 @@
-"""The frames of this package's own formats.
+"""The frames that this package's own formats share.
 
-LF only, one JSON document a frame, in ASCII: what every client of the event stream format reads
+LF only, one JSON document a frame, in ASCII: every client of the event stream format reads that
 alike (https://html.spec.whatwg.org/multipage/server-sent-events.html, read 2026-11).
 """
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from ..events import Event, RunError, RunFinished
+from ..events import Custom, Event, Interrupt, RunError, RunFinished
 from ..serialize import to_json
 from ..stores import RunRecord
+from ._decoded import DONE_DATA, RUN, error_event
+from ._frame import Frame
 
 DONE = b"data: [DONE]\n\n"
 PING = b": ping\n"
@@ -24,21 +28,21 @@ def data_frame(value: Any) -> bytes:
 
 
 def short_id(run_id: str, size: int) -> str:
-    """Return a short id for a run, with `size` bytes of its own, a multiple of 3, in base64url.
+    """Return a short id for a run: `size` bytes of a hash, a multiple of 3, in base64url.
 
-    Of 3 bytes there are 4 characters. With 6 bytes no other run of a conversation has the same id,
-    with 12 bytes no other run at all.
+    Each 3 bytes are 4 characters. With 6 bytes no two runs of a conversation share an id, with 12
+    bytes no two runs at all.
     """
     return urlsafe_b64encode(blake2b(run_id.encode(), digest_size=size).digest()).decode()
 
 
 class ShortIds(dict[str, str]):
-    """A number for each id that is looked up, in the order in which they come.
+    """A number for each id that is looked up, counted in the order of first use.
 
-    Each frame of a stream repeats an id, and most of those of its run are UUIDs.
+    Each frame of a stream repeats an id, and most of a run's own ids are UUIDs.
 
     Attributes:
-        prefix: What stands before each number.
+        prefix: Put before each number.
     """
 
     prefix = ""
@@ -48,24 +52,55 @@ class ShortIds(dict[str, str]):
         return short
 
 
+class OpenNames:
+    """Names of open steps, each with a number added while another step of that name is open."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def open(self, step: str, name: str) -> str:
+        """Return the name of a step that begins."""
+        taken = set(self._names.values())
+        number, free = 1, name
+        while free in taken:
+            number += 1
+            free = f"{name} ({number})"
+        self._names[step] = free
+        return free
+
+    def close(self, step: str, name: str) -> str:
+        """Return the name of a step that ends."""
+        return self._names.pop(step, name)
+
+
 def error_object(error: RunError) -> dict[str, Any]:
-    """``{"error": {...}}``, in a frame and in the body of a JSON answer alike."""
-    told: dict[str, Any] = {"code": error.code, "message": error.message, "id": error.id}
+    """Return ``{"error": {...}}``, the same in a frame as in the body of a JSON response."""
+    content: dict[str, Any] = {"code": error.code, "message": error.message, "id": error.id}
     if error.fields:
-        told["fields"] = error.fields
+        content["fields"] = error.fields
     if error.detail is not None:
-        told["detail"] = error.detail
-    return {"error": told}
+        content["detail"] = error.detail
+    return {"error": content}
 
 
 def error_text(error: RunError) -> str:
-    """Return an error as one text, for a client that shows nothing else: its message and its id."""
+    """Return an error's message and id as one text, for a client that shows nothing else."""
     return f"{error.message} (error id {error.id})"
 
 
+_error_text = re.compile(r"(.*) \(error id (.*)\)", re.DOTALL)
+
+
+def error_from_text(text: str, code: str = "") -> RunError:
+    """Return the error that `error_text` has made a text of."""
+    match = _error_text.fullmatch(text)
+    message, error_id = match.groups() if match else (text, "")
+    return RunError(code, message, error_id, status=0)
+
+
 def run_object(record: RunRecord) -> dict[str, Any]:
-    """What a client is told of a stored run."""
-    told = {
+    """Return what a client may know about a stored run."""
+    content = {
         "run_id": record.run_id,
         "state": record.state,
         "created_at": time_of(record.created),
@@ -74,19 +109,52 @@ def run_object(record: RunRecord) -> dict[str, Any]:
         "frames": record.frames,
         "bytes": record.size,
     }
-    return told if record.code is None else {**told, "code": record.code}
+    return content if record.code is None else {**content, "code": record.code}
 
 
 def time_of(seconds: float | None) -> str | None:
-    """RFC 3339, in UTC."""
+    """Return a POSIX timestamp in the form of RFC 3339, in UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def last_frames(event: Event) -> bytes:
-    """How a stream ends; nothing for an event that does not end it."""
+    """Return the frames that end a stream; ``b""`` for an event that does not end it."""
     match event:
         case RunFinished(interrupts=interrupts):
             return (data_frame({"interrupted": interrupts}) if interrupts else b"") + DONE
         case RunError():
             return data_frame(error_object(event)) + DONE
     return b""
+
+
+class LastFrames:
+    """Decodes what `last_frames` encodes, and the frame of `Format.gap`."""
+
+    def __init__(self) -> None:
+        self._interrupts: Sequence[Interrupt] = ()
+
+    def decode(self, frame: Frame) -> list[Event] | None:
+        """Return the events of such a frame; None if it is a frame of another kind."""
+        if frame.data == DONE_DATA:
+            return [RunFinished(RUN, None, self._interrupts)]
+        if not frame.data.startswith(('{"error"', '{"gap"', '{"interrupted"')):
+            return None if frame.data else []
+        value = frame.json()
+        match value:
+            case {"error": {"code": str(), "message": str(), "id": str()} as error, **rest}:
+                return None if rest else [error_event(error)]
+            case {"gap": {"first": int(), "last": int()} as gap, **rest}:
+                return None if rest else [Custom(RUN, "gap", gap)]
+            case {"interrupted": list(interrupts), **rest} if not rest:
+                self._interrupts = decode_interrupts(interrupts)
+                return []
+        return None
+
+
+def decode_interrupts(values: Sequence[Any]) -> list[Interrupt]:
+    """Return the interrupts of a frame, each an object with ``id`` and ``value``."""
+    return [
+        Interrupt(str(each.get("id") or ""), each.get("value"))
+        for each in values
+        if isinstance(each, dict)
+    ]

@@ -1,7 +1,7 @@
-"""The Agent-User Interaction Protocol, AG-UI 1.0, for ``HttpAgent`` and what is built on it.
+"""The Agent-User Interaction Protocol, AG-UI 1.0, for ``HttpAgent`` and its frameworks.
 
 https://docs.ag-ui.com/concepts/events, read in npm ``@ag-ui/client`` 1.0.0 and 0.0.59. Only events
-that both know are sent, and absent fields are left out, never null.
+that both versions know are sent, and absent fields are omitted, never null.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..events import (
     Custom,
     Event,
     FileMade,
+    Interrupt,
     ModelFinished,
     ModelStarted,
     NodeFinished,
@@ -27,6 +28,7 @@ from ..events import (
     RunFinished,
     RunStarted,
     SourceFound,
+    Step,
     TextDelta,
     ToolCallDelta,
     ToolCalled,
@@ -35,29 +37,23 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ._content import (
-    Block,
-    inline_block,
-    media_block,
-    neutral_message,
-    refused,
-    text_block,
-    text_of,
-)
+from ._agui_request import read_input
+from ._decoded import MODEL, RUN, ToolCallDecoder, object_in
 from ._format import Format, FormatRequest, RunSpec
-from ._openai_messages import tool_calls, with_answers_in_place
-from ._sse import ShortIds, data_frame, error_text, short_id
+from ._frame import Frame
+from ._sse import OpenNames, ShortIds, data_frame, error_from_text, error_text, short_id
+from ._usage import decode_usage, encode_usage
 
-Frame = dict[str, Any]
+Message = dict[str, Any]
+BlockEvent = BlockStarted | ReasoningDelta | BlockFinished
 
 
 class AguiFormat(Format):
     """Messages, reasoning, tool calls and results, steps, custom events, state.
 
-    Sources and files are custom events, ``source`` and ``file``. The state is sent as snapshots
-    where the route asks its graph for the stream mode ``values``, without the messages. The
-    client's own tools go to a chat model, or into a graph's state; a run in which one is called
-    ends with the calls that the client has to answer.
+    Sources and files are custom events, ``source`` and ``file``. Where the route asks its graph for
+    the stream mode ``values``, the state is sent as snapshots, without the messages. The client's
+    own tools go to a chat model, or into a graph's state; a call of one ends the run as pending.
     """
 
     endpoints = (("POST", ""),)
@@ -66,46 +62,23 @@ class AguiFormat(Format):
     wants = ALL_EVENTS | {OutputChunk}
 
     def __init__(self) -> None:
-        self._about: Frame = {}
-        self._theirs: frozenset[str] = frozenset()
+        self._run: Message = {}
+        self._client_tools: frozenset[str] = frozenset()
         self._ids = ShortIds()
-        self._speakers: set[str] = set()
-        """The models and the run itself, for whose messages no graph knows an id."""
+        self._models: set[str] = set()  # and the run: no state knows the ids of their messages
         self._heads: dict[str, str] = {}
         self._pending: list[str] = []
         self._knows_pending = False
-        self._steps: dict[str, str] = {}
-        self._usage: list[Frame] = []
+        self._steps = OpenNames()
+        self._usage: list[Message] = []
+        self._calls = ToolCallDecoder()
 
-    def parse(self, asked: FormatRequest) -> RunSpec:
-        body = asked.body
-        if not isinstance(body, dict):
-            raise refused("body", "expected a RunAgentInput")
-        self._about = {name: text_of(name, body.get(name)) for name in ("threadId", "runId")}
-        if body.get("resume"):
-            raise refused("resume", "this server keeps no threads, so there is nothing to resume")
-        # Clients before 1.0 refuse what they do not know.
-        self._knows_pending = "protocolVersion" in body
-        tools = body.get("tools") or []
-        if not isinstance(tools, list):
-            raise refused("tools", "expected a list")
-        self._theirs = frozenset(_tool_name(n, tool) for n, tool in enumerate(tools))
-        state = body.get("state")
-        forwarded = body.get("forwardedProps")
-        given = forwarded if isinstance(forwarded, dict) else {}
-        context, dropped = body.get("context") or [], set[str]()
-        if not isinstance(context, list):
-            raise refused("context", "expected a list")
-        return RunSpec(
-            messages=conversation(body.get("messages"), dropped),
-            context=context,
-            dropped=dropped,
-            state=state if isinstance(state, dict) else {},
-            tools=[{"type": "function", "function": _function(tool)} for tool in tools],
-            configurable={key: given[key] for key in asked.configurable if key in given},
-            gathered=False,
-            thread=self._about["threadId"] or None,
-        )
+    def parse(self, request: FormatRequest) -> RunSpec:
+        spec, self._run = read_input(request)
+        # Clients before 1.0 reject fields that they do not know.
+        self._knows_pending = "protocolVersion" in request.body
+        self._client_tools = frozenset(tool["function"]["name"] for tool in spec.tools or ())
+        return spec
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
@@ -114,35 +87,33 @@ class AguiFormat(Format):
         return b"".join(map(data_frame, self._frames(event)))
 
     def _head(self, event: TextDelta) -> str:
-        """The beginning of the frames of a message's text."""
+        """Return what all frames with text of one message begin with."""
         id_ = encode_basestring_ascii(self._message_id(event.step.run_id, event.block))
         head = f'data: {{"type":"TEXT_MESSAGE_CONTENT","messageId":{id_},"delta":'
-        self._heads[event.block] = head
-        return head
+        return self._heads.setdefault(event.block, head)
 
     def _message_id(self, step: str, block: str) -> str:
-        """The id of a message, which no other message of the client's thread has.
+        """Return a message's id, unique in the thread; one that a node made keeps its own."""
+        return self._ids[block] if step in self._models else block
 
-        A message that no model has made, but a graph's code, has the id that its state knows.
-        """
-        return self._ids[block] if step in self._speakers else block
-
-    def _frames(self, event: Event) -> Iterator[Frame]:
+    def _frames(self, event: Event) -> Iterator[Message]:
         match event:
             case RunStarted(run_id=run_id):
                 self._ids.prefix = short_id(run_id, 6)
-                self._speakers.add(run_id)
-                yield {"type": "RUN_STARTED", **self._about}
+                self._models.add(run_id)
+                yield {"type": "RUN_STARTED", **self._run}
             case ModelStarted(step=step):
-                self._speakers.add(step.run_id)
+                self._models.add(step.run_id)
             case NodeStarted(step=step):
-                name = self._free_name(step.name)
-                self._steps[step.run_id] = name
-                yield {"type": "STEP_STARTED", "stepName": name}
+                yield {"type": "STEP_STARTED", "stepName": self._steps.open(step.run_id, step.name)}
             case NodeFinished(step=step):
-                yield {"type": "STEP_FINISHED", "stepName": self._steps.pop(step.run_id, step.name)}
-            case ModelFinished():
-                self._count(event)
+                yield {
+                    "type": "STEP_FINISHED",
+                    "stepName": self._steps.close(step.run_id, step.name),
+                }
+            case ModelFinished(usage=usage) if usage:
+                counts = {"provider": event.provider, "model": event.model, **encode_usage(usage)}
+                self._usage.append({key: each for key, each in counts.items() if each is not None})
             case OutputChunk(mode="values", data=data) if isinstance(data, Mapping):
                 # Keys with two underscores are LangGraph's own: "__interrupt__" comes at the end.
                 hidden = {key for key in data if key == "messages" or str(key).startswith("__")}
@@ -160,164 +131,120 @@ class AguiFormat(Format):
                 yield self._finished(event)
             case RunError(code=code):
                 yield {"type": "RUN_ERROR", "message": error_text(event), "code": code}
+            case BlockStarted() | ReasoningDelta() | BlockFinished():
+                yield from self._block_frames(event)
             case _:
-                yield from self._said(event)
-                yield from self._tools(event)
+                yield from self._tool_frames(event)
 
-    def _said(self, event: Event) -> Iterator[Frame]:
+    def _block_frames(self, event: BlockEvent) -> Iterator[Message]:
+        about = {"messageId": self._message_id(event.step.run_id, event.block)}
         match event:
             case BlockStarted(step=step, kind="text"):
-                begun = {**self._about_block(event), "role": "assistant"}
                 name = {"name": step.agent} if step.agent else {}
-                yield {"type": "TEXT_MESSAGE_START", **begun, **name}
+                yield {"type": "TEXT_MESSAGE_START", **about, "role": "assistant", **name}
             case BlockFinished(kind="text"):
-                yield {"type": "TEXT_MESSAGE_END", **self._about_block(event)}
+                yield {"type": "TEXT_MESSAGE_END", **about}
             case BlockStarted():
-                about = self._about_block(event)
                 yield {"type": "REASONING_START", **about}
                 yield {"type": "REASONING_MESSAGE_START", **about, "role": "reasoning"}
             case ReasoningDelta(text=text):
-                about = self._about_block(event)
                 yield {"type": "REASONING_MESSAGE_CONTENT", **about, "delta": text}
             case BlockFinished():
-                about = self._about_block(event)
                 yield {"type": "REASONING_MESSAGE_END", **about}
                 yield {"type": "REASONING_END", **about}
 
-    def _about_block(self, event: BlockStarted | ReasoningDelta | BlockFinished) -> Frame:
-        return {"messageId": self._message_id(event.step.run_id, event.block)}
-
-    def _tools(self, event: Event) -> Iterator[Frame]:
+    def _tool_frames(self, event: Event) -> Iterator[Message]:
         match event:
             case ToolCallStarted(call_id=id_, name=name, message=message):
-                if name in self._theirs:
+                if name in self._client_tools:
                     self._pending.append(id_)
                 # Calls of one message stay together, so that their results can follow them.
                 parent = {"parentMessageId": self._message_id(message, message)} if message else {}
-                named = {"toolCallId": id_, "toolCallName": name}
-                yield {"type": "TOOL_CALL_START", **named, **parent}
+                call = {"toolCallId": id_, "toolCallName": name}
+                yield {"type": "TOOL_CALL_START", **call, **parent}
             case ToolCallDelta(call_id=id_, text=text):
                 yield {"type": "TOOL_CALL_ARGS", "toolCallId": id_, "delta": text}
             case ToolCalled(call_id=id_):
                 yield {"type": "TOOL_CALL_END", "toolCallId": id_}
             case ToolFinished(call_id=id_, output=output):
-                self._answered(id_)
-                said = output if isinstance(output, str) else to_json(output).decode()
-                yield self._result(id_, said)
+                text = output if isinstance(output, str) else to_json(output).decode()
+                yield self._result(id_, text)
             case ToolFailed(call_id=id_, message=message):
-                self._answered(id_)
                 yield self._result(id_, message)
 
-    def _answered(self, call_id: str) -> None:
-        """A tool of the graph's own, that has the name of one of the client's, has been run."""
-        if call_id in self._pending:
+    def _result(self, call_id: str, content: str) -> Message:
+        if call_id in self._pending:  # a graph's own tool with the name of a client's
             self._pending.remove(call_id)
-
-    def _result(self, call_id: str, content: str) -> Frame:
         about = {"messageId": f"{call_id}-result", "toolCallId": call_id}
         return {"type": "TOOL_CALL_RESULT", **about, "content": content, "role": "tool"}
 
-    def _finished(self, event: RunFinished) -> Frame:
-        outcome: Frame = {"type": "success"}
+    def _finished(self, event: RunFinished) -> Message:
+        outcome: Message = {"type": "success"}
         if event.interrupts:
-            asked = [_interrupt(each.id, each.value) for each in event.interrupts]
-            outcome = {"type": "interrupt", "interrupts": asked}
+            questions = [_encode_interrupt(each) for each in event.interrupts]
+            outcome = {"type": "interrupt", "interrupts": questions}
         elif self._pending and self._knows_pending:
             outcome["pendingToolCallIds"] = self._pending
         usage = {"usage": self._usage} if self._usage else {}
-        return {"type": "RUN_FINISHED", **self._about, "outcome": outcome, **usage}
+        return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage}
 
-    def _free_name(self, name: str) -> str:
-        """`name`, with a number if a step of that name is open."""
-        taken = set(self._steps.values())
-        number, free = 1, name
-        while free in taken:
-            number += 1
-            free = f"{name} ({number})"
-        return free
+    def decode(self, frame: Frame) -> Iterator[Event]:
+        value = frame.json()
+        match value:
+            case {"type": "RUN_STARTED", "runId": str(run_id)}:
+                yield RunStarted(run_id)
+            case {"type": str(type_), "messageId": str(id_)} if type_.endswith("_MESSAGE_START"):
+                yield BlockStarted(MODEL, id_, "text" if type_.startswith("TEXT") else "reasoning")
+            case {"type": "TEXT_MESSAGE_CONTENT", "messageId": str(id_), "delta": str(text)}:
+                yield TextDelta(MODEL, text, id_)
+            case {"type": "REASONING_MESSAGE_CONTENT", "messageId": str(id_), "delta": str(text)}:
+                yield ReasoningDelta(MODEL, text, id_)
+            case {"type": str(type_), "messageId": str(id_)} if type_.endswith("_MESSAGE_END"):
+                yield BlockFinished(MODEL, id_, "text" if type_.startswith("TEXT") else "reasoning")
+            case {"type": "TOOL_CALL_START", "toolCallId": id_, "toolCallName": name}:
+                yield self._calls.started(id_, name, value.get("parentMessageId", ""))
+            case {"type": "TOOL_CALL_ARGS", "toolCallId": id_, "delta": text}:
+                yield self._calls.delta(id_, text)
+            case {"type": "TOOL_CALL_END", "toolCallId": id_}:
+                yield self._calls.ended(id_)
+            case {"type": "TOOL_CALL_RESULT", "toolCallId": id_, "content": text}:
+                yield self._calls.finished(id_, text)
+            case {"type": "STEP_STARTED", "stepName": str(name)}:
+                yield NodeStarted(Step("", name, "chain", node=name))
+            case {"type": "STEP_FINISHED", "stepName": str(name)}:
+                yield NodeFinished(Step("", name, "chain", node=name))
+            case {"type": "STATE_SNAPSHOT", "snapshot": state}:
+                yield OutputChunk(RUN, state, "values")
+            case {"type": "CUSTOM", "name": str(name), "value": data}:
+                yield _decode_custom(name, data)
+            case {"type": "RUN_FINISHED"}:
+                for usage in value.get("usage") or ():
+                    model = usage.get("model"), usage.get("provider")
+                    yield ModelFinished(MODEL, "stop", decode_usage(usage), *model)
+                yield RunFinished(RUN, None, [*_decode_interrupts(value.get("outcome") or {})])
+            case {"type": "RUN_ERROR", "message": str(message)}:
+                yield error_from_text(message, str(value.get("code") or ""))
 
-    def _count(self, event: ModelFinished) -> None:
-        usage = event.usage
-        inner = usage.get("input_token_details") or {}, usage.get("output_token_details") or {}
-        told = {
-            "provider": event.provider,
-            "model": event.model,
-            "inputTokens": usage.get("input_tokens"),
-            "outputTokens": usage.get("output_tokens"),
-            "totalTokens": usage.get("total_tokens"),
-            "cachedInputTokens": inner[0].get("cache_read"),
-            "reasoningTokens": inner[1].get("reasoning"),
-        }
-        if usage:
-            self._usage.append({key: value for key, value in told.items() if value is not None})
-
-
-def conversation(messages: Any, dropped: set[str]) -> list[Any]:
-    """AG-UI's messages as neutral ones.
-
-    Args:
-        messages: A list of them.
-        dropped: Takes the kinds of messages that are left out.
-
-    Raises:
-        InvalidInput: They are not such messages. The error names the place.
-    """
-    if not isinstance(messages, list):
-        raise refused("messages", "expected a list of messages")
-    said = []
-    for n, message in enumerate(messages):
-        path = f"messages.{n}"
-        role = message.get("role") if isinstance(message, dict) else None
-        match role:
-            case "activity" | "reasoning":
-                dropped.add(f"messages of the role {role}")
-            case "developer" | "system" | "user" | "assistant" | "tool":
-                said.append(_message(path, role, message))
-            case _:
-                raise refused(f"{path}.role", "expected a role of AG-UI's messages")
-    return with_answers_in_place(said)
+    @classmethod
+    def recognizes(cls, frame: Frame) -> bool:
+        return object_in(frame).get("type") == "RUN_STARTED"
 
 
-def _message(path: str, role: str, message: Mapping[str, Any]) -> dict[str, Any]:
-    said = neutral_message(path, message, _block)
-    if isinstance(message.get("id"), str):
-        said["id"] = message["id"]
-    if role == "tool":
-        said["tool_call_id"] = text_of(f"{path}.toolCallId", message.get("toolCallId"))
-        said["status"] = "error" if message.get("error") else "success"
-    if calls := message.get("toolCalls"):
-        said["tool_calls"] = tool_calls(f"{path}.toolCalls", calls)
-    return said
-
-
-def _block(path: str, part: Any) -> Block:
-    match part:
-        case {"type": "text", "text": text}:
-            return text_block(f"{path}.text", text)
-        case {
-            "type": "image" | "audio" | "video" | "document" as kind,
-            "source": {"type": "data" | "url" as how, "value": value, **about},
-        }:
-            media_type = about.get("mimeType") or ("" if kind == "document" else f"{kind}/*")
-            place = f"{path}.source.value"
-            if how == "data":
-                return inline_block(place, text_of(f"{path}.source.mimeType", media_type), value)
-            return media_block(place, text_of(f"{path}.source.mimeType", media_type), value)
-    raise refused(path, "expected text, or image, audio, video or document with data or a URL")
-
-
-def _tool_name(n: int, tool: Any) -> str:
-    return text_of(f"tools.{n}.name", tool.get("name") if isinstance(tool, dict) else None)
-
-
-def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": tool["name"],
-        "description": str(tool.get("description") or ""),
-        "parameters": tool.get("parameters") or {"type": "object", "properties": {}},
-    }
-
-
-def _interrupt(id_: str, value: Any) -> Frame:
+def _encode_interrupt(interrupt: Interrupt) -> Message:
+    value = interrupt.value
     message = {"message": value} if isinstance(value, str) else {}
-    return {"id": id_, "reason": "interrupt", **message, "metadata": {"value": value}}
+    return {"id": interrupt.id, "reason": "interrupt", **message, "metadata": {"value": value}}
+
+
+def _decode_interrupts(outcome: Message) -> Iterator[Interrupt]:
+    for each in outcome.get("interrupts") or ():
+        yield Interrupt(str(each["id"]), (each.get("metadata") or {}).get("value"))
+
+
+def _decode_custom(name: str, data: Any) -> Event:
+    match name, data:
+        case "source", {"id": str(id_), "title": str(title)}:
+            return SourceFound(RUN, id_, title, data.get("url"))
+        case "file", {"mediaType": str(media_type), "url": str(url)}:
+            return FileMade(MODEL, media_type, url)
+    return Custom(RUN, name, data)

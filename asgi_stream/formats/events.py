@@ -1,16 +1,19 @@
 """``data:`` with each event of LangChain's ``astream_events``, then ``data: [DONE]``.
 
-The events are those of version 2 of the schema:
+The events have version 2 of the schema:
 https://reference.langchain.com/python/langchain-core/runnables/schema
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..events import Event, LangChainEvent
+from ..events import Event, LangChainEvent, Step
+from ._decoded import object_in, plain_events
 from ._format import RUNS, Format
-from ._sse import data_frame, last_frames
+from ._frame import Frame
+from ._sse import LastFrames, data_frame, last_frames
 
 
 class EventsFormat(Format):
@@ -21,11 +24,28 @@ class EventsFormat(Format):
 
     def __init__(self) -> None:
         self._events: list[dict[str, Any]] = []
+        self._last_frames = LastFrames()
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, LangChainEvent):
             return data_frame(event_object(event))
         return last_frames(event)
+
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        events = self._last_frames.decode(frame)
+        if events is not None:
+            return events
+        match frame.json():
+            case {"event": str()} as event:
+                return [event_of(event)]
+        return plain_events(frame)
+
+    @classmethod
+    def recognizes(cls, frame: Frame) -> bool:
+        match object_in(frame):
+            case {"event": str(), "run_id": str(), "data": dict()}:
+                return True
+        return False
 
     def gather(self, event: Event) -> object:
         if isinstance(event, LangChainEvent):
@@ -34,7 +54,7 @@ class EventsFormat(Format):
 
 
 def event_object(event: LangChainEvent) -> dict[str, Any]:
-    """The event as LangChain's own ``StreamEvent``."""
+    """Return the event as LangChain's own ``StreamEvent``."""
     return {
         "event": event.event,
         "name": event.step.name,
@@ -44,3 +64,24 @@ def event_object(event: LangChainEvent) -> dict[str, Any]:
         "metadata": event.metadata,
         "data": event.data,
     }
+
+
+def is_event(value: Any) -> bool:
+    """Return whether `value` is a ``StreamEvent`` of version 2."""
+    match value:
+        case {"event": str(), "run_id": str(), "parent_ids": list(), "data": _}:
+            return True
+    return False
+
+
+def event_of(value: Mapping[str, Any]) -> LangChainEvent:
+    """Return a ``StreamEvent`` as an event: the reverse of `event_object`."""
+    name = value["event"]
+    step = Step(
+        run_id=str(value.get("run_id") or ""),
+        name=str(value.get("name") or ""),
+        type=name.removeprefix("on_").rpartition("_")[0],
+        tags=value.get("tags") or (),
+    )
+    metadata, parents = value.get("metadata") or {}, value.get("parent_ids") or ()
+    return LangChainEvent(step, name, value.get("data") or {}, metadata, parents)

@@ -1,19 +1,22 @@
-"""What LangServe served, for its clients: PyPI ``langserve`` and npm ``@langchain/core``.
+"""LangServe's API for its clients, PyPI ``langserve`` and npm ``@langchain/core``.
 
 The paths and bodies of LangServe 0.3, read in the ``RemoteRunnable`` of PyPI ``langserve`` 0.3.3
-and of npm ``@langchain/core`` 0.3.80. Nothing that a client sends is made a class by its say-so.
+and of npm ``@langchain/core`` 0.3.80. No request can name a class to be instantiated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
-from ..filters import asked_filter
+from ..filters import parse_filter
 from ..serialize import to_json
 from ._content import refused
+from ._decoded import RUN, error_event
 from ._format import Document, Format, FormatRequest, RunSpec
-from .events import event_object
+from ._frame import Frame
+from .events import event_object, event_of, is_event
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")
 SCHEMAS = {"/input_schema": "input", "/output_schema": "output", "/config_schema": "config"}
@@ -30,8 +33,8 @@ FILTERS = {
 class LangServeFormat(Format):
     """``/invoke``, ``/batch``, ``/stream``, ``/stream_events`` and the schemas.
 
-    Of a client's config the ``configurable`` keys that the route lists are taken, and for a batch a
-    ``max_concurrency`` below the route's limit; tags, metadata and the like are the server's.
+    A client's config may set the ``configurable`` keys that the route lists and, for a batch, a
+    ``max_concurrency`` below the route's limit. Its tags, metadata and other fields are ignored.
     """
 
     endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
@@ -39,13 +42,13 @@ class LangServeFormat(Format):
 
     def __init__(self) -> None:
         self._batch = False
-        self._begun = b""
+        self._metadata = b""
 
-    def parse(self, asked: FormatRequest) -> RunSpec | Document:
-        operation = asked.endpoint
+    def parse(self, request: FormatRequest) -> RunSpec | Document:
+        operation = request.endpoint
         if operation in SCHEMAS:
             return Document(schema=SCHEMAS[operation])
-        body = asked.body
+        body = request.body
         key = "inputs" if operation == "/batch" else "input"
         if not isinstance(body, dict) or key not in body:
             raise refused(key, "expected it in the body")
@@ -54,35 +57,53 @@ class LangServeFormat(Format):
             self.wants = frozenset({OutputChunk})
         elif operation != "/stream_events":
             self.wants = frozenset()
-        given = body[key]
+        value = body[key]
         self._batch = operation == "/batch"
-        if self._batch and not isinstance(given, list):
+        if self._batch and not isinstance(value, list):
             raise refused("inputs", "expected a list")
         return RunSpec(
-            input=[_input(each) for each in given] if self._batch else _input(given),
+            input=[_input(each) for each in value] if self._batch else _input(value),
             many=self._batch,
             max_concurrency=_concurrency(body.get("config")) if self._batch else None,
             configurable=_config(body.get("config")),
-            filter=asked_filter(body, FILTERS) if operation == "/stream_events" else None,
+            filter=parse_filter(body, FILTERS) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
         )
 
     def encode(self, event: Event) -> bytes:
         match event:
             case RunStarted(run_id=run_id) if LangChainEvent not in self.wants:
-                self._begun = _frame("metadata", {"run_id": run_id})
+                self._metadata = _frame("metadata", {"run_id": run_id})
             case OutputChunk(data=data, part=part):
-                begun, self._begun = self._begun, b""
-                return begun + _frame("data", data if part is None else part)
+                metadata, self._metadata = self._metadata, b""
+                return metadata + _frame("data", data if part is None else part)
             case LangChainEvent():
                 return _frame("data", event_object(event))
             case RunFinished():
-                # One with data would be a chunk for the client in JavaScript.
+                # The client in JavaScript would take one with data for a chunk.
                 return b"event: end\n\n"
             case RunError():
-                told = {"status_code": event.status, "message": event.message}
-                return _frame("error", {**told, "code": event.code, "id": event.id})
+                error = {"status_code": event.status, "message": event.message}
+                return _frame("error", {**error, "code": event.code, "id": event.id})
         return b""
+
+    def decode(self, frame: Frame) -> Iterator[Event]:
+        value = frame.json()
+        match frame.event, value:
+            case "end", _:
+                yield RunFinished(RUN, None)
+            case "metadata", dict():
+                yield RunStarted(str(value.get("run_id", "")))
+            case "error", _:
+                yield error_event(value)
+            case _ if is_event(value):
+                yield event_of(value)
+            case _ if frame.data:
+                yield OutputChunk(RUN, value)
+
+    @classmethod
+    def recognizes(cls, frame: Frame) -> bool:
+        return frame.event == "data"
 
     def gather(self, event: Event) -> object:
         return event.state if isinstance(event, RunFinished) else None
@@ -98,32 +119,32 @@ class LangServeFormat(Format):
             {"loc": ["body", *path.split(".")], "msg": what, "type": "value_error"}
             for path, what in error.fields.items()
         ]
-        told = {"detail": fields or error.message, "message": error.message}
-        return to_json({**told, "code": error.code, "id": error.id}), "application/json"
+        content = {"detail": fields or error.message, "message": error.message}
+        return to_json({**content, "code": error.code, "id": error.id}), "application/json"
 
 
 def _frame(name: str, value: Any) -> bytes:
     return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
 
 
-def _input(given: Any) -> Any:
-    """The input, with what LangChain's prompts make told by its ``type`` and unwrapped."""
-    if isinstance(given, dict):
-        match given.get("type"):
+def _input(value: Any) -> Any:
+    """Return the input; a prompt value, recognized by its ``type``, becomes its content."""
+    if isinstance(value, dict):
+        match value.get("type"):
             case "ChatPromptValue" | "ChatPromptValueConcrete":
-                return given.get("messages")
+                return value.get("messages")
             case "StringPromptValue":
-                return given.get("text")
-    return given
+                return value.get("text")
+    return value
 
 
-def _config(given: Any) -> dict[str, Any]:
-    """The ``configurable`` of a config, or of a list of them that are all alike."""
-    configs = given if isinstance(given, list) else [given]
-    found = [_configurable("config", config) for config in configs]
-    if any(each != found[0] for each in found):
+def _config(value: Any) -> dict[str, Any]:
+    """Return the ``configurable`` of a config, or of a list of configs with the same one."""
+    configs = value if isinstance(value, list) else [value]
+    keys = [_configurable("config", config) for config in configs]
+    if any(each != keys[0] for each in keys):
         raise refused("config", "expected the same configurable for all inputs")
-    return found[0] if found else {}
+    return keys[0] if keys else {}
 
 
 def _configurable(path: str, config: Any) -> dict[str, Any]:
@@ -134,20 +155,18 @@ def _configurable(path: str, config: Any) -> dict[str, Any]:
     return dict(config.get("configurable") or {})
 
 
-def _concurrency(given: Any) -> int | None:
-    """The lowest ``max_concurrency`` of a config, or of a list of them, which has been checked."""
-    configs = given if isinstance(given, list) else [given]
-    found = [
-        config["max_concurrency"] for config in configs if config and "max_concurrency" in config
-    ]
-    asked = [each for each in found if each is not None]
-    if any(type(each) is not int or each < 1 for each in asked):
+def _concurrency(value: Any) -> int | None:
+    """Return the lowest ``max_concurrency`` of a validated config, or of a list of configs."""
+    configs = value if isinstance(value, list) else [value]
+    limits = [config.get("max_concurrency") for config in configs if config]
+    limits = [limit for limit in limits if limit is not None]
+    if any(type(limit) is not int or limit < 1 for limit in limits):
         raise refused("config.max_concurrency", "expected a positive whole number")
-    return min(asked, default=None)
+    return min(limits, default=None)
 
 
-def _check_kwargs(given: Any) -> None:
-    for each in given if isinstance(given, list) else [given or {}]:
-        odd = set(each) - {"version"} if isinstance(each, dict) else {"kwargs"}
-        if odd:
-            raise refused(f"kwargs.{sorted(odd)[0]}", "this server does not take it")
+def _check_kwargs(value: Any) -> None:
+    for each in value if isinstance(value, list) else [value or {}]:
+        unknown = set(each) - {"version"} if isinstance(each, dict) else {"kwargs"}
+        if unknown:
+            raise refused(f"kwargs.{sorted(unknown)[0]}", "this server does not accept it")

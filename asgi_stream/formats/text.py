@@ -5,20 +5,23 @@ What ``TextStreamChatTransport`` of the AI SDK reads (npm ``ai`` 7.0.173), and c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from .._json import joined
 from ..events import Event, RunError, RunFinished, TextDelta
 from . import tokens, vercel
+from ._decoded import MODEL
 from ._format import FormatRequest, RunSpec
+from ._frame import Frame
+from ._vercel_request import conversation
 
 
 class TextFormat(tokens.TokensFormat):
     """The text of ``tokens`` without frames. Takes an input, or the chat of the AI SDK.
 
-    Plain text has no word for an error, so a run that fails after it has begun to answer ends with
-    a broken connection; and none for a ping, so nothing goes out in a silence.
+    Plain text cannot express an error, so a run that fails after its first output aborts the
+    connection; nor a ping, so nothing is sent while the run is silent.
     """
 
     media_type = "text/plain"
@@ -31,11 +34,11 @@ class TextFormat(tokens.TokensFormat):
         super().__init__()
         self._halves: dict[str, str] = {}
 
-    def parse(self, asked: FormatRequest) -> RunSpec:
-        body = asked.body
+    def parse(self, request: FormatRequest) -> RunSpec:
+        body = request.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
             dropped: set[str] = set()
-            messages = vercel.conversation(body.get("messages"), dropped)
+            messages = conversation(body.get("messages"), dropped)
             return RunSpec(messages=messages, dropped=dropped, gathered=False)
         return RunSpec(input=body)
 
@@ -53,9 +56,16 @@ class TextFormat(tokens.TokensFormat):
             return _utf8(text)
         return _utf8("".join(self._halves.values())) if isinstance(event, RunFinished) else b""
 
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        return [TextDelta(MODEL, frame.data)] if frame.data else []
+
+    @classmethod
+    def recognizes(cls, frame: Frame) -> bool:
+        return False
+
 
 def _utf8(text: str) -> bytes:
-    """`text` with its surrogate pairs joined, and U+FFFD for each lone surrogate."""
+    """Return `text` in UTF-8, with surrogate pairs joined and U+FFFD for lone surrogates."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from json.encoder import encode_basestring_ascii
 
 from ..events import Event, RunFinished, TextDelta, TextDiscarded
+from ._decoded import MODEL, object_in, plain_events
 from ._format import RUNS, Format
+from ._frame import Frame
 from ._gathered import Gathered
-from ._sse import last_frames
+from ._sse import LastFrames, last_frames
 
 
 class TokensFormat(Format):
@@ -17,14 +20,28 @@ class TokensFormat(Format):
     wants = frozenset({TextDelta, TextDiscarded})
 
     def __init__(self) -> None:
-        self._said = Gathered()
+        self._gathered = Gathered()
+        self._last_frames = LastFrames()
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
             return f'data: {{"token": {encode_basestring_ascii(event.text)}}}\n\n'.encode()
         return last_frames(event)
 
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        events = self._last_frames.decode(frame)
+        if events is not None:
+            return events
+        match frame.json():
+            case {"token": str(text)}:
+                return [TextDelta(MODEL, text)]
+        return plain_events(frame)
+
+    @classmethod
+    def recognizes(cls, frame: Frame) -> bool:
+        return object_in(frame).keys() == {"token"}
+
     def gather(self, event: Event) -> object:
         if isinstance(event, TextDelta | TextDiscarded):
-            self._said.take(event)
-        return self._said.text() if isinstance(event, RunFinished) else None
+            self._gathered.take(event)
+        return self._gathered.text() if isinstance(event, RunFinished) else None

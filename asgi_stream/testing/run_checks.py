@@ -41,15 +41,15 @@ async def runs_of_an_owner_are_listed_newest_first(here: EventStore, there: Even
     assert await there.owned("nobody") == []
 
 
-async def keys_are_unique_and_places_move_on(here: EventStore, there: EventStore) -> None:
+async def keys_are_unique_and_conversations_move_on(here: EventStore, there: EventStore) -> None:
     first, second = RecordingProducer(here), RecordingProducer(there)
     third = RecordingProducer(here)
-    assert await first.create(key="key", place="place") == first.run_id
-    assert await second.create(key="key", place="place") == first.run_id
+    assert await first.create(key="key", conversation_id="chat") == first.run_id
+    assert await second.create(key="key", conversation_id="chat") == first.run_id
     assert await there.find(second.run_id) is None
-    assert await there.named("key") == await there.named("place") == first.run_id
-    assert await third.create(place="place") == third.run_id
-    assert await there.named("place") == third.run_id
+    assert await there.named("key") == await there.named("chat") == first.run_id
+    assert await third.create(conversation_id="chat") == third.run_id
+    assert await there.named("chat") == third.run_id
     assert await there.named("key") == first.run_id
     assert await there.named("none") is None
 
@@ -73,7 +73,7 @@ async def quotas_count_unfinished_runs(here: EventStore, there: EventStore) -> N
 async def owners_and_names_are_any_text(here: EventStore, there: EventStore) -> None:
     for owner in OWNERS:
         producer = RecordingProducer(here, owner=owner)
-        await producer.create(quota=Quota(owner, 1), place=owner, key=owner + "key")
+        await producer.create(quota=Quota(owner, 1), conversation_id=owner, key=owner + "key")
         await producer.append(b"a", end=True)
         assert [record.owner for record in await there.owned(owner)] == [owner]
         assert await there.named(owner) == producer.run_id
@@ -100,18 +100,18 @@ async def runs_are_stopped_from_any_worker(here: EventStore, there: EventStore) 
 
 async def ended_runs_are_kept_for_a_time(here: EventStore, there: EventStore) -> None:
     producer = RecordingProducer(here, owner="short", keep=1)
-    await producer.create(key="short", place="short-place")
+    await producer.create(key="short", conversation_id="short-chat")
     await producer.append(b"end", end=True)
     follower = RecordingFollower()
     await there.follow(producer.run_id, follower)
     assert await read_frames(there, producer.run_id) == [b"end"]
     later = RecordingProducer(here, owner="short")
-    await later.create(place="short-place")
+    await later.create(conversation_id="short-chat")
     await until(lambda: _is_none(there.find(producer.run_id)))
     assert await there.read(producer.run_id, 0) is None
     assert [record.run_id for record in await there.owned("short")] == [later.run_id]
     await until(lambda: _is_none(there.named("short")))
-    assert await there.named("short-place") == later.run_id
+    assert await there.named("short-chat") == later.run_id
     await later.append(b"end", end=True)
     await until(lambda: follower.looks)
     there.unfollow(producer.run_id, follower)

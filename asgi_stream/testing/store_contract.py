@@ -39,7 +39,7 @@ STORE_CHECKS: tuple[StoreCheck, ...] = (
     frame_checks.producers_know_the_number_of_readers,
     run_checks.records_are_up_to_date,
     run_checks.runs_of_an_owner_are_listed_newest_first,
-    run_checks.keys_are_unique_and_places_move_on,
+    run_checks.keys_are_unique_and_conversations_move_on,
     run_checks.quotas_count_unfinished_runs,
     frame_checks.stores_check_that_they_can_be_written,
     run_checks.owners_and_names_are_any_text,

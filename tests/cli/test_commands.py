@@ -25,10 +25,13 @@ from click.testing import CliRunner, Result
 from openapi_spec_validator import validate
 
 from asgi_stream import StreamApp, __main__
+from asgi_stream.cli import call as calls
 from asgi_stream.cli import commands as cli
+from asgi_stream.cli import serve as serving
+from asgi_stream.cli.pieces import Piece, Pieces
 from asgi_stream.cli.printer import _harmless
-from asgi_stream.cli.renderers import Shown, format_of, shown
-from asgi_stream.client._connection import Frame
+from asgi_stream.formats import Frame, load, recognize
+from asgi_stream.formats._decoded import plain_events
 
 from ..asgi import get
 from ..client.conftest import notes, served, server
@@ -62,14 +65,14 @@ def test_new_writes_a_project_that_checks(project: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "POST    /chat                tokens  chat" in done.stdout
     assert "DELETE  /chat/runs/{run_id}  tokens  chat" in done.stdout
-    assert "2 routes, nothing wrong." in done.stderr
+    assert "2 routes, no problems." in done.stderr
 
 
 def test_new_overwrites_nothing(project: Path) -> None:
     (project / "bot.py").write_text("mine")
     done = invoke("new", ".")
     assert done.exit_code == 1
-    assert "is there already; nothing was written" in done.stderr
+    assert "exists already; nothing was written" in done.stderr
     assert (project / "bot.py").read_text() == "mine"
 
 
@@ -134,34 +137,34 @@ def test_schema_prints_what_is_shipped() -> None:
 def test_serve_starts_uvicorn_as_streams_need_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, Any] = {}
-    for name in (cli.TABLE, cli.HOSTS):  # what the command sets is gone after the test
+    settings: dict[str, Any] = {}
+    for name in (serving.TABLE, serving.HOSTS):  # what the command sets is gone after the test
         monkeypatch.setenv(name, "")
 
     def run(app: str, **options: Any) -> None:
-        given.update(options, app=app)
+        settings.update(options, app=app)
         held = socket.socket(fileno=os.dup(options["fd"]))
         with held:
             assert held.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             assert held.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
 
     monkeypatch.setattr("uvicorn.run", run)
-    monkeypatch.delenv(cli.TABLE, raising=False)
+    monkeypatch.delenv(serving.TABLE, raising=False)
     done = invoke("serve", "--port", "0", "--workers", "2")
     assert done.exit_code == 2
-    assert "--workers 2: the runs of /chat are kept in the memory of one worker" in done.stderr
+    assert "--workers 2: the runs of /chat are stored in the memory of one worker" in done.stderr
     without_resume(project)
     done = invoke("serve", "--port", "0", "--workers", "2", "--root-path", "/ai")
     assert done.exit_code == 0, done.output
     assert "at http://127.0.0.1:" in done.stderr
-    assert given["timeout_graceful_shutdown"] > 2
-    assert (given["workers"], given["root_path"], given["factory"]) == (2, "/ai", True)
-    assert os.environ[cli.TABLE] == str(project / "asgi_stream.toml")
-    assert os.environ[cli.HOSTS] == "*"
+    assert settings["timeout_graceful_shutdown"] > 2
+    assert (settings["workers"], settings["root_path"], settings["factory"]) == (2, "/ai", True)
+    assert os.environ[serving.TABLE] == str(project / "asgi_stream.toml")
+    assert os.environ[serving.HOSTS] == "*"
     done = invoke("serve", "--port", "0", "--reload", "--host", "::1")
     assert "http://[::1]:" in done.stderr
-    assert given["reload_dirs"] == [str(project)]
-    assert os.environ[cli.HOSTS] == "localhost 127.0.0.1 [::1] ::1"
+    assert settings["reload_dirs"] == [str(project)]
+    assert os.environ[serving.HOSTS] == "localhost 127.0.0.1 [::1] ::1"
     assert invoke("serve", "--reload", "--workers", "2").exit_code == 2
 
 
@@ -183,19 +186,19 @@ HOST_LISTS: list[tuple[str | None, str, list[bool]]] = [
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("given", "listed", "served"), HOST_LISTS)
+@pytest.mark.parametrize(("environment", "listed", "served"), HOST_LISTS)
 async def test_the_table_s_own_hosts_go_before_those_of_the_command(
     project: Path,
     monkeypatch: pytest.MonkeyPatch,
-    given: str | None,
+    environment: str | None,
     listed: str,
     served: list[bool],
 ) -> None:
     table = project / "asgi_stream.toml"
     table.write_text(table.read_text().replace("playground = true", f"playground = true\n{listed}"))
-    monkeypatch.setenv(cli.TABLE, str(table))
-    if given is not None:
-        monkeypatch.setenv(cli.HOSTS, given)
+    monkeypatch.setenv(serving.TABLE, str(table))
+    if environment is not None:
+        monkeypatch.setenv(serving.HOSTS, environment)
     with app_served() as app:
         hosts = ("localhost:1", "[::1]:1", "dev.example")
         answers = [await get(app, "/playground", headers={"host": host}) for host in hosts]
@@ -206,7 +209,7 @@ async def test_the_table_s_own_hosts_go_before_those_of_the_command(
 def app_served() -> Iterator[StreamApp]:
     before, threshold = signal.getsignal(signal.SIGUSR1), gc.get_threshold()
     try:
-        yield cli.served()
+        yield serving.served()
     finally:
         signal.signal(signal.SIGUSR1, before)
         gc.unfreeze()
@@ -214,7 +217,7 @@ def app_served() -> Iterator[StreamApp]:
 
 
 def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(cli.TABLE, str(project / "asgi_stream.toml"))
+    monkeypatch.setenv(serving.TABLE, str(project / "asgi_stream.toml"))
     with app_served() as app:
         assert gc.get_threshold()[0] == 50_000
         os.kill(os.getpid(), signal.SIGUSR1)
@@ -222,13 +225,13 @@ def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_supervisor_passes_the_signal_on() -> None:
-    heard: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    received: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
     try:
         worker = SimpleNamespace(process=SimpleNamespace(pid=os.getpid()))
-        cli._pass_on(SimpleNamespace(processes=[worker, worker]))  # type: ignore[arg-type]
+        serving._pass_on(SimpleNamespace(processes=[worker, worker]))  # type: ignore[arg-type]
         deadline = time.monotonic() + 5
-        while not heard:
+        while not received:
             assert time.monotonic() < deadline
     finally:
         signal.signal(signal.SIGUSR1, before)
@@ -244,17 +247,17 @@ def serving_table(
     with log.open("wb") as out:
         serve = [*command, "serve", f"--port={port}", *options]
         process = subprocess.Popen(serve, cwd=folder, stdout=out, stderr=out)
-    found = Server(process, port, log)
+    server = Server(process, port, log)
     try:
         deadline = time.monotonic() + 30
         while True:
             try:
-                httpx.get(f"{found.url}/health", timeout=5)
+                httpx.get(f"{server.url}/health", timeout=5)
                 break
             except httpx.TransportError:
-                assert time.monotonic() < deadline, found.log()
+                assert time.monotonic() < deadline, server.log()
                 time.sleep(0.05)
-        yield found
+        yield server
     finally:
         stop(process)
 
@@ -318,8 +321,8 @@ def test_a_log_that_is_set_up_later_goes_before_the_command_s(
     level = log.level
     try:
         log.setLevel(chosen)
-        cli.show_log()
-        cli.show_log()
+        serving.show_log()
+        serving.show_log()
         assert log.level == (chosen or logging.INFO)
         log.info("one")
         root.addHandler(logging.NullHandler())
@@ -353,10 +356,10 @@ def test_a_served_project_begins_no_run_once_it_drains(project: Path, options: A
         assert httpx.get(f"{server.url}/ready").status_code == 200
         server.process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 10
-        said = 0  # by whichever of the workers it is
-        while said < 10:
+        refusals = 0  # by whichever of the workers it is
+        while refusals < 10:
             assert time.monotonic() < deadline
-            said = said + 1 if httpx.get(f"{server.url}/ready").status_code == 503 else 0
+            refusals = refusals + 1 if httpx.get(f"{server.url}/ready").status_code == 503 else 0
             time.sleep(0.01)
         answer = httpx.post(f"{server.url}/chat", json={"question": "Hi"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "shutdown")
@@ -389,7 +392,7 @@ def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("path", "given", "out", "err"),
+    ("path", "body", "out", "err"),
     [
         ("tokens", {"question": "Hi"}, "Hello", ", tokens, first output after"),
         ("text", {"question": "Hi"}, "Hello", ", text,"),
@@ -419,36 +422,36 @@ def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None
         ("langgraph", {"input": {"messages": [["human", "Hi"]]}}, "Hello", "· model"),
     ],
 )
-def test_call_shows_any_format(server: Server, path: str, given: Any, out: str, err: str) -> None:
-    done = invoke("call", f"{server.url}/{path}", "--input", json.dumps(given))
+def test_call_shows_any_format(server: Server, path: str, body: Any, out: str, err: str) -> None:
+    done = invoke("call", f"{server.url}/{path}", "--input", json.dumps(body))
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == out
     assert err in done.stderr
 
 
 def test_call_shows_frames_as_they_are(server: Server) -> None:
-    given = '{"question": "Hi"}'
-    done = invoke("call", f"{server.url}/tokens", "--raw", "--input", given)
+    body = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/tokens", "--raw", "--input", body)
     first, _, rest = done.stdout.partition("\n")
     assert re.fullmatch("id: [0-9a-f-]{36}", first)
     assert rest == 'data: {"token": "Hel"}\n\ndata: {"token": "lo"}\n\ndata: [DONE]\n\n'
     assert done.stderr == ""
     done = invoke(
-        "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {given}}}'
+        "call", f"{server.url}/langserve/stream", "--raw", "--input", f'{{"input": {body}}}'
     )
     assert "event: data\ndata: " in done.stdout
     assert done.stdout.endswith("event: end\n\n")
-    done = invoke("call", f"{server.url}/text", "--raw", "--input", given)
+    done = invoke("call", f"{server.url}/text", "--raw", "--input", body)
     assert done.stdout == "Hello"
 
 
 def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
-    given = '{"question": "Hi"}'
-    done = invoke("call", f"{server.url}/mine", "--input", given)
+    body = '{"question": "Hi"}'
+    done = invoke("call", f"{server.url}/mine", "--input", body)
     assert done.exit_code == 1
     assert "✗ Who are you? (unknown_user, error id " in done.stderr
     done = invoke(
-        "call", f"{server.url}/mine", "-H", "Authorization: Bearer ann", "--input", "-", input=given
+        "call", f"{server.url}/mine", "-H", "Authorization: Bearer ann", "--input", "-", input=body
     )
     assert (done.exit_code, done.stdout) == (0, "Hello\n")
     done = invoke("call", f"{server.url}/warm", "-p", "temperature=0.5")
@@ -456,7 +459,7 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "said"),
+    ("args", "code", "message"),
     [
         (["/fails"], 1, "✗ The run failed. (run_failed, error id "),
         (["/late", "--input", '{"question": "Hi"}'], 1, "✗ The run failed. (run_failed, error id "),
@@ -473,24 +476,26 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
         (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
     ],
 )
-def test_call_tells_what_went_wrong(server: Server, args: list[str], code: int, said: str) -> None:
+def test_call_tells_what_went_wrong(
+    server: Server, args: list[str], code: int, message: str
+) -> None:
     path, *rest = args
     done = invoke("call", f"{server.url}{path}", *rest)
     assert done.exit_code == code
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_call_shows_what_does_not_stream(server: Server) -> None:
-    asked = {"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}
+    body = {"model": "openai", "messages": [{"role": "user", "content": "Hi"}]}
     url = f"{server.url}/openai/chat/completions"
-    done = invoke("call", url, "--input", json.dumps(asked))
+    done = invoke("call", url, "--input", json.dumps(body))
     assert (done.exit_code, done.stdout.strip()) == (0, "Hello")
     words = "word " * 100_000
     limited = json.dumps({"input": {"question": words}})
     done = invoke("call", f"{server.url}/langserve/invoke", "--input", limited)
     assert done.exit_code == 0
     assert '"output": "Hello"' in done.stderr
-    assert seen(None, Frame("", "<h1>Hi</h1>")) == [Shown("note", "<h1>Hi</h1>")]
+    assert seen(None, Frame("", "<h1>Hi</h1>")) == [Piece("note", "<h1>Hi</h1>")]
 
 
 def test_a_terminal_is_not_told_what_to_do() -> None:
@@ -535,7 +540,7 @@ def test_ctrl_c_in_this_process(server: Server, monkeypatch: pytest.MonkeyPatch)
     async def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_follow", interrupted)
+    monkeypatch.setattr(calls, "_follow", interrupted)
     done = invoke("call", f"{server.url}/tokens")
     assert done.exit_code == 130
     assert "[stopped, 0.0" in done.stderr
@@ -545,7 +550,7 @@ def test_what_nobody_expects_is_not_hidden(server: Server, monkeypatch: pytest.M
     async def breaks(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "_follow", breaks)
+    monkeypatch.setattr(calls, "_follow", breaks)
     done = invoke("call", f"{server.url}/tokens")
     assert isinstance(done.exception, RuntimeError)
 
@@ -553,140 +558,219 @@ def test_what_nobody_expects_is_not_hidden(server: Server, monkeypatch: pytest.M
 # What is shown of a frame.
 
 
-def seen(format: str | None, *frames: Frame) -> list[Shown]:
-    streamed: set[str] = set()
-    return [piece for frame in frames for piece in shown(format, frame, streamed)]
+def seen(format: str | None, *frames: Frame) -> list[Piece]:
+    pieces = Pieces()
+    decode = load(format)().decode if format else plain_events
+    return [piece for frame in frames for event in decode(frame) for piece in pieces.of(event)]
 
 
 def frame(value: Any, event: str = "") -> Frame:
     return Frame(event, json.dumps(value))
 
 
-@pytest.mark.parametrize(
-    ("format", "value", "event", "wanted"),
-    [
-        (
-            "tokens",
-            {"gap": {"first": 1, "last": 2}},
-            "",
-            ("note", '{"gap": {"first": 1, "last": 2}}'),
+def langchain(name: str, **data: Any) -> dict[str, Any]:
+    return {"event": name, "name": "t", "run_id": "r", "parent_ids": [], "data": data}
+
+
+def ai(content: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "ai", "content": content, **more}
+
+
+CALL = {"toolCallId": "c", "toolName": "t"}
+TOOL = {"toolCallId": "c", "toolCallName": "t"}
+SHOWN: list[tuple[str | None, Any, str, tuple[str, str]]] = [
+    ("tokens", {"gap": {"first": 1, "last": 2}}, "", ("note", 'gap: {"first": 1, "last": 2}')),
+    ("tokens", {"x": 1}, "", ("note", '{"x": 1}')),
+    ("vercel", {"type": "reasoning-delta", "id": "1", "delta": "hm"}, "", ("reasoning", "hm")),
+    ("vercel", {"type": "tool-output-error", **CALL, "errorText": "no"}, "", ("failure", "no")),
+    ("vercel", {"type": "error", "errorText": "no"}, "", ("error", "no")),
+    ("vercel", {"type": "error", "errorText": "no (error id i)"}, "", ("error", "no (error id i)")),
+    ("vercel", {"type": "abort"}, "", ("error", "The run was stopped. (cancelled)")),
+    ("vercel", {"type": "data-x", "data": 1}, "", ("note", "x: 1")),
+    (
+        "vercel",
+        {"type": "source-url", "sourceId": "1", "url": "u", "title": "T"},
+        "",
+        ("note", "source: u"),
+    ),
+    (
+        "vercel",
+        {"type": "source-document", "sourceId": "1", "title": "T", "mediaType": "text/plain"},
+        "",
+        ("note", "source: T"),
+    ),
+    (
+        "vercel",
+        {"type": "file", "mediaType": "image/png", "url": "https://x/y"},
+        "",
+        ("note", "file: image/png https://x/y"),
+    ),
+    (
+        "vercel",
+        {"type": "finish", "messageMetadata": {"usage": {"inputTokens": 1}}},
+        "",
+        ("note", 'usage: {"input_tokens": 1}'),
+    ),
+    (
+        "vercel",
+        {"type": "tool-input-available", **CALL, "input": {}},
+        "",
+        ("call", "t({})"),
+    ),
+    ("vercel", {"type": "tool-output-available", **CALL, "output": 3}, "", ("result", "3")),
+    ("openai", {"choices": [{"delta": {"reasoning_content": "hm"}}]}, "", ("reasoning", "hm")),
+    (
+        "openai",
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+        "",
+        ("note", 'usage: {"input_tokens": 1, "output_tokens": 0, "total_tokens": 0}'),
+    ),
+    (
+        "openai",
+        {"error": {"message": "no", "code": "c", "id": "i"}},
+        "",
+        ("error", "no (c, error id i)"),
+    ),
+    (
+        "agui",
+        {"type": "REASONING_MESSAGE_CONTENT", "messageId": "m", "delta": "hm"},
+        "",
+        ("reasoning", "hm"),
+    ),
+    ("agui", {"type": "TOOL_CALL_START", **TOOL}, "", ("call", "t ")),
+    ("agui", {"type": "TOOL_CALL_RESULT", **TOOL, "content": "r"}, "", ("result", "r")),
+    ("agui", {"type": "STEP_STARTED", "stepName": "n"}, "", ("note", "n")),
+    ("agui", {"type": "CUSTOM", "name": "n", "value": 1}, "", ("note", "n: 1")),
+    ("agui", {"type": "RUN_ERROR", "message": "no", "code": "c"}, "", ("error", "no (c)")),
+    ("langgraph", [{"type": "tool", "content": "r"}, {}], "messages", ("result", "r")),
+    (
+        "langgraph",
+        [ai("", tool_calls=[{"name": "t", "args": {}}]), {}],
+        "messages|a:b",
+        ("call", "t({})"),
+    ),
+    ("langgraph", {"n": 1, "m": 2}, "updates", ("note", "n, m")),
+    ("langgraph", 1, "custom", ("note", "custom: 1")),
+    (
+        "langgraph",
+        {"error": "run_failed", "message": "no", "id": "i"},
+        "error",
+        ("error", "no (run_failed, error id i)"),
+    ),
+    (
+        "langserve",
+        {"status_code": 500, "message": "no", "code": "c", "id": "i"},
+        "error",
+        ("error", "no (c, error id i)"),
+    ),
+    ("langserve", "no", "error", ("error", "no")),
+    ("chunks", {"type": "AIMessageChunk", "content": "x"}, "", ("text", "x")),
+    (None, {"a": 1}, "named", ("note", 'named: {"a": 1}')),
+    (None, {"error": {"message": "no"}}, "", ("error", "no")),
+    (None, {"message": "no"}, "error", ("error", "no")),
+    (None, "x" * 600, "", ("text", "x" * 600)),
+    (None, ["x" * 600], "", ("note", '["' + "x" * 497 + "…")),
+    (
+        "events",
+        langchain(
+            "on_chat_model_stream", chunk={"content": [{"type": "reasoning", "reasoning": "hm"}]}
         ),
-        ("vercel", {"type": "reasoning-delta", "delta": "hm"}, "", ("reasoning", "hm")),
-        ("vercel", {"type": "tool-output-error", "errorText": "no"}, "", ("failure", "no")),
-        ("vercel", {"type": "error", "errorText": "no"}, "", ("error", "no")),
-        ("vercel", {"type": "abort"}, "", ("error", "The run was stopped.")),
-        ("vercel", {"type": "data-x", "data": 1}, "", ("note", "x: 1")),
-        ("vercel", {"type": "source-url", "url": "u"}, "", ("note", "source: u")),
-        (
-            "vercel",
-            {"type": "finish", "messageMetadata": {"usage": {"a": 1}}},
-            "",
-            ("note", 'usage: {"a": 1}'),
-        ),
-        (
-            "vercel",
-            {"type": "tool-input-available", "toolName": "t", "input": {}},
-            "",
-            ("call", "t({})"),
-        ),
-        ("vercel", {"type": "tool-output-available", "output": 3}, "", ("result", "3")),
-        ("openai", {"choices": [{"delta": {"reasoning_content": "hm"}}]}, "", ("reasoning", "hm")),
-        ("openai", {"choices": [], "usage": {"a": 1}}, "", ("note", 'usage: {"a": 1}')),
-        ("agui", {"type": "REASONING_MESSAGE_CONTENT", "delta": "hm"}, "", ("reasoning", "hm")),
-        ("agui", {"type": "TOOL_CALL_START", "toolCallName": "t"}, "", ("call", "t ")),
-        ("agui", {"type": "TOOL_CALL_ARGS", "delta": "{}"}, "", ("arguments", "{}")),
-        ("agui", {"type": "TOOL_CALL_RESULT", "content": "r"}, "", ("result", "r")),
-        ("agui", {"type": "CUSTOM", "name": "n", "value": 1}, "", ("note", "n: 1")),
-        ("agui", {"type": "RUN_ERROR", "message": "no", "code": "c"}, "", ("error", "no (c)")),
-        ("langgraph", [{"type": "tool", "content": "r"}, {}], "messages", ("result", "r")),
-        (
-            "langgraph",
-            [{"type": "ai", "content": "", "tool_calls": [{"name": "t", "args": {}}]}, {}],
-            "messages|a:b",
-            ("call", "t({})"),
-        ),
-        ("langgraph", 1, "custom", ("note", "custom: 1")),
-        (
-            "langgraph",
-            {"error": "run_failed", "message": "no", "id": "i"},
-            "error",
-            ("error", "no (run_failed, error id i)"),
-        ),
-        (
-            "langserve",
-            {"status_code": 500, "message": "no", "code": "c", "id": "i"},
-            "error",
-            ("error", "no (c, error id i)"),
-        ),
-        ("chunks", {"type": "AIMessageChunk", "content": "x"}, "", ("text", "x")),
-        (None, {"a": 1}, "named", ("note", 'named: {"a": 1}')),
-        (None, "x" * 600, "", ("text", "x" * 600)),
-        (None, ["x" * 600], "", ("note", '["' + "x" * 497 + "…")),
-        (
-            "events",
-            {
-                "event": "on_chat_model_stream",
-                "name": "m",
-                "data": {"chunk": {"content": [{"type": "reasoning", "reasoning": "hm"}]}},
-            },
-            "",
-            ("reasoning", "hm"),
-        ),
-        (
-            "events",
-            {
-                "event": "on_chat_model_stream",
-                "name": "m",
-                "data": {"chunk": {"content": ["a"]}},
-            },
-            "",
-            ("text", "a"),
-        ),
-        (
-            "events",
-            {
-                "event": "on_chat_model_stream",
-                "name": "m",
-                "data": {"chunk": {"content": [{"type": "text", "text": "b"}]}},
-            },
-            "",
-            ("text", "b"),
-        ),
-        (
-            "events",
-            {"event": "on_tool_end", "name": "t", "data": {"output": {"content": "r"}}},
-            "",
-            ("result", "r"),
-        ),
-        (
-            "events",
-            {"event": "on_retriever_end", "name": "t", "data": {}},
-            "",
-            ("result", "t: 0 documents"),
-        ),
-    ],
-)
+        "",
+        ("reasoning", "hm"),
+    ),
+    ("events", langchain("on_chat_model_stream", chunk={"content": ["a"]}), "", ("text", "a")),
+    (
+        "events",
+        langchain("on_chat_model_stream", chunk={"content": [{"type": "text", "text": "b"}]}),
+        "",
+        ("text", "b"),
+    ),
+    ("events", langchain("on_chat_model_end", output={"content": "whole"}), "", ("text", "whole")),
+    ("events", langchain("on_tool_end", output={"content": "r"}), "", ("result", "r")),
+    ("events", langchain("on_retriever_end"), "", ("result", "t: 0 documents")),
+    ("events", {"event": "on_tool_error", "name": "t"}, "", ("failure", "t failed")),
+]
+
+
+@pytest.mark.parametrize(("format", "value", "event", "wanted"), SHOWN)
 def test_what_is_shown_of_a_frame(format: Any, value: Any, event: str, wanted: Any) -> None:
     assert seen(format, frame(value, event)) == [wanted]
 
 
 def test_what_has_nothing_to_show() -> None:
-    assert seen("agui", frame({"type": "RUN_STARTED"})) == []
+    assert seen("agui", frame({"type": "RUN_STARTED", "runId": "r"})) == []
     assert seen("vercel", frame({"type": "start"}), Frame("", "[DONE]"), Frame("end", "")) == []
     assert seen("langgraph", frame({}, "metadata"), frame({}, "values")) == []
-    assert seen("langserve", frame({}, "metadata")) == []
-    assert seen("events", frame({"event": "on_chain_start", "name": "x"})) == []
+    assert seen("langserve", frame({}, "metadata"), Frame("", "")) == []
+    assert seen(None, Frame("", ""), Frame("end", "")) == []
+    assert seen("events", frame(langchain("on_chain_start"))) == []
     blocks = {"content": [{"type": "image"}]}
-    told = {"event": "on_chat_model_stream", "name": "m", "data": {"chunk": blocks}}
-    assert seen("events", frame(told)) == []
-    assert seen("events", frame({**told, "data": {"chunk": "text"}})) == []
+    assert seen("events", frame(langchain("on_chat_model_stream", chunk=blocks))) == []
+    assert seen("events", frame(langchain("on_chat_model_stream", chunk="text"))) == []
+
+
+def test_a_streamed_message_is_not_shown_again_at_its_end() -> None:
+    message = {"content": "a"}
+    streamed = frame(langchain("on_chat_model_stream", chunk=message))
+    end = frame(langchain("on_chat_model_end", output=message))
+    assert seen("events", streamed, end) == [("text", "a")]
 
 
 def test_a_call_of_a_tool_in_pieces() -> None:
-    call: Any = {"function": {"name": "t", "arguments": "{"}}
+    call: Any = {"id": "c", "function": {"name": "t", "arguments": "{"}}
     more: Any = {"function": {"arguments": "}"}}
     pieces = [frame({"choices": [{"delta": {"tool_calls": [each]}}]}) for each in (call, more)]
-    assert seen("openai", *pieces) == [("call", "t "), ("arguments", "{"), ("arguments", "}")]
+    end = frame({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
+    expected = [("call", "t "), ("arguments", "{"), ("arguments", "}")]
+    assert seen("openai", *pieces, end) == expected
+
+
+def test_concurrent_calls_are_told_apart() -> None:
+    def call(type_: str, id_: str, **more: Any) -> Frame:
+        return frame({"type": f"TOOL_CALL_{type_}", "toolCallId": id_, **more})
+
+    starts = [call("START", id_, toolCallName=f"t{id_}") for id_ in "ab"]
+    pieces = [call("ARGS", id_, delta="{}") for id_ in "ba"]
+    assert seen("agui", *starts, *pieces) == [
+        ("call", "ta "),
+        ("call", "tb "),
+        ("arguments", "{}"),
+        ("call", "ta "),
+        ("arguments", "{}"),
+    ]
+
+
+def test_arguments_that_do_not_grow_are_shown_at_the_end_of_the_call() -> None:
+    start = frame({"type": "tool-input-start", **CALL})
+    assert seen("vercel", start, frame({"type": "tool-input-available", **CALL, "input": {}})) == [
+        ("call", "t "),
+        ("arguments", "{}"),
+    ]
+    error = frame({"type": "tool-input-error", **CALL, "input": "{", "errorText": "no"})
+    assert seen("vercel", start, error) == [
+        ("call", "t "),
+        ("arguments", "{"),
+        ("failure", "the arguments of t are not JSON"),
+    ]
+
+
+def test_a_state_is_shown_once_if_there_is_no_text() -> None:
+    states = [frame({"n": n}, "values") for n in (1, 2)]
+    end = Frame("end", "null")
+    assert seen("langgraph", *states, end) == [("note", 'state: {"n": 2}')]
+    message = frame([ai("Hi"), {}], "messages")
+    assert seen("langgraph", message, *states, end) == [("text", "Hi")]
+
+
+@pytest.mark.parametrize(
+    ("format", "frames"),
+    [
+        ("tokens", [frame({"interrupted": [{"id": "i", "value": "Why?"}]})]),
+        ("vercel", [frame({"type": "data-interrupt", "data": {"id": "i", "value": "Why?"}})]),
+    ],
+)
+def test_interrupts_are_shown_at_the_end(format: str, frames: list[Frame]) -> None:
+    assert seen(format, *frames, Frame("", "[DONE]")) == [("note", "interrupt: Why?")]
 
 
 @pytest.mark.parametrize(
@@ -698,13 +782,16 @@ def test_a_call_of_a_tool_in_pieces() -> None:
         (frame({"type": "start"}), "vercel"),
         (frame({"type": "RUN_STARTED"}), "agui"),
         (frame({}, "values"), "langgraph"),
+        (frame({"run_id": "r", "attempt": 1}, "metadata"), "langgraph"),
+        (frame({}, "data"), "langserve"),
         (frame({}, "metadata"), None),
         (frame("x"), None),
         (frame({"x": 1}), None),
+        (Frame("", "{"), None),
     ],
 )
 def test_a_format_is_recognised(frame: Frame, format: str | None) -> None:
-    assert format_of(frame) == format
+    assert recognize(frame) == format
 
 
 def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -718,7 +805,7 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["click", "httpx"])
 def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    theirs = ("asgi_stream.cli.commands", "asgi_stream.client", "asgi_stream.cli.printer")
+    theirs = ("asgi_stream.cli.", "asgi_stream.client")
     for module in [each for each in sys.modules if each.startswith(theirs)]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)
@@ -727,7 +814,8 @@ def test_without_the_extra_it_says_so(monkeypatch: pytest.MonkeyPatch, name: str
 
 
 def test_an_error_of_its_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "asgi_stream.cli.commands")
+    for module in [each for each in sys.modules if each.startswith("asgi_stream.cli.")]:
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "asgi_stream._config.loader", None)
     with pytest.raises(ImportError, match="loader halted"):
         __main__.main()

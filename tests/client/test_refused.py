@@ -1,4 +1,4 @@
-"""What a server has said of a refusal, however it says it."""
+"""The messages of error responses, whatever their form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from asgi_stream import StreamError
 from asgi_stream.cli import commands as cli
-from asgi_stream.client._errors import BODY_BYTES, answered
+from asgi_stream.client._errors import BODY_BYTES, response_error
 from asgi_stream.errors import InvalidInput, TooManyRuns
 
 NGINX = """<html>
@@ -29,11 +29,11 @@ PYDANTIC = {"loc": ["body", "question"], "msg": "Field required", "type": "missi
 
 def refusal(status: int, body: str | bytes = "", **headers: str) -> Exception:
     request = httpx.Request("POST", "http://a")
-    return answered(httpx.Response(status, content=body, headers=headers, request=request))
+    return response_error(httpx.Response(status, content=body, headers=headers, request=request))
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "said"),
+    ("status", "body", "message"),
     [
         (502, NGINX, f"{BAD_GATEWAY}: nginx"),
         (502, "<p>Down for\n\n a &lt;while&gt;", f"{BAD_GATEWAY}: Down for a <while>"),
@@ -68,10 +68,10 @@ def refusal(status: int, body: str | bytes = "", **headers: str) -> Exception:
         (502, "null", f"{BAD_GATEWAY}: null"),
     ],
 )
-def test_a_refusal_has_the_server_s_words(status: int, body: str, said: str) -> None:
+def test_a_refusal_has_the_server_s_words(status: int, body: str, message: str) -> None:
     error = refusal(status, body)
     assert isinstance(error, httpx.HTTPStatusError)
-    assert said in str(error)
+    assert message in str(error)
     assert len(str(error)) < 700
     assert "\n" not in str(error)
 
@@ -85,15 +85,15 @@ def test_a_redirect_says_where_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "document",
     [
         {"error": {"code": "invalid_request", "message": "No.", "id": "e1"}},
         {"code": "invalid_request", "detail": "No.", "id": "e1"},
         {"code": "invalid_request", "message": "No.", "detail": [], "id": "e1"},
     ],
 )
-def test_an_error_of_this_package_is_its_class(told: Any) -> None:
-    error = refusal(422, json.dumps(told))
+def test_an_error_of_this_package_is_its_class(document: Any) -> None:
+    error = refusal(422, json.dumps(document))
     assert isinstance(error, InvalidInput)
     assert (error.message, error.id) == ("No.", "e1")
     late = refusal(
@@ -128,11 +128,11 @@ class Proxy(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as found:
-        thread = Thread(target=found.serve_forever)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = Thread(target=proxy.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{found.server_port}"
-        found.shutdown()
+        yield f"http://127.0.0.1:{proxy.server_port}"
+        proxy.shutdown()
         thread.join()
 
 

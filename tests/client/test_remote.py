@@ -24,8 +24,9 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda, Runnable
 
 from asgi_stream import StreamError
 from asgi_stream.client import RemoteRunnable
-from asgi_stream.client._connection import Asking, Frame, Reading
-from asgi_stream.client._decode import pieces
+from asgi_stream.client._connection import RemoteStream
+from asgi_stream.client._decode import OutputReader
+from asgi_stream.client._request import RemoteRequest
 from asgi_stream.errors import (
     FramesGone,
     InvalidInput,
@@ -36,6 +37,8 @@ from asgi_stream.errors import (
     ShuttingDown,
     TooManyRuns,
 )
+from asgi_stream.events import OutputChunk, RunFinished, TextDelta
+from asgi_stream.formats import Frame, load
 
 from ..clients import Notes, new_key, until
 from ..models import Recorder
@@ -50,32 +53,34 @@ def remote(server: Server, path: str, **options: Any) -> RemoteRunnable[Any, Any
     return RemoteRunnable(f"{server.url}/{path}", **options)
 
 
-async def streamed(runnable: Any, given: Any = ASK, **kwargs: Any) -> list[Any]:
-    return [chunk async for chunk in runnable.astream(given, **kwargs)]
+async def streamed(runnable: Any, input: Any = ASK, **kwargs: Any) -> list[Any]:
+    return [chunk async for chunk in runnable.astream(input, **kwargs)]
 
 
 @pytest.mark.parametrize("path", ["tokens", "text", "chain", "langserve"])
 async def test_text_is_streamed_and_had_at_once(server: Server, path: str) -> None:
-    found = remote(server, path, format="langserve" if path == "langserve" else None)
-    chunks = await streamed(found)
+    runnable = remote(server, path, format="langserve" if path == "langserve" else None)
+    chunks = await streamed(runnable)
     assert "".join(chunks) == "Hello"
     assert len(chunks) >= 2 or path == "text"
-    assert await found.ainvoke(ASK) == "Hello"
-    assert await asyncio.to_thread(found.invoke, ASK) == "Hello"
-    assert "".join(await asyncio.to_thread(lambda: list(found.stream(ASK)))) == "Hello"
-    assert await asyncio.to_thread(found.batch, [ASK, ASK]) == ["Hello", "Hello"]
-    assert await found.abatch([ASK]) == ["Hello"]
+    assert await runnable.ainvoke(ASK) == "Hello"
+    assert await asyncio.to_thread(runnable.invoke, ASK) == "Hello"
+    assert "".join(await asyncio.to_thread(lambda: list(runnable.stream(ASK)))) == "Hello"
+    assert await asyncio.to_thread(runnable.batch, [ASK, ASK]) == ["Hello", "Hello"]
+    assert await runnable.abatch([ASK]) == ["Hello"]
 
 
 async def test_messages_and_documents_are_langchain_s_again(server: Server) -> None:
-    found = remote(server, "messages")
-    chunks = await streamed(found)
+    runnable = remote(server, "messages")
+    chunks = await streamed(runnable)
     assert {type(chunk) for chunk in chunks} == {AIMessageChunk}
     assert sum(chunks[1:], chunks[0]).content == "Hello"
-    assert isinstance(await found.ainvoke(ASK), AIMessage)
-    told = await remote(server, "plain").ainvoke([{"type": "human", "content": "a"}, {"type": "x"}])
-    assert told["got"] == [HumanMessage("a", id=None), {"type": "x"}]
-    assert told["document"] == Document("page", id="1")
+    assert isinstance(await runnable.ainvoke(ASK), AIMessage)
+    result = await remote(server, "plain").ainvoke(
+        [{"type": "human", "content": "a"}, {"type": "x"}]
+    )
+    assert result["got"] == [HumanMessage("a", id=None), {"type": "x"}]
+    assert result["document"] == Document("page", id="1")
     assert (await remote(server, "plain").ainvoke({"type": "ai", "content": 3}))["got"] == {
         "type": "ai",
         "content": 3,
@@ -93,24 +98,24 @@ async def test_it_is_a_step_of_a_chain(server: Server) -> None:
     assert await pieces.ainvoke(ASK) == "Hello"
 
 
-async def events_of(runnable: Any, given: Any) -> list[dict[str, Any]]:
-    return [event async for event in runnable.astream_events(given, version="v2")]
+async def events_of(runnable: Any, input: Any) -> list[dict[str, Any]]:
+    return [event async for event in runnable.astream_events(input, version="v2")]
 
 
 async def test_the_events_of_both_sides_join(server: Server) -> None:
     chain = RunnableLambda(lambda text: text) | remote(server, "everything")
     events = await events_of(chain, "Hi")
-    told = [(event["event"], event["name"]) for event in events]
+    result = [(event["event"], event["name"]) for event in events]
     for name in ("on_retriever_start", "on_retriever_end"):
-        assert (name, "Finds") in told
-    assert ("on_tool_start", "weather") in told
-    assert ("on_tool_end", "weather") in told
-    assert ("on_tool_error", "broken") in told
-    assert ("on_custom_event", "progress") in told
+        assert (name, "Finds") in result
+    assert ("on_tool_start", "weather") in result
+    assert ("on_tool_end", "weather") in result
+    assert ("on_tool_error", "broken") in result
+    assert ("on_custom_event", "progress") in result
     model = [event for event in events if event["name"] == "Scripted"]
     assert model[0]["event"] == "on_chat_model_start"
-    said = [e["data"]["chunk"].content for e in model if e["event"] == "on_chat_model_stream"]
-    assert "".join(said) == "Hello"
+    contents = [e["data"]["chunk"].content for e in model if e["event"] == "on_chat_model_stream"]
+    assert "".join(contents) == "Hello"
     assert model[-1]["data"]["output"].content == "Hello"
     # The served steps hang below the step that calls them here.
     [step] = [e for e in events if e["name"] == "everything" and e["event"] == "on_chain_start"]
@@ -132,9 +137,9 @@ async def test_the_steps_of_a_served_graph_join(server: Server) -> None:
 async def test_callbacks_are_told_by_sync_calls_too(server: Server) -> None:
     def traced() -> tuple[Any, Any]:
         first, second = Recorder(), Recorder()
-        found = remote(server, "everything", name="served")
-        chunks = list(found.stream("Hi", config={"callbacks": [first], "tags": ["here"]}))
-        return first, (chunks, found.invoke("Hi", config={"callbacks": [second]}), second)
+        runnable = remote(server, "everything", name="served")
+        chunks = list(runnable.stream("Hi", config={"callbacks": [first], "tags": ["here"]}))
+        return first, (chunks, runnable.invoke("Hi", config={"callbacks": [second]}), second)
 
     first, (chunks, whole, second) = await asyncio.to_thread(traced)
     assert chunks == [whole] == ["It said Hello"]
@@ -143,8 +148,8 @@ async def test_callbacks_are_told_by_sync_calls_too(server: Server) -> None:
 
 
 async def test_langserve_s_events_join_where_anyone_listens(server: Server) -> None:
-    found = remote(server, "langserve", format="langserve")
-    events = await events_of(found, ASK)
+    runnable = remote(server, "langserve", format="langserve")
+    events = await events_of(runnable, ASK)
     names = [event["event"] for event in events if event["name"] == "Scripted"]
     assert names[0] == "on_chat_model_start"
     assert names[-1] == "on_chat_model_end"
@@ -152,20 +157,20 @@ async def test_langserve_s_events_join_where_anyone_listens(server: Server) -> N
 
 async def test_keys_of_the_config_are_sent_where_they_are_listed(server: Server) -> None:
     config: Any = {"configurable": {"temperature": 0.5, "other": 1}}
-    found = remote(server, "warm", configurable=("temperature",))
-    assert (await found.ainvoke({}, config))["temperature"] == "0.5"
-    found = remote(server, "warm/langserve", format="langserve", configurable=("temperature",))
-    assert (await found.ainvoke({}, config))["temperature"] == 0.5
+    runnable = remote(server, "warm", configurable=("temperature",))
+    assert (await runnable.ainvoke({}, config))["temperature"] == "0.5"
+    runnable = remote(server, "warm/langserve", format="langserve", configurable=("temperature",))
+    assert (await runnable.ainvoke({}, config))["temperature"] == 0.5
     with pytest.raises(InvalidInput):
         await remote(server, "tokens", params={"nope": "1"}).ainvoke(ASK)
 
 
 async def test_headers_are_sent(server: Server) -> None:
-    with pytest.raises(StreamError, match=r"Who are you\?") as told:
+    with pytest.raises(StreamError, match=r"Who are you\?") as raised:
         await remote(server, "mine").ainvoke(ASK)
-    assert (told.value.code, told.value.status) == ("unknown_user", 401)
-    found = remote(server, "mine", headers={"Authorization": "Bearer ann"})
-    assert await found.ainvoke(ASK) == "Hello"
+    assert (raised.value.code, raised.value.status) == ("unknown_user", 401)
+    runnable = remote(server, "mine", headers={"Authorization": "Bearer ann"})
+    assert await runnable.ainvoke(ASK) == "Hello"
 
 
 @pytest.mark.parametrize(
@@ -181,38 +186,62 @@ async def test_headers_are_sent(server: Server) -> None:
 async def test_errors_are_the_classes_of_their_codes(
     server: Server, path: str, kind: type[StreamError], code: str
 ) -> None:
-    found = remote(server, path)
-    with pytest.raises(kind) as told:
-        await streamed(found)
-    assert told.value.code == code
-    assert told.value.id is not None
-    assert told.value.status < 500 or told.value.id in server.log()
+    runnable = remote(server, path)
+    with pytest.raises(kind) as raised:
+        await streamed(runnable)
+    assert raised.value.code == code
+    assert raised.value.id is not None
+    assert raised.value.status < 500 or raised.value.id in server.log()
     with pytest.raises(kind):
-        await asyncio.to_thread(lambda: list(found.stream(ASK)))
+        await asyncio.to_thread(lambda: list(runnable.stream(ASK)))
     if path not in ("late", "late/events"):
         with pytest.raises(kind):
-            await found.ainvoke(ASK)
+            await runnable.ainvoke(ASK)
+
+
+def read(frame: Frame) -> list[Any]:
+    events = load("chunks")().decode(frame)
+    return [chunk for event in events for chunk in OutputReader().read(event)]
 
 
 def test_a_gap_is_an_error() -> None:
     with pytest.raises(FramesGone):
-        list(pieces("chunks", Frame("", '{"gap": {"first": 1, "last": 3}}')))
-    assert list(pieces("chunks", Frame("", '{"interrupted": []}'))) == []
+        read(Frame("", '{"gap": {"first": 1, "last": 3}}'))
+    assert read(Frame("", '{"interrupted": []}')) == []
+
+
+CHUNKS: list[Any] = [
+    None,
+    "text",
+    {"mode": "values", "data": 1},
+    {"mode": "values", "namespace": ["a:b"], "data": 1},
+    {"namespace": [], "data": 1},
+    {"type": "values", "ns": [], "data": 1, "interrupts": []},
+    {"mode": "values", "data": 1, "other": 2},
+    {"error": {"code": "a", "message": "b", "id": "c"}, "other": 1},
+    {"gap": {"first": 1}},
+    {"interrupted": [], "other": 1},
+]
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_a_chunk_arrives_as_it_was_sent(chunk: Any) -> None:
+    assert read(Frame("", json.dumps(chunk))) == [chunk]
 
 
 async def test_langserve_s_errors(server: Server) -> None:
-    found = remote(server, "late/langserve", format="langserve")
-    with pytest.raises(RunFailed) as told:
-        await streamed(found)
-    assert told.value.id is not None
+    runnable = remote(server, "late/langserve", format="langserve")
+    with pytest.raises(RunFailed) as raised:
+        await streamed(runnable)
+    assert raised.value.id is not None
     with pytest.raises(RunFailed):
-        await found.ainvoke(ASK)
+        await runnable.ainvoke(ASK)
 
 
 async def test_a_field_that_is_wrong_is_named(server: Server) -> None:
-    with pytest.raises(InvalidInput) as told:
+    with pytest.raises(InvalidInput) as raised:
         await remote(server, "tokens").ainvoke({})
-    assert told.value.fields == {"question": "Field required"}
+    assert raised.value.fields == {"question": "Field required"}
 
 
 async def test_a_text_that_breaks_off_is_incomplete(server: Server) -> None:
@@ -285,50 +314,50 @@ async def test_a_run_that_is_left_on_purpose_goes_on(server: Server, notes: Note
 @pytest.mark.parametrize("sync", [False, True])
 async def test_a_broken_connection_is_made_again(server: Server, sync: bool) -> None:
     async with cutting(server.port, after=1500) as (port, cuts):
-        found: Any = RemoteRunnable(f"http://127.0.0.1:{port}/counts")
+        runnable: Any = RemoteRunnable(f"http://127.0.0.1:{port}/counts")
         if sync:
-            chunks = await asyncio.to_thread(lambda: list(found.stream("x")))
+            chunks = await asyncio.to_thread(lambda: list(runnable.stream("x")))
         else:
-            chunks = await streamed(found, "x")
+            chunks = await streamed(runnable, "x")
         assert chunks == [f"{n} " for n in range(100)]
         assert len(cuts) >= 3
 
 
 async def test_it_gives_up_after_so_many_tries(server: Server) -> None:
     async with cutting(server.port, after=1500, refusing=True) as (port, _):
-        found: Any = RemoteRunnable(f"http://127.0.0.1:{port}/counts", reconnects=1)
+        runnable: Any = RemoteRunnable(f"http://127.0.0.1:{port}/counts", reconnects=1)
         with pytest.raises(RunIncomplete, match="broke off"):
-            await streamed(found, "x")
+            await streamed(runnable, "x")
 
 
 async def test_a_run_that_cannot_be_resumed_is_incomplete(server: Server) -> None:
     async with cutting(server.port, after=700) as (port, _):
-        found: Any = RemoteRunnable(f"http://127.0.0.1:{port}/words")
+        runnable: Any = RemoteRunnable(f"http://127.0.0.1:{port}/words")
         with pytest.raises(RunIncomplete, match="broke off"):
-            await streamed(found, new_key())
+            await streamed(runnable, new_key())
 
 
 async def test_a_client_of_your_own_is_used_and_left_open(server: Server) -> None:
     async with httpx.AsyncClient() as client:
-        found: Any = RemoteRunnable(f"{server.url}/tokens", client=client)
-        assert await found.ainvoke(ASK) == "Hello"
-        assert "".join(await streamed(found)) == "Hello"
+        runnable: Any = RemoteRunnable(f"{server.url}/tokens", client=client)
+        assert await runnable.ainvoke(ASK) == "Hello"
+        assert "".join(await streamed(runnable)) == "Hello"
         assert not client.is_closed
 
 
 async def answered(*answers: httpx.Response) -> tuple[list[Frame], list[httpx.Request]]:
-    """What is read of a server that gives these answers, and what it was asked."""
-    asked: list[httpx.Request] = []
+    """Return the frames of a server with these responses, and the requests that it got."""
+    requests: list[httpx.Request] = []
     waiting = list(answers)
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return waiting.pop(0)
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-        asking = Asking(url="http://server/x", body=1, headers={}, params={}, client=client)
-        frames = [frame async for frame in Reading(asking).frames()]
-    return frames, asked
+        request = RemoteRequest(url="http://server/x", body=1, headers={}, params={}, client=client)
+        frames = [frame async for frame, _ in RemoteStream(request).frames()]
+    return frames, requests
 
 
 def streams(body: bytes, **headers: str) -> httpx.Response:
@@ -342,27 +371,27 @@ async def test_a_ping_after_an_id_is_no_frame() -> None:
 
 
 async def test_what_broke_before_its_first_frame_is_read_from_the_start() -> None:
-    place = {"content-location": "x/runs/r"}
-    frames, asked = await answered(streams(b"", **place), streams(b"data: [DONE]\n\n"))
+    location = {"content-location": "x/runs/r"}
+    frames, requests = await answered(streams(b"", **location), streams(b"data: [DONE]\n\n"))
     assert [frame.data for frame in frames] == ["[DONE]"]
-    assert [(each.method, each.url.path) for each in asked] == [
+    assert [(each.method, each.url.path) for each in requests] == [
         ("POST", "/x"),
         ("GET", "/x/runs/r"),
     ]
-    assert "last-event-id" not in asked[1].headers
+    assert "last-event-id" not in requests[1].headers
 
 
 async def test_a_run_that_has_nothing_more_without_its_end_is_incomplete() -> None:
-    place = {"content-location": "x/runs/r"}
-    first = streams(b"id: 1\ndata: 1\n\n", **place)
+    location = {"content-location": "x/runs/r"}
+    first = streams(b"id: 1\ndata: 1\n\n", **location)
     with pytest.raises(RunIncomplete, match="nothing more"):
         await answered(first, httpx.Response(204), httpx.Response(204))
 
 
 def test_certificates_are_read_once() -> None:
-    found: Any = RemoteRunnable("https://127.0.0.1:9/x")
-    assert found._verified is found._verified
-    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._verified is False
+    runnable: Any = RemoteRunnable("https://127.0.0.1:9/x")
+    assert runnable._ssl_context is runnable._ssl_context
+    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._ssl_context is False
 
 
 GONE = {"error": {"code": "shutdown", "message": "The server is shutting down.", "id": "e"}}
@@ -380,18 +409,18 @@ LAST = b"id: 2\ndata: [DONE]\n\n"
     ],
 )
 async def test_a_server_that_goes_is_not_the_run_s_end(between: httpx.Response) -> None:
-    frames, asked = await answered(streams(FIRST, **PLACE), between, streams(LAST))
+    frames, requests = await answered(streams(FIRST, **PLACE), between, streams(LAST))
     assert [frame.data for frame in frames] == ["1", "[DONE]"]
-    assert [each.method for each in asked] == ["POST", "GET", "GET"]
-    assert asked[2].headers["last-event-id"] == "1"
+    assert [each.method for each in requests] == ["POST", "GET", "GET"]
+    assert requests[2].headers["last-event-id"] == "1"
 
 
 async def test_a_stored_end_is_the_run_s_whatever_it_says() -> None:
     stored = f"id: 2\ndata: {json.dumps(GONE)}\n\nid: 3\ndata: [DONE]\n\n".encode()
     rest = streams(b"data: more\n\n" + stored)
-    frames, asked = await answered(streams(FIRST, **PLACE), rest)
+    frames, requests = await answered(streams(FIRST, **PLACE), rest)
     assert [frame.data for frame in frames] == ["1", "more", json.dumps(GONE), "[DONE]"]
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
 async def test_what_will_not_pass_is_raised_and_stops_no_run() -> None:
@@ -411,28 +440,28 @@ async def test_when_to_come_back_is_told() -> None:
 
 
 async def test_what_does_not_stream_is_told_by_its_end(server: Server) -> None:
-    found = remote(server, "finds")
-    [documents] = await streamed(found, "x")
-    assert documents == await found.ainvoke("x")
-    assert documents == (await asyncio.to_thread(lambda: list(found.stream("x"))))[0]
-    joined: Any = RunnableLambda(lambda value: value) | found
+    runnable = remote(server, "finds")
+    [documents] = await streamed(runnable, "x")
+    assert documents == await runnable.ainvoke("x")
+    assert documents == (await asyncio.to_thread(lambda: list(runnable.stream("x"))))[0]
+    joined: Any = RunnableLambda(lambda value: value) | runnable
     assert (await events_of(joined, "x"))[-1]["data"]["output"] == documents
 
 
 async def test_an_output_that_is_filtered_out_is_an_error(server: Server) -> None:
-    found = remote(server, "models")
+    runnable = remote(server, "models")
     with pytest.raises(StreamError, match="a filter leaves out the end"):
-        await found.ainvoke(ASK)
+        await runnable.ainvoke(ASK)
     with pytest.raises(StreamError, match="a filter leaves out the end"):
-        await streamed(found)
+        await streamed(runnable)
     with pytest.raises(StreamError, match="a filter leaves out the end"):
-        await asyncio.to_thread(lambda: list(found.stream(ASK)))
+        await asyncio.to_thread(lambda: list(runnable.stream(ASK)))
 
 
 async def test_an_interrupt_is_part_of_the_output(server: Server) -> None:
-    given = {"messages": [["human", "Hi"]]}
-    found = remote(server, "asks", configurable=("thread_id",))
-    output = await found.ainvoke(given, {"configurable": {"thread_id": new_key()}})
+    input = {"messages": [["human", "Hi"]]}
+    runnable = remote(server, "asks", configurable=("thread_id",))
+    output = await runnable.ainvoke(input, {"configurable": {"thread_id": new_key()}})
     assert output["__interrupt__"][0]["value"] == "Sure?"
 
 
@@ -448,7 +477,7 @@ async def test_input_that_cannot_be_added_up_is_the_last(server: Server) -> None
 
 
 async def test_another_server_s_answers_are_errors_of_httpx() -> None:
-    def told(**answer: Any) -> Any:
+    def remote_with(**answer: Any) -> Any:
         client = httpx.AsyncClient(
             transport=httpx.MockTransport(lambda _: httpx.Response(200, **answer))
         )
@@ -457,19 +486,35 @@ async def test_another_server_s_answers_are_errors_of_httpx() -> None:
     foreign: list[Any] = [{"html": "<h1>Hi</h1>"}, {"json": {"choices": []}}, {"json": [1]}]
     for answer in foreign:
         with pytest.raises(httpx.DecodingError):
-            await told(**answer).ainvoke(1)
-    events = {"content": b"data: x\n\n", "headers": {"content-type": "text/event-stream"}}
-    asking = Asking(url="http://server/x", body=1, headers={}, params={})
-    with pytest.raises(httpx.DecodingError, match="not JSON: 'x'"):
-        Frame("", "x").json()
-    assert asking.params == {}
+            await remote_with(**answer).ainvoke(1)
+    events: Any = {"content": b"data: x\n\n", "headers": {"content-type": "text/event-stream"}}
     with pytest.raises(StreamError, match="speaks None"):
-        await streamed(told(**events), 1)
+        await streamed(remote_with(**events), 1)
+    events["headers"]["x-stream-format"] = "tokens"
+    with pytest.raises(httpx.DecodingError, match="not JSON: 'x'"):
+        await streamed(remote_with(**events), 1)
 
 
 async def test_a_redirect_is_not_followed_and_told() -> None:
     with pytest.raises(httpx.HTTPStatusError, match="302"):
         await answered(httpx.Response(302, headers={"location": "/y"}))
+
+
+async def test_a_format_that_the_server_does_not_name_is_recognized_if_wanted() -> None:
+    body = b'data: {"token": "a"}\n\ndata: [DONE]\n\n'
+    for recognize, format in ((True, "tokens"), (False, None)):
+        transport = httpx.MockTransport(lambda _: streams(body))
+        async with httpx.AsyncClient(transport=transport) as client:
+            request = RemoteRequest(
+                url="http://server/x", body=1, headers={}, params={}, client=client
+            )
+            stream = RemoteStream(request, recognize=recognize)
+            events = [event async for _, events in stream.frames() for event in events]
+        assert stream.format == format
+        assert [type(event) for event in events] == [
+            TextDelta if recognize else OutputChunk,
+            RunFinished,
+        ]
 
 
 async def test_a_document_of_a_front_end_comes_whole() -> None:
@@ -478,23 +523,23 @@ async def test_a_document_of_a_front_end_comes_whole() -> None:
 
 
 async def test_the_query_goes_with_each_request_and_credentials_are_the_client_s() -> None:
-    asked: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
     waiting = [streams(FIRST, **PLACE), streams(LAST)]
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
+        requests.append(request)
         return waiting.pop(0)
 
     transport = httpx.MockTransport(answer)
     async with httpx.AsyncClient(transport=transport, auth=("ann", "x")) as client:
         for params in ({"token": "t"}, {}):
-            asking = Asking(
+            request = RemoteRequest(
                 url="http://server/x?own=1", body=1, headers={}, params=params, client=client
             )
             waiting[:] = [streams(FIRST, **PLACE), streams(LAST)]
-            assert len([frame async for frame in Reading(asking).frames()]) == 2
-    assert all(each.headers["authorization"].startswith("Basic") for each in asked)
-    assert [dict(each.url.params) for each in asked] == [
+            assert len([frame async for frame in RemoteStream(request).frames()]) == 2
+    assert all(each.headers["authorization"].startswith("Basic") for each in requests)
+    assert [dict(each.url.params) for each in requests] == [
         {"token": "t"},
         {"token": "t"},
         {"own": "1"},

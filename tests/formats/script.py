@@ -36,10 +36,10 @@ def data(*objects: Any, done: bool = False) -> str:
     return "".join(frames) + ("data: [DONE]\n\n" if done else "")
 
 
-def refused(format: Format, body: Any, **asked: Any) -> str:
+def refused(format: Format, body: Any, **request: Any) -> str:
     """What a client is told of a body that is not taken: where, and what."""
     try:
-        format.parse(FormatRequest(body=body, **asked))
+        format.parse(FormatRequest(body=body, **request))
     except StreamError as error:
         return next(iter(error.fields), error.message)
     raise AssertionError("it was taken")

@@ -193,7 +193,7 @@ def part(kind: str, how: str, value: str, **more: Any) -> dict[str, Any]:
 
 
 def test_a_model_s_messages_have_short_ids_that_no_other_run_s_have() -> None:
-    said: list[Event] = [
+    blocks: list[Event] = [
         ModelStarted(MODEL),
         ToolCallStarted(TOOL, "c", "add", "m"),
         BlockStarted(MODEL, "m", "text"),
@@ -209,7 +209,7 @@ def test_a_model_s_messages_have_short_ids_that_no_other_run_s_have() -> None:
         format = AguiFormat()
         format.parse(FormatRequest(body=BODY))
         step = Step(run_id, "chain", "chain")
-        events = [RunStarted(run_id), *said, BlockStarted(step, run_id, "text")]
+        events = [RunStarted(run_id), *blocks, BlockStarted(step, run_id, "text")]
         call = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "add"}
         assert wire(format, *events, TextDelta(step, "b", run_id)) == data(
             {"type": "RUN_STARTED", **IDS},
@@ -258,8 +258,8 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
         "tools": [ADD, {"name": "sub", "parameters": {"type": "object"}}],
         "forwardedProps": {"tone": 1, "other": 2},
     }
-    found = AguiFormat().parse(FormatRequest(body=body, configurable=("tone",)))
-    assert found.messages == [
+    spec = AguiFormat().parse(FormatRequest(body=body, configurable=("tone",)))
+    assert spec.messages == [
         {"role": "system", "id": "0", "content": "Be brief."},
         {
             "role": "user",
@@ -280,9 +280,9 @@ def test_a_run_s_input_becomes_messages_state_and_tools() -> None:
         {"role": "tool", "id": "4", "content": "2", "tool_call_id": "c", "status": "success"},
         {"role": "tool", "id": "5", "content": "no", "tool_call_id": "c", "status": "error"},
     ]
-    assert found.state == {"plan": "x"}
-    assert found.configurable == {"tone": 1}
-    assert [tool["function"]["name"] for tool in found.tools or ()] == ["add", "sub"]
+    assert spec.state == {"plan": "x"}
+    assert spec.configurable == {"tone": 1}
+    assert [tool["function"]["name"] for tool in spec.tools or ()] == ["add", "sub"]
 
 
 def test_answers_stand_behind_the_message_with_their_call() -> None:
@@ -307,14 +307,14 @@ def test_answers_stand_behind_the_message_with_their_call() -> None:
         answer("10", "nobody's"),
         answer("11", ""),
     ]
-    found = AguiFormat().parse(FormatRequest(body={**BODY, "messages": messages}))
-    assert isinstance(found, RunSpec)
-    order = [each["id"] for each in found.messages or ()]
+    spec = AguiFormat().parse(FormatRequest(body={**BODY, "messages": messages}))
+    assert isinstance(spec, RunSpec)
+    order = [each["id"] for each in spec.messages or ()]
     assert order == ["1", "3", "5", "2", "4", "6", "7", "9", "11", "8", "10"]
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "field"),
     [
         ([], "body"),
         ({}, "threadId"),
@@ -330,8 +330,8 @@ def test_answers_stand_behind_the_message_with_their_call() -> None:
         ),
     ],
 )
-def test_what_is_no_run_is_told(body: Any, place: str) -> None:
-    assert refused(AguiFormat(), body) == place
+def test_an_invalid_run_is_refused(body: Any, field: str) -> None:
+    assert refused(AguiFormat(), body) == field
 
 
 def test_a_message_needs_no_id_and_no_name() -> None:

@@ -43,9 +43,9 @@ def test_a_file_is_a_standard_block(media_type: str, url: str, name: Any, block:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "blob:x", "data:text/plain,x", "", None, 1])
 def test_what_is_neither_on_the_web_nor_here_is_refused(url: Any) -> None:
-    with pytest.raises(InvalidInput) as told:
+    with pytest.raises(InvalidInput) as raised:
         media_block("messages.0.url", "a/b", url)
-    assert list(told.value.fields) == ["messages.0.url"]
+    assert list(raised.value.fields) == ["messages.0.url"]
 
 
 def test_files_may_be_limited() -> None:

@@ -41,14 +41,14 @@ def frames(body: bytes) -> list[tuple[str | None, Any]]:
     assert "\r" not in text
     *blocks, rest = text.split("\n\n")
     assert rest == ""
-    found = []
+    result = []
     for block in blocks:
         match = re.fullmatch(r"(?:event: ([\w/|:.-]+))?\n?(?:data: ([^\n]*))?", block)
         assert match, block
         assert block
         name, data = match.groups()
-        found.append((name, data if data in (None, "[DONE]") else json.loads(data)))
-    return found
+        result.append((name, data if data in (None, "[DONE]") else json.loads(data)))
+    return result
 
 
 def _is_done(frame: tuple[str | None, Any]) -> bool:
@@ -57,34 +57,34 @@ def _is_done(frame: tuple[str | None, Any]) -> bool:
 
 # How a stream of each format says that the run is over, well and not.
 FINISHED: dict[str, Callable[[Any], Any]] = {
-    "agui": lambda found: found[-1][1]["type"] == "RUN_FINISHED",
-    "langgraph": lambda found: found[-1] == ("end", None),
-    "langserve": lambda found: found[-1] == ("end", None),
+    "agui": lambda result: result[-1][1]["type"] == "RUN_FINISHED",
+    "langgraph": lambda result: result[-1] == ("end", None),
+    "langserve": lambda result: result[-1] == ("end", None),
 }
 FAILED: dict[str, Callable[[Any], Any]] = {
-    "agui": lambda found: found[-1][1]["type"] == "RUN_ERROR",
-    "langgraph": lambda found: found[-1][0] == "error",
-    "langserve": lambda found: found[-1][0] == "error",
-    "openai": lambda found: "error" in found[-1][1],
-    "vercel": lambda found: found[-2][1]["type"] == "error" and _is_done(found[-1]),
+    "agui": lambda result: result[-1][1]["type"] == "RUN_ERROR",
+    "langgraph": lambda result: result[-1][0] == "error",
+    "langserve": lambda result: result[-1][0] == "error",
+    "openai": lambda result: "error" in result[-1][1],
+    "vercel": lambda result: result[-2][1]["type"] == "error" and _is_done(result[-1]),
 }
 
 
-def finished(name: str, found: list[Any]) -> bool:
-    return bool(FINISHED[name](found)) if name in FINISHED else _is_done(found[-1])
+def finished(name: str, result: list[Any]) -> bool:
+    return bool(FINISHED[name](result)) if name in FINISHED else _is_done(result[-1])
 
 
-def failed(name: str, found: list[Any]) -> bool:
+def failed(name: str, result: list[Any]) -> bool:
     if name in FAILED:
-        return bool(FAILED[name](found))
-    return "error" in found[-2][1] and _is_done(found[-1])
+        return bool(FAILED[name](result))
+    return "error" in result[-2][1] and _is_done(result[-1])
 
 
 async def run_of(format: type[formats.Format], name: str) -> list[Event]:
-    told = await (as_langchain_tells if LangChainEvent in format.wants else narrated)(name)
+    events = await (as_langchain_tells if LangChainEvent in format.wants else narrated)(name)
     return [
         event
-        for event in told
+        for event in events
         if type(event) in format.wants or isinstance(event, (RunStarted, RunFinished))
     ]
 
@@ -139,7 +139,7 @@ def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("nope", f"expected one of {', '.join(NAMES)} or \"module:Class\", not 'nope'"),
         ("json:nope", "the module 'json' has no attribute 'nope'"),
@@ -151,10 +151,10 @@ def test_a_format_from_elsewhere_is_named_by_module_and_class() -> None:
         ),
     ],
 )
-def test_what_is_no_format_is_told(name: str, said: str) -> None:
-    with pytest.raises(ImportFailed) as told:
+def test_an_invalid_format_is_an_error(name: str, message: str) -> None:
+    with pytest.raises(ImportFailed) as raised:
         formats.load(name)
-    assert said in str(told.value)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(("name", "most"), [("agui", 80), ("openai", 199), ("vercel", 55)])
@@ -162,8 +162,13 @@ async def test_what_a_frame_of_text_repeats_is_short(name: str, most: int) -> No
     app = StreamApp([StreamRoute("/x", chain_of(*["token"] * 50), format=name)])
     about = {"threadId": "t", "runId": "r", "model": "x", "stream": True}
     path = "/x/chat/completions" if name == "openai" else "/x"
-    said = {"id": "1", "role": "user", "content": "Hi", "parts": [{"type": "text", "text": "Hi"}]}
-    answer = await post(app, path, {**about, "messages": [said]})
+    message = {
+        "id": "1",
+        "role": "user",
+        "content": "Hi",
+        "parts": [{"type": "text", "text": "Hi"}],
+    }
+    answer = await post(app, path, {**about, "messages": [message]})
     sizes = [len(frame) + 2 for frame in answer.body.split(b"\n\n") if b'"token"' in frame]
     assert len(sizes) == 50
     assert max(sizes) <= most

@@ -21,7 +21,7 @@ ABOUT = {"langgraph_node": "n", "tags": [], "__pregel": 1, "user": "ada"}
 SHOWN = '{"langgraph_node":"n","tags":[]}'
 
 
-def asked(body: Any, endpoint: str = STREAM) -> FormatRequest:
+def request_of(body: Any, endpoint: str = STREAM) -> FormatRequest:
     return FormatRequest(endpoint=endpoint, body=body, models=("x", "y"), configurable=("tone",))
 
 
@@ -59,13 +59,13 @@ CASES: list[tuple[Any, list[Event], list[str]]] = [
 @pytest.mark.parametrize(("modes", "events", "expected"), CASES)
 def test_events_become_these_bytes(modes: Any, events: list[Event], expected: list[str]) -> None:
     format = LangGraphFormat()
-    format.parse(asked({**NAMED, "stream_mode": modes}))
+    format.parse(request_of({**NAMED, "stream_mode": modes}))
     assert wire(format, *events) == "".join(frame + "\n\n" for frame in expected)
 
 
 def test_messages_come_in_pieces_or_as_they_grow() -> None:
     format = LangGraphFormat()
-    format.parse(asked({**NAMED, "stream_mode": ["messages", "messages-tuple"]}))
+    format.parse(request_of({**NAMED, "stream_mode": ["messages", "messages-tuple"]}))
     *frames, rest = wire(format, piece("a"), piece("b")).split("\n\n")
     assert rest == ""
     named = [(frame.split("\n")[0], frame) for frame in frames]
@@ -80,12 +80,12 @@ def test_messages_come_in_pieces_or_as_they_grow() -> None:
     assert named[0][1].endswith(f",{SHOWN}]")
     assert '"content":"b"' in named[3][1]
     assert '"content":"ab"' in named[4][1]
-    format.parse(asked({**NAMED, "stream_mode": "messages"}))
+    format.parse(request_of({**NAMED, "stream_mode": "messages"}))
     whole = OutputChunk(RUN, (ToolMessage("x", tool_call_id="c", id="t"), ABOUT), "messages")
     assert "event: messages/complete" in wire(format, whole)
-    format.parse(asked({**NAMED, "stream_mode": "messages-tuple"}))
+    format.parse(request_of({**NAMED, "stream_mode": "messages-tuple"}))
     assert wire(format, whole).startswith("event: messages\n")
-    format.parse(asked({**NAMED, "stream_mode": ["values", "messages-tuple"]}))
+    format.parse(request_of({**NAMED, "stream_mode": ["values", "messages-tuple"]}))
     assert (
         wire(format, whole).count("event: ") == wire(format, whole).count("event: messages\n") == 1
     )
@@ -93,19 +93,19 @@ def test_messages_come_in_pieces_or_as_they_grow() -> None:
 
 def test_what_is_asked_for_is_a_call() -> None:
     config = {"configurable": {"thread_id": "t", "tone": 1}}
-    found: Any = LangGraphFormat().parse(asked({"input": {"a": 1}, "config": config}, ""))
-    assert found.input == {"a": 1}
-    assert (found.model, found.gathered) == (None, False)
-    assert found.configurable == {"tone": 1}
-    assert found.stream == {"stream_mode": ["values", "messages", "updates", "custom"]}
+    spec: Any = LangGraphFormat().parse(request_of({"input": {"a": 1}, "config": config}, ""))
+    assert spec.input == {"a": 1}
+    assert (spec.model, spec.gathered) == (None, False)
+    assert spec.configurable == {"tone": 1}
+    assert spec.stream == {"stream_mode": ["values", "messages", "updates", "custom"]}
     body = {**NAMED, "stream_mode": "values", "stream_subgraphs": True, "context": {"tone": 2}}
-    found = LangGraphFormat().parse(asked(body))
+    spec = LangGraphFormat().parse(request_of(body))
     subgraphs = {"stream_mode": ["values"], "subgraphs": True, "context": {"tone": 2}}
-    assert (found.model, found.stream) == ("x", subgraphs)
-    found = LangGraphFormat().parse(asked(NAMED))
-    assert found.stream == {"stream_mode": ["values"]}
-    found = LangGraphFormat().parse(asked(NAMED, "/runs/wait"))
-    assert (found.stream, found.gathered) == ({"stream_mode": ["values"]}, True)
+    assert (spec.model, spec.stream) == ("x", subgraphs)
+    spec = LangGraphFormat().parse(request_of(NAMED))
+    assert spec.stream == {"stream_mode": ["values"]}
+    spec = LangGraphFormat().parse(request_of(NAMED, "/runs/wait"))
+    assert (spec.stream, spec.gathered) == ({"stream_mode": ["values"]}, True)
 
 
 def test_an_answer_in_one_piece_is_the_state() -> None:
@@ -123,16 +123,16 @@ def test_an_error_from_the_start_is_a_detail() -> None:
 
 
 def test_the_assistants_are_the_route_s_graphs() -> None:
-    found: Any = LangGraphFormat().parse(asked({}, "/assistants/search"))
-    assert [each["graph_id"] for each in found.body] == ["x", "y"]
-    assert LangGraphFormat().parse(asked(None, "/ok")) == Document({"ok": True})
-    assert isinstance(LangGraphFormat().parse(asked(None, "/info")), Document)
-    named = {**NAMED, "assistant_id": found.body[1]["assistant_id"]}
-    assert getattr(LangGraphFormat().parse(asked(named)), "model", None) == "y"
+    page: Any = LangGraphFormat().parse(request_of({}, "/assistants/search"))
+    assert [each["graph_id"] for each in page.body] == ["x", "y"]
+    assert LangGraphFormat().parse(request_of(None, "/ok")) == Document({"ok": True})
+    assert isinstance(LangGraphFormat().parse(request_of(None, "/info")), Document)
+    named = {**NAMED, "assistant_id": page.body[1]["assistant_id"]}
+    assert getattr(LangGraphFormat().parse(request_of(named)), "model", None) == "y"
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "expected"),
     [
         ({}, ["x", "y"]),
         ([], ["x", "y"]),
@@ -146,11 +146,13 @@ def test_the_assistants_are_the_route_s_graphs() -> None:
         ({"sort_by": "name", "sort_order": "asc"}, ["x", "y"]),
     ],
 )
-def test_assistants_are_searched_for(body: Any, found: list[str]) -> None:
-    page: Any = LangGraphFormat().parse(asked(body, "/assistants/search"))
-    assert [each["graph_id"] for each in page.body] == found
+def test_assistants_are_searched_for(body: Any, expected: list[str]) -> None:
+    page: Any = LangGraphFormat().parse(request_of(body, "/assistants/search"))
+    assert [each["graph_id"] for each in page.body] == expected
     if not {"limit", "offset"} & set(body):
-        assert LangGraphFormat().parse(asked(body, "/assistants/count")) == Document(len(found))
+        assert LangGraphFormat().parse(request_of(body, "/assistants/count")) == Document(
+            len(expected)
+        )
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_assistants_are_searched_for(body: Any, found: list[str]) -> None:
     ],
 )
 def test_a_page_of_assistants_says_where_the_next_begins(body: Any, next_: str | None) -> None:
-    page: Any = LangGraphFormat().parse(asked(body, "/assistants/search"))
+    page: Any = LangGraphFormat().parse(request_of(body, "/assistants/search"))
     assert page.headers == ({"X-Pagination-Next": next_} if next_ else {})
 
 
@@ -183,15 +185,15 @@ async def test_the_next_page_of_assistants_is_named_in_a_header() -> None:
 
 
 def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
-    found: Any = LangGraphFormat().parse(asked({"graph_id": "x"}, "/assistants/search"))
-    [one] = found.body
+    page: Any = LangGraphFormat().parse(request_of({"graph_id": "x"}, "/assistants/search"))
+    [one] = page.body
     for name in ("x", one["assistant_id"]):
         asking = FormatRequest(
             endpoint="/assistants/{assistant_id}", models=("x",), params={"assistant_id": name}
         )
         assert LangGraphFormat().parse(asking) == Document(one)
     chosen: Any = LangGraphFormat().parse(
-        asked({"select": ["name"], "limit": 1}, "/assistants/search")
+        request_of({"select": ["name"], "limit": 1}, "/assistants/search")
     )
     assert chosen.body == [{"name": "x"}]
 
@@ -211,17 +213,17 @@ def test_an_assistant_is_known_by_its_name_and_its_id() -> None:
 )
 def test_a_search_that_cannot_be_is_refused(body: Any) -> None:
     with pytest.raises(InvalidInput):
-        LangGraphFormat().parse(asked(body, "/assistants/search"))
+        LangGraphFormat().parse(request_of(body, "/assistants/search"))
 
 
 def test_a_run_that_fails_while_it_is_waited_for_is_the_sdk_s_own_error() -> None:
-    told = {"error": "run_failed", "message": "The run failed.", "id": "e1"}
-    assert LangGraphFormat().failure(FAILED) == {"__error__": told}
+    error = {"error": "run_failed", "message": "The run failed.", "id": "e1"}
+    assert LangGraphFormat().failure(FAILED) == {"__error__": error}
 
 
 def test_what_libraries_say_of_a_message_is_passed_on() -> None:
     format = LangGraphFormat()
-    format.parse(asked({**NAMED, "stream_mode": "messages-tuple"}))
+    format.parse(request_of({**NAMED, "stream_mode": "messages-tuple"}))
     about = {"lc_agent_name": "a", "ls_provider": "p", "thread_id": "t", "secret": 1, "__x": 1}
     message = AIMessageChunk(content="x", id="m")
     frame = format.encode(OutputChunk(RUN, (message, about), "messages")).decode()
@@ -230,7 +232,7 @@ def test_what_libraries_say_of_a_message_is_passed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "field"),
     [
         ([], "body"),
         ({}, "There is no assistant None here, only x and y."),
@@ -242,5 +244,5 @@ def test_what_libraries_say_of_a_message_is_passed_on() -> None:
         ({**NAMED, "config": {"configurable": {"role": 1}}}, "configurable.role"),
     ],
 )
-def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
-    assert refused(LangGraphFormat(), body, endpoint=STREAM, models=("x", "y")) == place
+def test_what_is_not_accepted_is_refused(body: Any, field: str) -> None:
+    assert refused(LangGraphFormat(), body, endpoint=STREAM, models=("x", "y")) == field

@@ -52,8 +52,8 @@ def test_an_answer_in_one_piece_has_the_run_s_id() -> None:
     format.parse(FormatRequest(endpoint="/invoke", body={"input": 1}))
     assert format.wants == set()
     assert format.gather(RunStarted("r")) is None
-    found = format.document("r", format.gather(FINISHED), FINISHED)
-    assert found == {"output": {"x": 1}, "metadata": {"run_id": "r", "feedback_tokens": []}}
+    document = format.document("r", format.gather(FINISHED), FINISHED)
+    assert document == {"output": {"x": 1}, "metadata": {"run_id": "r", "feedback_tokens": []}}
     format.parse(FormatRequest(endpoint="/batch", body={"inputs": [1]}))
     assert format.document("r", [1], FINISHED) == {"output": [1], "metadata": {"run_ids": ["r"]}}
 
@@ -66,21 +66,21 @@ def test_what_is_asked_for_is_a_call() -> None:
         "include_types": ["chat_model"],
         "include_names": None,
     }
-    found: Any = LangServeFormat().parse(FormatRequest(endpoint="/stream_events", body=body))
-    assert found.input == [1]
-    assert found.configurable == {"tone": 1}
-    assert found.filter == EventFilter(types=("chat_model",))
+    spec: Any = LangServeFormat().parse(FormatRequest(endpoint="/stream_events", body=body))
+    assert spec.input == [1]
+    assert spec.configurable == {"tone": 1}
+    assert spec.filter == EventFilter(types=("chat_model",))
     text = {"type": "StringPromptValue", "text": "Hi"}
     config = {"configurable": {"tone": 1}}
     batch = {"inputs": [text, {"type": "x"}], "config": [config, config], "kwargs": [{}, {}]}
-    found = LangServeFormat().parse(FormatRequest(endpoint="/batch", body=batch))
-    assert (found.input, found.many, found.gathered) == (["Hi", {"type": "x"}], True, True)
+    spec = LangServeFormat().parse(FormatRequest(endpoint="/batch", body=batch))
+    assert (spec.input, spec.many, spec.gathered) == (["Hi", {"type": "x"}], True, True)
     schema = FormatRequest(endpoint="/config_schema")
     assert LangServeFormat().parse(schema) == Document(schema="config")
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "body", "place"),
+    ("endpoint", "body", "field"),
     [
         ("/invoke", [], "input"),
         ("/invoke", {}, "input"),
@@ -95,8 +95,8 @@ def test_what_is_asked_for_is_a_call() -> None:
         ("/stream_events", {"input": 1, "exclude_tags": [1]}, "exclude_tags"),
     ],
 )
-def test_what_is_not_taken_is_told(endpoint: str, body: Any, place: str) -> None:
-    assert refused(LangServeFormat(), body, endpoint=endpoint) == place
+def test_what_is_not_accepted_is_refused(endpoint: str, body: Any, field: str) -> None:
+    assert refused(LangServeFormat(), body, endpoint=endpoint) == field
 
 
 def test_an_error_from_the_start_names_the_fields_as_fastapi_does() -> None:

@@ -43,11 +43,11 @@ COUNTED = {
 }
 
 
-def asked(**body: Any) -> OpenAIFormat:
+def format_for(**body: Any) -> OpenAIFormat:
     format = OpenAIFormat()
     whole = {"model": "x", "messages": MESSAGES, "stream": True, **body}
     format.parse(FormatRequest(endpoint="/chat/completions", body=whole, models=("x",)))
-    format._about["created"] = 7
+    format._completion["created"] = 7
     return format
 
 
@@ -152,11 +152,11 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
 def test_events_become_these_bytes(
     body: dict[str, Any], events: list[Event], expected: str
 ) -> None:
-    assert wire(asked(**body), RunStarted("r"), *events) == expected
+    assert wire(format_for(**body), RunStarted("r"), *events) == expected
 
 
 def test_one_document_has_it_all() -> None:
-    format = asked(tools=[ADD], stream=False)
+    format = format_for(tools=[ADD], stream=False)
     events: list[Event] = [
         RunStarted("r"),
         ReasoningDelta(MODEL, "Hm.", "b"),
@@ -207,7 +207,7 @@ def test_messages_are_read_with_all_that_they_may_have() -> None:
         "tools": [ADD],
         "tool_choice": "required",
     }
-    found = OpenAIFormat().parse(
+    spec = OpenAIFormat().parse(
         FormatRequest(
             endpoint="/chat/completions",
             body=body,
@@ -215,8 +215,8 @@ def test_messages_are_read_with_all_that_they_may_have() -> None:
             configurable=("temperature",),
         )
     )
-    assert not isinstance(found, Document)
-    assert found.messages == [
+    assert not isinstance(spec, Document)
+    assert spec.messages == [
         {"role": "system", "content": "Be brief."},
         {
             "role": "user",
@@ -237,41 +237,41 @@ def test_messages_are_read_with_all_that_they_may_have() -> None:
         },
         {"role": "tool", "content": "2", "tool_call_id": "c"},
     ]
-    assert found.configurable == {"temperature": 1}
-    assert (found.tools, found.tool_choice, found.gathered) == ([ADD], "any", True)
+    assert spec.configurable == {"temperature": 1}
+    assert (spec.tools, spec.tool_choice, spec.gathered) == ([ADD], "any", True)
 
 
 @pytest.mark.parametrize(
-    ("choice", "tools", "told"),
+    ("choice", "tools", "expected"),
     [
         ("none", (), None),
         ("auto", [ADD], None),
         ({"type": "function", "function": {"name": "add"}}, [ADD], "add"),
     ],
 )
-def test_the_client_may_say_which_tool_is_called(choice: Any, tools: Any, told: Any) -> None:
+def test_the_client_may_say_which_tool_is_called(choice: Any, tools: Any, expected: Any) -> None:
     body = {"model": "x", "messages": MESSAGES, "tools": [ADD], "tool_choice": choice}
-    found: Any = OpenAIFormat().parse(
+    spec: Any = OpenAIFormat().parse(
         FormatRequest(endpoint="/chat/completions", body=body, models=("x",))
     )
-    assert (found.tools, found.tool_choice) == (tools, told)
+    assert (spec.tools, spec.tool_choice) == (tools, expected)
 
 
-def said(**message: Any) -> dict[str, Any]:
+def body_with(**message: Any) -> dict[str, Any]:
     return {"model": "x", "messages": [message]}
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "field"),
     [
         ([], "body"),
         ({}, "There is no model None here, only x."),
         ({"model": "x"}, "messages"),
         ({"model": "x", "messages": [1]}, "messages.0.role"),
-        (said(role="user", content=1), "messages.0.content"),
-        (said(role="user", content=[{"type": "x"}]), "messages.0.content.0"),
-        (said(role="tool", content="x"), "messages.0.tool_call_id"),
-        (said(role="assistant", tool_calls=1), "messages.0.tool_calls.0"),
+        (body_with(role="user", content=1), "messages.0.content"),
+        (body_with(role="user", content=[{"type": "x"}]), "messages.0.content.0"),
+        (body_with(role="tool", content="x"), "messages.0.tool_call_id"),
+        (body_with(role="assistant", tool_calls=1), "messages.0.tool_calls.0"),
         ({"model": "x", "tools": 5}, "tools"),
         ({"model": "x", "stream_options": [1]}, "stream_options"),
         ({"model": "x", "tools": [1]}, "tools.0"),
@@ -279,8 +279,8 @@ def said(**message: Any) -> dict[str, Any]:
         ({"model": "x", "n": 2}, "n"),
     ],
 )
-def test_what_is_not_taken_is_told(body: Any, place: str) -> None:
-    assert refused(OpenAIFormat(), body, endpoint="/chat/completions", models=("x",)) == place
+def test_what_is_not_accepted_is_refused(body: Any, field: str) -> None:
+    assert refused(OpenAIFormat(), body, endpoint="/chat/completions", models=("x",)) == field
 
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "weather", "schema": {}}}
@@ -292,13 +292,13 @@ class Formed(Scripted):
     async def _astream(
         self, messages: Any, *_: Any, response_format: Any = None, **__: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        said = str((response_format or {}).get("type"))
-        yield ChatGenerationChunk(message=AIMessageChunk(content=said))
+        text = str((response_format or {}).get("type"))
+        yield ChatGenerationChunk(message=AIMessageChunk(content=text))
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "text"),
     [
         (None, "None"),
         ({"type": "text"}, "None"),
@@ -306,7 +306,7 @@ class Formed(Scripted):
         (SCHEMA, "json_schema"),
     ],
 )
-async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, said: str) -> None:
+async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, text: str) -> None:
     model = Formed(script=[])
     models: dict[str, Any] = {
         "plain": model,
@@ -322,11 +322,11 @@ async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, said:
     for name in models:
         answer = await post(app, "/x/chat/completions", {**body, "model": name})
         [choice] = json.loads(answer.body)["choices"]
-        assert choice["message"]["content"] == said
+        assert choice["message"]["content"] == text
     for name in chains:
         refused_form = await post(app, "/x/chat/completions", {**body, "model": name})
-        assert refused_form.status == (200 if said == "None" else 400)
-        if said != "None":
+        assert refused_form.status == (200 if text == "None" else 400)
+        if text != "None":
             error = json.loads(refused_form.body)["error"]
             assert error["param"] == "response_format"
             assert "only a chat model that is served alone takes" in error["message"]

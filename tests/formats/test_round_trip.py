@@ -31,14 +31,14 @@ def next_turn(format: str, events: list[Event]) -> list[Any]:
     encoder.parse(FormatRequest(body={**body, "messages": FIRST[format]}, **about))
     wanted = tuple(encoder.wants)
     ends = ("RunStarted", "RunFinished", "RunError")
-    heard = [e for e in events if isinstance(e, wanted) or type(e).__name__ in ends]
-    sent = READERS[format](frames_of(b"".join(map(encoder.encode, heard))))
+    carried = [e for e in events if isinstance(e, wanted) or type(e).__name__ in ends]
+    sent = READERS[format](frames_of(b"".join(map(encoder.encode, carried))))
     # As a client's JSON has it.
     sent = json.loads(json.dumps(sent))
-    asked = load(format)().parse(FormatRequest(body={**body, "messages": sent}, **about))
-    assert isinstance(asked, RunSpec)
-    assert asked.messages is not None
-    return convert_to_messages([dict(each) for each in asked.messages])
+    spec = load(format)().parse(FormatRequest(body={**body, "messages": sent}, **about))
+    assert isinstance(spec, RunSpec)
+    assert spec.messages is not None
+    return convert_to_messages([dict(each) for each in spec.messages])
 
 
 @pytest.mark.parametrize("format", READERS)
@@ -124,10 +124,10 @@ def test_agui_calls_without_an_answer_are_left_out_of_the_next_turn() -> None:
         USER,
         message("d", "c4"),
     ]
-    asked = load("agui")().parse(FormatRequest(body={**BODIES["agui"], "messages": sent}))
-    assert isinstance(asked, RunSpec)
-    assert asked.messages is not None
+    spec = load("agui")().parse(FormatRequest(body={**BODIES["agui"], "messages": sent}))
+    assert isinstance(spec, RunSpec)
+    assert spec.messages is not None
     seen = [
-        (each.get("id"), [c["id"] for c in each.get("tool_calls", ())]) for each in asked.messages
+        (each.get("id"), [c["id"] for c in each.get("tool_calls", ())]) for each in spec.messages
     ]
     assert seen == [("b", ["c2"]), ("x", []), ("c", []), ("u1", []), ("d", ["c4"])]

@@ -37,8 +37,8 @@ def test_events_become_these_bytes(events: list[Event], wire: bytes, answer: obj
 
 
 def test_a_chat_of_the_ai_sdk_is_a_conversation_and_all_else_an_input() -> None:
-    said = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
-    chat = {"id": "c", "messages": [said], "trigger": "submit-message"}
+    message = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}
+    chat = {"id": "c", "messages": [message], "trigger": "submit-message"}
     assert TextFormat().parse(FormatRequest(body=chat)).messages == [
         {"role": "user", "content": "Hi"}
     ]

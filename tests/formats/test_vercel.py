@@ -159,7 +159,7 @@ def test_events_become_these_bytes(events: list[Event], expected: str) -> None:
 def test_blocks_that_are_open_at_once_have_ids_of_their_own() -> None:
     other = Step("m2", "model", "chat_model")
     long = "01a219d5-b0f5-77b5-b901-bca0bbcdf5b7"
-    said: list[Event] = [
+    events: list[Event] = [
         BlockStarted(MODEL, long, "text"),
         BlockStarted(other, 'a"b', "reasoning"),
         TextDelta(MODEL, "a", long),
@@ -168,7 +168,7 @@ def test_blocks_that_are_open_at_once_have_ids_of_their_own() -> None:
         BlockStarted(MODEL, f"{long}-text-2", "text"),
         TextDelta(MODEL, "c", f"{long}-text-2"),
     ]
-    assert wire(VercelFormat(), *said) == data(
+    assert wire(VercelFormat(), *events) == data(
         {"type": "text-start", "id": "1"},
         {"type": "reasoning-start", "id": "2"},
         {"type": "text-delta", "id": "1", "delta": "a"},
@@ -277,7 +277,7 @@ def test_a_completion_is_a_conversation_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "field"),
     [
         ([], "messages"),
         ({"messages": 1}, "messages"),
@@ -289,16 +289,16 @@ def test_a_completion_is_a_conversation_of_one() -> None:
         ({"messages": [user(TEXT, {"type": "file"})]}, "messages.0.parts.1.mediaType"),
     ],
 )
-def test_what_is_no_chat_is_told(body: Any, place: str) -> None:
-    assert refused(VercelFormat(), body) == place
+def test_an_invalid_chat_is_refused(body: Any, field: str) -> None:
+    assert refused(VercelFormat(), body) == field
 
 
 @pytest.mark.parametrize("state", [[], {}, 1])
 def test_a_tool_of_no_known_state_has_not_answered(state: Any) -> None:
     part = {"type": "tool-add", "toolCallId": "c", "state": state, "input": {}}
     message = {"id": "m", "role": "assistant", "parts": [TEXT, part]}
-    found: Any = VercelFormat().parse(FormatRequest(body={"messages": [message]}))
-    assert "tool_calls" not in found.messages[0]
+    spec: Any = VercelFormat().parse(FormatRequest(body={"messages": [message]}))
+    assert "tool_calls" not in spec.messages[0]
 
 
 def test_an_error_from_the_start_is_text() -> None:

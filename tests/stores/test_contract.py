@@ -52,7 +52,7 @@ async def test_memory_has_a_bound_over_all_runs() -> None:
         RecordingProducer(store),
     )
     for producer in (ended, older, live):
-        await producer.create(place=producer.run_id)
+        await producer.create(conversation_id=producer.run_id)
     await older.append(b"x" * 30, end=True)
     await ended.append(b"x" * 30, end=True)
     follower = RecordingFollower()

@@ -1,0 +1,72 @@
+"""``asgi-stream call``: post to a route and print the answer as it streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Any
+
+import click
+
+from ..client._connection import RemoteStream
+from ..client._request import RemoteRequest
+from .printer import Printer
+
+
+@click.command()
+@click.argument("url")
+@click.option("--input", "body", default="{}", help="The body as JSON; - reads stdin.")
+@click.option("-H", "--header", "headers", multiple=True, help="A header, 'Name: value'.")
+@click.option("-p", "--param", "params", multiple=True, help="A query parameter, key=value.")
+@click.option("--format", "format", help="The format, if the server does not send it.")
+@click.option("--raw", is_flag=True, help="Print the frames as they arrive.")
+@click.option(
+    "--timeout", default=60.0, show_default=True, help="Seconds of silence before giving up."
+)
+def call(
+    url: str,
+    body: str,
+    headers: Sequence[str],
+    params: Sequence[str],
+    format: str | None,
+    raw: bool,
+    timeout: float,
+) -> None:
+    """Post to URL and print the answer as it streams. Ctrl-C stops the run.
+
+    The body is what clients of the route post; the format of the answer is recognized. A broken
+    connection to a resumable route is made again. The exit code is 1 if the run has failed.
+    """
+    request = RemoteRequest(
+        url=url,
+        body=_json(sys.stdin.read() if body == "-" else body),
+        headers=dict(_pair(each, ":", "--header") for each in headers),
+        params=dict(_pair(each, "=", "--param") for each in params),
+        timeout=timeout,
+    )
+    with Printer(url, raw) as printer:
+        asyncio.run(_follow(RemoteStream(request, format, recognize=True), printer))
+
+
+async def _follow(stream: RemoteStream, printer: Printer) -> None:
+    async with aclosing(stream.frames()) as frames:
+        async for decoded in frames:
+            printer.print(stream, decoded)
+    printer.end(f"run {stream.run_id}, {stream.format or 'unknown format'}")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"this is not JSON: {error}", param_hint="--input") from None
+
+
+def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
+    name, has_separator, value = text.partition(separator)
+    if not has_separator:
+        raise click.BadParameter(f"expected name{separator}value, not {text!r}", param_hint=option)
+    return name.strip(), value.strip()

@@ -1,0 +1,166 @@
+"""``asgi-stream serve``: uvicorn with the settings that streams need."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import cast
+
+import click
+import uvicorn
+from uvicorn.logging import DefaultFormatter
+from uvicorn.supervisors import Multiprocess
+
+from .._config.loader import read_table
+from .._routing.hosts import LOOPBACK
+from ..app import StreamApp
+from .table import find_table, load_table, make_importable, table_argument
+
+TABLE = "ASGI_STREAM_TABLE"
+"""Environment variable with the path of the table, for the workers."""
+
+HOSTS = "ASGI_STREAM_HOSTS"
+"""Environment variable with the hosts of the playground, unless the table has ``allowed_hosts``."""
+
+GRACE_SECONDS = 8.0
+"""How much longer than a run's own grace the server waits when it stops."""
+
+PEER_SECONDS = 60
+"""How long a peer may leave sent bytes unacknowledged before its connection is dropped."""
+
+
+@click.command()
+@table_argument
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Number of processes."
+)
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Restart when a file changes; for development. The playground then accepts requests to"
+    " loopback names and --host only, unless the table has allowed_hosts.",
+)
+@click.option("--root-path", default="", help="The path prefix that a proxy in front removes.")
+@click.option(
+    "--forwarded-allow-ips",
+    default="127.0.0.1",
+    show_default=True,
+    help="Proxies whose X-Forwarded headers are trusted, separated by commas.",
+)
+def serve(
+    table: Path | None,
+    host: str,
+    port: int,
+    workers: int,
+    reload: bool,
+    root_path: str,
+    forwarded_allow_ips: str,
+) -> None:
+    """Serve TABLE (asgi_stream.toml, or pyproject.toml's [tool.asgi-stream]) with uvicorn.
+
+    SIGTERM ends every stream with a last frame. After SIGUSR1 no new run starts, and /ready says
+    so.
+    """
+    if reload and workers > 1:
+        raise click.UsageError("--reload needs a single worker.")
+    path = find_table(table)
+    table_app = load_table(path)
+    _prepare_supervisor(table_app, workers, reload)
+    os.environ[TABLE] = str(path)
+    os.environ[HOSTS] = " ".join((*LOOPBACK, host)) if reload else "*"
+    grace = max(route.limits.grace for route in table_app.table)
+    with _listen(host, port) as listening:
+        host, port = listening.getsockname()[:2]
+        shown_host = f"[{host}]" if ":" in host else host
+        click.echo(f"Serving {path} at http://{shown_host}:{port}", err=True)
+        uvicorn.run(
+            "asgi_stream.cli.serve:served",
+            factory=True,
+            fd=listening.fileno(),
+            workers=workers,
+            reload=reload,
+            reload_dirs=[str(path.parent)] if reload else None,
+            reload_includes=["*.toml"] if reload else None,
+            root_path=root_path,
+            proxy_headers=True,
+            forwarded_allow_ips=forwarded_allow_ips,
+            timeout_graceful_shutdown=round(grace + GRACE_SECONDS),
+        )
+
+
+def served() -> StreamApp:
+    """Return the app of the table that the environment names; uvicorn calls this in each worker."""
+    path = Path(os.environ[TABLE])
+    make_importable(path)
+    table = read_table(path)
+    hosts = os.environ.get(HOSTS, "*").split()
+    app = StreamApp(table.routes, **{"allowed_hosts": hosts, **table.app})
+    show_log()
+    if hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none
+        signal.signal(signal.SIGUSR1, lambda *_: app.drain())
+    # With thousands of streams a collection pauses them all; objects that exist now are permanent.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
+    return app
+
+
+def show_log() -> None:
+    """Write the package's log to stderr, in the form of uvicorn's.
+
+    Logging that the table's modules configure has precedence: if a handler gets these records
+    already, nothing is changed; if one is added to the root later, this one falls silent.
+    """
+    log = logging.getLogger("asgi_stream")
+    if log.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(DefaultFormatter("%(levelprefix)s %(message)s"))
+    handler.addFilter(lambda record: not logging.getLogger().handlers)
+    log.addHandler(handler)
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.INFO)
+
+
+def _prepare_supervisor(app: StreamApp, workers: int, reload: bool) -> None:
+    local = [route.path for route in app.table if route.resume_policy and route.resume_policy.local]
+    if workers > 1 and local:
+        raise click.UsageError(
+            f"--workers {workers}: the runs of {', '.join(local)} are stored in the memory of one"
+            " worker, where the others cannot find them; name a store, resume = { store ="
+            ' "redis://..." }.'
+        )
+    if reload and hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the child
+    # The name under which uvicorn's supervisor looks for a handler of SIGUSR1.
+    Multiprocess.handle_usr1 = _pass_on  # type: ignore[attr-defined]
+
+
+def _pass_on(supervisor: Multiprocess) -> None:
+    for worker in supervisor.processes:
+        os.kill(cast(int, worker.process.pid), signal.SIGUSR1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket whose connections notice a peer that has vanished."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # pragma: no branch - Linux has it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PEER_SECONDS * 1000)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PEER_SECONDS // 2)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PEER_SECONDS // 6)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    listening.set_inheritable(True)
+    return listening

@@ -1,0 +1,65 @@
+"""The route table that a command works on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .._config.loader import find_file, read_table
+from ..app import StreamApp
+from ..errors import TableError
+
+table_argument = click.argument("table", required=False, type=click.Path(path_type=Path))
+
+
+def find_table(table: Path | None) -> Path:
+    """Return the path of the table; by default the one in this folder or above.
+
+    Modules beside the table can be imported afterwards.
+
+    Raises:
+        click.ClickException: There is no table.
+    """
+    try:
+        path = (table or find_file(Path.cwd())).resolve()
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {table}")
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{error}. `asgi-stream new FOLDER` writes one.") from None
+    make_importable(path)
+    return path
+
+
+def load_table(path: Path) -> StreamApp:
+    """Return the app of the table, or print every problem of it and exit with code 2."""
+    try:
+        table = read_table(path)
+        try:
+            return StreamApp(table.routes, **table.app)
+        except TableError as error:
+            raise TableError(*(f"{path}: {problem}" for problem in error.problems)) from error
+    except TableError as error:
+        for problem in error.problems:
+            click.secho(problem, fg="red", err=True)
+        sys.exit(2)
+
+
+def make_importable(path: Path) -> None:
+    """Let modules in the current folder and in the table's be imported."""
+    for folder in (str(Path.cwd()), str(path.parent)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+
+
+def print_routes(app: StreamApp) -> None:
+    """Print the endpoints of the app, one a line: method, path, format, Runnables."""
+    lines = [
+        (method, route.path.rstrip("/") + endpoint, route.format, ", ".join(route.runnables))
+        for route in app.table
+        for method, endpoint in route.endpoints
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    for method, path, format, names in lines:
+        click.echo(f"{method:{widths[0]}}  {path:{widths[1]}}  {format:{widths[2]}}  {names}")
