@@ -1,1 +1,1 @@
-"""The only place that runs LangChain: a Runnable in, events out."""
+"""Runs LangChain Runnables and emits their events. Nothing outside of this package runs them."""

@@ -1,4 +1,4 @@
-"""What a client is shown of agents whose code takes part: in tool calls, in text, in answers."""
+"""Agents whose own code takes part: in tool calls, in text, in answers."""
 
 from __future__ import annotations
 
@@ -436,7 +436,7 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
     assert [answers[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
 
 
-async def test_ids_that_repeat_at_once_are_told_apart() -> None:
+async def test_calls_at_once_with_the_same_id_are_distinguished() -> None:
     @tool
     async def look(city: str) -> str:
         """Sees the slow city last."""
@@ -522,7 +522,7 @@ async def test_a_call_that_a_run_goes_on_with_without_an_answer_is_not_announced
         assert (called(second), results(second)) == ([], [("c", answer)])
 
 
-async def test_what_a_person_decides_on_calls_is_told_once_for_each() -> None:
+async def test_a_person_s_decision_on_each_call_is_emitted_once() -> None:
     turns = [
         [piece("a", "weather", '{"city": "Rome"}'), piece("b", "weather", "{}", 1)],
         words("Done."),
@@ -540,7 +540,7 @@ async def test_what_a_person_decides_on_calls_is_told_once_for_each() -> None:
     assert (called(second), resumed) == ([], [("b", {}), ("a", {"city": "Rome"})])
 
 
-async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None:
+async def test_a_middleware_s_answer_to_a_call_of_the_history_is_emitted() -> None:
     class Patch(AgentMiddleware):
         async def abefore_agent(self, state: Any, runtime: Any) -> Any:
             made = state["messages"][-2:-1]
@@ -563,7 +563,7 @@ async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None
     assert (results(third), text(third)) == ([], "Well.")
 
 
-async def test_text_that_no_model_says_is_said_once() -> None:
+async def test_text_that_no_model_produces_is_emitted_once() -> None:
     class Guard(AgentMiddleware):
         async def aafter_agent(self, state: Any, runtime: Any) -> Any:
             return {"messages": [AIMessage("Blocked.")]}
@@ -604,7 +604,7 @@ def with_cache(node: Any, name: str | None = None) -> Any:
     [{}, {"stream_mode": "updates"}, {"version": "v2"}],
     ids=["plain", "updates", "version 2"],
 )
-async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: Any) -> None:
+async def test_a_node_from_langgraph_s_cache_emits_what_a_running_one_does(stream: Any) -> None:
     inner = with_cache(one_and_two, "inner")
     outer = StateGraph(MessagesState)
     outer.add_node("inner", inner)
@@ -619,7 +619,7 @@ async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: A
         assert agents(again) == agents(ran)
 
 
-async def test_what_is_cached_is_not_heard_once_the_run_is_given_up() -> None:
+async def test_a_cached_node_emits_nothing_once_the_run_is_cancelled() -> None:
     sink = Recording(TEXT_ONLY)
     callbacks, tracker = callbacks_for(sink)
     tracker.refusing = True
@@ -631,7 +631,7 @@ def agents(events: Sequence[Event]) -> set[str | None]:
     return {event.step.agent for event in events if isinstance(event, TextDelta)}
 
 
-async def test_what_a_node_hands_to_its_parent_graph_is_said_once() -> None:
+async def test_a_message_that_a_node_passes_to_its_parent_graph_is_emitted_once() -> None:
     def hands_up(state: MessagesState) -> Any:
         update = {"messages": [AIMessage("Over to you. ")]}
         return Command(graph=Command.PARENT, goto="next", update=update)
@@ -651,7 +651,7 @@ class Nested(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
 
 
-async def test_messages_that_a_graph_has_already_are_not_said_again() -> None:
+async def test_messages_that_a_graph_already_has_are_not_emitted_again() -> None:
     inner = StateGraph(Nested)
     inner.add_node("two", lambda _: {"messages": [AIMessage("one "), AIMessage("two ")]})
     inner.add_node("call", lambda _: Command(update={"messages": AIMessage("three ", id="3")}))
@@ -667,7 +667,7 @@ async def test_messages_that_a_graph_has_already_are_not_said_again() -> None:
         assert text(await record(outer.compile(), history, wants)) == "one two three "
 
 
-async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> None:
+async def test_the_message_of_a_model_tagged_nostream_is_not_emitted_by_its_node() -> None:
     quiet = Turns(turns=[words("a note")]).with_config(tags=["nostream"])
     loud = Turns(turns=[words("the answer")])
 
@@ -687,7 +687,7 @@ async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> 
         assert text(await record(graph.compile(), HI, wants)) == "the answer"
 
 
-async def test_a_node_s_message_that_is_not_for_the_client_is_not_said() -> None:
+async def test_a_node_s_message_that_is_not_for_the_client_is_not_emitted() -> None:
     sink = Recording(TEXT_ONLY)
     callbacks, _ = callbacks_for(sink)
     about = {"tags": ["graph:step:1", "nostream"], "metadata": {"langgraph_node": "n"}}
@@ -754,7 +754,7 @@ async def in_one_piece(runnable: Any, format: str) -> Any:
     return answer["choices"][0]["message"]["content"] if format == "openai" else answer["output"]
 
 
-async def test_an_answer_that_the_run_was_given_is_not_its_own() -> None:
+async def test_a_tool_s_answer_in_the_input_is_not_the_run_s() -> None:
     graph = StateGraph(MessagesState)
     graph.add_node("idle", lambda _: {})
     graph.add_edge(START, "idle")

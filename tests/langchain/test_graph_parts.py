@@ -98,12 +98,12 @@ def test_a_graph_is_found_in(holder: str) -> None:
 
 
 @pytest.mark.parametrize("holder", ["a tool in a chain", "a tool in a function", "a method"])
-async def test_what_a_graph_that_is_found_writes_is_told(holder: str) -> None:
+async def test_data_that_a_graph_inside_writes_is_emitted(holder: str) -> None:
     written = seen(await record(HOLDERS[holder], HI, ALL_EVENTS))
     assert [each for each in written if each in ("before", "after")] == ["before", "after"]
 
 
-def test_only_what_holds_a_graph_is_given_a_writer() -> None:
+def test_only_a_runnable_with_a_graph_gets_a_writer() -> None:
     def is_early(value: Any) -> Any:
         return early.invoke(value)
 

@@ -1,4 +1,4 @@
-"""What a client sees of a graph: what its code writes, in order, where it stops, of its state."""
+"""Events of graphs: data that their code writes, interrupts, and which state is public."""
 
 from __future__ import annotations
 
@@ -153,13 +153,13 @@ WRITERS: dict[str, tuple[Any, list[Any]]] = {
 
 @pytest.mark.parametrize("where", WRITERS)
 @pytest.mark.parametrize("modes", [None, "custom", ["values"], ["custom", "updates"]])
-async def test_what_is_written_is_told_where_it_is_written(where: str, modes: Any) -> None:
+async def test_data_is_emitted_in_the_order_in_which_it_is_written(where: str, modes: Any) -> None:
     runnable, wanted = WRITERS[where]
     events = await record(runnable, HI, ALL_EVENTS, {"stream_mode": modes} if modes else None)
     assert seen(events) == wanted
 
 
-async def test_what_a_graph_in_a_chain_writes_is_told() -> None:
+async def test_data_that_a_graph_in_a_chain_writes_is_emitted() -> None:
     chain: Any = RunnableLambda(lambda state: state) | graph_of(says)
     assert seen(await record(chain, HI, ALL_EVENTS)) == ["before", "Hel", "lo.", "after"]
 
@@ -183,7 +183,7 @@ async def test_a_writer_s_node_is_known() -> None:
     assert after == before
 
 
-async def test_once_a_run_is_given_up_its_clean_up_may_write_and_its_threads_stop() -> None:
+async def test_once_a_run_is_cancelled_its_clean_up_may_write_and_its_threads_stop() -> None:
     sink = Recording(ALL_EVENTS)
     callbacks, tracker = callbacks_for(sink, EventHandler)
     callbacks.write("before")
@@ -231,7 +231,7 @@ async def test_a_slow_reader_loses_nothing_of_what_is_written(node: Any) -> None
     assert written[2000:] == ["before", "after"]
 
 
-async def test_a_sync_event_from_the_loop_s_own_thread_is_told(monkeypatch: Any) -> None:
+async def test_a_sync_event_from_the_loop_s_own_thread_is_emitted(monkeypatch: Any) -> None:
     def dispatches_at_once(state: MessagesState) -> None:
         for number in range(3):
             dispatch_custom_event("custom", number)
@@ -285,7 +285,7 @@ async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, strea
         assert end.state["__interrupt__"] == end.graph_interrupts
 
 
-async def test_events_have_the_chunks_that_the_route_has_asked_for() -> None:
+async def test_events_contain_the_chunks_that_the_route_requests() -> None:
     for stream in ({"stream_mode": "values"}, {"stream_mode": ["values"], "version": "v2"}):
         events = await record(graph_of(draft), HI, frozenset({LangChainEvent}), stream)
         chunks = [
@@ -348,7 +348,7 @@ async def test_an_entrypoint_that_stops_has_the_stop_for_its_state() -> None:
 
 
 @pytest.mark.parametrize("modes", [["messages-tuple"], ["custom"], ["values"], ["updates"]])
-async def test_langgraph_s_clients_are_told_once_in_whichever_mode(modes: list[str]) -> None:
+async def test_langgraph_s_clients_get_interrupts_once_in_any_mode(modes: list[str]) -> None:
     graph = graph_of(draft, ask)
     app = StreamApp([StreamRoute("/graph", graph, format="langgraph")])
     body = {"assistant_id": "graph", "input": HI, "stream_mode": modes}
@@ -440,7 +440,7 @@ async def test_a_route_may_ask_for_more_of_the_state() -> None:
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("mode", ["messages", "checkpoints", "debug"])
-async def test_what_a_run_is_configured_with_is_not_told(mode: str, version: str) -> None:
+async def test_a_run_s_configuration_is_not_sent(mode: str, version: str) -> None:
     def configure(request: Any) -> Any:
         return {"configurable": {"thread_id": "t1", "plan": "s3cret"}}
 
@@ -549,7 +549,7 @@ async def test_an_answer_can_be_an_agent_s(runnable: Any, answer: list[str], exp
     assert (await post(app, "/", HI)).body.decode() == expected
 
 
-async def test_front_ends_are_told_who_speaks() -> None:
+async def test_front_ends_get_the_agent_s_name() -> None:
     app = StreamApp(
         [StreamRoute(f"/{name}", supervisor(), format=name) for name in ("vercel", "agui")]
     )

@@ -1,4 +1,4 @@
-"""What a run says: every kind of chain and graph, through the tokens format."""
+"""The text of every kind of chain and graph, through the tokens format."""
 
 from __future__ import annotations
 

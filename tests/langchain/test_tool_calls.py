@@ -212,7 +212,7 @@ def test_what_holds_itself_is_looked_through_once() -> None:
     assert answer_of(knot, "c") is knot
 
 
-def test_the_calls_that_a_node_is_given() -> None:
+def test_calls_are_found_in_a_node_s_input() -> None:
     call = {"type": "tool_call", "id": "c", "name": "add", "args": {}}
     assert list(calls_in([call, {"type": "tool_call", "id": None}, "x", {"type": "x"}])) == [call]
     assert list(calls_in({"__type": "tool_call_with_context", "tool_call": call})) == [call]

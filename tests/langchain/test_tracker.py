@@ -148,3 +148,11 @@ async def test_steps_have_names_wherever_langchain_keeps_them() -> None:
         assert tracker.steps[run_id].name == expected
         callbacks.on_tool_error(ValueError(), run_id=run_id)
     assert tracker.steps == {}
+
+
+async def test_the_end_of_a_step_that_has_not_started_is_ignored() -> None:
+    sink = Recording(frozenset({TextDelta}))
+    callbacks, tracker = callbacks_for(sink)
+    callbacks.on_chain_end({"messages": []}, run_id=uuid4())
+    callbacks.on_chain_error(ValueError(), run_id=uuid4())
+    assert (sink.events, tracker.finished) == ([], False)
