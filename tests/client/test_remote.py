@@ -495,6 +495,20 @@ async def test_another_server_s_answers_are_errors_of_httpx() -> None:
         await streamed(remote_with(**events), 1)
 
 
+class Breaks(httpx.AsyncByteStream):
+    """A body that breaks off after an error."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'data: {"error": {"message": "no"}}\n\n'
+        raise httpx.ReadError("broken")
+
+
+async def test_a_connection_that_breaks_after_the_end_is_no_error() -> None:
+    headers = {"content-type": "text/event-stream"}
+    frames, _ = await answered(httpx.Response(200, stream=Breaks(), headers=headers))
+    assert [frame.json() for frame in frames] == [{"error": {"message": "no"}}]
+
+
 async def test_a_redirect_is_not_followed_and_told() -> None:
     with pytest.raises(httpx.HTTPStatusError, match="302"):
         await answered(httpx.Response(302, headers={"location": "/y"}))
