@@ -275,8 +275,14 @@ async def test_leaving_ends_the_served_run(server: Server, notes: Notes) -> None
 
 async def test_being_cancelled_ends_the_served_run(server: Server, notes: Notes) -> None:
     key = new_key()
-    task = asyncio.create_task(streamed(remote(server, "kept"), key))
-    await until(lambda: notes.of(key, "start"))
+    chunks: list[Any] = []
+
+    async def reads() -> None:
+        async for chunk in remote(server, "kept").astream(key):
+            chunks.append(chunk)
+
+    task = asyncio.create_task(reads())
+    await until(lambda: chunks)  # a client without the response does not know the run
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
