@@ -115,7 +115,7 @@ class RemoteStream:
                                 tries = 0
                                 yield frame
                     except httpx.TransportError:
-                        if self.url is None and self.run_id is None:
+                        if not (self.url or self.run_id or self._ended):
                             raise  # there was no response at all
                     except (StreamError, httpx.HTTPStatusError) as error:
                         if not resumes or _status_of(error) not in TEMPORARY:

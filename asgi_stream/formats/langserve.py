@@ -64,8 +64,8 @@ class LangServeFormat(Format):
         return RunSpec(
             input=[_input(each) for each in value] if self._batch else _input(value),
             many=self._batch,
-            max_concurrency=_concurrency(body.get("config")) if self._batch else None,
             configurable=_config(body.get("config")),
+            max_concurrency=_concurrency(body.get("config")) if self._batch else None,
             filter=parse_filter(body, FILTERS) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
         )

@@ -275,8 +275,14 @@ async def test_leaving_ends_the_served_run(server: Server, notes: Notes) -> None
 
 async def test_being_cancelled_ends_the_served_run(server: Server, notes: Notes) -> None:
     key = new_key()
-    task = asyncio.create_task(streamed(remote(server, "kept"), key))
-    await until(lambda: notes.of(key, "start"))
+    chunks: list[Any] = []
+
+    async def reads() -> None:
+        async for chunk in remote(server, "kept").astream(key):
+            chunks.append(chunk)
+
+    task = asyncio.create_task(reads())
+    await until(lambda: chunks)  # a client without the response does not know the run
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -493,6 +499,20 @@ async def test_another_server_s_answers_are_errors_of_httpx() -> None:
     events["headers"]["x-stream-format"] = "tokens"
     with pytest.raises(httpx.DecodingError, match="not JSON: 'x'"):
         await streamed(remote_with(**events), 1)
+
+
+class Breaks(httpx.AsyncByteStream):
+    """A body that breaks off after an error."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b'data: {"error": {"message": "no"}}\n\n'
+        raise httpx.ReadError("broken")
+
+
+async def test_a_connection_that_breaks_after_the_end_is_no_error() -> None:
+    headers = {"content-type": "text/event-stream"}
+    frames, _ = await answered(httpx.Response(200, stream=Breaks(), headers=headers))
+    assert [frame.json() for frame in frames] == [{"error": {"message": "no"}}]
 
 
 async def test_a_redirect_is_not_followed_and_told() -> None:

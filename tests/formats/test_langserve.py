@@ -87,6 +87,7 @@ def test_what_is_asked_for_is_a_call() -> None:
         ("/batch", {"input": 1}, "inputs"),
         ("/batch", {"inputs": 1}, "inputs"),
         ("/batch", {"inputs": [1], "config": [{}, {"configurable": {"a": 1}}]}, "config"),
+        ("/batch", {"inputs": [], "config": [[None]]}, "config"),
         ("/invoke", {"input": 1, "config": 1}, "config"),
         ("/invoke", {"input": 1, "config": {"configurable": 1}}, "config"),
         ("/invoke", {"input": 1, "kwargs": {"stop": 1}}, "kwargs.stop"),
