@@ -153,8 +153,8 @@ class Format(Protocol):
 
     A path has the parameter ``run_id`` or ``stored_conversation``. The operations are to ``list``
     the caller's runs, to ``join`` a run as a reader, to return its ``state``, to ``show`` it (its
-    state as JSON or its frames, as the ``Accept`` header says) and to ``stop`` it. ``{}``: clients of the
-    format cannot resume, so its routes cannot be resumable.
+    state as JSON or its frames, as the ``Accept`` header says) and to ``stop`` it. ``{}``: clients
+    of the format cannot resume, so its routes cannot be resumable.
     """
 
     wants: frozenset[Any]
