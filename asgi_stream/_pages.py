@@ -16,15 +16,8 @@ from ._delivery.response import NOT_STORED, json_response
 from ._routing.bound import BoundRoute
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
-from .errors import (
-    MethodNotAllowed,
-    NotFound,
-    StreamError,
-    TableError,
-    listed,
-    one_line,
-)
-from .errors.text import MOST_LISTED, PATH_CHARACTERS
+from .errors import MethodNotAllowed, NotFound, StreamError, TableError
+from .errors.text import MOST_LISTED, PATH_CHARACTERS, listed, one_line
 from .openapi.document import document
 from .playground import ROOT, described
 from .stores import EventStore

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ._importer import kind_of
-from .errors import mask_passwords
+from .errors.text import mask_passwords
 from .stores import EventStore, open_store
 
 __all__ = ["Resume"]

@@ -6,17 +6,18 @@ defaults (`asgi_stream._routing.bound.BoundRoute`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from inspect import Parameter, Signature
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from warnings import warn
 
 from typing_extensions import Unpack
 
-from .errors import StreamError, TableError, mask_passwords
+from ._options import Option, unknown
+from .errors import StreamError, TableError
+from .errors.text import mask_passwords
 from .filters import EventFilter
 from .limits import Limits
 from .resume import Resume
@@ -50,8 +51,6 @@ if TYPE_CHECKING:
     Converse = Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], RunSpec], Any]
 
 __all__ = ["AppOptions", "RouteOptions", "StreamRoute"]
-
-T = TypeVar("T")
 
 FormatName = Literal[
     "agui", "chunks", "events", "langgraph", "langserve", "openai", "text", "tokens", "vercel"
@@ -97,32 +96,6 @@ class AppOnlyOptions(TypedDict, total=False):
 
 class AppOptions(AppOnlyOptions, RouteOptions, total=False):
     """All options of `StreamApp`."""
-
-
-class Option(Generic[T]):
-    """One option as an attribute of a route: the value that was set, or else the default.
-
-    Args:
-        default: Used where neither the route nor its app sets the option.
-        toml: How the option is written in a file (`asgi_stream._config.schema.TYPES`).
-        of_format: Whether it says how a format answers, so that a route of another format for the
-            same Runnable has no use for it.
-    """
-
-    name: str
-
-    def __init__(self, default: T, toml: str, *, of_format: bool = False) -> None:
-        self.default, self.toml, self.of_format = default, toml, of_format
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, route: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, route: Options, owner: type) -> T: ...
-    def __get__(self, route: Options | None, owner: type) -> Any:
-        return self if route is None else route.options.get(self.name, self.default)
 
 
 class Options:
@@ -256,17 +229,6 @@ class StreamRoute(Options):
         return StreamRoute(self.path, self.runnable, options={**defaults, **self.options})
 
 
-def unknown(names: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return a sentence for each of `names` that is not one of the `known` options."""
-    problems = []
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
-            problems.append(f"there is no option {name!r}; {hint}")
-    return problems
-
-
 def _renamed(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in RENAMED.keys() & options.keys():
         message = f"the option {name!r} is called {RENAMED[name]!r} now"
@@ -276,22 +238,10 @@ def _renamed(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _signature() -> Signature:
     """Return the signature of `StreamRoute` with each option and its default."""
+    required = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in ("path", "runnable")]
     types = RouteOptions.__annotations__
-    required = ("path", "runnable")
-    return Signature(
-        [
-            *(Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in required),
-            *(
-                Parameter(
-                    name,
-                    Parameter.KEYWORD_ONLY,
-                    default=option.default,
-                    annotation=types[name].__forward_arg__,
-                )
-                for name, option in OPTIONS.items()
-            ),
-        ]
-    )
+    options = [option.parameter(types[name].__forward_arg__) for name, option in OPTIONS.items()]
+    return Signature([*required, *options])
 
 
 StreamRoute.__signature__ = _signature()  # type: ignore[attr-defined]

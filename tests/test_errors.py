@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute, errors
 from asgi_stream._delivery.observability import reported
-from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line
-from asgi_stream.errors.mapping import public_error
+from asgi_stream.errors import RunFailed, RunTimeout
+from asgi_stream.errors.mapping import public_error, statuses
+from asgi_stream.errors.text import listed, one_line
 
 from .asgi import post
 from .bound import bound
@@ -164,7 +165,7 @@ LEVELS = {
 
 
 def test_every_error_has_a_log_level() -> None:
-    assert set(LEVELS) == {kind for kinds in errors.statuses().values() for kind in kinds}
+    assert set(LEVELS) == {kind for kinds in statuses().values() for kind in kinds}
 
 
 @pytest.mark.parametrize("kind", LEVELS)

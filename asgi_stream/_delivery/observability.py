@@ -21,9 +21,9 @@ from ..errors import (
     ShuttingDown,
     StoreUnavailable,
     TooManyRuns,
-    one_line,
 )
 from ..errors.mapping import public_error
+from ..errors.text import one_line
 from ..events import Event, RunError, RunFinished
 
 if TYPE_CHECKING:

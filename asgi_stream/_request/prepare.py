@@ -22,7 +22,8 @@ from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._routing.bound import BoundRoute
 from .._routing.hooks import call_hook
-from ..errors import InvalidInput, RunTimeout, listed
+from ..errors import InvalidInput, RunTimeout
+from ..errors.text import listed
 from ..events import LangChainEvent
 from ..filters import EventFilter
 from ..formats import Document, Format, FormatRequest, RunSpec
@@ -56,18 +57,9 @@ async def prepare(
         StreamError: The request is not valid for this route.
         ClientDisconnect: The client left.
     """
-    configurable, client_filter, query_input = read_query(
-        request,
-        route.limits,
-        configurable=route.configurable,
-        narrows=LangChainEvent in route.format_class.wants,
-    )
-    body = query_input if request.method == "GET" else await read_body(request)
-    format = route.format_class()
-    spec = format.parse(_format_request(route, endpoint, request, body))
+    format, spec, configurable, client_filter = await _parse(route, endpoint, request)
     if isinstance(spec, Document) and spec.schema is None:
         return spec
-    request.data = body
     if not isinstance(spec, Document):
         request.call = spec = _permitted(route, spec)
     with ExitStack() as held:
@@ -80,23 +72,33 @@ async def prepare(
                 run = await _run(route, served, request, format, spec, configurable)
         except TimeoutError:
             raise RunTimeout from None
-        filters = tuple(
-            each for each in (route.filter, client_filter, spec.filter) if each is not None
-        )
-        own = {"body": body, "filters": filters, "telemetry": telemetry}
-        return replace(run, **own, held=held.pop_all())
+        filters = (route.filter, client_filter, spec.filter)
+        own = tuple(each for each in filters if each is not None)
+        return replace(run, filters=own, telemetry=telemetry, held=held.pop_all())
 
 
-def _format_request(
-    route: BoundRoute, endpoint: str, request: StreamRequest, body: Any
-) -> FormatRequest:
-    return FormatRequest(
-        endpoint=endpoint,
-        body=body,
-        params=request.path_params,
-        models=tuple(route.runnables),
+async def _parse(
+    route: BoundRoute, endpoint: str, request: StreamRequest
+) -> tuple[Format, RunSpec | Document, Mapping[str, str], EventFilter | None]:
+    """Return the format, what it has parsed, and the config keys and the filter of the query."""
+    configurable, client_filter, query_input = read_query(
+        request,
+        route.limits,
         configurable=route.configurable,
+        narrows=LangChainEvent in route.format_class.wants,
     )
+    request.data = query_input if request.method == "GET" else await read_body(request)
+    format = route.format_class()
+    spec = format.parse(
+        FormatRequest(
+            endpoint=endpoint,
+            body=request.data,
+            params=request.path_params,
+            models=tuple(route.runnables),
+            configurable=route.configurable,
+        )
+    )
+    return format, spec, configurable, client_filter
 
 
 async def _run(
@@ -117,6 +119,7 @@ async def _run(
         input=await _input(route, served, spec, equipment.state),
         format=format,
         spec=spec,
+        body=request.data,
         config=config,
         astream_kwargs=kwargs,
         filter=route.filter or EventFilter(),

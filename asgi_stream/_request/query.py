@@ -49,8 +49,7 @@ def read_query(
         narrows: Whether the route's format lets a client narrow its filter.
 
     Returns:
-        The keys for the run's config, as text; the client's filter, None if it sends none; the
-        input of a GET request.
+        The keys for the run's config, as text; the client's filter; the input of a GET request.
 
     Raises:
         BodyTooLarge: The query has more than ``limits.body`` or `MAX_QUERY` bytes.

@@ -9,8 +9,9 @@ from typing import Any
 from starlette.routing import compile_path
 from starlette.types import Scope
 
+from .._options import unknown
 from ..errors import MethodNotAllowed, NotFound, TableError
-from ..routes import OPTIONS, AppOnlyOptions, StreamRoute, unknown
+from ..routes import OPTIONS, AppOnlyOptions, StreamRoute
 from ..stores import EventStore
 from .bound import BoundRoute
 from .validation import RouteValidation

@@ -13,12 +13,13 @@ from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import graph_of
 from .._langchain.runnables import is_runnable
 from .._langchain.served_runnable import ServedRunnable
+from .._options import Option
 from ..errors import StreamError
 from ..events import OutputChunk, TextDelta
 from ..filters import EventFilter
 from ..limits import Limits
 from ..resume import Resume
-from ..routes import OPTIONS, Option, StreamRoute
+from ..routes import OPTIONS, StreamRoute
 
 METHODS = ("GET", "POST")
 

@@ -10,7 +10,8 @@ from typing import IO, Any
 import click
 
 from ..client._connection import DecodedFrame, RemoteStream, httpx
-from ..errors import StreamError, mask_passwords
+from ..errors import StreamError
+from ..errors.text import mask_passwords
 from .pieces import Piece, Pieces
 
 STYLES: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import Input, Output
 
 from .._langchain.messages import added
-from ..errors import mask_passwords
+from ..errors.text import mask_passwords
 from ..events import LangChainEvent
 from ._callbacks import CallbackBridge
 from ._connection import RemoteStream, httpx

@@ -8,7 +8,9 @@ from contextlib import aclosing, suppress
 from html.parser import HTMLParser
 from typing import Any
 
-from ..errors import StreamError, mask_passwords, one_line, statuses
+from ..errors import StreamError
+from ..errors.mapping import statuses
+from ..errors.text import mask_passwords, one_line
 from ..events import RunError
 
 try:

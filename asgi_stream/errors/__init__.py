@@ -29,10 +29,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from .text import PATH_CHARACTERS
-from .text import listed as listed
-from .text import mask_passwords as mask_passwords
-from .text import one_line as one_line
+from .text import PATH_CHARACTERS, mask_passwords, one_line
+
+__all__ = [
+    "BodyTimeout",
+    "BodyTooLarge",
+    "FramesGone",
+    "InvalidInput",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "NotFound",
+    "ReaderTooSlow",
+    "RunCancelled",
+    "RunFailed",
+    "RunIncomplete",
+    "RunNotFound",
+    "RunTimeout",
+    "ShuttingDown",
+    "StoreUnavailable",
+    "StreamError",
+    "TableError",
+    "TooManyOwned",
+    "TooManyRuns",
+    "UnsupportedMediaType",
+    "WorkerLost",
+]
 
 METHOD_CHARACTERS = 20
 RETRY_AFTER_SECONDS = 5
@@ -66,6 +87,7 @@ class StreamError(Exception):
         fields: For invalid input, the problem with each field, by the field's dotted path.
 
     Attributes:
+        retry_after: Seconds after which clients may try again; sent as ``Retry-After``.
         id: The error id that the server sent, if `asgi_stream.client` raised the error.
 
     Example:
@@ -78,6 +100,7 @@ class StreamError(Exception):
     code: str = "run_failed"
     status: int = 500
     message: str = "The run failed."
+    retry_after: int | None = None
 
     def __init__(
         self,
@@ -91,7 +114,8 @@ class StreamError(Exception):
         self.message = type(self).message if message is None else message
         self.code = type(self).code if code is None else code
         self.status = type(self).status if status is None else status
-        self.headers = dict(headers or {})
+        retry = {"Retry-After": str(self.retry_after)} if self.retry_after else {}
+        self.headers = {**retry, **(headers or {})}
         self.fields = dict(fields or {})
         super().__init__(self.message)
 
@@ -199,9 +223,7 @@ class TooManyRuns(StreamError):
     """``limits.concurrent`` runs of the route are in progress."""
 
     code, status, message = "too_many_runs", 503, "Too many concurrent runs; try again later."
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    retry_after = RETRY_AFTER_SECONDS
 
 
 class TooManyOwned(TooManyRuns):
@@ -214,9 +236,7 @@ class ShuttingDown(StreamError):
     """The server is stopping and accepts no more runs."""
 
     code, status, message = "shutdown", 503, "The server is shutting down; try again later."
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    retry_after = RETRY_AFTER_SECONDS
 
 
 class StoreUnavailable(StreamError):
@@ -237,14 +257,3 @@ class RunTimeout(StreamError):
     """The run exceeded ``limits.run``, ``limits.first`` or ``limits.idle``."""
 
     code, status, message = "timeout", 504, "The run took too long."
-
-
-def statuses() -> dict[int, list[type[StreamError]]]:
-    """Return the error classes of this module by HTTP status, in ascending order."""
-    by_status: dict[int, list[type[StreamError]]] = {}
-    kinds: list[type[StreamError]] = StreamError.__subclasses__()
-    for kind in kinds:
-        if kind.__module__ == __name__:
-            kinds += kind.__subclasses__()
-            by_status.setdefault(kind.status, []).append(kind)
-    return dict(sorted(by_status.items()))

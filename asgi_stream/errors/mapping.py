@@ -26,3 +26,14 @@ def public_error(
             if not isinstance(error, RunFailed):
                 return error
     return RunFailed()
+
+
+def statuses() -> dict[int, list[type[StreamError]]]:
+    """Return the error classes of this package by HTTP status, in ascending order."""
+    by_status: dict[int, list[type[StreamError]]] = {}
+    kinds: list[type[StreamError]] = StreamError.__subclasses__()
+    for kind in kinds:
+        if kind.__module__ == StreamError.__module__:
+            kinds += kind.__subclasses__()
+            by_status.setdefault(kind.status, []).append(kind)
+    return dict(sorted(by_status.items()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from ..errors import NotFound, listed, one_line
+from ..errors import NotFound
+from ..errors.text import listed, one_line
 from ._content import refused
 from ._format import Document, FormatRequest
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidRequest, NotFound, listed, one_line
+from ..errors import InvalidRequest, NotFound
+from ..errors.text import listed, one_line
 from ._content import refused, text_of
 
 OWNER = "asgi_stream"

@@ -8,7 +8,7 @@ from typing import Any
 
 from .._langchain.schema_keywords import mapped
 from .._routing.bound import BoundRoute
-from ..errors import statuses
+from ..errors.mapping import statuses
 from ..events import LangChainEvent, RunError
 from ..filters import WORDS
 from .components import Components, referenced_name

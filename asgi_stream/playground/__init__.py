@@ -10,6 +10,8 @@ from ..events import LangChainEvent
 from ..openapi.schemas import configurable_of, input_of
 from ..routes import OPTIONS, StreamRoute
 
+__all__ = ["ROOT", "described", "traces"]
+
 ROOT = "/playground"
 
 

@@ -6,7 +6,7 @@ A store is any object with the methods of `EventStore`. The package has two: ``m
 
 from __future__ import annotations
 
-from ..errors import mask_passwords
+from ..errors.text import mask_passwords
 from .protocol import EventStore, Follower, OwnershipLost, Page, Producer, Quota, RunRecord, State
 
 __all__ = [

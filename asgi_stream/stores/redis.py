@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ..errors import mask_passwords
+from ..errors.text import mask_passwords
 from ._redis.append import Append, finalize_orphan
 from ._redis.connection import open_client
 from ._redis.creation import Creation

@@ -14,7 +14,7 @@ from asgi_stream import Resume, StreamApp, StreamRoute, TableError
 from asgi_stream._config.loader import load_routes
 from asgi_stream.cli import commands as cli
 from asgi_stream.client import RemoteRunnable
-from asgi_stream.errors import mask_passwords
+from asgi_stream.errors.text import mask_passwords
 from asgi_stream.stores import open_store
 from asgi_stream.stores.redis import RedisStore
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from asgi_stream import StreamError, StreamRoute, formats
 from asgi_stream._langchain.runnable_schema import schema_of, schema_of_declared
-from asgi_stream.errors import statuses
+from asgi_stream.errors.mapping import statuses
 from asgi_stream.events import RunError
 from asgi_stream.formats import FormatRequest
 from asgi_stream.openapi import document
