@@ -516,3 +516,17 @@ async def test_a_server_that_cancels_gets_no_farewell_in_a_format_without_one() 
         await task
     assert [message["type"] for message in exchange.messages] == ["http.response.start"]
     await work.until(lambda: work.ended == ["a"])
+
+
+async def test_a_run_that_yields_nothing_to_send_is_not_idle() -> None:
+    async def works(values: AsyncIterator[Any]) -> AsyncIterator[str]:
+        async for _ in values:
+            yield "a"
+            for _ in range(12):
+                await asyncio.sleep(0.05)
+                yield ""
+            yield "b"
+
+    route = StreamRoute("/", RunnableGenerator(works), limits=Limits(idle=0.5))
+    answer = await post(StreamApp([route]), "/", "x")
+    assert tokens(answer.body) == ["a", "b"]
