@@ -55,9 +55,6 @@ __all__ = [
     "WorkerLost",
 ]
 
-METHOD_CHARACTERS = 20
-RETRY_AFTER_SECONDS = 5
-
 
 class TableError(ValueError):
     """An invalid route table. The message has one line for each problem and names its route.
@@ -127,9 +124,8 @@ class InvalidRequest(StreamError):
 
     def __init__(self, message: str | None = None, **options: Any) -> None:
         fields = options.pop("fields", None) or {}
-        options["fields"] = {
-            one_line(path, PATH_CHARACTERS): one_line(problem) for path, problem in fields.items()
-        }
+        lines = ((one_line(key, PATH_CHARACTERS), one_line(fields[key])) for key in fields)
+        options["fields"] = dict(lines)
         super().__init__(None if message is None else one_line(message), **options)
 
     @classmethod
@@ -165,10 +161,8 @@ class MethodNotAllowed(StreamError):
     def of(cls, method: str, allowed: Sequence[str]) -> MethodNotAllowed:
         """Return the error for `method` at a path with the methods `allowed`."""
         methods = ", ".join(allowed)
-        return cls(
-            f"This path takes {methods}, not {one_line(method, METHOD_CHARACTERS)}.",
-            headers={"Allow": methods},
-        )
+        message = f"This path takes {methods}, not {one_line(method, 20)}."
+        return cls(message, headers={"Allow": methods})
 
 
 class BodyTimeout(StreamError):
@@ -223,7 +217,7 @@ class TooManyRuns(StreamError):
     """``limits.concurrent`` runs of the route are in progress."""
 
     code, status, message = "too_many_runs", 503, "Too many concurrent runs; try again later."
-    retry_after = RETRY_AFTER_SECONDS
+    retry_after = 5
 
 
 class TooManyOwned(TooManyRuns):
@@ -236,7 +230,7 @@ class ShuttingDown(StreamError):
     """The server is stopping and accepts no more runs."""
 
     code, status, message = "shutdown", 503, "The server is shutting down; try again later."
-    retry_after = RETRY_AFTER_SECONDS
+    retry_after = 5
 
 
 class StoreUnavailable(StreamError):

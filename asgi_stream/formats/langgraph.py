@@ -18,15 +18,8 @@ from ._content import refused
 from ._decoded import RUN
 from ._format import RUNS, Document, Format, FormatRequest, RunSpec
 from ._frame import Frame
-from ._langgraph_request import (
-    MODES,
-    allowed_keys,
-    assistant_of,
-    graph_name,
-    modes_of,
-    page_of,
-    search,
-)
+from ._langgraph_request import MODES, allowed_keys, assistant_of, graph_name, modes_of, page_of
+from ._langgraph_request import search as search_assistants
 from ._sse import decode_interrupts, time_of
 
 ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
@@ -82,9 +75,9 @@ class LangGraphFormat(Format):
             case "/info":
                 return Document({"version": "0", "flags": {"assistants": True, "crons": False}})
             case "/assistants/search":
-                return page_of(search(request), request.body)
+                return page_of(search_assistants(request), request.body)
             case "/assistants/count":
-                return Document(len(search(request)))
+                return Document(len(search_assistants(request)))
             case "/assistants/{assistant_id}":
                 name = graph_name(request.params["assistant_id"], request)
                 return Document(assistant_of(str(name)))
