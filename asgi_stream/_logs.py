@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import traceback
 
-from .errors import one_line
+from .errors.text import one_line
 
 INDENT = "    "
 
 
 class IndentedTracebacks(logging.Filter):
-    """Indents the traceback of a record, line by line, and escapes control characters in it.
+    """Indents every line of a record's traceback and escapes its control characters.
 
-    The text of an exception may hold what a client has sent. With a line break in it, it would
-    begin what looks like a line of the log. Formatters that make text of ``exc_info`` themselves,
-    for JSON say, are not concerned.
+    The text of an exception may contain what a client sent, so a line break in it could forge a
+    line of the log. Formatters that render ``exc_info`` themselves, as JSON for example, are not
+    affected.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What an app serves besides its routes: its health, its OpenAPI document, its playground."""
+"""What an app serves besides its routes: health, the OpenAPI document, the playground."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from ._delivery.response import NOT_STORED, json_response
+from ._routing.bound import BoundRoute
 from ._routing.hosts import AllowedHosts
 from ._routing.table import Table, own_path, split_path
 from .errors import (
-    MOST_LISTED,
-    PATH_CHARACTERS,
     MethodNotAllowed,
     NotFound,
     StreamError,
@@ -25,9 +24,9 @@ from .errors import (
     listed,
     one_line,
 )
+from .errors.text import MOST_LISTED, PATH_CHARACTERS
 from .openapi.document import document
 from .playground import ROOT, described
-from .routes import StreamRoute
 from .stores import EventStore
 
 FILES = Path(__file__).parent / "playground"
@@ -48,38 +47,38 @@ SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-"""Headers of the page: nothing inline, nothing from elsewhere."""
+"""Headers of the playground: no inline code, nothing from other origins."""
 
 STORE_SECONDS = 2.0
-"""How long a store may take to answer before the app counts as not ready."""
+"""How long a store may take to answer ``/ready``."""
 
 CONVERTOR = re.compile(r":\w+}")
-"""What a path says of a parameter's type, which only the router knows."""
+"""The convertor of a path parameter, which is Starlette's syntax and no part of the path."""
 
 Page = Callable[[], Awaitable[Response]]
 
 
 class Pages:
-    """All of it is answered to GET, at paths where the table has no route.
+    """Serves GET requests for paths where the table has no route.
 
     Args:
         table: The app's table.
-        routes: Those that are told of; not the page's own.
-        title: The app's name.
+        routes: The routes that are documented; not the playground's own.
+        title: The app's title.
         health: Serve ``/health`` and ``/ready``.
         openapi: Serve ``/openapi.json``.
         playground: Serve ``/playground``.
-        allowed_hosts: The hosts for which that is served; None is any.
-        draining: Whether no new run is begun.
+        allowed_hosts: The hosts that the playground is served for; None is any.
+        draining: Returns whether new runs are refused.
 
     Raises:
-        TableError: A route is where the playground should be, or a host is not a name.
+        TableError: A route has the playground's path, or a host is not a host name.
     """
 
     def __init__(
         self,
         table: Table,
-        routes: Sequence[StreamRoute],
+        routes: Sequence[BoundRoute],
         *,
         title: str,
         health: bool,
@@ -102,20 +101,20 @@ class Pages:
             self._add_playground()
 
     def find(self, scope: Scope) -> Page | None:
-        """What is served at the scope's path.
+        """Return what is served at the scope's path, if anything.
 
         Raises:
-            MethodNotAllowed: It is there, but only to GET.
+            MethodNotAllowed: The request's method is not GET.
         """
-        found = self._pages.get(own_path(scope))
-        if found is not None and scope["method"] not in ("GET", "HEAD"):
+        page = self._pages.get(own_path(scope))
+        if page is not None and scope["method"] not in ("GET", "HEAD"):
             raise MethodNotAllowed.of(scope["method"], ["GET", "HEAD", "OPTIONS"])
-        return found
+        return page
 
     def not_found(self, scope: Scope) -> NotFound:
-        """Return the error for a path where nothing is.
+        """Return the error for a path that nothing serves.
 
-        It names the routes whose paths are most like it, if the app tells of its routes at all: in
+        It names the routes with the most similar paths, if the app publishes its routes at all, in
         its OpenAPI document.
         """
         if "/openapi.json" not in self._pages or not self._paths:
@@ -123,24 +122,17 @@ class Pages:
         root, path = split_path(scope)
         wanted = path[:PATH_CHARACTERS]
         near = nlargest(MOST_LISTED, self._paths, lambda known: _likeness(known, wanted))
-        there = listed([f"{', '.join(self._paths[known])} {root}{known}" for known in near])
+        similar = listed([f"{', '.join(self._paths[known])} {root}{known}" for known in near])
         return NotFound(
             f"There is no route at {one_line(root + path, PATH_CHARACTERS)}."
-            f" Near it: {there}. All are in {root}/openapi.json."
+            f" Near it: {similar}. All are in {root}/openapi.json."
         )
 
     def allow_host(self, scope: Scope) -> bool:
-        """Whether the scope's path may be served for its host: a restriction of the playground."""
+        """Return whether the scope's path may be served for its host (``allowed_hosts``)."""
         if self._hosts is None or not f"{own_path(scope)}/".startswith(f"{ROOT}/"):
             return True
         return self._hosts.allow(scope)
-
-    def has(self, scope: Scope) -> bool:
-        """Whether anything is served to this scope's path and method."""
-        try:
-            return self.find(scope) is not None
-        except MethodNotAllowed:
-            return False
 
     def _add_playground(self) -> None:
         if self._serves(ROOT):
@@ -150,7 +142,7 @@ class Pages:
         for file in FILES.iterdir():
             if file.suffix in KINDS:
                 self._pages[f"{ROOT}/{file.name}"] = _file(file.name)
-        # The page asks relative to itself, and may have been asked for with a slash at its end.
+        # The page uses relative URLs, and its own URL may end with a slash.
         self._pages |= {
             f"{ROOT}{path}": page for path, page in self._pages.items() if path.startswith(ROOT)
         }
@@ -166,12 +158,14 @@ class Pages:
         return _state("draining", 503) if self._draining() else _state("ok", 200)
 
     async def _ready(self) -> Response:
-        if not self._draining() and not all([await _answers(each) for each in self._table.stores]):
+        if not self._draining() and not all(
+            [await _is_available(each) for each in self._table.stores]
+        ):
             return _state("no store", 503)
         return await self._health()
 
     async def _openapi(self) -> Response:
-        # Pydantic takes its time, in which other streams go on.
+        # In a thread, because pydantic takes its time.
         return json_response(await asyncio.to_thread(lambda: self._document))
 
     @cached_property
@@ -179,31 +173,31 @@ class Pages:
         return document(self._routes, title=self._title)
 
     async def _described(self) -> Response:
-        return json_response(await asyncio.to_thread(lambda: self._table_told))
+        return json_response(await asyncio.to_thread(lambda: self._description))
 
     @cached_property
-    def _table_told(self) -> Mapping[str, object]:
+    def _description(self) -> Mapping[str, object]:
         return described(self._routes, title=self._title)
 
 
-def _paths_of(routes: Sequence[StreamRoute]) -> dict[str, list[str]]:
-    """The paths at which runs begin, with their methods."""
-    found: dict[str, list[str]] = {}
+def _paths_of(routes: Sequence[BoundRoute]) -> dict[str, list[str]]:
+    """Return the paths that start runs, with their methods."""
+    paths: dict[str, list[str]] = {}
     for route in routes:
         for method, endpoint in route.endpoints:
             if (method, endpoint) not in route.format_class.runs:
                 path = CONVERTOR.sub("}", route.path.rstrip("/") + endpoint) or "/"
-                found.setdefault(path, []).append(method)
-    return found
+                paths.setdefault(path, []).append(method)
+    return paths
 
 
 def _likeness(path: str, other: str) -> int:
-    """How many characters two paths have in common at their beginnings and ends."""
+    """Return how many characters two paths share at their starts and ends."""
     one, two = path.lower(), other.lower()
-    return _beginning(one, two) + _beginning(one[::-1], two[::-1])
+    return _shared_prefix(one, two) + _shared_prefix(one[::-1], two[::-1])
 
 
-def _beginning(one: str, two: str) -> int:
+def _shared_prefix(one: str, two: str) -> int:
     pairs = enumerate(zip(one, two, strict=False))
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(two)))
 
@@ -220,8 +214,8 @@ def _state(state: str, status: int) -> Response:
     return json_response({"status": state}, status)
 
 
-async def _answers(store: EventStore) -> bool:
-    """Whether runs can be written to a store."""
+async def _is_available(store: EventStore) -> bool:
+    """Return whether runs can be written to a store."""
     try:
         async with asyncio.timeout(STORE_SECONDS):
             await store.check()

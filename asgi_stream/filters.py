@@ -11,20 +11,20 @@ from typing import Any
 from .errors import InvalidInput
 from .events import Step
 
-__all__ = ["EventFilter", "asked_filter", "speaks"]
+__all__ = ["EventFilter", "is_answer_step", "parse_filter"]
 
-MOST_WORDS = 100
-MOST_CHARACTERS = 1_000
-"""Bounds of all that a client narrows a filter by: each event is compared with all of it."""
+MAX_WORDS = 100
+MAX_CHARACTERS = 1_000
+"""Bounds of a client's filter, in all of its options: every event is matched against each word."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventFilter:
-    """Says of each event whether it reaches the client.
+    """Decides which events reach the client.
 
-    `include` and `exclude` are glob patterns (``"on_tool_*"``) on the event's name. The others are
-    exact, and mean what ``astream_events`` means by them: an event is in if its name, its type or
-    one of its tags is listed (or nothing is), and out if one of them is excluded.
+    `include` and `exclude` are glob patterns (``"on_tool_*"``) for the event's name. The other
+    options are exact and have the semantics of ``astream_events``: an event passes if the name, the
+    type or a tag of its step is listed (or nothing is listed), unless one of them is excluded.
 
     Args:
         include: Names of events to send; empty sends all.
@@ -36,11 +36,14 @@ class EventFilter:
         exclude_names: Names of steps not to send.
         exclude_types: Types of steps not to send.
         exclude_tags: Tags of steps not to send.
-        inputs: Send the inputs and prompts of inner steps, and metadata keys that begin with
-            ``__``, too. A client cannot ask for these.
+        inputs: Also send the inputs and prompts of inner steps, and metadata keys that begin with
+            ``__``. A client cannot request these.
 
     Raises:
         TypeError: An option is not a sequence of strings.
+
+    Example:
+        >>> EventFilter(include=["on_tool_*"], exclude_tags=["internal"])
     """
 
     include: Sequence[str] = ()
@@ -66,7 +69,7 @@ class EventFilter:
         object.__setattr__(self, "_excluded", _any_of(self.exclude))
 
     def admits(self, event: str, step: Step) -> bool:
-        """Whether the event with this name, of this step, is sent."""
+        """Return whether the event named `event`, emitted by `step`, is sent."""
         if self._included and not self._included.match(event):
             return False
         if self._excluded and self._excluded.match(event):
@@ -84,12 +87,12 @@ class EventFilter:
         )
 
     def pushed_down(self) -> dict[str, Any]:
-        """The part that ``astream_events`` can filter itself, as its keyword arguments."""
+        """Return the part that ``astream_events`` can apply, as its keyword arguments."""
         if self.inputs:
-            # It writes the root's input into the first event that passes its filter, whichever
-            # that is. Without inputs nobody sees it.
+            # LangChain writes the root's input into the first event that passes its own filter,
+            # whichever that is, so with inputs the filter is applied here only.
             return {}
-        asked = {
+        options = {
             "include_names": self.names,
             "include_types": self.types,
             "include_tags": self.tags,
@@ -97,43 +100,41 @@ class EventFilter:
             "exclude_types": self.exclude_types,
             "exclude_tags": self.exclude_tags,
         }
-        return {name: list(words) for name, words in asked.items() if words}
+        return {name: list(words) for name, words in options.items() if words}
 
 
 WORDS = tuple(f.name for f in fields(EventFilter) if f.init and f.name != "inputs")
-"""The options that a client may give to narrow a route's filter."""
+"""The options with which a client may narrow a route's filter."""
 
 
-def asked_filter(given: Mapping[str, Any], options: Mapping[str, str]) -> EventFilter | None:
-    """The filter that a client asks for; None if it asks for none.
+def parse_filter(body: Mapping[str, Any], options: Mapping[str, str]) -> EventFilter | None:
+    """Return the filter in a client's request; None if it has none.
 
     Args:
-        given: What the client has sent.
-        options: Its keys, each with the option of `EventFilter` that it stands for.
+        body: The request's body or query, with lists of strings.
+        options: The keys to read, each with the option of `EventFilter` that it sets.
 
     Raises:
-        InvalidInput: A key has no list of strings, or there is too much of it.
+        InvalidInput: A value is not a list of strings, or the filter exceeds its bounds.
     """
     words: dict[str, Any] = {}
-    left, room = MOST_WORDS, MOST_CHARACTERS
     for key, option in options.items():
-        listed = given.get(key)
-        if not listed:
+        values = body.get(key)
+        if not values:
             continue
-        if not isinstance(listed, list) or not all(isinstance(word, str) for word in listed):
-            raise InvalidInput(
-                f"{key}: expected a list of strings", fields={key: "expected a list of strings"}
+        if not isinstance(values, list) or not all(isinstance(word, str) for word in values):
+            raise InvalidInput.at(key, "expected a list of strings")
+        words[option] = values
+        used = [word for values in words.values() for word in values]
+        if len(used) > MAX_WORDS or sum(map(len, used)) > MAX_CHARACTERS:
+            raise InvalidInput.at(
+                key, f"a filter has at most {MAX_WORDS} words of {MAX_CHARACTERS} characters in all"
             )
-        left, room = left - len(listed), room - sum(map(len, listed))
-        if left < 0 or room < 0:
-            why = f"a filter has at most {MOST_WORDS} words of {MOST_CHARACTERS} characters in all"
-            raise InvalidInput(f"{key}: {why}", fields={key: why})
-        words[option] = listed
     return EventFilter(**words) if words else None
 
 
-def speaks(step: Step, answer: Sequence[str]) -> bool:
-    """Whether `answer` names `step`: its name, its agent, one of its tags or of its nodes."""
+def is_answer_step(step: Step, answer: Sequence[str]) -> bool:
+    """Return whether `answer` lists the step's name, its agent, or one of its tags or nodes."""
     names = (step.name, step.agent, step.node, *step.tags, *step.nodes)
     return any(name in answer for name in names)
 

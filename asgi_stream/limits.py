@@ -1,4 +1,4 @@
-"""Every bound of a route, with its default."""
+"""The limits of a route, with their defaults."""
 
 from __future__ import annotations
 
@@ -26,32 +26,37 @@ WHOLE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """The bounds of a route, in seconds, bytes and counts. ``None`` is no limit.
+    """The limits of a route, in seconds, bytes and counts. ``None`` means no limit.
 
     Args:
-        run: Seconds that a run may take in all.
-        first: Seconds to the first frame of a run's output.
-        idle: Seconds without a sign of life from the Runnable, once it has begun to answer.
-        send: Seconds that one send may wait for a reader that takes nothing; then it is dropped.
-        ping: Seconds of silence after which a comment line goes out; 0 turns pings off.
-        hold: Seconds that the response's headers wait for the first frame, so that an early
-            failure has its own HTTP status; 0 sends them at once.
-        grace: Seconds that a cancelled run has to clean up before it is reported as abandoned.
-        receive: Seconds for the whole of a request's body to arrive.
-        body: Bytes of a request's body, and of its query string, which has at most 65,536.
-        inline: Bytes of the files that come within a conversation's messages.
-        depth: How deep a request's JSON may be nested.
-        items: Items of all lists and objects in a request's JSON (an empty one counts as one),
+        run: Seconds that a run may take in total.
+        first: Seconds until the first frame of a run's output.
+        idle: Seconds without activity of the Runnable, once it has started to answer.
+        send: Seconds that one send may block on a client that does not read; then the client is
+            dropped.
+        ping: Seconds of silence after which a comment is sent; 0 turns pings off.
+        hold: Seconds that the response's headers wait for the first frame, so that an early failure
+            gets its own HTTP status; 0 sends them at once.
+        grace: Seconds that a cancelled run may take to clean up before it is reported in the log.
+        receive: Seconds that the request's body may take to arrive.
+        body: Bytes of the request's body, and of its query string (at most 65,536).
+        inline: Bytes of the files inlined in a conversation's messages.
+        depth: Nesting depth of the request's JSON.
+        items: Items of all lists and objects in the request's JSON (an empty one counts as one),
             and keys of its query string.
         messages: Messages of one list in a request: a conversation, a graph's state.
-        files: Images, audio and the like in the messages of one list.
-        tools: Tools of its own that a client brings.
-        buffer: Bytes that may wait for a slow reader. The run is paused at half of them, and a
-            run that cannot be paused is ended when they are full.
-        concurrent: Runs of one route at once, in one process; a batch is one run.
+        files: Images, audio and other files in the messages of one list.
+        tools: Tools that the client defines.
+        buffer: Bytes that may be buffered for a slow reader. The run is paused at half of them; a
+            run that cannot be paused is ended when they are exceeded.
+        concurrent: Concurrent runs of one route in one process; a batch is one run.
         batch: Inputs of one batch.
-        batch_concurrency: Inputs of one batch that run at once. A ``max_concurrency`` of the
-            route's config or of the client applies where it is lower.
+        batch_concurrency: Inputs of one batch that run concurrently. A lower ``max_concurrency``
+            of the route's config or of the client takes precedence.
+
+    Example:
+        >>> Limits(run=60, concurrent=100, buffer=None).run
+        60
     """
 
     run: float | None = 600.0
@@ -75,7 +80,7 @@ class Limits:
     batch_concurrency: int | None = 10
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with these limits, a sentence each; nothing when they can work."""
+        """Yield a sentence for each limit that cannot work."""
         for field in fields(self):
             value = getattr(self, field.name)
             if value is None and field.name not in ("hold", "grace"):

@@ -1,4 +1,4 @@
-"""The request that the functions of a route are called with."""
+"""The request that a route's functions are called with."""
 
 from __future__ import annotations
 
@@ -21,21 +21,28 @@ __all__ = ["ClientDisconnect", "StreamRequest"]
 
 
 class StreamRequest(Request):
-    """A Starlette ``Request`` whose body is read once, and within its route's limits.
+    """A Starlette ``Request`` whose body is read once, within its route's limits.
 
-    The functions of a route are called with it. ``body()``, ``json()``, ``form()`` and ``stream()``
-    work in each of them, in any order, and the route reads the same body afterwards. What they
-    raise refuses the request.
+    A route's functions (``authorize``, ``configure`` and the function that returns the Runnable)
+    are called with it. Each of them may use ``body()``, ``json()``, ``form()`` and ``stream()``, in
+    any order; the route then reads the same body. An exception from these methods refuses the
+    request.
 
     Args:
-        scope: The request's.
-        receive: The request's.
-        limits: The route's.
+        scope: The ASGI scope.
+        receive: The ASGI receive channel.
+        limits: The route's limits, of which ``body``, ``receive``, ``depth`` and ``items`` apply.
 
     Attributes:
-        data: The body's JSON, or the input in the query of a GET request. None until it is read:
-            when ``authorize`` is called.
-        call: The same as the format has understood it. None until then.
+        data: The body's JSON, or the input in the query of a GET request. None in ``authorize``,
+            which is called before the body is read.
+        call: The run that the client asks for, parsed from `data` by the route's format. None in
+            ``authorize``.
+
+    Example:
+        >>> async def configure(request: StreamRequest) -> RunnableConfig:
+        ...     user = (await request.json())["user"]
+        ...     return {"configurable": {"thread_id": f"{user}:{request.call.thread}"}}
     """
 
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
@@ -50,12 +57,12 @@ class StreamRequest(Request):
         """Return the whole body.
 
         Raises:
-            BodyTooLarge: It has more than ``limits.body`` bytes, counted as they come.
-            BodyTimeout: It took more than ``limits.receive`` seconds.
-            ClientDisconnect: The client left.
+            BodyTooLarge: It has more than ``limits.body`` bytes.
+            BodyTimeout: It did not arrive within ``limits.receive`` seconds.
+            ClientDisconnect: The client disconnected.
         """
         if self._failure is not None:
-            # What was read before is not the whole body, even if somebody has ignored that.
+            # A caller may have caught the error, but the parts read so far are not the whole body.
             raise self._failure
         if not hasattr(self, "_body"):
             try:
@@ -66,7 +73,7 @@ class StreamRequest(Request):
         return self._body
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
-        """Yield the whole body, and an empty part at its end, as Starlette does."""
+        """Yield the whole body, then an empty part, as Starlette does at the end."""
         yield await self.body()
         yield b""
 
@@ -74,10 +81,10 @@ class StreamRequest(Request):
         """Return the body's JSON, parsed once.
 
         Raises:
-            UnsupportedMediaType: It is compressed.
-            InvalidRequest: It is not JSON.
-            InvalidInput: It is deeper or has more items than the limits say.
-            StreamError: What `body` raises.
+            UnsupportedMediaType: The body is compressed.
+            InvalidRequest: The body is not JSON.
+            InvalidInput: Its nesting or number of items exceeds the limits.
+            StreamError: Anything that `body` raises.
         """
         if not hasattr(self, "_json"):
             _check_encoding(self.headers.getlist("content-encoding"))
@@ -85,14 +92,13 @@ class StreamRequest(Request):
         return self._json
 
     async def is_disconnected(self) -> bool:
-        """Return whether the client is known to have left; False before the body is read."""
-        # Starlette's looks at the next message, which may be a part of the body, and drops it.
+        """Return whether the client has disconnected; always False before the body is read."""
+        # Starlette's method receives a message and drops it, which may be a part of the body.
         return hasattr(self, "_body") and await super().is_disconnected()
 
     async def _read(self) -> bytes:
         limit = self._limits.body
-        announced = self.headers.get("content-length", "")
-        if limit is not None and _number(announced) > limit:
+        if limit is not None and _content_length(self.headers.get("content-length", "")) > limit:
             raise _too_large(limit)
         try:
             async with timeout(self._limits.receive):
@@ -102,13 +108,13 @@ class StreamRequest(Request):
                         raise _too_large(limit)
         except TimeoutError:
             raise BodyTimeout from None
-        whole, self._parts = bytes(self._parts), bytearray()
-        return whole
+        body, self._parts = bytes(self._parts), bytearray()
+        return body
 
 
 def _check_encoding(encodings: Sequence[str]) -> None:
-    named = {name.strip().lower() for line in encodings for name in line.split(",")}
-    if named - {"", "identity"}:
+    names = {name.strip().lower() for line in encodings for name in line.split(",")}
+    if names - {"", "identity"}:
         # https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16
         raise UnsupportedMediaType(
             "Send the body uncompressed, without a Content-Encoding.",
@@ -116,9 +122,9 @@ def _check_encoding(encodings: Sequence[str]) -> None:
         )
 
 
-def _number(text: str) -> int:
-    """The ``Content-Length`` that a request announces; 0 if that is no number."""
-    return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
+def _content_length(header: str) -> int:
+    """Return the length that a request announces; 0 if the header is not a number."""
+    return int(header) if re.fullmatch("[0-9]{1,18}", header) else 0
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -1,4 +1,4 @@
-"""Resume: that the runs of a route outlive their readers, and for how long."""
+"""Resume: how runs are stored that outlive their readers."""
 
 from __future__ import annotations
 
@@ -20,31 +20,35 @@ METHODS = tuple(name for name in vars(EventStore) if not name.startswith("_"))
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Resume:
-    """How the runs of a route are kept, in seconds, bytes and counts. ``None`` is no limit.
+    """How the runs of a route are stored, in seconds, bytes and counts. ``None`` means no limit.
 
     Args:
-        store: Where: ``"memory"`` (of this process), ``"redis://host:6379/0"``, or an
-            `asgi_stream.stores.EventStore` that routes may share.
+        store: ``"memory"`` (of this process), ``"redis://host:6379/0"``, or an
+            `asgi_stream.stores.EventStore`, which routes may share.
         keep: Seconds that a run is kept after its end.
-        on_disconnect: ``"continue"``: a run goes on when its readers leave. ``"cancel"``: it ends
-            when the last one has left, so that only those who come while another reads find it.
-        grace: Seconds without any reader after which a run is cancelled all the same.
-        frames: Frames of one run that are kept, the newest. Who asks for older ones is told of the
-            gap.
-        size: Bytes of them.
-        per_owner: Unfinished runs of one owner at once; another is refused with the status 429.
+        on_disconnect: ``"continue"``: a run continues when its readers leave. ``"cancel"``: it is
+            cancelled when the last reader leaves, so it can only be joined while another reads it.
+        unread_timeout: Seconds without any reader after which a run is cancelled anyway.
+        frames: Frames of one run that are kept, the newest. A reader that asks for older ones gets
+            an event that says which are missing.
+        size: Bytes of these frames.
+        per_owner: Unfinished runs of one owner at a time; more are refused with status 429.
+
+    Example:
+        >>> Resume(store="memory", keep=600, unread_timeout=60).keep
+        600
     """
 
     store: str | EventStore = "memory"
     keep: float = 300.0
     on_disconnect: Literal["continue", "cancel"] = "continue"
-    grace: float | None = None
+    unread_timeout: float | None = None
     frames: int | None = 10_000
     size: int | None = 8_388_608
     per_owner: int | None = None
 
     opened: EventStore = field(init=False, repr=False, compare=False)
-    """The store itself."""
+    """The store that `store` names."""
 
     def __post_init__(self) -> None:
         store: Any = self.store
@@ -52,15 +56,15 @@ class Resume:
             try:
                 store = open_store(store)
             except (ImportError, ValueError):
-                return  # `problems` tells of it
+                return  # which `problems` reports
         object.__setattr__(self, "opened", store)
 
     def within(self, prefix: str, opened: dict[str, EventStore]) -> Resume:
-        """This with a Redis that the app's other routes use too, under a prefix of the app's own.
+        """Return this with a store that is shared with the app's other routes, if it is a Redis.
 
         Args:
-            prefix: Used if the address of the store says none.
-            opened: The stores of the app by their addresses.
+            prefix: The prefix of its keys, unless the address of the store has one.
+            opened: The stores of the app by their addresses; a new one is added.
         """
         url = self.store
         if not isinstance(url, str) or url == "memory":
@@ -77,16 +81,16 @@ class Resume:
 
     @property
     def local(self) -> bool:
-        """Whether the runs are kept in this process, where other workers do not find them."""
+        """Whether runs are stored in this process, where other workers do not find them."""
         return bool(getattr(self.opened, "local", False))
 
     @property
-    def patience(self) -> float | None:
-        """Seconds without any reader after which a run is cancelled."""
-        return 0.0 if self.on_disconnect == "cancel" else self.grace
+    def cancel_after(self) -> float | None:
+        """Seconds without any reader after which a run is cancelled; None is never."""
+        return 0.0 if self.on_disconnect == "cancel" else self.unread_timeout
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with it, a sentence each; nothing when it can work."""
+        """Yield a sentence for each option that cannot work."""
         if isinstance(self.store, str):
             try:
                 open_store(self.store)
@@ -98,11 +102,11 @@ class Resume:
                 yield f"resume.store: {kind_of(self.store)} is not a store (it has no {missing[0]})"
         if self.on_disconnect not in ON_DISCONNECT:
             yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
-        elif self.on_disconnect == "cancel" and self.grace is not None:
-            yield 'resume.grace goes with on_disconnect="continue"'
+        elif self.on_disconnect == "cancel" and self.unread_timeout is not None:
+            yield 'resume.unread_timeout goes with on_disconnect="continue"'
         for each in fields(self):
             value = getattr(self, each.name, None)
-            if each.name in WHOLE or each.name in ("keep", "grace"):
+            if each.name in WHOLE or each.name in ("keep", "unread_timeout"):
                 yield from _wrong_number(each.name, value)
 
 

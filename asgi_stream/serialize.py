@@ -1,7 +1,7 @@
-"""Anything as JSON, in ASCII, without ever failing.
+"""Serializes any value as ASCII JSON, without ever failing.
 
-What JSON has no form for is marked ``{"__unserializable__": "TypeName"}``: it neither ends a
-stream nor becomes its ``repr``, which may hold anything.
+A value that JSON cannot represent becomes ``{"__unserializable__": "TypeName"}``. It neither ends a
+stream nor becomes its ``repr``, which may contain secrets.
 """
 
 from __future__ import annotations
@@ -29,59 +29,63 @@ from pydantic import BaseModel
 __all__ = ["to_json"]
 
 OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-DEEPEST = 200
+MAX_DEPTH = 200
 
 
 def to_json(value: Any) -> bytes:
-    """`value` as one line of ASCII JSON. Never raises.
+    """Return `value` as one line of ASCII JSON. Never raises.
 
     Messages, documents, prompt values and other pydantic models become objects with their fields,
     as do dataclasses and LangGraph's ``Command``, ``Send`` and ``Interrupt``; sets become arrays,
     bytes base64, dates ISO 8601, durations seconds, decimals and paths strings, enums their values;
     NaN and the infinities become null.
+
+    Example:
+        >>> to_json({"name": "é", "tags": {"a"}})
+        b'{"name":"\\\\u00e9","tags":["a"]}'
     """
     try:
-        encoded = orjson.dumps(value, default=_plainer, option=OPTIONS)
+        encoded = orjson.dumps(value, default=_default, option=OPTIONS)
     except (TypeError, RecursionError):
-        # Integers beyond 64 bits, lone surrogates, odd keys, cycles: rare, and slow is fine.
+        # Integers beyond 64 bits, lone surrogates, odd keys, cycles: too rare to be fast.
         return json.dumps(_plain(value, 0)).encode()
     if encoded.isascii():
         return encoded
-    return _in_ascii(encoded.decode()).encode()
+    return _escape_non_ascii(encoded.decode()).encode()
 
 
-def unserializable(value: object) -> dict[str, str]:
+def _unserializable(value: object) -> dict[str, str]:
     return {"__unserializable__": type(value).__name__}
 
 
-def _in_ascii(text: str) -> str:
-    """JSON `text` with all that is not ASCII escaped, in three passes however it is mixed."""
-    # Taken as a string's content, each of its quotes and backslashes is escaped once more.
+def _escape_non_ascii(text: str) -> str:
+    """Return JSON `text` in ASCII, in three passes whatever it contains."""
+    # Encoded as the content of a string, its quotes and backslashes are escaped once too often.
     escaped = encode_basestring_ascii(text)[1:-1]
     return escaped.replace('\\"', '"').replace("\\\\", "\\")
 
 
 @cache
-def _shown(model: type[BaseModel]) -> tuple[str, ...]:
+def _included_fields(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(name for name, field in model.model_fields.items() if not field.exclude)
 
 
-def _plainer(value: Any) -> Any:
-    """One step from `value` towards plain data; the encoder asks again for what is inside."""
+def _default(value: Any) -> Any:
+    """Convert the outermost level of `value`; the encoder calls again for what is inside."""
     try:
-        return _one_step(value)
+        return _convert(value)
     except Exception:
-        # A serializer of the user's own that fails, an object whose attributes raise.
-        return unserializable(value)
+        # A user's serializer fails, or an object's attributes raise.
+        return _unserializable(value)
 
 
-def _one_step(value: Any) -> Any:
+def _convert(value: Any) -> Any:
     match value:
         case BaseMessage():
-            shown = {name: getattr(value, name) for name in _shown(type(value))}
-            return shown | (value.__pydantic_extra__ or {})
+            known = {name: getattr(value, name) for name in _included_fields(type(value))}
+            return known | (value.__pydantic_extra__ or {})
         case Runnable():
-            return unserializable(value)
+            return _unserializable(value)
         case BaseModel():
             return value.model_dump(serialize_as_any=True, warnings=False)
         case Set() | deque() | tuple():
@@ -100,11 +104,11 @@ def _one_step(value: Any) -> Any:
         return value.tolist()
     if type(value).__module__.startswith("langgraph.") and type(value).__name__ == "Send":
         return {"node": value.node, "arg": value.arg}
-    return unserializable(value)
+    return _unserializable(value)
 
 
 def _plain(value: Any, depth: int) -> Any:
-    """`value` as data that ``json.dumps`` takes, whatever it holds."""
+    """Return `value` as data that ``json.dumps`` accepts, whatever it contains."""
     match value:
         case None | bool():
             return value
@@ -118,16 +122,16 @@ def _plain(value: Any, depth: int) -> Any:
             return str(value)
         case date():
             return value.isoformat()
-    if depth > DEEPEST:
-        return unserializable(value)
+    if depth > MAX_DEPTH:
+        return _unserializable(value)
     if isinstance(value, Mapping):
         return {_key(key): _plain(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner, depth + 1) for inner in value]
     if is_dataclass(value) and not isinstance(value, type):
-        shown = {field.name: getattr(value, field.name, None) for field in fields(value)}
-        return _plain(shown, depth + 1)
-    return _plain(_plainer(value), depth + 1)
+        members = {field.name: getattr(value, field.name, None) for field in fields(value)}
+        return _plain(members, depth + 1)
+    return _plain(_default(value), depth + 1)
 
 
 def _key(key: Any) -> str:

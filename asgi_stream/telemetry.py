@@ -1,7 +1,7 @@
-"""Spans and metrics of runs, through OpenTelemetry's API alone: the app brings the SDK, or none.
+"""Spans and metrics of runs, through OpenTelemetry's API only: the app installs the SDK, if any.
 
-https://opentelemetry.io/docs/specs/otel (API 1.x). Names are this package's own, under
-``asgi_stream.``, with ``gen_ai.usage.*`` of the semantic conventions for generative AI 1.37.
+https://opentelemetry.io/docs/specs/otel (API 1.x). Names start with ``asgi_stream.``, except
+``gen_ai.usage.*``, which are those of the semantic conventions for generative AI 1.37.
 """
 
 from __future__ import annotations
@@ -17,23 +17,32 @@ except ImportError as missing:
         'telemetry needs OpenTelemetry\'s API: pip install "asgi_stream[otel]"'
     ) from missing
 
+__all__ = ["Telemetry"]
+
 NAME = "asgi_stream"
+
+ATTRIBUTES = ("state", "reason", "code", "error_id", "tokens", "high_water")
+"""The fields of a run's summary that become attributes of its span."""
 
 
 class Telemetry:
-    """What is told of all runs of an app.
+    """Records the runs of an app: one span each, and metrics.
 
-    Metrics, each with the attributes ``asgi_stream.route`` and ``asgi_stream.format``:
+    A span is named ``run /path`` and is a child of the request's. Each metric has the attributes
+    ``asgi_stream.route`` and ``asgi_stream.format``:
 
     ========================================  ==============  ==================================
-    ``asgi_stream.runs.active``               up-down, {run}  runs that go on
+    ``asgi_stream.runs.active``               up-down, {run}  runs in progress
     ``asgi_stream.run.duration``              histogram, s    runs, with ``asgi_stream.state``
     ``asgi_stream.run.time_to_first_token``   histogram, s    from the start to the first output
-    ``asgi_stream.run.buffer.high_water``     histogram, By   the most that waited for the reader
+    ``asgi_stream.run.buffer.high_water``     histogram, By   maximum of bytes in the buffer
     ``asgi_stream.tokens``                    counter         pieces of text that models streamed
     ``asgi_stream.runs.cancelled``            counter, {run}  with ``asgi_stream.reason``
     ``asgi_stream.requests.rejected``         counter         with ``asgi_stream.code``
     ========================================  ==============  ==================================
+
+    Example:
+        >>> app = StreamApp(routes=[StreamRoute("/chat", chain)], telemetry=True)
     """
 
     def __init__(self) -> None:
@@ -48,49 +57,65 @@ class Telemetry:
         self._rejected = meter.create_counter(f"{NAME}.requests.rejected", "{request}")
 
     def rejected(self, route: str, format: str, code: str) -> None:
-        """A request was refused before it had a run."""
-        self._rejected.add(1, {**_about(route, format), f"{NAME}.code": code})
+        """Count a request that was rejected before a run began.
+
+        Args:
+            route: The path of the route.
+            format: The name of its format.
+            code: The code of the error.
+        """
+        self._rejected.add(1, {**_attributes(route, format), f"{NAME}.code": code})
 
     def begin(self, run_id: str, route: str, format: str) -> trace.Span:
-        """A run begins: a span of its own, under the one that is current in the request."""
-        self._active.add(1, _about(route, format))
-        attributes = {**_about(route, format), f"{NAME}.run_id": run_id}
+        """Return a new span for a run that begins, a child of the request's current one.
+
+        Args:
+            run_id: The id of the run.
+            route: The path of the route.
+            format: The name of its format.
+        """
+        self._active.add(1, _attributes(route, format))
+        attributes = {**_attributes(route, format), f"{NAME}.run_id": run_id}
         return self._tracer.start_span(f"run {route}", attributes=attributes)
 
     def within(self, span: trace.Span) -> AbstractContextManager[Any]:
-        """Make a run's span the current one, so that what the run does belongs to it."""
-        return trace.use_span(span, end_on_exit=False)
-
-    def end(self, span: trace.Span, route: str, format: str, told: Mapping[str, Any]) -> None:
-        """A run has ended.
+        """Return a context manager that makes a run's span the current one.
 
         Args:
-            span: Its span.
-            route: Its route's path.
-            format: Its format's name.
-            told: What there is to say of it, by the names that the log has.
+            span: The span from `begin`. It is not ended on exit.
         """
-        about = _about(route, format)
-        self._active.add(-1, about)
-        self._duration.record(told["seconds"], {**about, f"{NAME}.state": told["state"]})
-        self._high.record(told["high_water"], about)
-        if told["tokens"]:
-            self._tokens.add(told["tokens"], about)
-        if told["first_seconds"] is not None:
-            self._first.record(told["first_seconds"], about)
-            span.set_attribute(f"{NAME}.time_to_first_token", told["first_seconds"])
-        if told["state"] == "cancelled":
-            self._cancelled.add(1, {**about, f"{NAME}.reason": told["reason"]})
-        for name in ("state", "reason", "code", "error_id", "tokens", "high_water"):
-            if told[name] is not None:
-                span.set_attribute(f"{NAME}.{name}", told[name])
-        for name, count in told["usage"].items():
+        return trace.use_span(span, end_on_exit=False)
+
+    def end(self, span: trace.Span, route: str, format: str, summary: Mapping[str, Any]) -> None:
+        """Record the end of a run, and end its span.
+
+        Args:
+            span: The span from `begin`.
+            route: The path of the route.
+            format: The name of its format.
+            summary: The fields of the run's log line, by name.
+        """
+        attributes = _attributes(route, format)
+        self._active.add(-1, attributes)
+        self._duration.record(summary["seconds"], {**attributes, f"{NAME}.state": summary["state"]})
+        self._high.record(summary["high_water"], attributes)
+        if summary["tokens"]:
+            self._tokens.add(summary["tokens"], attributes)
+        if summary["first_seconds"] is not None:
+            self._first.record(summary["first_seconds"], attributes)
+            span.set_attribute(f"{NAME}.time_to_first_token", summary["first_seconds"])
+        if summary["state"] == "cancelled":
+            self._cancelled.add(1, {**attributes, f"{NAME}.reason": summary["reason"]})
+        for name in ATTRIBUTES:
+            if summary[name] is not None:
+                span.set_attribute(f"{NAME}.{name}", summary[name])
+        for name, count in summary["usage"].items():
             if count:
                 span.set_attribute(f"gen_ai.usage.{name}", count)
-        if told["state"] == "failed":
-            span.set_status(trace.StatusCode.ERROR, told["code"])
+        if summary["state"] == "failed":
+            span.set_status(trace.StatusCode.ERROR, summary["code"])
         span.end()
 
 
-def _about(route: str, format: str) -> dict[str, str]:
+def _attributes(route: str, format: str) -> dict[str, str]:
     return {f"{NAME}.route": route, f"{NAME}.format": format}

@@ -18,8 +18,8 @@ from typing import Any
 
 from tests.servers import Server
 
-from .__main__ import TUNED, served
 from .driver import Contender, ask, read
+from .serving import TUNED, served
 
 EVERY_SECONDS = 0.01
 TOKENS = 20

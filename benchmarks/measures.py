@@ -8,6 +8,7 @@ import socket
 import statistics
 import time
 import urllib.request
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -196,3 +197,15 @@ async def stalled(
             await asyncio.sleep(0.1)
             most = max(most, resident(pid))
     return (most - memory) / 2**20
+
+
+@dataclass
+class Results:
+    """All figures, by contender, Runnable and shape."""
+
+    figures: dict[tuple[str, str, str], Figures] = field(
+        default_factory=lambda: defaultdict(Figures)
+    )
+    capacity: dict[tuple[str, str], int] = field(default_factory=dict)
+    waiting: list[tuple[str, str, Waiting]] = field(default_factory=list)
+    stalled: dict[tuple[str, str], float] = field(default_factory=dict)

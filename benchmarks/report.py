@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .common import RUNNABLES
 
 if TYPE_CHECKING:
-    from .__main__ import Results
+    from .measures import Results
 
 AGAINST = {
     # What each contender is measured against.

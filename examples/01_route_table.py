@@ -1,5 +1,5 @@
 # uvicorn examples.01_route_table:app
-"""A route table: paths on the left, Runnables on the right.
+"""A route table, which maps paths to Runnables.
 
 curl -N localhost:8000/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """

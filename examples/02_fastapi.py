@@ -1,5 +1,5 @@
 # uvicorn examples.02_fastapi:app
-"""The table mounted in a FastAPI app, beside its own routes.
+"""A route table mounted in a FastAPI app, next to the routes of the app.
 
 curl -N localhost:8000/ai/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """

@@ -1,5 +1,5 @@
 # uvicorn examples.03_middleware:app
-"""The table in front of any ASGI app; what it does not serve, the app behind does.
+"""A route table in front of another ASGI app, which gets the requests that no route matches.
 
 curl -N localhost:8000/ai/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """

@@ -1,5 +1,5 @@
 # uvicorn examples.04_events:app
-"""LangChain's own events, filtered by the route; a client may narrow them, never widen.
+"""LangChain's events, filtered by the route. Clients may narrow the filter, never widen it.
 
     curl -N 'localhost:8000/events?include=*_stream' \\
         -H 'content-type: application/json' -d '{"question": "Hi?"}'

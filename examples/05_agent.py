@@ -1,5 +1,5 @@
 # uvicorn examples.05_agent:app
-"""A LangGraph agent with a tool: its answer as tokens, or its steps as they are done.
+"""A LangGraph agent with a tool: its answer as tokens, its steps as they finish, or its events.
 
     curl -N localhost:8000/steps -H 'content-type: application/json' \\
         -d '{"messages": [["human", "What is the weather in Paris?"]]}'
@@ -15,7 +15,7 @@ from .scripted import ScriptedModel
 
 @tool
 async def weather(city: str) -> str:
-    """The weather in a city."""
+    """Return the weather in a city."""
     return f"It rains in {city}."
 
 
@@ -25,7 +25,7 @@ agent = create_agent(model, tools=[weather])
 app = StreamApp(
     routes=[
         StreamRoute("/answer", agent),
-        StreamRoute("/steps", agent, format="chunks", stream={"stream_mode": ["updates"]}),
+        StreamRoute("/steps", agent, format="chunks", astream_kwargs={"stream_mode": ["updates"]}),
         StreamRoute("/events", agent, format="events"),
     ]
 )

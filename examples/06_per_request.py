@@ -1,5 +1,5 @@
 # uvicorn examples.06_per_request:app
-"""A config for each request: who asks is checked, and a tracing handler is told.
+"""A config for each request: checks the user, and passes metadata to a tracing handler.
 
     curl -N 'localhost:8000/chat?thread_id=7' -H 'x-user: ada' \\
         -H 'content-type: application/json' -d '{"question": "Hi?"}'
@@ -22,12 +22,12 @@ logger = logging.getLogger("uvicorn.error")
 
 
 class Tracer(AsyncCallbackHandler):
-    """Stands for the handler of a tracing service."""
+    """A stand-in for the callback handler of a tracing service."""
 
-    async def on_chain_start(self, serialized: Any, inputs: Any, **about: Any) -> None:
-        if about.get("parent_run_id") is None:
-            user, thread = about["metadata"]["user"], about["metadata"]["thread"]
-            logger.info("run %s for %s in thread %s", about["run_id"], user, thread)
+    async def on_chain_start(self, serialized: Any, inputs: Any, **kwargs: Any) -> None:
+        if kwargs.get("parent_run_id") is None:
+            user, thread = kwargs["metadata"]["user"], kwargs["metadata"]["thread"]
+            logger.info("run %s for %s in thread %s", kwargs["run_id"], user, thread)
 
 
 class Question(BaseModel):
@@ -37,7 +37,7 @@ class Question(BaseModel):
 def per_request(request: Request) -> RunnableConfig:
     user = request.headers.get("x-user")
     if user is None:
-        raise StreamError("Say who you are in X-User.", code="unknown_user", status=401)
+        raise StreamError("Send your name in the header X-User.", code="unknown_user", status=401)
     thread = request.query_params.get("thread_id")
     return {"metadata": {"user": user, "thread": thread}, "tags": ["web"]}
 

@@ -1,5 +1,5 @@
 # uvicorn examples.07_page:app
-"""A page that shows the tokens as they come, with a stop button that stops the work.
+"""A page that shows tokens as they arrive, with a stop button that cancels the run.
 
 Open http://localhost:8000 in a browser.
 """

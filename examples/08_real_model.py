@@ -1,7 +1,7 @@
 # uvicorn examples.08_real_model:app
-"""A real model behind any server that speaks OpenAI's protocol.
+"""A real model on any server with an OpenAI-compatible API.
 
-``scripts/real-model`` sets up a small one on this machine and starts this example with it.
+``scripts/real-model`` installs a small model on this machine and starts this example with it.
 
     curl -N localhost:8000/chat -H 'content-type: application/json' \\
         -d '{"question": "Why is the sky blue?"}'

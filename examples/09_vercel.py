@@ -1,7 +1,7 @@
 # uvicorn examples.09_vercel:app
-"""An agent behind the AI SDK's ``useChat``, with the tool that it calls.
+"""An agent with a tool, for the AI SDK's ``useChat``.
 
-Open http://localhost:8000 in a browser. The page is web/vercel.jsx; npm bundles it at the start.
+Open http://localhost:8000 in a browser. npm bundles the page, web/vercel.jsx, at startup.
 """
 
 from starlette.applications import Starlette

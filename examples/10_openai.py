@@ -1,5 +1,5 @@
 # uvicorn examples.10_openai:app
-"""Two Runnables as models of an OpenAI server.
+"""Two Runnables as the models of an OpenAI-compatible API.
 
 python examples/ask_openai.py
 curl localhost:8000/v1/models

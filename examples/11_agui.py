@@ -1,7 +1,7 @@
 # uvicorn examples.11_agui:app
-"""The same agent behind AG-UI's ``HttpAgent``.
+"""The same agent, for AG-UI's ``HttpAgent``.
 
-Open http://localhost:8000 in a browser. The page is web/agui.jsx; npm bundles it at the start.
+Open http://localhost:8000 in a browser. npm bundles the page, web/agui.jsx, at startup.
 """
 
 from starlette.applications import Starlette

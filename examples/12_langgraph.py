@@ -1,7 +1,7 @@
 # uvicorn examples.12_langgraph:app
-"""The same agent behind LangGraph's ``useStream``, without a LangGraph server.
+"""The same agent, for LangGraph's ``useStream``, without a LangGraph server.
 
-Open http://localhost:8000 in a browser. The page is web/langgraph.jsx; npm bundles it at the start.
+Open http://localhost:8000 in a browser. npm bundles the page, web/langgraph.jsx, at startup.
 """
 
 from starlette.applications import Starlette

@@ -1,5 +1,5 @@
 # uvicorn examples.13_langserve:app
-"""A chain for those who call it with LangServe's ``RemoteRunnable``, without LangServe.
+"""A chain for clients with LangServe's ``RemoteRunnable``, served without LangServe.
 
 from langserve import RemoteRunnable
 for text in RemoteRunnable("http://localhost:8000/chat").stream({"question": "Hi?"}):

@@ -1,8 +1,8 @@
 # uvicorn examples.14_resume:app
-"""An answer that goes on when its page is loaded again, and a button that stops it for good.
+"""An answer that continues after a page reload, and a button that stops its run.
 
-Open http://localhost:8000, ask, and load the page again in mid-answer. With REDIS set to the
-address of a Redis, ``redis://localhost:6379/0``, the page may come back to another worker:
+Open http://localhost:8000, ask, and reload the page in the middle of the answer. If REDIS is the
+URL of a Redis, ``redis://localhost:6379/0``, the page may reconnect to another worker:
 ``uvicorn examples.14_resume:app --workers 2``.
 """
 
@@ -20,7 +20,7 @@ from asgi_stream import Resume, StreamApp, StreamRoute
 from .scripted import ScriptedModel
 
 chain = ChatPromptTemplate.from_template("{question}") | ScriptedModel(seconds=0.1)
-resume = Resume(store=os.environ.get("REDIS", "memory"), grace=60)
+resume = Resume(store=os.environ.get("REDIS", "memory"), unread_timeout=60)
 
 
 async def page(request: Request) -> FileResponse:

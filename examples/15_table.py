@@ -1,5 +1,5 @@
 # uvicorn examples.15_table:app
-"""A table from a file, in an app of your own. ``asgi-stream serve`` needs no such file.
+"""A route table from a file, as an app. ``asgi-stream serve`` works without this module.
 
     curl -N localhost:8000/steps -H 'content-type: application/json' \\
         -d '{"messages": [["human", "What is the weather in Paris?"]]}'

@@ -1,5 +1,5 @@
 # uvicorn examples.16_playground:app
-"""A page to try the routes on, and their OpenAPI document within FastAPI's own.
+"""The playground, and the routes in FastAPI's own OpenAPI document.
 
 Open http://localhost:8000/ai/playground, and http://localhost:8000/docs.
 """
@@ -21,7 +21,7 @@ streams = StreamApp(
         StreamRoute("/agent", agent),
         StreamRoute("/useChat", agent, format="vercel"),
     ],
-    playground=True,  # off by default: it tells everyone what there is
+    playground=True,  # off by default, because it shows the inputs of all routes
 )
 
 app = FastAPI()

@@ -1,9 +1,9 @@
 # uvicorn examples.17_client:app
-"""A chain that uses a served chain as a step; here both are served by one process.
+"""A chain with a served chain as a step. Here one process serves both.
 
     curl -N localhost:8000/events -H 'content-type: application/json' -d '{"question": "Hi?"}'
 
-The events of ``/events`` are those of both sides: the model runs behind ``/inner``.
+``/events`` has the events of both chains: the model runs in ``/inner``.
 """
 
 import os
@@ -23,8 +23,8 @@ remote: RemoteRunnable[dict[str, str], str] = RemoteRunnable(
 )
 
 
-async def politely(asked: dict[str, str]) -> dict[str, str]:
-    return {"question": f"{asked['question']} Please."}
+async def politely(inputs: dict[str, str]) -> dict[str, str]:
+    return {"question": f"{inputs['question']} Please."}
 
 
 outer = RunnableLambda(politely) | remote | StrOutputParser()

@@ -1,5 +1,5 @@
 # uvicorn examples.18_telemetry:app
-"""Spans and metrics of runs, which the SDK of your choice takes away; here it prints them.
+"""Spans and metrics of runs, exported with OpenTelemetry's SDK; here to the console.
 
 curl -N localhost:8000/chat -H 'content-type: application/json' -d '{"question": "Hi?"}'
 """
@@ -22,7 +22,7 @@ spans.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(), schedule_dela
 trace.set_tracer_provider(spans)
 reader = PeriodicExportingMetricReader(ConsoleMetricExporter(), export_interval_millis=5000)
 metrics.set_meter_provider(MeterProvider(metric_readers=[reader]))
-logging.basicConfig(level=logging.INFO)  # a line for each run, with its id
+logging.basicConfig(level=logging.INFO)  # one line for each run, with its id
 
 chain = ChatPromptTemplate.from_template("{question}") | ScriptedModel()
 

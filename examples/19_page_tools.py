@@ -1,8 +1,8 @@
 # uvicorn examples.19_page_tools:app
-"""An agent whose model calls the tools of the page, which CopilotKit or ``HttpAgent`` runs there.
+"""An agent that calls the tools of a page, which CopilotKit or ``HttpAgent`` runs in the browser.
 
-The client sends them with each request, and they come in the field ``tools`` of the graph's state.
-A call of one ends the run; its result comes with the next request. CopilotKit's own middleware does
+The client sends the tools with each request, and the graph gets them in its state, in the field
+``tools``. A call of one ends the run; the next request has the result. CopilotKit's middleware does
 the same with the field ``copilotkit``.
 """
 
@@ -22,21 +22,21 @@ class PageState(AgentState[Any]):
 
 
 class PageTools(AgentMiddleware[PageState]):
-    """Gives the model the page's tools, and ends when it calls one."""
+    """Binds the page's tools to the model, and ends the run when the model calls one."""
 
     state_schema = PageState
 
     async def awrap_model_call(
         self, request: ModelRequest, handler: Callable[[ModelRequest], Awaitable[Any]]
     ) -> Any:
-        theirs: Any = request.state.get("tools", [])
-        return await handler(request.override(tools=[*request.tools, *theirs]))
+        page_tools: Any = request.state.get("tools", [])
+        return await handler(request.override(tools=[*request.tools, *page_tools]))
 
     @hook_config(can_jump_to=["end"])
     async def aafter_model(self, state: PageState, runtime: Any) -> dict[str, Any] | None:
-        theirs = {tool["name"] for tool in state.get("tools", [])}
-        called: Any = state["messages"][-1]
-        ends = any(call["name"] in theirs for call in called.tool_calls)
+        page_tools = {tool["name"] for tool in state.get("tools", [])}
+        message: Any = state["messages"][-1]
+        ends = any(call["name"] in page_tools for call in message.tool_calls)
         return {"jump_to": "end"} if ends else None
 
 

@@ -1,4 +1,4 @@
-"""An agent with a tool, for the pages."""
+"""An agent with a tool, which several examples serve."""
 
 from langchain.agents import create_agent
 from langchain_core.tools import tool
@@ -8,7 +8,7 @@ from .scripted import ScriptedModel
 
 @tool
 async def weather(city: str) -> str:
-    """The weather in a city."""
+    """Return the weather in a city."""
     return f"It rains in {city}."
 
 

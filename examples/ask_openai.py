@@ -1,4 +1,4 @@
-"""Asks the server of 10_openai.py, as any program that speaks to OpenAI does."""
+"""A client of 10_openai.py, written with OpenAI's Python package."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A page for a front end, bundled with its npm packages when the example is started."""
+"""The page of a front end, bundled with its npm packages at startup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEB = Path(__file__).with_name("web")
 
 
 def page_of(name: str) -> list[Route]:
-    """Routes for the page of ``web/NAME.jsx`` and its script. Needs npm."""
+    """Return routes for a page with the script ``web/NAME.jsx``. Needs npm."""
     installed = WEB / "node_modules" / "esbuild" / "bin" / "esbuild"
     if not installed.exists():
         quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--force")

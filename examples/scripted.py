@@ -1,4 +1,4 @@
-"""A chat model that needs no key and no network: it answers from a script, at a human speed."""
+"""A chat model without a key or network: it streams a scripted answer at reading speed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 
 ANSWER = (
-    "You asked: {question} I am a small script, so I cannot know. But I can show you how an "
-    "answer arrives: a few letters at a time, as they are made. Press stop, or leave, and the "
-    "work behind it ends at once. Nobody pays for words that nobody reads."
+    "You asked: {question} I am a small script, so I do not know. But I can show you how an answer "
+    "is streamed: a few characters at a time, as they are generated. Press stop or close the page, "
+    "and the run is cancelled at once. Nobody pays for words that nobody reads."
 )
 
 
 class ScriptedModel(BaseChatModel):
-    """Repeats the question and says a few sentences; with tools, calls the first one before.
+    """Answers with a few sentences. If it has tools, it calls the first one before.
 
     Args:
-        answer: What it says; ``{question}`` stands for the last message.
-        seconds: Time between two pieces.
+        answer: The text of the answer; ``{question}`` is replaced with the last message.
+        seconds: Seconds between two chunks.
+        tools: The names of the bound tools.
     """
 
     answer: str = ANSWER
@@ -41,7 +42,7 @@ class ScriptedModel(BaseChatModel):
         return self.model_copy(update={"tools": tuple(names)})
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-        raise NotImplementedError("call it from async code")
+        raise NotImplementedError("ScriptedModel is async only")
 
     async def _agenerate(self, messages: list[BaseMessage], *args: Any, **_: Any) -> ChatResult:
         chunks = [chunk.message async for chunk in self._astream(messages)]

@@ -1,115 +1,35 @@
-"""Calls an ASGI app in this process, piece by piece, and can leave in the middle.
+"""Requests to an app in this process, in the short form that the tests use.
 
 For what is the app's own doing. What sockets, servers and proxies do is tested with real ones.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from asyncio import Event, Queue, Task
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp
+
+from asgi_stream import testing
 
 JSON = {"content-type": "application/json"}
 
 
-class Exchange:
-    """One request to an app, whose messages are kept as they come.
-
-    Args:
-        app: The app.
-        method: GET, POST...
-        path: With its query string.
-        body: Sent as JSON, if it is not bytes.
-        stalled: Take nothing that the app sends, until `resume` is called.
-    """
+class Exchange(testing.Exchange):
+    """An exchange whose `body` is bytes, or is sent as JSON without a ``Content-Type``."""
 
     def __init__(
-        self,
-        app: ASGIApp,
-        method: str,
-        path: str,
-        body: Any = b"",
-        headers: Mapping[str, str] | None = None,
-        root_path: str = "",
-        stalled: bool = False,
+        self, app: ASGIApp, method: str, url: str, body: Any = b"", **options: Any
     ) -> None:
-        plain, _, query = path.partition("?")
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.scope: Scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": method,
-            "path": plain,
-            "root_path": root_path,
-            "query_string": query.encode(),
-            "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()],
-        }
-        self.app = app
-        self.messages: list[Message] = []
-        self.received: Queue[Message] = Queue()
-        self.received.put_nowait({"type": "http.request", "body": raw, "more_body": False})
-        self._moving = Event()
-        if not stalled:
-            self._moving.set()
-        self._arrived = Event()
-        self._task: Task[None] | None = None
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        super().__init__(app, method, url, content=content, **options)
 
     async def __aenter__(self) -> Exchange:
-        call: Callable[..., Awaitable[None]] = self.app
-        self._task = asyncio.ensure_future(call(self.scope, self.received.get, self._send))
+        await super().__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self.leave()
-        self.resume()
-        assert self._task is not None
-        async with asyncio.timeout(5):
-            await self._task
-
-    async def _send(self, message: Message) -> None:
-        await self._moving.wait()
-        self.messages.append(message)
-        self._arrived.set()
-
-    def leave(self) -> None:
-        self.received.put_nowait({"type": "http.disconnect"})
-
-    def resume(self) -> None:
-        self._moving.set()
-
-    @property
-    def status(self) -> int:
-        return int(self.messages[0]["status"])
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {k.decode(): v.decode() for k, v in self.messages[0]["headers"]}
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(m.get("body", b"") for m in self.messages[1:])
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    async def until(self, wanted: bytes) -> bytes:
-        """Wait until the body has `wanted` in it."""
-        async with asyncio.timeout(5):
-            while wanted not in self.body:
-                self._arrived.clear()
-                await self._arrived.wait()
-        return self.body
-
     async def finished(self) -> Exchange:
-        """Wait for the end of the answer."""
-        assert self._task is not None
-        async with asyncio.timeout(5):
-            await asyncio.shield(self._task)
+        await super().finished()
         return self
 
 

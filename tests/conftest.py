@@ -8,6 +8,63 @@ import pytest
 
 from .redis_server import RedisServer, redis_server
 
+HERE = Path(__file__).parent
+
+PATHS = {
+    "frontends/": "node",
+    "guarantees/": "slow",
+    "guarantees/test_browser.py": "browser",
+    "lifecycle/test_server_sockets.py": "server",
+    "playground/": "browser",
+    "resume/test_faults.py": "redis",
+    "stores/test_redis.py": "redis",
+    "test_examples.py": "server",
+    "test_wheel.py": "slow",
+    "typed/": "slow",
+    # They wait for deadlines, or compare many runs.
+    "delivery/test_json_pings.py": "slow",
+    "formats/test_message_round_trip.py": "slow",
+    "langchain/test_cleanup.py": "slow",
+    "langchain/test_inline_parser.py": "slow",
+    "langchain/test_odd_types.py": "slow",
+    "openapi/test_document.py": "slow",
+    "request/test_disconnect.py": "slow",
+}
+"""Marks of all tests in a folder or file."""
+FIXTURES = {"server": "server", "redis": "redis", "playwright": "browser"}
+"""Marks of the tests that use a fixture, or have a parameter of that name."""
+PROGRAMS = {"serving", "serving_table", "subprocess"}
+"""What a test that starts a program calls."""
+MARKS = {*PATHS.values(), *FIXTURES.values()}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(HERE).as_posix()
+        marks = {mark for prefix, mark in PATHS.items() if path.startswith(prefix)}
+        if isinstance(item, pytest.Function):
+            parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+            names = {*item.fixturenames, *(each for each in parameters if isinstance(each, str))}
+            marks |= {FIXTURES[name] for name in names & FIXTURES.keys()}
+            if PROGRAMS & {*item.function.__code__.co_names}:
+                marks.add("server")
+        for mark in sorted(marks):
+            item.add_marker(mark)
+
+
+@pytest.fixture(autouse=True)
+def no_programs_without_a_mark(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep ``scripts/test --fast`` free of what needs other programs."""
+    if any(request.node.get_closest_marker(mark) for mark in MARKS):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a test that starts a program needs a mark: see PATHS and PROGRAMS")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

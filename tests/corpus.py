@@ -30,7 +30,7 @@ from langgraph.types import Command, interrupt
 from asgi_stream._langchain.run import Run
 from asgi_stream._langchain.run_request import RunRequest
 from asgi_stream._langchain.tasks import RunTasks
-from asgi_stream.events import NARRATED, Event, LangChainEvent, OutputChunk, RunError, Step
+from asgi_stream.events import ALL_EVENTS, Event, LangChainEvent, OutputChunk, RunError, Step
 
 from .models import AtOnce, Plain, Scripted, chain_of
 
@@ -459,7 +459,7 @@ async def record(
 
 
 async def narrated(name: str) -> list[Event]:
-    return await record(*RUNS[name], NARRATED | {OutputChunk})
+    return await record(*RUNS[name], ALL_EVENTS | {OutputChunk})
 
 
 async def as_langchain_tells(name: str) -> list[Event]:

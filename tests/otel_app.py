@@ -1,4 +1,4 @@
-"""An app that brings OpenTelemetry's SDK, whose exporter writes spans into the file ``TOLD``."""
+"""An app that brings OpenTelemetry's SDK, whose exporter writes spans into the file ``SPANS``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asgi_stream import StreamApp, StreamRoute
 from .models import Scripted
 
 provider = TracerProvider()
-out = open(os.environ["TOLD"], "a", buffering=1)  # noqa: SIM115 - as long as the process
+out = open(os.environ["SPANS"], "a", buffering=1)  # noqa: SIM115 - as long as the process
 exporter = ConsoleSpanExporter(out=out, formatter=lambda span: span.to_json(indent=None) + "\n")
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(provider)

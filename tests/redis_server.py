@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import redis
 
@@ -72,3 +74,12 @@ def redis_server(
         yield server
     finally:
         server.kill()
+
+
+def settled(server: RedisServer) -> str:
+    """A prefix of its own on a Redis that is known to have lost nothing."""
+    prefix = uuid4().hex
+    client: Any = server.client()
+    process, history = client.info("server")["run_id"], client.info("replication")["master_replid"]
+    client.set(f"{prefix}:server", f"{process}:{history}")
+    return prefix

@@ -196,7 +196,7 @@ async def test_an_exception_that_cannot_say_itself_is_told_all_the_same() -> Non
         *_, error, _ = frames((await post(app, "/", ASK)).body)
     finally:
         logging.raiseExceptions = before
-    assert error["error"]["detail"] == "Mute: (its text cannot be had)"
+    assert error["error"]["detail"] == "Mute: (its text cannot be read)"
 
 
 async def test_a_runnable_may_say_its_error_in_its_own_words() -> None:
@@ -221,7 +221,7 @@ async def test_a_runnable_can_be_made_for_the_request() -> None:
 async def test_a_function_that_returns_no_runnable_is_a_server_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = StreamApp([StreamRoute("/x", lambda _: "nope")])  # type: ignore[arg-type,return-value]
+    app = StreamApp([StreamRoute("/x", lambda _: "nope")])  # type: ignore[arg-type]
     answer = await post(app, "/x", 1)
     assert (answer.status, b"nope" in answer.body) == (500, False)
     assert "the function of route '/x' returned a str, not a Runnable" in caplog.text
@@ -343,16 +343,15 @@ async def test_closing_waits_for_no_run_that_ignores_its_end(
     route = StreamRoute("/", RunnableLambda(ignores), limits=Limits(grace=0.05, hold=0))
     app = StreamApp([route])
     async with Exchange(app, "POST", "/", "a", headers=JSON) as exchange:
-        while not exchange.messages:
-            await asyncio.sleep(0)
+        await exchange.started()
         async with asyncio.timeout(2):
             await app.aclose()
         await exchange.finished()
         assert b'"code":"shutdown"' in exchange.body
-        assert app._here().tasks
+        assert app._loops.current.tasks
         done.set()
         await app.aclose()
-    assert not app._here().tasks
+    assert not app._loops.current.tasks
 
 
 async def test_a_client_narrows_the_route_s_filter_and_never_widens_it() -> None:
@@ -418,7 +417,7 @@ async def test_so_many_runs_at_once_and_no_more() -> None:
         (Limits(run=0.05), (), 504, "The run took too long."),
         (Limits(first=0.05), (), 504, "The run did not begin to answer in time."),
         (Limits(run=0.05), ("a",), 200, "The run took too long."),
-        (Limits(idle=0.05), ("a",), 200, "The run gave no sign of life for too long."),
+        (Limits(idle=0.05), ("a",), 200, "The run was idle for too long."),
         (Limits(first=0.05, hold=0.01), (), 200, "The run did not begin to answer in time."),
     ],
 )
@@ -512,7 +511,7 @@ async def test_a_client_that_leaves_while_it_sends_is_not_answered() -> None:
     app = StreamApp([StreamRoute("/", CHAIN)])
     exchange = Exchange(app, "POST", "/", headers=JSON)
     exchange.received.get_nowait()
-    exchange.leave()
+    exchange.disconnect()
     async with exchange:
         await exchange.finished()
     assert exchange.messages == []

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute, errors
 from asgi_stream._delivery.observability import reported
-from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line, public_error
+from asgi_stream.errors import RunFailed, RunTimeout, listed, one_line
+from asgi_stream.errors.mapping import public_error
 
 from .asgi import post
+from .bound import bound
 from .models import chain_of
 
 pytestmark = pytest.mark.anyio
@@ -36,31 +38,31 @@ LIMITED = StreamError("Slow down.", code="rate_limited", status=429)
 WORSE = StreamError("Stop.", code="stop", status=403)
 
 
-def test_a_foreign_exception_says_only_that_the_run_failed() -> None:
-    told = public_error(ValueError("secret"), {})
-    assert (told.code, told.status, told.message) == ("run_failed", 500, "The run failed.")
+def test_the_text_of_another_exception_is_not_sent() -> None:
+    error = public_error(ValueError("secret"), {})
+    assert (error.code, error.status, error.message) == ("run_failed", 500, "The run failed.")
 
 
-def test_the_most_specific_class_has_the_word() -> None:
+def test_the_most_specific_class_wins() -> None:
     table: dict[type[BaseException], StreamError] = {Limited: LIMITED, Worse: WORSE}
     assert public_error(Limited(), table) is LIMITED
     assert public_error(Worse(), table) is WORSE
     assert public_error(Worse(), {Limited: LIMITED}) is LIMITED
 
 
-def test_a_group_stands_for_its_first_member_with_an_answer() -> None:
+def test_a_group_stands_for_its_first_mapped_member() -> None:
     group = ExceptionGroup("g", [ValueError(), ExceptionGroup("h", [Limited()])])
     assert public_error(group, {Limited: LIMITED}) is LIMITED
     assert isinstance(public_error(group, {}), RunFailed)
 
 
-def test_an_error_of_our_own_is_told_as_it_is_unless_the_route_says_otherwise() -> None:
+def test_a_stream_error_is_sent_unchanged_unless_the_route_maps_it() -> None:
     late = RunTimeout()
     assert public_error(late, {}) is late
     assert public_error(late, {RunTimeout: LIMITED}) is LIMITED
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_the_docstring_draws_the_tree() -> None:
     drawn = dict(re.findall(r"── (\w+) +(\d{3} +\w+)", inspect.getdoc(errors) or ""))
     built = {
         name: f"{kind.status}  {kind.code}"
@@ -81,16 +83,16 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         ("cut \ud83d", "cut \\ud83d"),
     ],
 )
-def test_a_client_s_text_is_one_line(text: str, line: str) -> None:
+def test_control_characters_are_escaped(text: str, line: str) -> None:
     assert one_line(text) == line
 
 
-def test_of_a_long_text_the_middle_is_left_out() -> None:
+def test_the_middle_of_a_long_text_is_left_out() -> None:
     assert one_line("x" * 2000) == "x" * 2000
-    short = one_line("key" + "x" * 900_000 + ": this route does not take it", 60)
-    assert len(short) == 60
-    assert short.startswith("keyxx")
-    assert short.endswith("does not take it")
+    line = one_line("key" + "x" * 900_000 + ": this route does not take it", 60)
+    assert len(line) == 60
+    assert line.startswith("keyxx")
+    assert line.endswith("does not take it")
 
 
 FORGED = "a\r\nFAKE ERROR root: admin logged in"
@@ -108,16 +110,16 @@ FORGED = "a\r\nFAKE ERROR root: admin logged in"
         ("vercel", "", {"messages": [{"role": FORGED, "parts": []}]}),
     ],
 )
-async def test_no_client_writes_a_line_of_the_log(
+async def test_a_request_cannot_forge_a_log_line(
     format: str, path: str, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "asgi_stream")
-    own = {"input": Strict} if format == "tokens" else {"conversation": str}
-    options: Any = {} if format == "langserve" else own
+    strict = {"input": Strict} if format == "tokens" else {"conversation": str}
+    options: Any = {} if format == "langserve" else strict
     app = StreamApp([StreamRoute("/x", chain_of("a"), format=format, **options)])
-    answer = await post(app, f"/x{path}", body)
-    assert 400 <= answer.status < 500
-    assert len(answer.body) < 10_000
+    response = await post(app, f"/x{path}", body)
+    assert 400 <= response.status < 500
+    assert len(response.body) < 10_000
     messages = [record.getMessage() for record in caplog.records]
     assert messages
     for message in messages:
@@ -134,7 +136,7 @@ async def test_no_client_writes_a_line_of_the_log(
         (["a", "b", "c\n", "d"], "a, b, c\\n and 1 more"),
     ],
 )
-def test_names_are_a_list_in_a_sentence(names: list[str], text: str) -> None:
+def test_names_are_enumerated(names: list[str], text: str) -> None:
     assert listed(names, 3) == text
 
 
@@ -166,7 +168,7 @@ def test_every_error_has_a_log_level() -> None:
 
 
 @pytest.mark.parametrize("kind", LEVELS)
-def test_only_what_has_failed_is_logged_as_an_error(
+def test_each_error_is_logged_at_its_level(
     kind: type[StreamError], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -178,7 +180,7 @@ def test_only_what_has_failed_is_logged_as_an_error(
 
 
 @pytest.mark.parametrize(
-    ("answer", "level"),
+    ("mapped", "level"),
     [
         (None, "ERROR"),
         (StreamError("Later.", code="timeout", status=504), "ERROR"),
@@ -186,12 +188,12 @@ def test_only_what_has_failed_is_logged_as_an_error(
         (LIMITED, "INFO"),
     ],
 )
-def test_another_exception_is_logged_with_its_traceback_and_its_5xx_as_an_error(
-    answer: StreamError | None, level: str, caplog: pytest.LogCaptureFixture
+def test_other_exceptions_are_logged_with_their_traceback(
+    mapped: StreamError | None, level: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    table = {} if answer is None else {Limited: answer}
-    reported(Limited("secret"), StreamRoute("/", chain_of("a"), errors=table))
+    table = {} if mapped is None else {Limited: mapped}
+    reported(Limited("secret"), bound(StreamRoute("/", chain_of("a"), errors=table)))
     [record] = caplog.records
     assert record.levelname == level
     assert "Limited: secret" in caplog.text

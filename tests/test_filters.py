@@ -6,7 +6,7 @@ import pytest
 
 from asgi_stream import EventFilter
 from asgi_stream.events import Step
-from asgi_stream.filters import speaks
+from asgi_stream.filters import is_answer_step
 
 MODEL = Step("1", "gpt", "chat_model", ["answer", "fast"], "writer")
 TOOL = Step("2", "search", "tool")
@@ -32,15 +32,15 @@ CASES: list[tuple[dict[str, Any], str, Step, bool]] = [
 
 
 @pytest.mark.parametrize(("options", "event", "step", "admitted"), CASES)
-def test_an_event_is_admitted_or_not(
+def test_events_are_admitted_by_name_and_step(
     options: dict[str, Any], event: str, step: Step, admitted: bool
 ) -> None:
     assert EventFilter(**options).admits(event, step) is admitted
 
 
 def test_what_langchain_can_filter_is_pushed_down() -> None:
-    asked = EventFilter(names=["a"], exclude_types=["b"], include=["on_*"])
-    assert asked.pushed_down() == {"include_names": ["a"], "exclude_types": ["b"]}
+    filter = EventFilter(names=["a"], exclude_types=["b"], include=["on_*"])
+    assert filter.pushed_down() == {"include_names": ["a"], "exclude_types": ["b"]}
 
 
 def test_nothing_is_pushed_down_when_inputs_are_sent() -> None:
@@ -54,6 +54,6 @@ def test_patterns_are_sequences_of_strings(words: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", [["gpt"], ["answer"], ["writer"], ["x", "fast"]])
-def test_a_step_speaks_by_name_tag_or_node(answer: list[str]) -> None:
-    assert speaks(MODEL, answer)
-    assert not speaks(TOOL, answer)
+def test_an_answer_lists_names_tags_or_nodes(answer: list[str]) -> None:
+    assert is_answer_step(MODEL, answer)
+    assert not is_answer_step(TOOL, answer)

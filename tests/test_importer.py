@@ -8,26 +8,26 @@ import pytest
 from asgi_stream._importer import ImportFailed, import_from_string
 
 
-def test_an_attribute_of_a_module_is_found_in_depth() -> None:
+def test_nested_attributes_are_resolved() -> None:
     assert import_from_string("json:JSONDecoder.decode") is json.JSONDecoder.decode
 
 
 @pytest.mark.parametrize("name", ["json", "json:", ":dumps", ""])
-def test_another_form_is_told(name: str) -> None:
+def test_another_form_is_refused(name: str) -> None:
     with pytest.raises(ImportFailed, match='expected "module:attribute"'):
         import_from_string(name)
 
 
-def test_a_missing_module_and_a_missing_attribute_are_told_apart() -> None:
+def test_a_missing_module_and_a_missing_attribute_have_their_own_message() -> None:
     with pytest.raises(ImportFailed, match="cannot import the module 'no_such_module'"):
         import_from_string("no_such_module:x")
     with pytest.raises(ImportFailed, match=r"the module 'json' has no attribute 'x\.y'"):
         import_from_string("json:x.y")
 
 
-def test_what_a_module_raises_is_chained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_at_import_is_chained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "breaks_at_import.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ImportFailed, match="ZeroDivisionError") as told:
+    with pytest.raises(ImportFailed, match="ZeroDivisionError") as raised:
         import_from_string("breaks_at_import:x")
-    assert isinstance(told.value.__cause__, ZeroDivisionError)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)

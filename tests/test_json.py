@@ -1,4 +1,4 @@
-"""JSON of clients: how deep it is, how much is in it, and what a look at it costs."""
+"""The JSON that clients send: its depth, its size and its surrogates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from asgi_stream.errors import InvalidInput, InvalidRequest
         (b"[" * 1000 + b"]" * 1000, None, True),
     ],
 )
-def test_json_may_be_so_deep(text: bytes, depth: int | None, fits: bool) -> None:
+def test_the_depth_is_limited(text: bytes, depth: int | None, fits: bool) -> None:
     if fits:
         parse_json(text, Limits(depth=depth))
     else:
@@ -51,7 +51,9 @@ def depth_of(value: Any) -> int:
     st.integers(1, 5),
     st.booleans(),
 )
-def test_the_depth_is_the_depth(value: Any, limit: int, ascii_only: bool) -> None:
+def test_the_depth_is_counted_as_nested_containers(
+    value: Any, limit: int, ascii_only: bool
+) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     try:
         assert parse_json(text, Limits(depth=limit)) == value
@@ -77,7 +79,7 @@ def test_the_depth_is_the_depth(value: Any, limit: int, ascii_only: bool) -> Non
         (b"[" + b"1," * 300_000 + b"1]", None, True),
     ],
 )
-def test_json_may_have_so_many_items(text: bytes, items: int | None, fits: bool) -> None:
+def test_the_number_of_items_is_limited(text: bytes, items: int | None, fits: bool) -> None:
     limits = Limits(items=items, depth=None)
     if fits:
         parse_json(text, limits)
@@ -86,14 +88,14 @@ def test_json_may_have_so_many_items(text: bytes, items: int | None, fits: bool)
             parse_json(text, limits)
 
 
-def test_a_key_has_a_length() -> None:
+def test_the_length_of_a_key_is_limited() -> None:
     parse_json(json.dumps({"k" * 1_000: "v" * 5_000}).encode(), Limits())
     for value in ({"k" * 1_001: 1}, [{"a": {"k" * 1_001: 1}}]):
         with pytest.raises(InvalidInput, match="a key of more than 1000 characters"):
             parse_json(json.dumps(value).encode(), Limits())
 
 
-def test_the_arguments_of_calls_are_json_too() -> None:
+def test_arguments_of_tool_calls_are_limited_too() -> None:
     def called(arguments: str) -> bytes:
         call = {"function": {"name": "add", "arguments": arguments}}
         return json.dumps({"messages": [{"tool_calls": [call]}], "pad": "x" * 1_000}).encode()
@@ -108,10 +110,10 @@ def test_the_arguments_of_calls_are_json_too() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["[" * 100 + "]" * 100, '{"a": ' * 70])
-def test_a_call_whose_arguments_are_too_deep_has_none(arguments: str) -> None:
+def test_arguments_that_are_too_deep_are_emptied(arguments: str) -> None:
     for call in ({"name": "add", "arguments": arguments}, {"name": None, "args": arguments}):
-        [read] = parse_json(json.dumps([call], indent=1_000).encode(), Limits())
-        assert read == {**call, list(call)[-1]: ""}
+        [parsed] = parse_json(json.dumps([call], indent=1_000).encode(), Limits())
+        assert parsed == {**call, list(call)[-1]: ""}
 
 
 @pytest.mark.parametrize(
@@ -134,14 +136,14 @@ def test_a_byte_order_mark_is_skipped_and_a_lone_surrogate_replaced(
 
 
 @pytest.mark.parametrize("text", [rb'["\ud83d', rb'["\ud8"]', rb'["\ud83d"] \\', b"\xef\xbb\xbf"])
-def test_what_is_not_json_stays_so_beside_a_lone_surrogate(text: bytes) -> None:
+def test_replacing_a_lone_surrogate_makes_no_json_of_what_is_none(text: bytes) -> None:
     with pytest.raises(InvalidRequest, match="This is not JSON"):
         parse_json(text, Limits())
 
 
 @pytest.mark.parametrize("name", ["arguments", "args"])
 @pytest.mark.parametrize(
-    ("text", "known"),
+    ("text", "expected"),
     [
         (r'{"a": "\ud83d"}', r'{"a": "\ufffd"}'),
         (r'{"a": "\ud83d', r'{"a": "\ufffd'),  # LangChain reads what is cut off
@@ -149,16 +151,16 @@ def test_what_is_not_json_stays_so_beside_a_lone_surrogate(text: bytes) -> None:
         (r"no object \ud83d", r"no object \ud83d"),
     ],
 )
-def test_a_lone_surrogate_in_the_arguments_of_a_call_is_replaced_too(
-    name: str, text: str, known: str
+def test_a_lone_surrogate_in_arguments_of_a_tool_call_is_replaced(
+    name: str, text: str, expected: str
 ) -> None:
     for pad in ("", "x" * 1_000):
         body = json.dumps({"calls": [{name: text}], "other": text, "pad": pad}).encode()
-        read = parse_json(body, Limits())
-        assert read["calls"] == [{name: known}]
-        assert read["other"] == text
+        parsed = parse_json(body, Limits())
+        assert parsed["calls"] == [{name: expected}]
+        assert parsed["other"] == text
 
 
 @pytest.mark.parametrize("text", ['"\ud83d\ud83d\ude00"', r'"\ud83d\ud83d\ude00"'])
-def test_text_is_read_as_bytes_are(text: str) -> None:
+def test_text_is_parsed_like_bytes(text: str) -> None:
     assert loads(text) == "\ufffd\U0001f600"

@@ -1,8 +1,11 @@
-"""Imports only go down, and LangChain is met in few rooms."""
+"""The structure of the package: ARCHITECTURE.md describes it."""
 
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,31 +23,53 @@ LEVELS = [
     {"_routing"},
     {"_request", "_config", "openapi"},
     {"_delivery", "playground", "route_file"},
-    {"_pages", "_resume"},
+    {"_pages", "_resume", "testing"},
     {"app"},
 ]
-"""The rooms, from the bottom: each imports only from the levels below its own."""
+"""Packages and modules, from the bottom: each imports only from the levels below its own."""
 ENTRANCES = {"__init__", "__main__", "cli"}
-"""What a user starts from. They import from all rooms, and nothing imports them."""
+"""Entry points: they may import every module, and no module imports them."""
 
 OPTIONAL = {
-    "redis_errors.py": {"redis"},
-    "redis_link.py": {"redis"},
+    "stores/_redis/__init__.py": {"redis"},
+    "stores/_redis/connection.py": {"redis"},
+    "stores/_redis/errors.py": {"redis"},
+    "stores/_redis/link.py": {"redis"},
     "telemetry.py": {"opentelemetry"},
-    "_errors.py": {"httpx", "httpx_sse"},
-    "call.py": {"click"},
-    "commands.py": {"click"},
-    "printer.py": {"click"},
-    "serve.py": {"click", "uvicorn"},
-    "table.py": {"click"},
+    "cli/call.py": {"click"},
+    "cli/commands.py": {"click"},
+    "cli/printer.py": {"click"},
+    "cli/serve.py": {"click", "uvicorn"},
+    "cli/table.py": {"click"},
+    "client/_errors.py": {"httpx", "httpx_sse"},
 }
-"""Optional dependencies, by the only modules that import them."""
+"""Optional dependencies, by the modules that may import them."""
 LANGCHAIN = {"_langchain", "client", "serialize"}
-"""The rooms that import LangChain at run time."""
+"""The packages and modules that import LangChain at run time."""
 CORE = {
     *("anyio", "langchain_core", "orjson", "pydantic", "pydantic_core"),
     *("sse_starlette", "starlette", "typing_extensions"),
 }
+FILE_LINES = 350
+FUNCTION_LINES = 60
+"""Most lines of a file, and of a function that is not one `match`."""
+VAGUE = {"told", "said", "found", "given", "asked"}
+"""Names that do not say what a local variable is."""
+NOT_YET_RENAMED = {
+    "_importer",
+    "_langchain",
+    "_request",
+    "cli",
+    "client",
+    "errors",
+    "filters",
+    "formats",
+}
+"""Packages and modules that still have locals with such names."""
+NOT_YET_LISTED = {"errors", "playground"}
+"""Public modules without an ``__all__``."""
+NOT_YET_MERGED = {"errors/", "errors/mapping.py", "VercelFormat._tool_parts"}
+"""What ARCHITECTURE.md names already."""
 SOURCES = [PACKAGE, PACKAGE.parent / "benchmarks"]
 
 
@@ -108,8 +133,8 @@ def name_of(file: Path) -> str:
 
 
 def modules_of(file: Path) -> set[str]:
-    found = {module_of(name) for name in imports(file, types=True)}
-    return {name for name in found if name is not None} - {name_of(file)}
+    modules = {module_of(name) for name in imports(file, types=True)}
+    return {name for name in modules if name is not None} - {name_of(file)}
 
 
 def module_of(name: str) -> str | None:
@@ -122,25 +147,95 @@ def module_of(name: str) -> str | None:
 
 
 def test_langchain_is_imported_at_run_time_in_few_rooms_only() -> None:
-    found = {
+    rooms = {
         room(file)
         for file in PACKAGE.rglob("*.py")
         if any(name.split(".")[0] == "langchain_core" for name in imports(file, types=False))
     }
-    assert found == LANGCHAIN
+    assert rooms == LANGCHAIN
 
 
 def test_optional_dependencies_are_imported_where_they_are_needed_only() -> None:
     for file in PACKAGE.rglob("*.py"):
         names = {name.split(".")[0] for name in imports(file, types=False)}
         foreign = names - CORE - {"asgi_stream"} - sys.stdlib_module_names
-        assert foreign <= OPTIONAL.get(file.name, set()), file
+        assert foreign <= OPTIONAL.get(file.relative_to(PACKAGE).as_posix(), set()), file
 
 
 def test_files_and_functions_stay_small() -> None:
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()
-        assert len(text.splitlines()) <= 350, path
+        assert len(text.splitlines()) <= FILE_LINES, path
         for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                assert (node.end_lineno or 0) - node.lineno <= 60, node.name
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_a_match(node):
+                assert lines_of(node) <= FUNCTION_LINES, f"{path}: {node.name}"
+
+
+def _is_a_match(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    longest = max(
+        (lines_of(node) for node in function.body if isinstance(node, ast.Match)), default=0
+    )
+    return longest > lines_of(function) / 2
+
+
+def lines_of(node: ast.stmt) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1
+
+
+def test_locals_are_named_after_what_they_are() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if room(path) in NOT_YET_RENAMED:
+            continue
+        vague = VAGUE & {
+            name for node in ast.walk(ast.parse(path.read_text())) for name in names_in(node)
+        }
+        assert not vague, f"{path} has locals named {vague}"
+
+
+def names_in(node: ast.AST) -> Iterator[str]:
+    """The variables, parameters and loop targets that a node binds."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            yield name
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            yield name
+        case ast.MatchMapping(rest=str(name)) | ast.ExceptHandler(name=str(name)):
+            yield name
+
+
+def test_architecture_names_what_is_there() -> None:
+    root = PACKAGE.parent
+    words = re.findall(r"`([\w/.]+)`", (root / "ARCHITECTURE.md").read_text())
+    for path in {word for word in words if re.search(r"\w/|\.py$", word)} - NOT_YET_MERGED:
+        assert (PACKAGE / path).exists() or (root / path).exists(), path
+    source = "".join(file.read_text() for file in PACKAGE.rglob("*.py"))
+    names = {word for word in words if re.match(r"[A-Z]\w*[a-z]", word)}
+    for name in names - NOT_YET_MERGED:
+        for pattern, part in zip((r"\bclass {}\b", r"\b{}\b"), name.split("."), strict=False):
+            assert re.search(pattern.format(part), source), name
+
+
+def test_files_and_classes_are_named_after_what_they_hold() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        assert path.stem.strip("_") not in {"utils", "helpers", "common", "core", "base"}, path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                assert not re.search("(Manager|Service|Factory)$", node.name), node.name
+
+
+def test_stores_are_not_told_apart_by_their_classes() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+                assert not re.search(r"\b\w+Store\b", ast.unparse(node.args[1])), path
+
+
+def test_public_modules_are_documented() -> None:
+    root = PACKAGE.parent
+    text = "".join((root / name).read_text() for name in ("README.md", "ARCHITECTURE.md"))
+    for name in sorted({room(file) for file in PACKAGE.rglob("*.py")} - ENTRANCES):
+        if not name.startswith("_"):
+            module = importlib.import_module(f"asgi_stream.{name}")
+            assert name in NOT_YET_LISTED or module.__all__, name
+            assert inspect.getdoc(module), name
+            assert re.search(rf"\b{name}(\.py\b|/|`)|\basgi_stream\.{name}\b", text), name

@@ -1,4 +1,4 @@
-"""What a client sends cannot begin a line of the log, in the text of an exception either."""
+"""The text of an exception cannot forge a line of the log."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def rude(text: str) -> str:
 
 
 @pytest.mark.parametrize("break_", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\n\n"])
-async def test_the_text_of_an_exception_begins_no_line(
+async def test_every_line_of_a_traceback_is_indented(
     break_: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = StreamApp([StreamRoute("/", RunnableLambda(rude))])
     assert (await post(app, "/", f"x{break_}{FORGED}")).status == 500
-    [record] = [each for each in caplog.records if each.exc_info]
+    [record] = [record for record in caplog.records if record.exc_info]
     text = logging.Formatter("%(levelname)s %(name)s: %(message)s").format(record)
     assert not any(line.startswith(FORGED) for line in text.splitlines())
     first, *traceback = text.splitlines()
@@ -41,17 +41,17 @@ async def test_the_text_of_an_exception_begins_no_line(
     assert any("in rude" in line for line in traceback)
 
 
-async def test_a_terminal_is_told_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_escape_sequences_are_escaped(caplog: pytest.LogCaptureFixture) -> None:
     app = StreamApp([StreamRoute("/", RunnableLambda(rude))])
     await post(app, "/", "x\x1b[2J\x1b[31m\u202e")
-    [record] = [each for each in caplog.records if each.exc_info]
+    [record] = [record for record in caplog.records if record.exc_info]
     text = logging.Formatter().format(record)
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert r"ValueError: not good: x\x1b[2J\x1b[31m\u202e" in text
 
 
-def test_a_record_without_an_exception_is_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_record_without_an_exception_is_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     logger.error("nothing", exc_info=(None, None, None))
     logger.error("nothing")
     assert [record.exc_text for record in caplog.records] == [

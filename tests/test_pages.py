@@ -59,8 +59,7 @@ async def test_while_it_drains_runs_go_on_and_none_begins() -> None:
     async with Exchange(
         app, "POST", "/x", "a", headers={"content-type": "application/json"}
     ) as one:
-        while not one.messages:
-            await asyncio.sleep(0)
+        await one.started()
         place = one.headers["content-location"]
         app.drain()
         refused = await post(app, "/x", "b")

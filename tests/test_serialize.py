@@ -116,7 +116,7 @@ CASES: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("value", "plain"), CASES, ids=lambda case: type(case).__name__)
-def test_values_have_their_json(value: Any, plain: Any) -> None:
+def test_values_are_serialized(value: Any, plain: Any) -> None:
     encoded = to_json(value)
     assert encoded.isascii()
     assert b"\n" not in encoded
@@ -125,17 +125,17 @@ def test_values_have_their_json(value: Any, plain: Any) -> None:
         assert json.loads(encoded) == (value if plain is None else plain)
 
 
-def test_what_json_has_no_number_for_is_null() -> None:
+def test_nan_is_null() -> None:
     assert to_json(float("nan")) == b"null"
     assert json.loads(to_json({"nan": float("nan"), "big": 2**70})) == {"nan": None, "big": 2**70}
 
 
-def test_keys_that_are_no_strings_become_their_json() -> None:
+def test_other_keys_become_their_json() -> None:
     keys = {1: "a", None: "b", (1, "x"): "c", dt.date(2026, 1, 2): "f"}
     assert json.loads(to_json(keys)) == {"1": "a", "null": "b", '[1, "x"]': "c", "2026-01-02": "f"}
 
 
-def test_messages_have_all_their_fields_wherever_they_are() -> None:
+def test_messages_have_all_their_fields_at_any_depth() -> None:
     called = AIMessage(
         "a", tool_calls=[{"name": "t", "args": {"q": 1}, "id": "c1"}], id="m", extra_field=3
     )
@@ -157,11 +157,11 @@ def test_messages_have_all_their_fields_wherever_they_are() -> None:
         StringPromptValue(text="p"),
     ],
 )
-def test_langchain_values_are_what_model_dump_says(value: BaseModel) -> None:
+def test_langchain_values_are_serialized_like_model_dump(value: BaseModel) -> None:
     assert json.loads(to_json(value)) == json.loads(json.dumps(value.model_dump()))
 
 
-def test_a_message_with_something_odd_inside_keeps_the_rest() -> None:
+def test_an_unserializable_field_leaves_the_rest_of_a_message() -> None:
     message = ToolMessage("out", tool_call_id="c", artifact=Odd())
     assert json.loads(to_json(message))["artifact"] == mark("Odd")
 
@@ -173,13 +173,13 @@ def test_an_interrupt_has_its_value_and_id() -> None:
     assert json.loads(to_json(Interrupt(value={"ask": "ok?"}, id="1")))["value"] == {"ask": "ok?"}
 
 
-def test_cycles_end_in_a_mark() -> None:
+def test_cycles_are_cut() -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
     assert b'{"__unserializable__": "list"}' in to_json(cycle)
 
 
-def test_an_object_that_fails_when_looked_at_is_marked() -> None:
+def test_an_object_whose_attributes_raise_is_marked() -> None:
     class Hostile:
         @property
         def dtype(self) -> Iterator[int]:
@@ -209,7 +209,7 @@ anything = st.recursive(
 
 
 @given(anything)
-def test_nothing_fails_and_everything_is_one_line_of_ascii_json(value: Any) -> None:
+def test_any_value_becomes_one_line_of_ascii_json(value: Any) -> None:
     encoded = to_json(value)
     json.loads(encoded)
     assert encoded.isascii()

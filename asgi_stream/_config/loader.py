@@ -1,19 +1,19 @@
 """A route table from TOML: ``asgi_stream.toml``, or ``[tool.asgi-stream]`` in pyproject.toml.
 
-https://toml.io/en/v1.0.0. What data can express is data; the rest, functions and classes, is named
-as ``"module:attribute"``. A value from the environment is ``{ from_env = "NAME" }``, and no other
-is ever read from there. ``"none"`` is no limit.
+https://toml.io/en/v1.0.0. Plain data is written as such; functions and classes are named as
+``"module:attribute"``. A value from the environment is ``{ from_env = "NAME" }``; nothing else is
+read from there. ``"none"`` means no limit.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -21,20 +21,17 @@ from pydantic_core import ErrorDetails
 from .._routing.table import Table
 from ..errors import TableError
 from ..routes import StreamRoute
-from .schema import File, Options, Route, Secret, given_in
+from .schema import File, Route, RouteDefaults, Secret, set_in
 
 __all__ = ["RouteFile", "load_routes", "read_table"]
 
 NAMES = ("asgi_stream.toml", "pyproject.toml")
-"""Where a table is looked for."""
-
-
-Built = TypeVar("Built")
+"""Files that may hold a table, in the order in which they are looked for."""
 
 
 @dataclass(frozen=True)
 class RouteFile:
-    """What a file says.
+    """The content of a file with a route table.
 
     Attributes:
         path: The file.
@@ -48,60 +45,80 @@ class RouteFile:
 
 
 def load_routes(path: str | os.PathLike[str]) -> list[StreamRoute]:
-    """The routes of a TOML file, with its defaults.
+    """Return the routes of a TOML file, with its defaults.
 
     Args:
         path: ``asgi_stream.toml``, or a ``pyproject.toml`` with ``[tool.asgi-stream]``.
 
     Raises:
         OSError: The file cannot be read.
-        TableError: It is not a table that can work. Each of the error's `problems` names the file,
-            the key, and what was expected there.
+        TableError: The table cannot work. Each of the error's `problems` names the file, the key,
+            and what was expected there.
+
+    Example:
+        >>> routes = load_routes("asgi_stream.toml")  # doctest: +SKIP
     """
     return list(read_table(path).routes)
 
 
 def read_table(path: str | os.PathLike[str]) -> RouteFile:
-    """As `load_routes`, with what the file says of the app too."""
+    """Return the routes of a TOML file, and its options for the app.
+
+    Raises:
+        OSError: The file cannot be read.
+        TableError: As `load_routes`.
+    """
     reader = _Reader(Path(path))
-    found = reader.read()
+    file = reader.read()
     if reader.problems:
         raise TableError(*(f"{path}: {problem}" for problem in reader.problems))
-    return found
+    return file
 
 
 def find_file(folder: Path) -> Path:
-    """The table in a folder.
+    """Return the file in a folder that holds a table.
 
     Raises:
         FileNotFoundError: There is none.
     """
     for name in NAMES:
-        found = folder / name
-        if found.is_file() and (name != "pyproject.toml" or _has_table(found)):
-            return found
+        file = folder / name
+        if file.is_file() and (name != "pyproject.toml" or _has_table(file)):
+            return file
     raise FileNotFoundError(f"there is no {NAMES[0]} in {folder}, and no table in a {NAMES[1]}")
 
 
 class _Reader:
+    """Reads one file.
+
+    Attributes:
+        problems: One sentence for each mistake in it.
+    """
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.problems: list[str] = []
 
     def read(self) -> RouteFile:
         data = self._data()
-        given = self._valid(File, {**data, "route": [], "defaults": {}}, "")
-        if "route" in data and not _is_tables(data["route"]):
+        file = self._valid(File, {**data, "route": [], "defaults": {}}, "")
+        tables = data.get("route", [])
+        if not _is_tables(tables):
             self.problems.append("route: expected [[route]] tables")
-        elif not data.get("route") and not self.problems:
+            tables = []
+        elif not tables and not self.problems:
             self.problems.append("route: expected at least one [[route]]")
-        defaults = self._valid(Options, data.get("defaults", {}), "defaults")
-        routes = data.get("route", []) if _is_tables(data.get("route")) else []
-        found = [self._route(n, each, defaults) for n, each in enumerate(routes, 1)]
-        table = RouteFile(self._path, [each for each in found if each], given.get("app", {}))
-        if not self.problems:
-            self._attempt(lambda: Table(table.routes, {}))
-        return table
+        defaults = self._valid(RouteDefaults, data.get("defaults", {}), "defaults")
+        routes = [
+            route
+            for number, table in enumerate(tables, 1)
+            if (route := self._route(number, table, defaults)) is not None
+        ]
+        try:
+            Table(routes, {})
+        except TableError as error:
+            self.problems += error.problems
+        return RouteFile(self._path, routes, file.get("app", {}))
 
     def _data(self) -> dict[str, Any]:
         try:
@@ -118,49 +135,44 @@ class _Reader:
         filled: dict[str, Any] = self._filled(data, "")
         return filled
 
-    def _filled(self, value: Any, place: str) -> Any:
-        """`value` with what it takes from the environment."""
+    def _filled(self, value: Any, key: str) -> Any:
+        """Return `value` with what it takes from the environment."""
         if isinstance(value, dict):
             if value.keys() == {"from_env"}:
                 name = str(value["from_env"])
                 if name not in os.environ:
-                    self.problems.append(f"{place}: the environment has no variable {name!r}")
+                    self.problems.append(f"{key}: the environment has no variable {name!r}")
                 return Secret(os.environ.get(name, ""))
-            return {key: self._filled(v, f"{place}.{key}".lstrip(".")) for key, v in value.items()}
+            return {part: self._filled(v, f"{key}.{part}".lstrip(".")) for part, v in value.items()}
         if isinstance(value, list):
-            return [self._filled(each, f"{place}.{n}") for n, each in enumerate(value, 1)]
+            return [self._filled(each, f"{key}.{n}") for n, each in enumerate(value, 1)]
         return value
 
-    def _route(self, n: int, given: Any, defaults: Mapping[str, Any]) -> StreamRoute | None:
-        path = given.get("path") if isinstance(given, dict) else None
-        place = f"route {path!r}" if isinstance(path, str) else f"route {n}"
+    def _route(
+        self, number: int, table: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> StreamRoute | None:
+        path = table.get("path")
+        where = f"route {path!r}" if isinstance(path, str) else f"route {number}"
         before = len(self.problems)
-        options = self._valid(Route, given, place)
+        values = self._valid(Route, table, where)
         if len(self.problems) > before:
             return None
-        at, runnable = options.pop("path"), options.pop("runnable")
-        return self._attempt(lambda: StreamRoute(at, runnable, **{**defaults, **options}))
+        path, runnable = values.pop("path"), values.pop("runnable")
+        return StreamRoute(path, runnable, options={**defaults, **values})
 
-    def _attempt(self, build: Callable[[], Built]) -> Built | None:
+    def _valid(self, model: type[BaseModel], data: Any, where: str) -> dict[str, Any]:
+        """Return the keys of `data` with their values, without those that are wrong."""
         try:
-            return build()
-        except TableError as error:
-            self.problems += error.problems
-            return None
-
-    def _valid(self, model: type[BaseModel], given: Any, place: str) -> dict[str, Any]:
-        """What is given there, by its keys; with mistakes, what there is besides."""
-        try:
-            return given_in(model.model_validate(given))
+            return set_in(model.model_validate(data))
         except ValidationError as failure:
             errors = failure.errors(include_url=False)
             for error in errors:
                 path = ".".join(str(part) for part in error["loc"] if not _is_tag(part))
-                where = f"{place}: {path}" if place and path else place or path
-                self.problems.append(f"{where}: {_said(error, model)}")
+                key = f"{where}: {path}" if where and path else where or path
+                self.problems.append(f"{key}: {_message(error, model)}")
         wrong = {error["loc"][0] for error in errors if error["loc"]}
         try:
-            return given_in(model.model_validate({k: given[k] for k in given if k not in wrong}))
+            return set_in(model.model_validate({k: data[k] for k in data if k not in wrong}))
         except (ValidationError, TypeError):
             return {}
 
@@ -184,8 +196,8 @@ def _is_tag(part: object) -> bool:
     return isinstance(part, str) and part.startswith("<")
 
 
-def _said(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """What was expected, and what is there instead."""
+def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return what was expected, and what is there instead."""
     if error["type"] == "extra_forbidden":
         known = _keys_at(model, [part for part in error["loc"][:-1] if not _is_tag(part)])
         near = get_close_matches(str(error["loc"][-1]), known, 1)

@@ -1,11 +1,11 @@
-"""The shape of a route table's file. What each option means is said where it is declared."""
+"""The schema of a route table in TOML. What an option means is documented where it is declared."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from types import NoneType
-from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +25,7 @@ from ..errors import StreamError
 from ..filters import EventFilter
 from ..limits import Limits
 from ..resume import Resume
+from ..routes import OPTIONS, AppOnlyOptions
 from ..stores import open_store
 
 
@@ -35,8 +36,8 @@ class Secret(str):
         return "(a value from the environment)"
 
 
-def given_in(model: BaseModel) -> dict[str, Any]:
-    """The keys that a file gives, with their values."""
+def set_in(model: BaseModel) -> dict[str, Any]:
+    """Return the keys that a file sets, with their values."""
     return {name: getattr(model, name) for name in model.model_fields_set}
 
 
@@ -99,7 +100,7 @@ def _or_none(type_: Any) -> Any:
 def _table_of(options: type, **types: Any) -> Any:
     """The keys of a dataclass of options, whose values become one of it."""
     hints = get_type_hints(options)
-    given: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     for each in fields(options):
         type_ = types.get(each.name, hints[each.name])
         if NoneType in (arms := get_args(type_)):
@@ -107,9 +108,9 @@ def _table_of(options: type, **types: Any) -> Any:
         elif type_ == Sequence[str]:
             type_ = list[str]
         if each.init:
-            given[each.name] = (type_, Field(default=None))
-    model = create_model(options.__name__, __config__=STRICT, **given)
-    return Annotated[model, AfterValidator(lambda valid: options(**given_in(valid)))]
+            keys[each.name] = (type_, Field(default=None))
+    model = create_model(options.__name__, __config__=STRICT, **keys)
+    return Annotated[model, AfterValidator(lambda valid: options(**set_in(valid)))]
 
 
 class Error(BaseModel):
@@ -126,56 +127,52 @@ Store = Annotated[Any, BeforeValidator(_store), WithJsonSchema({"type": "string"
 ResumeTable = _table_of(Resume, store=Store)
 
 TYPES: dict[str, Any] = {
-    "format": str,
-    "methods": list[Literal["GET", "POST"]],
-    "input": Reference,
-    "conversation": Reference,
-    "system_messages": bool,
-    "filter": _table_of(EventFilter),
-    "answer": list[str],
-    "config": Config,
-    "configure": Reference,
-    "configurable": list[str],
-    "stream": dict[str, Any],
-    "limits": _table_of(Limits),
-    "json_pings": bool,
-    "errors": dict[
-        Reference, Annotated[Error, AfterValidator(lambda told: StreamError(**given_in(told)))]
+    "boolean": bool,
+    "reference or table": Config,
+    "errors by class": dict[
+        Reference, Annotated[Error, AfterValidator(lambda table: StreamError(**set_in(table)))]
     ],
-    "authorize": Reference,
-    "resume": Annotated[
+    "EventFilter": _table_of(EventFilter),
+    "function": Reference,
+    "Limits": _table_of(Limits),
+    "HTTP methods": list[Literal["GET", "POST"]],
+    "reference": Reference,
+    "Resume or boolean": Annotated[
         Annotated[bool, Tag("<switch>")] | Annotated[ResumeTable, Tag("<table>")],
         Discriminator(lambda value: "<switch>" if isinstance(value, bool) else "<table>"),
     ],
-    "inline_parser": bool,
-    "debug": bool,
+    "string": str,
+    "strings": list[str],
+    "table": dict[str, Any],
 }
-"""How each option of a route is written in TOML."""
+"""The forms in which options are written in TOML (`asgi_stream.routes.Option`)."""
 
-_options: dict[str, Any] = {name: (type_, Field(default=None)) for name, type_ in TYPES.items()}
-Options = create_model("Options", __config__=STRICT, **_options)
+_options: dict[str, Any] = {
+    name: (TYPES[option.toml], Field(default=None)) for name, option in OPTIONS.items()
+}
+RouteDefaults = create_model("Options", __config__=STRICT, **_options)
 Route = create_model(
     "Route", __config__=STRICT, path=(str, ...), runnable=(References, ...), **_options
 )
 
 
-class App(BaseModel):
-    """Options of the app itself."""
+def _in_toml(type_: Any) -> Any:
+    """Return the type of an option of the app, as it is written in TOML, which has no null."""
+    arms = [arm for arm in get_args(type_) if arm is not NoneType] or [type_]
+    return list[str] if arms == [Collection[str]] else arms[0]
 
-    model_config = STRICT
-    title: str = "asgi_stream"
-    openapi: bool = True
-    health: bool = True
-    playground: bool = False
-    allowed_hosts: list[str] = cast(Any, None)  # TOML has no null
-    telemetry: bool = False
-    signals: bool = True
+
+_app_options: dict[str, Any] = {
+    name: (_in_toml(type_), Field(default=None))
+    for name, type_ in get_type_hints(AppOnlyOptions).items()
+}
+App = create_model("App", __config__=STRICT, __doc__="Options of the app itself.", **_app_options)
 
 
 class File(BaseModel):
     """A route table of asgi_stream."""
 
     model_config = ConfigDict(extra="forbid", title="asgi_stream.toml")
-    app: Annotated[App, AfterValidator(given_in)] = Field(default_factory=App)
-    defaults: Options = Field(default_factory=Options)  # type: ignore[valid-type]
+    app: Annotated[App, AfterValidator(set_in)] = Field(default_factory=App)  # type: ignore[valid-type]
+    defaults: RouteDefaults = Field(default_factory=RouteDefaults)  # type: ignore[valid-type]
     route: list[Route] = Field(default_factory=list)  # type: ignore[valid-type]

@@ -1,1 +1,1 @@
-"""From events to a reader: frames, and the response that they leave by."""
+"""From events to a reader: the pump that encodes events, and the response that sends frames."""

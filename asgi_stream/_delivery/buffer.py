@@ -1,249 +1,177 @@
-"""Frames on their way to one reader, and the one loop that passes them on.
-
-What fills it is a run itself (`stream.Stream`) or what is stored of one (`replay.StoredRunReader`).
-"""
+"""The frames that wait for one reader."""
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import CancelledError, Future, Task, TimerHandle
-from collections.abc import Awaitable, Callable, Mapping
+from asyncio import Future
+from collections.abc import Sequence
 from math import inf
 from time import monotonic
-from typing import Any, cast
-
-from starlette.types import Send
-
-from ..errors import ShuttingDown
-from ..events import RunError, RunFinished
-from ..formats import Format
-from ..limits import Limits
-
-Put = Callable[[list[bytes]], Awaitable[None]]
-Due = list[tuple[float, Callable[[], None]]]
+from typing import Protocol
 
 
-class ReaderStalled(Exception):
-    """A send has waited for the reader for ``limits.send`` seconds."""
+class FrameSink(Protocol):
+    """What frames are written to: a buffer, or a recorder. `FrameBuffer` describes each member."""
 
+    @property
+    def size(self) -> int: ...
 
-def nothing() -> None:
-    """What is done when a reader leaves, if nobody has said otherwise."""
+    @property
+    def held(self) -> int: ...
+
+    @property
+    def full(self) -> bool: ...
+
+    @property
+    def overflowing(self) -> bool: ...
+
+    @property
+    def waiting_since(self) -> float | None: ...
+
+    @property
+    def taken(self) -> int: ...
+
+    def append(self, frame: bytes) -> None: ...
+
+    def append_unpaced(self, frame: bytes) -> None: ...
+
+    def finish(self, frame: bytes = b"") -> None: ...
+
+    async def room(self) -> None: ...
 
 
 class FrameBuffer:
-    """What waits for one reader, who takes what has piled up in one piece.
+    """A bounded queue of frames with one reader, which always takes all of them.
 
-    All of it happens on one event loop, and nothing here waits but `opened`, `deliver`, `pass_on`,
-    `in_time` and `room`.
+    It never rejects a frame: writers that can wait do so in `room` while the buffer is `full`, and
+    one that cannot wait checks `overflowing`. Used on one event loop.
 
     Args:
-        run_id: Whose frames they are.
-        format: How the reader is spoken to.
-        limits: The bounds of the reader: ``buffer``, ``send`` and ``ping``.
-        gathered: The answer is one JSON document, and there are no frames.
+        capacity: Bytes that may wait for the reader. ``None`` is no limit.
+        pause_at: Bytes from which on the buffer counts as full; by default half of `capacity`.
+
+    Attributes:
+        size: Bytes that wait for the reader.
+        full: Whether writers should wait for room.
+        ended: Whether the last frame has been appended, or the reader has left.
+        waiting_since: When the oldest frame was appended, by ``time.monotonic``; ``None`` if the
+            buffer is empty.
+        taken: How many times the reader has emptied the buffer.
+
+    Example:
+        buffer = FrameBuffer(65_536)
+        buffer.append(b"data: 1\\n\\n")
+        buffer.finish(b"data: [DONE]\\n\\n")
+        body = b"".join(buffer.take())
     """
 
-    _behind = False
-    """Whether there is more elsewhere, to be fetched by `catch_up` once this has been taken."""
+    __slots__ = (
+        "_capacity",
+        "_frames",
+        "_pause_at",
+        "_reader",
+        "_room",
+        "_unpaced",
+        "ended",
+        "full",
+        "size",
+        "taken",
+        "waiting_since",
+    )
 
-    def __init__(self, run_id: str, format: Format, limits: Limits, *, gathered: bool) -> None:
-        self.run_id = run_id
-        self.gathered = gathered
-        self.reader_left = False
-        self.on_leave: Callable[[], None] = nothing
-        self._format = format
-        self._limits = limits
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, capacity: float | None, pause_at: float | None = None) -> None:
+        self.size = 0
+        self.full = False
+        self.ended = False
         self.waiting_since: float | None = None
         self.taken = 0
-        self.full = False
-        self._waiting: list[bytes] = []
-        self._size = 0
+        self._capacity = inf if capacity is None else capacity
+        self._pause_at = self._capacity / 2 if pause_at is None else pause_at
         self._unpaced = 0
-        self._ping = b"" if gathered else format.ping
-        self._capacity = inf if limits.buffer is None else limits.buffer
-        self._pause_at = self._capacity / 2
+        self._frames: list[bytes] = []
         self._reader: Future[None] | None = None
         self._room: Future[None] | None = None
-        self._end: RunFinished | RunError | None = None
 
-        self._sent = self._loop.time()
-        self._headers_sent = False
-        self._sender: Task[Any]  # set from the first send on
-        self._sending_since: float | None = None
-        self._stalled = False
-        self._timer: TimerHandle | None = None
-
-    # What fills it.
-
-    def add(self, frame: bytes) -> None:
-        """Put in a frame for the reader."""
-        if not self._waiting:
-            self.waiting_since = monotonic()
-        self._waiting.append(frame)
-        self._size += len(frame)
-        self.full = self._size >= self._pause_at
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
-
-    async def room(self) -> None:
-        if self.full and self._end is None:
-            if self._room is None or self._room.done():
-                self._room = self._loop.create_future()
-            # Several branches of a run may wait for the same room.
-            await asyncio.shield(self._room)
-
-    async def catch_up(self) -> None:
-        """Fetch what is `_behind`."""
-
+    @property
     def held(self) -> int:
-        """Bytes that wait for the reader."""
-        return self._size
-
-    def fail(self, exception: BaseException) -> None:
-        """Take an exception as the end."""
-
-    # What the response sees of it.
-
-    async def opened(self) -> RunError | None:
-        """Wait until there is something to answer with; an error, if that is the whole answer."""
-        self._headers_sent = True
-        self._sent = self._loop.time()
-        self._watch()
-        return None
-
-    async def deliver(self, send: Send) -> None:
-        """Send what has piled up since the last time, in one piece, until the end.
-
-        Raises:
-            ReaderStalled: As `in_time`, for each piece.
-        """
-
-        def put(frames: list[bytes]) -> Awaitable[None]:
-            body = frames[0] if len(frames) == 1 else b"".join(frames)
-            return send({"type": "http.response.body", "body": body, "more_body": True})
-
-        await self.in_time(self.pass_on(put))
-
-    async def pass_on(self, put: Put) -> None:
-        """Give to `put` what has piled up since the last time, until the end or the reader's."""
-        while not self.reader_left:
-            if self._waiting:
-                await put(self._take())
-            elif self._behind:
-                self._sending_since = None
-                await self.catch_up()
-            elif self._end is not None:
-                return
-            else:
-                self._sending_since = None
-                self._reader = self._loop.create_future()
-                try:
-                    await self._reader
-                except CancelledError:
-                    # If the reader is still there, the server ends its connection: tell it.
-                    self.fail(ShuttingDown())
-                    await put(self._take())
-                    raise
-
-    async def in_time(self, sending: Awaitable[None]) -> None:
-        """Await a send, for at most ``limits.send`` seconds.
-
-        Raises:
-            ReaderStalled: It took longer, and was cancelled.
-        """
-        task = cast(Task[Any], asyncio.current_task())
-        self._sender, self._sending_since = task, self._loop.time()
-        try:
-            await sending
-        except CancelledError:
-            if self._stalled:
-                task.uncancel()
-                raise ReaderStalled from None
-            raise
-        finally:
-            self._sending_since = None
+        """Bytes that wait for the reader, as telemetry reports them."""
+        return self.size
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """What there is to say of the answer."""
-        return self._format.headers_of(self.run_id)
+    def overflowing(self) -> bool:
+        """Whether writers that could have waited have filled the buffer."""
+        return self.size - self._unpaced >= self._capacity
 
-    @property
-    def broken(self) -> bool:
-        """Whether the run failed in a format that cannot say so: the answer must not look whole."""
-        failed = isinstance(self._end, RunError) and not self.gathered
-        return failed and self._format.breaks_on_error
+    def append(self, frame: bytes) -> None:
+        """Add a frame and wake the reader."""
+        # This runs for every token.
+        frames = self._frames
+        if not frames:
+            self.waiting_since = monotonic()
+        frames.append(frame)
+        self.size = size = self.size + len(frame)
+        if size >= self._pause_at:
+            self.full = True
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                reader.set_result(None)
 
-    def shut_down(self) -> None:
-        """End it because the server goes away."""
-        self.fail(ShuttingDown())
+    def append_unpaced(self, frame: bytes) -> None:
+        """Add a frame of a writer that cannot wait, which does not make the buffer overflow."""
+        self._unpaced += len(frame)
+        self.append(frame)
 
-    def leave(self) -> None:
-        """Nobody reads any more. Returns at once."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._end = self._end or RunError("incomplete", "", "")
-        self.on_leave()
-        self.on_leave = nothing
-        self._wake(self._room)
-        self._wake(self._reader)
+    def extend(self, frames: Sequence[bytes]) -> None:
+        """Add several frames, or none, and wake the reader."""
+        if frames and not self._frames:
+            self.waiting_since = monotonic()
+        self._frames += frames
+        self.size += sum(map(len, frames))
+        self.full = self.size >= self._pause_at
+        self.wake()
 
-    def _take(self) -> list[bytes]:
-        waiting = self._waiting
-        self._waiting = []
-        self._size = self._unpaced = 0
+    def finish(self, frame: bytes = b"") -> None:
+        """Add the last frame, unless it is empty, and wake the reader and all writers."""
+        if frame:
+            self.append(frame)
+        self.ended = True
+        self.wake()
+        self._make_room()
+
+    def wake(self) -> None:
+        """Wake the reader, whether there is a frame for it or not."""
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def arrival(self) -> Future[None]:
+        """Return a future that is done once the reader is woken. There is one at a time."""
+        self._reader = asyncio.get_running_loop().create_future()
+        return self._reader
+
+    def take(self) -> list[bytes]:
+        """Remove and return all frames, and wake the writers that wait for room."""
+        frames = self._frames
+        self._frames = []
+        self.size = self._unpaced = 0
         self.full = False
         self.waiting_since = None
         self.taken += 1
-        self._sent = self._sending_since = self._loop.time()
-        self._wake(self._room)
-        return waiting
+        if self._room is not None:
+            self._make_room()
+        return frames
 
-    @staticmethod
-    def _wake(future: Future[None] | None) -> None:
-        if future is not None and not future.done():
-            future.set_result(None)
+    async def room(self) -> None:
+        """Return once the buffer is not full, or has ended."""
+        if self.full and not self.ended:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            # Shielded, because several branches of a run may share the future.
+            await asyncio.shield(self._room)
 
-    # Deadlines: one timer, set for the nearest and set again when it finds that time has moved on.
-
-    def _deadlines(self) -> Due:
-        limits = self._limits
-        due: Due = []
-        if limits.send is not None and not self._stalled:
-            since = self._sending_since
-            if since is None:
-                since = self._loop.time()
-            due.append((since + limits.send, self._drop))
-        if self._end is not None:
-            return due
-        if limits.ping and self._ping and self._headers_sent:
-            due.append((self._sent + limits.ping, self._send_ping))
-        return due
-
-    def _watch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if due := self._deadlines():
-            self._timer = self._loop.call_at(min(at for at, _ in due), self._tick)
-
-    def _tick(self) -> None:
-        now = self._loop.time()
-        if self._waiting:
-            # The reader is what we wait for; that is for the send's own deadline to see.
-            self._sent = now
-        for at, act in self._deadlines():
-            if at <= now:
-                act()
-                break
-        self._watch()
-
-    def _drop(self) -> None:
-        self._stalled = True
-        self._sender.cancel()
-
-    def _send_ping(self) -> None:
-        self._waiting.append(self._ping)
-        self._sent = self._loop.time()
-        self._wake(self._reader)
+    def _make_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)

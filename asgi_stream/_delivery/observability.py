@@ -1,4 +1,4 @@
-"""What there is to say of a run besides its frames: one line in the log, and its telemetry."""
+"""What is reported of a run besides its frames: a line in the log, errors, and telemetry."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from uuid import uuid4
 from .._langchain.sink import opens
 from .._langchain.usage import Usage
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from ..errors import (
     ReaderTooSlow,
     RunFailed,
@@ -21,10 +22,9 @@ from ..errors import (
     StoreUnavailable,
     TooManyRuns,
     one_line,
-    public_error,
 )
+from ..errors.mapping import public_error
 from ..events import Event, RunError, RunFinished
-from ..routes import StreamRoute
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -36,63 +36,74 @@ CANCELLED = {
     "slow_reader": "slow reader",
     "timeout": "timeout",
 }
-"""Why runs are cancelled, by the code of the error that they end with."""
+"""The reasons why runs are cancelled, by the code of the error that they end with."""
 
 
-class Observed:
-    """One run, as it is seen from outside.
+class RunObserver:
+    """Reports one run to the log and to telemetry.
 
     Args:
-        run_id: Its id.
-        route: Its route.
-        telemetry: Where it is told, besides the log.
+        run_id: The id of the run.
+        route: The route of the run.
+        telemetry: Where the run is reported besides the log.
+
+    Attributes:
+        usage: A callback handler for the run, which counts tokens; ``None`` without telemetry.
     """
 
-    def __init__(self, run_id: str, route: StreamRoute, telemetry: Telemetry | None) -> None:
-        self._run_id, self._route, self._telemetry = run_id, route, telemetry
-        self._began = monotonic()
-        self._first: float | None = None
-        self._high = 0
-        self._span: Any = None
+    def __init__(self, run_id: str, route: BoundRoute, telemetry: Telemetry | None) -> None:
         self.usage = Usage() if telemetry else None
-        """A callback handler for the run, if anyone is to be told."""
+        self._run_id, self._route, self._telemetry = run_id, route, telemetry
+        self._started = monotonic()
+        self._first: float | None = None
+        self._high_water = 0
+        self._span: Any = None
 
     def within(self) -> AbstractContextManager[Any]:
-        """Where the run is to be started, so that what it does is told as part of it."""
+        """Return a context to start the run in, so that its own spans belong to the run's."""
         if self._telemetry is None:
             return nullcontext()
         self._span = self._telemetry.begin(self._run_id, self._route.path, self._route.format)
         return self._telemetry.within(self._span)
 
-    def listening(
-        self, encode: Callable[[Event], bytes], waiting: Callable[[], int]
+    def observe(
+        self, encode: Callable[[Event], bytes], held: Callable[[], int]
     ) -> Callable[[Event], bytes]:
-        """`encode`, with an ear for what it is given; itself, if nobody is to be told.
+        """Return `encode`, wrapped to measure what it returns if there is telemetry.
 
         Args:
-            encode: Makes frames of events.
-            waiting: How many bytes wait for the reader.
+            encode: Encodes an event as frames.
+            held: Returns the number of bytes that wait for the reader.
         """
         if self._telemetry is None:
             return encode
 
-        def encoded(event: Event) -> bytes:
+        def measured(event: Event) -> bytes:
             frame = encode(event)
             if frame:
-                self._high = max(self._high, waiting() + len(frame))
+                self._high_water = max(self._high_water, held() + len(frame))
                 if self._first is None and opens(event) and not isinstance(event, RunError):
-                    self._first = monotonic() - self._began
+                    self._first = monotonic() - self._started
             return frame
 
-        return encoded
+        return measured
 
     def ended(self, end: RunFinished | RunError | None, reason: str = "disconnect") -> None:
-        """Tell of the run's end.
+        """Report the end of the run.
 
         Args:
-            end: How it ended; None if its reader has gone.
-            reason: Why it was cancelled then.
+            end: How it ended; ``None`` if its reader left.
+            reason: Why it was cancelled, if its reader left.
         """
+        record = self._record(end, reason)
+        try:
+            self._report(record)
+        except Exception as error:
+            # Raised by a log filter or a span processor. The reader still has to get the end.
+            context = {"message": "The end of a run could not be reported", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    def _record(self, end: RunFinished | RunError | None, reason: str) -> dict[str, Any]:
         error = end if isinstance(end, RunError) else None
         state = "failed"
         if isinstance(end, RunFinished):
@@ -101,7 +112,7 @@ class Observed:
             reason = CANCELLED.get(error.code, "")
         if end is None or (reason and error is not None):
             state = "cancelled"
-        told = {
+        return {
             "run_id": self._run_id,
             "route": self._route.path,
             "format": self._route.format,
@@ -109,25 +120,19 @@ class Observed:
             "reason": reason if state == "cancelled" else None,
             "code": error.code if error else None,
             "error_id": error.id if error else None,
-            "seconds": monotonic() - self._began,
+            "seconds": monotonic() - self._started,
             "first_seconds": self._first,
             "tokens": self.usage.tokens if self.usage else None,
-            "high_water": self._high,
+            "high_water": self._high_water,
             "usage": self.usage.counts if self.usage else {},
         }
-        try:
-            self._tell(told)
-        except Exception as error:
-            # A log's filter, or a span's processor; the run's reader shall not miss its end by it.
-            context = {"message": "A run's end could not be told", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
 
-    def _tell(self, told: Mapping[str, Any]) -> None:
+    def _report(self, record: Mapping[str, Any]) -> None:
         logger.info(
-            "run %(run_id)s of %(route)s: %(state)s after %(seconds).3f s", told, extra=told
+            "run %(run_id)s of %(route)s: %(state)s after %(seconds).3f s", record, extra=record
         )
         if self._telemetry is not None and self._span is not None:
-            self._telemetry.end(self._span, self._route.path, self._route.format, told)
+            self._telemetry.end(self._span, self._route.path, self._route.format, record)
 
 
 LEVELS = {
@@ -135,33 +140,33 @@ LEVELS = {
     TooManyRuns.code: logging.WARNING,
     ReaderTooSlow.code: logging.WARNING,
     RunTimeout.code: logging.WARNING,
-    StoreUnavailable.code: logging.WARNING,  # the store itself tells once what is wrong
+    StoreUnavailable.code: logging.WARNING,  # the store itself logs the cause once
 }
 """Log levels of the server errors that are expected in operation, by code. See `level`."""
 
 
 def reported(
-    exception: BaseException, route: StreamRoute | None = None, run_id: str = "(none)"
+    exception: BaseException, route: BoundRoute | None = None, run_id: str = "(none)"
 ) -> RunError:
-    """What the client is told of `exception`; the log is told the rest, under the same id."""
+    """Return the error that the client is sent for `exception`, and log it under the same id."""
     error = public(exception, route)
     log_error(error, exception, route, run_id)
     return error
 
 
-def public(exception: BaseException, route: StreamRoute | None = None) -> RunError:
-    """Return the error that the client is sent for `exception`, with an id of its own."""
-    told = public_error(exception, route.errors if route else {})
-    detail = f"{type(exception).__name__}: {_said(exception)}" if route and route.debug else None
+def public(exception: BaseException, route: BoundRoute | None = None) -> RunError:
+    """Return the error that the client is sent for `exception`, with a new id."""
+    error = public_error(exception, route.errors if route else {})
+    detail = _detail(exception) if route and route.debug else None
     return RunError(
-        told.code, told.message, uuid4().hex, told.status, detail, told.fields, told.headers
+        error.code, error.message, uuid4().hex, error.status, detail, error.fields, error.headers
     )
 
 
 def log_error(
-    error: RunError, exception: BaseException, route: StreamRoute | None, run_id: str
+    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str
 ) -> None:
-    """Log an error with all that is known of it."""
+    """Log the error that a client was sent, with a traceback if another exception is behind it."""
     foreign = public_error(exception, route.errors if route else {}) is not exception
     logger.log(
         level(error, foreign),
@@ -177,30 +182,31 @@ def log_error(
 
 
 def level(error: RunError, foreign: bool) -> int:
-    """Return the log level of an error response: ERROR only if something has failed.
+    """Return the log level of an error: ``ERROR`` only if something has failed.
 
-    A status below 500 is the client's doing, or what it asked for: INFO. A limit or a shutdown that
-    does what it is meant to do has its level in `LEVELS`.
+    A status below 500 is the client's mistake or wish: ``INFO``. A limit or a shutdown that works
+    as intended has its level in `LEVELS`.
 
     Args:
         error: The error that the client is sent.
-        foreign: Whether another exception is behind it, which is a failure whatever its code is.
+        foreign: Whether another exception is behind it, which is a failure whatever its code.
     """
     if error.status < 500:
         return logging.INFO
     return logging.ERROR if foreign else LEVELS.get(error.code, logging.ERROR)
 
 
-def public_text(failure: BaseException, route: StreamRoute) -> str:
-    """What the client is told of a tool's failure, after which the run may go on."""
-    told = public_error(failure, route.errors)
+def public_text(failure: BaseException, route: BoundRoute) -> str:
+    """Return what the client may read of a tool's failure, after which the run may go on."""
     if route.debug:
-        return f"{type(failure).__name__}: {_said(failure)}"
-    return "The tool failed." if isinstance(told, RunFailed) else told.message
+        return _detail(failure)
+    error = public_error(failure, route.errors)
+    return "The tool failed." if isinstance(error, RunFailed) else error.message
 
 
-def _said(exception: BaseException) -> str:
+def _detail(exception: BaseException) -> str:
     try:
-        return str(exception)
+        text = str(exception)
     except Exception:
-        return "(its text cannot be had)"
+        text = "(its text cannot be read)"
+    return f"{type(exception).__name__}: {text}"

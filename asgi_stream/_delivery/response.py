@@ -1,8 +1,9 @@
-"""The answer that is a stream: an outbox, and the `EventSourceResponse` that it leaves by."""
+"""The responses: a stream of frames, a JSON document, an error, nothing."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
 
 from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
@@ -10,111 +11,147 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from ..errors import StreamError
 from ..events import RunError
 from ..formats import Format
-from ..routes import StreamRoute
 from ..serialize import to_json
-from .buffer import FrameBuffer, ReaderStalled
+from .delivery import Delivery, ReaderStalled
 from .observability import reported
+
+RUN_ID = "X-Run-ID"
+
+FORMAT = "X-Stream-Format"
+"""Tells this package's own client how to decode the response."""
+
+NOT_STORED = {"Cache-Control": "no-store, no-transform"}
+
+
+class FrameStream(Protocol):
+    """The frames of one response. `LiveStream` describes each member."""
+
+    run_id: str
+    gathered: bool
+    delivery: Delivery
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def broken(self) -> bool: ...
+
+    async def opened(self) -> RunError | None: ...
+
+    def shut_down(self) -> None: ...
+
+    def leave(self) -> None: ...
 
 
 async def respond(
-    stream: FrameBuffer,
-    route: StreamRoute,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
+    stream: FrameStream, route: BoundRoute, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Send all that `stream` holds and gets, until its end or the reader's."""
-    refused = False
-
-    async def send_when_open(message: Message) -> None:
-        nonlocal refused
-        if message["type"] == "http.response.start":
-            error = await stream.opened()
-            if error is not None:
-                refused = True
-                await error_response(error, route, stream.run_id)(scope, receive, send)
-        elif stream.broken and not message.get("more_body"):
-            return  # a server that is not told of the end closes the connection
-        if not refused:
-            await stream.in_time(send(message))
-
-    async def body() -> AsyncIterator[bytes]:
-        # The frames go straight to the server: what the response puts around each one that it is
-        # given, a cancel scope and a timer, costs as much as the rest of sending it.
-        if not refused:
-            await stream.deliver(send)
-        return
-        yield
-
-    async def receive_and_see() -> Message:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            # Here and not when the response ends: anyio cancels no task that is about to go on,
-            # and while the run speaks in every turn of the loop, the one that delivers always is.
-            stream.reader_left = True
-            stream.leave()
-        return message
-
+    """Send the frames of `stream` until it has ended or its reader has left."""
+    exchange = _Exchange(stream, route, scope, receive, send)
     response = EventSourceResponse(
-        body(),
+        exchange.body(),
         headers=_headers(stream, route),
         media_type="application/json" if stream.gathered else route.format_class.media_type,
-        ping=0,  # the stream's own pings know when nothing else went out
+        ping=0,  # `Delivery` sends pings, and only when nothing else was sent
         sep="\n",
-        shutdown_event=_Farewell(stream),  # type: ignore[arg-type]  # only ever set
+        shutdown_event=_ShutdownEvent(stream),  # type: ignore[arg-type]  # only `set` is called
         shutdown_grace_period=route.limits.grace,
     )
     try:
-        await response(scope, receive_and_see, send_when_open)
+        await response(scope, exchange.receive, exchange.send)
     except ReaderStalled:
         logger.warning(
-            "run %s of %s: its reader took nothing for %g s and was dropped",
+            "run %s of %s: dropped a reader that took nothing for %g s",
             stream.run_id,
             route.path,
             route.limits.send,
         )
     except OSError:
-        # Some servers raise when a client has gone, in the place of a disconnect message.
-        logger.debug("run %s of %s: its reader has gone", stream.run_id, route.path)
+        # Some servers raise when the client has disconnected, instead of sending a message.
+        logger.debug("run %s of %s: the reader has disconnected", stream.run_id, route.path)
 
 
-def _headers(stream: FrameBuffer, route: StreamRoute) -> dict[str, str]:
+class _Exchange:
+    """What `EventSourceResponse` sends and receives for a stream.
+
+    The response starts when the stream has opened. If that fails, an error is sent instead.
+    """
+
+    def __init__(
+        self, stream: FrameStream, route: BoundRoute, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._stream = stream
+        self._route = route
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._refused = False
+
+    async def send(self, message: Message) -> None:
+        stream = self._stream
+        if message["type"] == "http.response.start":
+            error = await stream.opened()
+            if error is not None:
+                self._refused = True
+                response = error_response(error, self._route, stream.run_id)
+                await response(self._scope, self._receive, self._send)
+        elif stream.broken and not message.get("more_body"):
+            return  # a server that is not told of a response's end closes the connection
+        if not self._refused:
+            await stream.delivery.in_time(self._send(message))
+
+    async def body(self) -> AsyncIterator[bytes]:
+        # The frames go straight to the server: the cancel scope and the timer that
+        # `EventSourceResponse` puts around each chunk cost as much as sending it.
+        if not self._refused:
+            await self._stream.delivery.deliver(self._send)
+        return
+        yield
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            # Handled here, not when the response returns: anyio does not cancel a task that is
+            # about to run, which the sending task always is while the run keeps producing.
+            self._stream.leave()
+        return message
+
+
+def headers_only(route: BoundRoute) -> Response:
+    """Return the response to a HEAD request."""
+    media_type = route.format_class.media_type
+    return EventSourceResponse(iter(()), headers=NOT_STORED, media_type=media_type)
+
+
+def _headers(stream: FrameStream, route: BoundRoute) -> dict[str, str]:
     named = {} if ":" in route.format else {FORMAT: route.format}
     return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **named}
 
 
-class _Farewell:
-    """Passes on that sse-starlette has seen the server stop."""
+class _ShutdownEvent:
+    """Ends a stream when sse-starlette notices that the server is shutting down."""
 
-    def __init__(self, stream: FrameBuffer) -> None:
+    def __init__(self, stream: FrameStream) -> None:
         self._stream = stream
 
     def set(self) -> None:
         self._stream.shut_down()
 
 
-RUN_ID = "X-Run-ID"
-
-
-FORMAT = "X-Stream-Format"
-"""Tells clients of this package how to read an answer."""
-
-
-NOT_STORED = {"Cache-Control": "no-store, no-transform"}
-
-
 def json_response(
     body: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
+    """Return a response with `body` as JSON, which no cache may store."""
     all_headers = {**NOT_STORED, **(headers or {})}
     return Response(to_json(body), status, all_headers, media_type="application/json")
 
 
-def nothing_left() -> Response:
-    """There is nothing more to read, and no use in coming back."""
+def no_content() -> Response:
+    """Return a 204, which stops an ``EventSource`` from reconnecting."""
     return Response(status_code=204, headers=NOT_STORED)
 
 
@@ -123,11 +160,11 @@ async def refuse(
     scope: Scope,
     receive: Receive,
     send: Send,
-    route: StreamRoute | None = None,
+    route: BoundRoute | None = None,
 ) -> RunError:
-    """Answer with an error instead of a stream. What is told of it."""
+    """Respond with an error instead of a stream, and return the `RunError` that was sent."""
     if isinstance(exception, HTTPException):
-        detail: object = exception.detail  # which FastAPI lets be anything
+        detail: object = exception.detail  # FastAPI allows any JSON value
         exception = StreamError(
             detail if isinstance(detail, str) else to_json(detail).decode(),
             code="refused",
@@ -140,12 +177,18 @@ async def refuse(
 
 
 def error_response(
-    error: RunError, route: StreamRoute | None, run_id: str | None = None
+    error: RunError, route: BoundRoute | None, run_id: str | None = None
 ) -> Response:
-    """An error in the words of the route's format."""
+    """Return `error` as a response in the route's format.
+
+    Args:
+        error: The error.
+        route: The route; ``None`` if the request matched none.
+        run_id: The id of the run that failed, if one had started.
+    """
     headers = {**NOT_STORED, **error.headers}
     if run_id is not None:
         headers[RUN_ID] = run_id
-    shaped = route.format_class if route else Format
-    body, media_type = shaped.refusal(error)
+    format_class = route.format_class if route else Format
+    body, media_type = format_class.refusal(error)
     return Response(body, error.status, headers, media_type=media_type)

@@ -1,4 +1,4 @@
-"""The end of a run that was cancelled or has failed: its tasks finish, or are cancelled once."""
+"""Waits for the tasks of a run that was cancelled or has failed, and cancels orphaned ones."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .tasks import RunTasks
 from .tracker import RunTracker
 
 PROMPT_SECONDS = 0.2
-"""How long a cancelled task has to cancel those that it waits for, before they count as orphans."""
+"""How long a cancelled task has to cancel those that it awaits, before they count as orphans."""
 
 
 async def clean_up(
     root: Task[None], tracker: RunTracker, tasks: RunTasks, *, grace: float, moved_on: bool
 ) -> set[str] | None:
-    """Wait until nothing of a run goes on, for at most `grace` seconds.
+    """Wait until nothing of a run is left running, for at most `grace` seconds.
 
-    No task is cancelled that is being cancelled already, by whomever: a second cancellation would
-    cut its clean-up off. Orphans, which nobody cancels, are cancelled from the outside in, because
-    one of them may be about to cancel those below it.
+    No task is cancelled that is already being cancelled, by whomever: a second cancellation would
+    interrupt its clean-up. Orphans, which nobody cancels, are cancelled from the outside in,
+    because one of them may be about to cancel those below it.
 
     Args:
         root: The run's own task, which has been cancelled or is about to end.
-        tracker: The run's callback handler.
+        tracker: The run's tracker.
         tasks: The tasks of the event loop's runs.
-        grace: Seconds. What goes on after that is left alone.
-        moved_on: Steps go on in tasks that no callback has told of.
+        grace: Seconds. What is still running after that is left alone.
+        moved_on: Whether steps go on in tasks that no callback has reported.
 
     Returns:
-        Names of what goes on after `grace` seconds, as far as it has any; None if nothing does.
+        The names, where known, of what is still running after `grace` seconds; None if nothing is.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + grace

@@ -1,4 +1,4 @@
-"""How a Runnable takes a conversation, told by the type of its input."""
+"""Converts a conversation to a Runnable's input, as the type of the input requires."""
 
 from __future__ import annotations
 
@@ -10,142 +10,143 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 from typing_extensions import is_typeddict
 
 from ..errors import InvalidInput
-from .type_hints import arms, fields_of, is_list_of_messages
+from .type_hints import fields_of, is_list_of_messages, union_members
 
 Message = Mapping[str, Any]
 
 
 class Ambiguous(Exception):
-    """A Runnable whose input does not say where a conversation goes. The message says why."""
+    """The type of a Runnable's input does not say where a conversation goes, and why not."""
 
 
 class Conversation:
-    """Makes a Runnable's input of a conversation.
+    """Converts conversations to a Runnable's input.
 
     A chat model takes the messages. A graph takes them in the field of its state that holds
-    messages. A prompt takes the user's last words in its one variable, and what was said before in
-    its placeholder; without a variable all of it goes to the placeholder. A Runnable of text takes
-    the user's last words. One that does not say gets the messages.
+    messages. A prompt takes the text of the last message in its only variable and the earlier
+    messages in its placeholder, or all of them there if it has no variable. A Runnable of text
+    takes the text of the last message. A Runnable of unknown type takes the messages.
 
     Args:
-        wanted: The type of the Runnable's input.
-        made: The route's own way: a function of LangChain's messages, or of these and the
-            `asgi_stream.formats.RunSpec` that they came with.
+        input_type: The type of the Runnable's input.
+        function: The route's own conversion: a function of LangChain's messages, or of these and
+            the `asgi_stream.formats.RunSpec` that has them.
 
     Raises:
-        Ambiguous: The type leaves it open, and there is no function.
+        Ambiguous: There are several ways or none, and no function.
     """
 
-    def __init__(self, wanted: Any, made: Callable[..., Any] | None = None) -> None:
-        self._made = made
-        self._whole = made is not None or wanted is Any
-        self._fields = fields_of(wanted)
-        self._history: str | None = None
-        self._words: str | None = None
-        if self._whole or any(map(_takes_messages, arms(wanted))):
-            self._fields = {}
-        elif self._fields:
-            self._find_fields(wanted)
-        elif not any(arm in (str, Any) for arm in arms(wanted)):
-            raise Ambiguous(f"its input, {wanted!r}, is neither messages nor text")
+    def __init__(self, input_type: Any, function: Callable[..., Any] | None = None) -> None:
+        self._function = function
+        self._untyped = input_type is Any
+        self._fields: dict[str, Any] = {}
+        self._messages_field: str | None = None
+        self._text_field: str | None = None
+        self._takes_text = False
+        if function is not None or self._untyped or _has_messages(input_type):
+            return
+        if fields := fields_of(input_type):
+            self._fields = fields
+            self._find_fields(is_state=is_typeddict(input_type))
+        elif any(member in (str, Any) for member in union_members(input_type)):
+            self._takes_text = True
         else:
-            self._words = ""
+            raise Ambiguous(f"its input, {input_type!r}, is neither messages nor text")
 
     def input_for(
         self, messages: Sequence[Message], state: Mapping[str, Any], call: Any = None
     ) -> Any:
-        """The input, not yet checked.
+        """Return the input for a conversation, not yet validated.
 
         Args:
             messages: The conversation.
-            state: Fields of the input beside it.
-            call: What a function of two arguments gets besides the messages.
+            state: Other fields of the input; those that it does not have are dropped.
+            call: The second argument for a function of two.
 
         Raises:
             InvalidInput: The conversation does not fit the Runnable.
         """
         if not messages and not state:
-            raise _refused("it has none")
-        if self._made is not None:
-            made = _as_langchain_has_them(messages)
-            return self._made(made, call) if _takes_two(self._made) else self._made(made)
-        if self._whole:
-            return _as_langchain_has_them(messages)
+            raise InvalidInput.at("messages", "expected at least one message")
+        if self._function is not None:
+            extra = [call] if _takes_two(self._function) else []
+            return self._function(_converted(messages), *extra)
+        if self._untyped:
+            return _converted(messages)
+        if self._takes_text:
+            return _last_text(messages)
         if not self._fields:
-            return list(messages) if self._words is None else _words_of(messages)
-        given = {name: value for name, value in state.items() if name in self._fields}
-        if self._words is not None:
-            given[self._words] = _words_of(messages)
+            return list(messages)
+        values = {name: value for name, value in state.items() if name in self._fields}
+        if self._text_field is not None:
+            values[self._text_field] = _last_text(messages)
             messages = messages[:-1]
-        if self._history is not None:
-            given[self._history] = list(messages)
-        return given
+        if self._messages_field is not None:
+            values[self._messages_field] = list(messages)
+        return values
 
     @property
     def takes_all(self) -> bool:
-        """Whether the input has a place for each message, not for the user's last words only."""
-        return self._words is None
+        """Whether the input holds every message, rather than the text of the last one."""
+        return not self._takes_text and self._text_field is None
 
-    def _find_fields(self, wanted: Any) -> None:
+    def _find_fields(self, *, is_state: bool) -> None:
+        texts = [name for name, hint in self._fields.items() if hint is str or _is_turn(hint)]
         lists = [
             name
-            for name, type_ in self._fields.items()
-            if _takes_messages(type_) and not _is_turn(type_)
+            for name, hint in self._fields.items()
+            if _has_messages(hint) and not _is_turn(hint)
         ]
-        if len(lists) > 1 and "messages" not in lists:
-            raise Ambiguous(f"its input has several lists of messages: {', '.join(lists)}")
         if lists:
-            self._history = "messages" if "messages" in lists else lists[0]
-        texts = [name for name, type_ in self._fields.items() if type_ is str or _is_turn(type_)]
-        if is_typeddict(wanted) and lists:
-            return
-        if len(texts) > 1 and self._history != "messages":
+            if len(lists) > 1 and "messages" not in lists:
+                raise Ambiguous(f"its input has several lists of messages: {', '.join(lists)}")
+            self._messages_field = "messages" if "messages" in lists else lists[0]
+            if is_state:
+                return
+        if len(texts) > 1 and self._messages_field != "messages":
             raise Ambiguous(f"its input has several variables: {', '.join(texts)}")
         if len(texts) == 1:
-            self._words = texts[0]
+            self._text_field = texts[0]
         elif not lists:
             raise Ambiguous("its input has neither messages nor one variable of text")
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
     try:
-        needed = signature(function).parameters.values()
-    except (TypeError, ValueError):  # of a function in C
+        parameters = signature(function).parameters.values()
+    except (TypeError, ValueError):  # a function in C
         return False
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(each.kind in positional and each.default is each.empty for each in needed) > 1
+    return sum(each.kind in positional and each.default is each.empty for each in parameters) > 1
 
 
-def _takes_messages(type_: Any) -> bool:
-    return any(is_list_of_messages(arm) for arm in arms(type_))
+def _has_messages(type_: Any) -> bool:
+    return any(map(is_list_of_messages, union_members(type_)))
 
 
 def _is_turn(type_: Any) -> bool:
-    """Whether a field takes one turn, as a Runnable that keeps the history itself has it."""
-    members = arms(type_)
-    return _takes_messages(type_) and str in members and BaseMessage in members
+    """Whether a field takes one turn: the type of a Runnable that keeps the history itself."""
+    members = union_members(type_)
+    return _has_messages(type_) and str in members and BaseMessage in members
 
 
-def _words_of(messages: Sequence[Message]) -> str:
-    """The text of the last message, which must be the user's."""
+def _last_text(messages: Sequence[Message]) -> str:
+    """Return the text of the last message, which must be the user's."""
     last = messages[-1] if messages else {}
     if last.get("role") != "user":
-        raise _refused("the last message is not the user's")
+        raise InvalidInput.at("messages", "the last message is not the user's")
     content = last["content"]
     if isinstance(content, str):
         return content
-    other = {block["type"] for block in content} - {"text"}
-    if other:
-        raise _refused(f"this route takes text only, not {sorted(other)[0]}")
+    others = {block["type"] for block in content} - {"text"}
+    if others:
+        raise InvalidInput.at("messages", f"this route takes text only, not {min(others)}")
     return "".join(block["text"] for block in content)
 
 
-def _as_langchain_has_them(messages: Sequence[Message]) -> list[Any]:
+def _converted(messages: Sequence[Message]) -> list[Any]:
     try:
-        return convert_to_messages([dict(each) for each in messages])
-    except Exception as error:  # LangChain raises whatever it stumbles over
-        raise _refused("it has a message that LangChain does not take") from error
-
-
-def _refused(why: str) -> InvalidInput:
-    return InvalidInput(f"messages: {why}", fields={"messages": why})
+        return convert_to_messages([dict(message) for message in messages])
+    except Exception as error:  # LangChain raises exceptions of many kinds
+        problem = "there is a message that LangChain does not accept"
+        raise InvalidInput.at("messages", problem) from error

@@ -1,329 +1,222 @@
-"""The callback handler that tells all of a run that a front end can show, as it happens."""
+"""The handler for formats that show everything a person may want to see of a run."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from threading import get_ident
 from typing import Any
-from urllib.parse import unquote
 from uuid import UUID, uuid4
 
-from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from langchain_core.runnables.config import var_child_runnable_config
 
 from ..events import (
-    BlockFinished,
-    BlockKind,
-    BlockStarted,
     Custom,
     Event,
-    FileMade,
     ModelFinished,
     ModelStarted,
     NodeFinished,
     NodeStarted,
-    ReasoningDelta,
-    SourceFound,
     Step,
-    TextDelta,
+    TextDiscarded,
 )
-from .messages import MEDIA, calls_in, messages_in, model_finished, resumes, url_of
-from .text_handler import MODELS, Speaker, TextHandler
-from .tool_calls import Calls
+from .answer import Answer
+from .content_blocks import Author, ContentBlocks
+from .emitter import Emitter
+from .graph_messages import calls_in, handed_up, is_no_failure, messages_in, resumes
+from .messages import MODELS, model_finished
+from .sink import Sink
+from .sources import Sources
+from .tool_calls import ToolCalls
 
-WEB = re.compile(r"https?://", re.IGNORECASE)
-PATH = re.compile(r"[/\\]|~\w*[/\\]|[a-z]:\S|file:|(?!https?:)[a-z][\w+.-]*://", re.IGNORECASE)
-"""How a title begins that is a place on the server; what is relative may be just a title."""
 
+class EventHandler:
+    """Emits blocks of text and reasoning, tool calls and results, sources, files, nodes and usage.
 
-@dataclass(slots=True)
-class _Voice(Speaker):
-    """A model that is told of, or the run itself.
-
-    Attributes:
-        audible: Whether what it says is for the client.
-        block: The open block's id.
-        kind: The open block's kind, if one is open.
-        index: Which of the model's own blocks that is.
-        counted: How many blocks of each kind there have been.
+    Args:
+        answer: Decides which text is part of the answer.
+        emitter: Emits events from threads.
+        sink: Takes events on the event loop.
+        input: The run's input.
+        client_tools: The names of the tools that the client runs.
     """
 
-    audible: bool = True
-    block: str = ""
-    kind: BlockKind | None = None
-    index: Any = None
-    counted: dict[BlockKind, int] = field(default_factory=dict)
+    takes_custom = True
 
-
-class EventHandler(TextHandler):
-    """Emits blocks of text and reasoning, tool calls, tools, sources, files, nodes and usage."""
-
-    _itself: _Voice | None = None
-    _resumed = False
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._calls = Calls(self._sink, self._emit)
+    def __init__(
+        self,
+        answer: Answer,
+        emitter: Emitter,
+        sink: Sink,
+        input: Any = None,
+        client_tools: frozenset[str] = frozenset(),
+    ) -> None:
+        self._answer = answer
+        self._emit = emit = emitter.emit
+        self._put = sink.put
+        self._calls = ToolCalls(sink, emit, client_tools)
+        self._sources = Sources(emit)
+        self._content = ContentBlocks(answer, self._calls, self._sources, emit)
+        self._text = self._content.text
+        self._models: dict[UUID, Author] = {}
         self._nodes: dict[UUID, Step] = {}
-        self._sources: set[tuple[str, str | None]] = set()
+        self._run: Author | None = None
+        """The author of text that the run itself yields."""
+        self._resumed = False
+        for message in messages_in(input):
+            self._add_history(message)
 
-    def take(self, given: Any, client_tools: frozenset[str]) -> None:
-        """Take note of the run's input, and of the tools whose calls the client is to answer."""
-        self._calls.client_tools = client_tools
-        for message in messages_in(given):
-            self._in_history(message)
+    # Steps.
 
-    def concluded(self, step: Step, output: Any) -> None:
-        super().concluded(step, output)
-        for voice in tuple(self._speakers.values()):
-            self._finish(voice)
-        self._calls.conclude()
-        if self._itself is not None:
-            self._close_block(self._itself)
-        for node in tuple(self._nodes.values()):
-            self._emit(NodeFinished(node))
-
-    def abandoned(self) -> None:
-        for voice in tuple(self._speakers.values()):
-            self._calls.finish(voice.step, ())
-        self._calls.conclude()
-
-    def written(self, data: Any) -> None:
-        config = var_child_runnable_config.get() or {}
-        node = (config.get("metadata") or {}).get("langgraph_node")
-        name = self.root.name if self.root else "Unnamed"
-        step = Step(str(self.root_id), name, "chain", (), node)
-        self._emit(Custom(step, "custom", data))
-
-    @property
-    def on_custom_event(self) -> Any:  # as `on_llm_new_token`
-        paced = get_ident() == self._thread and self._pacer.due()
-        return self._custom_and_pause if paced else self._custom
-
-    async def _custom_and_pause(self, *args: Any, **about: Any) -> None:
-        self._custom(*args, **about)
-        if get_ident() == self._thread:  # else a sync call on the loop's thread stands until then
-            await self._pacer.pause()
-
-    def _custom(self, name: str, data: Any, *, run_id: UUID, **about: Any) -> None:
-        node = (about.get("metadata") or {}).get("langgraph_node")
-        step = Step(str(run_id), name, "custom", about.get("tags") or (), node)
-        self._emit(Custom(step, name, data))
-
-    # What starts and ends.
-
-    def _started(
-        self, run_id: UUID, type_: str, serialized: dict[str, Any] | None, **about: Any
-    ) -> Step:
-        step = super()._started(run_id, type_, serialized, **about)
-        if type_ in MODELS:
+    def started(
+        self, run_id: UUID, step: Step, parent_id: UUID | None, inputs: Any, call_id: str | None
+    ) -> None:
+        self._answer.step_started(run_id, parent_id)
+        if step.type in MODELS:
+            self._models[run_id] = Author(step, accepted=self._answer.accepts(step))
             self._emit(ModelStarted(step))
-        elif type_ == "tool":
-            self._calls.tool_started(step, about.get("tool_call_id"), about.get("inputs"))
-        elif step.is_node:
-            self._nodes[run_id] = step
-            self._emit(NodeStarted(step))
-        return step
+        elif step.type == "tool":
+            self._calls.tool_started(step, call_id, inputs)
+        else:
+            self._resumed = self._resumed or resumes(inputs, in_node=step.node is not None)
+            if step.is_node:
+                self._node_started(run_id, step, inputs)
 
-    def _ended(self, run_id: UUID, output: Any) -> None:
-        step, voice = self.steps.get(run_id), self._speakers.get(run_id)
-        super()._ended(run_id, output)
-        if voice is not None:
-            self._finish(voice, output)
-            self._emit(model_finished(voice.step, output))
-        elif step is not None and step.type == "tool":
-            self._calls.tool_ended(step, output)
-        elif step is not None and step.type == "retriever":
-            self._found(step, output)
-        elif node := self._nodes.pop(run_id, None):
-            self._calls.settle(node)
-            self._emit(NodeFinished(node))
-
-    def _failed(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        step, voice = self.steps.get(run_id), self._speakers.get(run_id)
-        super()._failed(error, run_id=run_id)
-        if voice is not None:
-            self._finish(voice)
-            self._emit(ModelFinished(voice.step, "error"))
-        elif step is not None and step.type == "tool":
-            self._calls.tool_ended(step, error)
-        elif node := self._nodes.pop(run_id, None):
-            self._emit(NodeFinished(node))
-
-    def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        in_node = "langgraph_node" in (kwargs.get("metadata") or {})
-        self._resumed = self._resumed or resumes(inputs, in_node=in_node)
-        super().on_chain_start(serialized, inputs, run_id=run_id, **kwargs)
-
-    def _node_started(self, inputs: Any) -> None:
-        super()._node_started(inputs)
-        if self._resumed:
-            for call in calls_in(inputs):
-                self._calls.had(call)
-
-    def _had(self, message: BaseMessage) -> None:
-        if message.id is None or message.id not in self._known:
-            self._in_history(message)
-        super()._had(message)
-
-    def _in_history(self, message: BaseMessage) -> None:
-        if isinstance(message, AIMessage):
-            for call in message.tool_calls:
-                self._calls.had(call)
-        elif isinstance(message, ToolMessage):
-            self._calls.had_answer(message.tool_call_id)
-
-    def _update(self, step: Step, messages: list[BaseMessage]) -> None:
-        news = [each for each in messages if each.id is None or each.id not in self._known]
-        answers = [each for each in news if isinstance(each, ToolMessage)]
-        coming = Counter(each.tool_call_id for each in answers)
-        for message in news:
-            if isinstance(message, ToolMessage):
-                message.id = message.id or str(uuid4())  # as LangGraph will, when it takes it
-                self._known.add(message.id)
-                coming[message.tool_call_id] -= 1
-                self._calls.message(step, message, coming[message.tool_call_id])
-            self._made(step, message)
-
-    def _say_message(self, speaker: Any, message: AIMessage) -> None:
-        self._say_whole(speaker, message)
-        self._finish(speaker, message)
-
-    on_chain_error = on_llm_error = on_tool_error = on_retriever_error = _failed
-
-    # What a model says.
-
-    def _speaker(self, step: Step) -> Any:
-        return _Voice(step, audible=self._hears(step))
-
-    def _heard(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
-        voice = self._speakers.get(run_id)
-        if voice is None:
+    def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
+        model = self._models.get(run_id)
+        if model is None:
             return None
-        voice.heard = True
+        model.streamed = True
         message = getattr(chunk, "message", None)
         if message is None:
-            return self._text(voice, token)
+            return self._text(model, token)
         content = message.content
         if (
             type(content) is str
             and not message.additional_kwargs
             and not getattr(message, "tool_call_chunks", None)
         ):
-            return self._text(voice, content)
-        self._blocks(voice, message)
+            return self._text(model, content)
+        self._content.add(model, message)
         return None
 
-    def _say(self, step: Step, text: str) -> None:
-        self._said = True
-        self._itself = self._itself or _Voice(step)
-        if said := self._text(self._itself, text):
-            self._sink.put(said)
-
-    def _say_whole(self, speaker: Any, output: Any) -> None:
-        if isinstance(output, BaseMessage):
-            self._blocks(speaker, output)
-        elif said := self._text(speaker, output or ""):
-            self._emit(said)
-
-    def _text(self, voice: _Voice, text: str, index: Any = None) -> Event | None:
-        if not text or not voice.audible:
-            return None
-        if voice.kind != "text" or (index is not None and voice.index != index):
-            self._open_block(voice, "text", index)
-        return TextDelta(voice.step, text, voice.block)
-
-    def _blocks(self, voice: _Voice, message: BaseMessage) -> None:
-        calls: list[Any] = list(getattr(message, "tool_call_chunks", ()))
-        for block in message.content_blocks:
-            self._block(voice, block)
-            if block["type"] == "tool_call_chunk":
-                calls = []
-        for call in calls:
-            self._close_block(voice)
-            self._calls.grow(voice.step, call)
-
-    def _block(self, voice: _Voice, block: Any) -> None:
-        type_ = block["type"]
-        if type_ == "non_standard":
-            # Anthropic's own, from a model that does not say whose it is.
-            block = block["value"]
-            block = {**block, "reasoning": block.get("thinking")}
-            type_ = "reasoning" if block.get("type") == "thinking" else type_
-        if type_ == "text":
-            if said := self._text(voice, block.get("text") or "", block.get("index")):
-                self._emit(said)
-            for note in block.get("annotations") or () if voice.audible else ():
-                if note["type"] == "citation":
-                    self._source(voice.step, note.get("title"), str(note.get("url") or ""))
-        elif type_ == "reasoning":
-            self._reasoning(voice, block.get("reasoning") or "", block.get("index"))
-        elif type_ in ("tool_call_chunk", "server_tool_call_chunk"):
-            self._close_block(voice)
-            self._calls.grow(voice.step, block)
-        elif type_ == "server_tool_call":
-            self._close_block(voice)
-            self._calls.made(voice.step, block)
-        elif type_ == "server_tool_result":
-            self._calls.answered(voice.step, block)
-        elif type_ in MEDIA and voice.audible and (url := url_of(block)):
-            self.model_spoke = True
-            self._emit(FileMade(voice.step, block.get("mime_type") or MEDIA[type_], url))
-
-    def _reasoning(self, voice: _Voice, text: str, index: Any) -> None:
-        if not text or not voice.audible:
+    def ended(self, run_id: UUID, step: Step, output: Any) -> None:
+        if step.type in MODELS:
+            self._model_ended(run_id, step, output)
             return
-        if voice.kind != "reasoning" or (index is not None and voice.index != index):
-            self._open_block(voice, "reasoning", index)
-        self._emit(ReasoningDelta(voice.step, text, voice.block))
+        if step.is_node:
+            self._node_returned(run_id, step, list(messages_in(output)))
+        self._answer.step_ended(run_id)
+        if step.type == "tool":
+            self._calls.tool_ended(step, output)
+        elif step.type == "retriever":
+            self._sources.add_documents(step, output)
+        elif self._nodes.pop(run_id, None):
+            self._calls.settle(step)
+            self._emit(NodeFinished(step))
 
-    def _open_block(self, voice: _Voice, kind: BlockKind, index: Any) -> None:
-        self._close_block(voice)
-        if voice is not self._itself and kind == "text":
-            self.model_spoke = True
-        number = voice.counted[kind] = voice.counted.get(kind, 0) + 1
-        voice.kind, voice.index, voice.block = kind, index, voice.step.run_id
-        if kind == "reasoning" or number > 1:
-            voice.block += f"-{kind}-{number}"
-        self._emit(BlockStarted(voice.step, voice.block, kind))
+    def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
+        model = self._models.pop(run_id, None)
+        if step.is_node:
+            self._node_returned(run_id, step, list(handed_up(error)))
+        if model is not None and model.streamed:
+            self._answer.contributed(run_id, step)
+        if model is None and is_no_failure(error):
+            self._answer.step_ended(run_id)
+        else:
+            streaming = any(each.streamed for each in tuple(self._models.values()))
+            for author in self._answer.step_failed(run_id, streaming=streaming):
+                self._emit(TextDiscarded(author))
+        if model is not None:
+            self._finish(model)
+            self._emit(ModelFinished(step, "error"))
+        elif step.type == "tool":
+            self._calls.tool_ended(step, error)
+        elif self._nodes.pop(run_id, None):
+            self._emit(NodeFinished(step))
 
-    def _close_block(self, voice: _Voice) -> None:
-        if voice.kind is not None:
-            self._emit(BlockFinished(voice.step, voice.block, voice.kind))
-            voice.kind = None
+    def custom(self, step: Step, name: str, data: Any) -> None:
+        self._emit(Custom(step, name, data))
 
-    def _finish(self, voice: _Voice, output: Any = None) -> None:
-        """The model has said all: its last block ends, and its calls have their arguments."""
-        self._close_block(voice)
-        self._calls.finish(voice.step, getattr(output, "tool_calls", ()))
+    # The run.
 
-    # What the answer rests on.
+    def yielded(self, step: Step, chunk: Any) -> bool:
+        text = self._answer.chunk_text(step, chunk)
+        if text:
+            self._put_text(step, text)
+        return text != ""
 
-    def _found(self, step: Step, documents: Iterable[Document]) -> None:
-        for document in documents:
-            about = document.metadata
-            place = str(about.get("url") or about.get("source") or "")
-            self._source(step, about.get("title") or _file_name(place), place)
+    def concluded(self, step: Step, output: Any) -> None:
+        if text := self._answer.final_text(step, output):
+            self._put_text(step, text)
+        for model in tuple(self._models.values()):
+            self._finish(model)
+        self._calls.conclude()
+        if self._run is not None:
+            self._content.close(self._run)
+        for node in tuple(self._nodes.values()):
+            self._emit(NodeFinished(node))
 
-    def _source(self, step: Step, title: Any, place: str) -> None:
-        title, url = str(title or ""), place if WEB.match(place) else None
-        if PATH.match(title) or title == place != url:
-            title = _file_name(title)
-        known = title or url or _file_name(place) or "Source", url
-        if known not in self._sources:
-            self._sources.add(known)
-            self._emit(SourceFound(step, f"source-{len(self._sources)}", *known))
+    def abandoned(self) -> None:
+        for model in tuple(self._models.values()):
+            self._calls.finish(model.step, ())
+        self._calls.conclude()
 
+    def _put_text(self, step: Step, text: str) -> None:
+        """Put text of the run itself into its block."""
+        self._run = self._run or Author(step, is_model=False)
+        event: Any = self._text(self._run, text)  # never None, for the text is not empty
+        self._put(event)
 
-def _file_name(place: str) -> str:
-    """What a client sees of a path on the server, whose ever separators it has."""
-    if "://" in place:
-        place = re.split(r"[?#]", place, maxsplit=1)[0]  # a signed address holds a secret there
-    if place[:5].lower() == "file:":
-        place = unquote(place[5:])
-    name = re.split(r"[/\\]", place.rstrip("/\\"))[-1]
-    return re.sub(r"^[A-Za-z]:", "", name)
+    # Models.
+
+    def _model_ended(self, run_id: UUID, step: Step, output: Any) -> None:
+        model = self._models.pop(run_id)
+        self._answer.note(output)
+        # A model that streams without callbacks was heard in what the run yields.
+        if not model.streamed and not self._answer.has_run_text:
+            self._content.add_whole(model, output)
+        self._answer.contributed(run_id, step)
+        self._answer.step_ended(run_id)
+        self._finish(model, output)
+        self._emit(model_finished(step, output))
+
+    def _finish(self, model: Author, output: Any = None) -> None:
+        """End a model's last block, and complete its calls."""
+        self._content.close(model)
+        self._calls.finish(model.step, getattr(output, "tool_calls", ()))
+
+    # Nodes.
+
+    def _node_started(self, run_id: UUID, step: Step, inputs: Any) -> None:
+        self._nodes[run_id] = step
+        self._emit(NodeStarted(step))
+        for message in messages_in(inputs):
+            if not self._answer.knows(message):
+                self._add_history(message)
+                self._answer.note(message)
+        if self._resumed:
+            for call in calls_in(inputs):
+                self._calls.add_history(call)
+
+    def _add_history(self, message: BaseMessage) -> None:
+        if isinstance(message, AIMessage):
+            for call in message.tool_calls:
+                self._calls.add_history(call)
+        elif isinstance(message, ToolMessage):
+            self._calls.answer_history(message.tool_call_id)
+
+    def _node_returned(self, run_id: UUID, node: Step, messages: list[BaseMessage]) -> None:
+        """Emit the answers to calls that a node returned, and the text that its code made."""
+        new = [each for each in messages if not self._answer.knows(each)]
+        following = Counter(each.tool_call_id for each in new if isinstance(each, ToolMessage))
+        for message in new:
+            if isinstance(message, ToolMessage):
+                message.id = message.id or str(uuid4())  # as LangGraph does when it takes it
+                self._answer.note(message)
+                following[message.tool_call_id] -= 1
+                self._calls.message(node, message, following[message.tool_call_id])
+            step = self._answer.author_of(node, message)
+            if step is not None:
+                author = Author(step, accepted=self._answer.accepts(step))
+                self._content.add_whole(author, message)
+                self._finish(author, message)
+                self._answer.contributed(run_id, step)

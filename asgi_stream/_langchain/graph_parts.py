@@ -1,13 +1,13 @@
-"""The LangGraph graphs in a Runnable: found, given a stream writer, and kept to their output.
+"""The LangGraph graphs in a Runnable: finds them, sets their stream writer, keeps state private.
 
-LangGraph is not imported, nor are LangChain's Runnables, which are known by what they have.
+LangGraph is not imported, nor are LangChain's Runnables: both are recognized by attributes.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -17,46 +17,65 @@ from typing import Any
 from .graphs import graph_of
 
 MANY_PARTS = 100
-"""How many items of one list or mapping are looked at for a graph; documents may be many more."""
+"""How many items of a list or mapping are searched; there may be many more documents."""
 
 MOST_PARTS = 500
-"""How many parts of a Runnable are looked at for graphs."""
+"""How many parts of a Runnable are searched."""
 
-LOOKED_INTO = (FunctionType, MethodType, partial, dict, list, tuple)
-"""Types of what a graph is looked for in, besides Runnables."""
+SEARCHED = (FunctionType, MethodType, partial, dict, list, tuple)
+"""Types of values that are searched, besides Runnables."""
 
 LIBRARIES = ("langchain_core", "langchain", "langgraph")
-"""Whose functions name no graph."""
+"""Packages whose functions refer to no graph of the user's."""
 
 CACHED = {"cached": True}
-"""What LangGraph says of an update that comes from its cache."""
+"""LangGraph's metadata of an update that comes from its cache."""
 
 
 def graphs_in(runnable: Any) -> list[Any]:
-    """The graphs that a Runnable is made of or that its functions name; none within another."""
+    """Return the graphs that a Runnable consists of, or that its functions refer to.
+
+    Graphs within a graph are not included.
+    """
+    return [graph for _, graph in _parts_in(runnable) if graph is not None]
+
+
+def settled_graphs(runnable: Any) -> tuple[Any, ...] | None:
+    """Return the graphs in a Runnable, None if it contains functions of the user's.
+
+    Functions may refer to graphs that are made later, so then each run has to search for them.
+    """
     graphs: list[Any] = []
+    for part, graph in _parts_in(runnable):
+        if isinstance(part, FunctionType) and not _is_library_s(part):
+            return None
+        if graph is not None:
+            graphs.append(graph)
+    return tuple(graphs)
+
+
+def _parts_in(runnable: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each part of a Runnable with the graph that it is, or None."""
     known: dict[int, Any] = {}
     parts = deque([runnable])
     while parts and len(known) < MOST_PARTS:
         part = parts.popleft()
         if id(part) in known:
             continue
-        known[id(part)] = part  # kept, so that no other part gets its id
+        known[id(part)] = part  # kept alive, so that no other part gets its id
         graph = graph_of(part) if _is_runnable(part) else None
-        if graph is not None:
-            graphs.append(graph)
-        else:
-            parts += [each for each in _parts_of(part) if _is_looked_into(each)]
-    return graphs
+        yield part, graph
+        if graph is None:
+            parts += [each for each in _parts_of(part) if _is_searched(each)]
 
 
 def _is_runnable(value: Any) -> bool:
     return hasattr(type(value), "astream")
 
 
-def _is_looked_into(value: Any) -> bool:
-    # Its type is asked, for a proxy would be made to fetch what it stands for.
-    return issubclass(type(value), LOOKED_INTO) or _is_runnable(value)
+def _is_searched(value: Any) -> bool:
+    # By its type, because a proxy would load what it stands for.
+    return issubclass(type(value), SEARCHED) or _is_runnable(value)
 
 
 def _parts_of(part: Any) -> Iterable[Any]:
@@ -77,8 +96,8 @@ def _parts_of(part: Any) -> Iterable[Any]:
 
 
 def _named_in(function: FunctionType) -> list[Any]:
-    """What the code of a function names: variables around it, and attributes of those."""
-    if (function.__module__ or "").partition(".")[0] in LIBRARIES:
+    """Return what a function refers to: variables around it, and attributes of those."""
+    if _is_library_s(function):
         return []
     codes = [function.__code__]
     for code in codes:
@@ -93,32 +112,38 @@ def _named_in(function: FunctionType) -> list[Any]:
     return named + [each[name] for each in attributes for name in names if name in each]
 
 
+def _is_library_s(function: FunctionType) -> bool:
+    return (function.__module__ or "").partition(".")[0] in LIBRARIES
+
+
 def _attributes_of(value: Any) -> Mapping[str, Any]:
     attributes: Mapping[str, Any] = {}
-    with suppress(Exception):  # it has none, or a proxy stands for nothing
+    with suppress(Exception):  # it has none, or is a proxy for nothing
         attributes = vars(value)
     return attributes
 
 
-def heard_by(
-    runnable: Any, write: Callable[[Any], None], cached: Callable[[str, str, Any], None]
+def writer_config(
+    graphs: Sequence[Any],
+    write: Callable[[Any], None],
+    cached: Callable[[str, str, Any], None],
 ) -> dict[str, Any]:
-    """What in a run's ``configurable`` makes `write` the stream writer of the graphs in it.
+    """Return the keys of ``configurable`` that make `write` the stream writer of `graphs`.
 
-    A graph that is not asked for the mode ``custom`` takes its writer from the run that it is part
-    of, as a subgraph does; so what is written is heard at once, wherever it is written. But it
-    takes its store from there too. So graphs that have several stores are left alone, and so is a
-    Runnable in which no graph is found: it may build one, with a store of its own.
+    A graph that is not run in the mode ``custom`` takes its writer from the run that it is part of,
+    as a subgraph does. So data is passed on at once, wherever it is written. But a graph takes its
+    store from there too. So graphs with several stores are left alone, and so is a Runnable without
+    graphs: it may build one with a store of its own.
 
     Args:
-        runnable: What is run.
+        graphs: The graphs in what runs.
         write: Called with the data, from whichever thread.
-        cached: Called with the namespace of a graph, the name of a node that it has taken from its
-            cache, for which there is no callback, and with what the node would have returned.
+        cached: Called with the namespace of a graph, the name of a node that the graph takes from
+            its cache, for which there is no callback, and what the node would have returned.
     """
     runtime = sys.modules.get("langgraph.runtime")
     protocol = sys.modules.get("langgraph.pregel.protocol")
-    if runtime is None or protocol is None or not (graphs := graphs_in(runnable)):
+    if runtime is None or protocol is None or not graphs:
         return {}
     stores = {id(graph.store): graph.store for graph in graphs if graph.store is not None}
     if len(stores) > 1:
@@ -138,10 +163,10 @@ def heard_by(
 
 
 def public(runnable: Any) -> Any:
-    """`runnable`, whose graphs yield no more of their state than is their output.
+    """Return `runnable` with its graphs bound to yield no more of their state than their output.
 
-    A graph that is served itself is asked for that, see `Shape`; one at the end of a chain cannot
-    be asked, so it is bound. What it has been bound to before goes before that.
+    A graph that runs itself gets that from `ChunkReader`; one at the end of a chain needs a
+    binding. A binding that it has already takes precedence.
     """
     if not _is_composed(runnable):
         graph = graph_of(runnable)
@@ -150,28 +175,28 @@ def public(runnable: Any) -> Any:
         return runnable.bind(output_keys=graph.output_channels)
     parts = vars(runnable)
     if "last" in parts:
-        parts = {"last": parts["last"]}  # of a sequence; what its other steps yield is for the next
-    mended = {name: _public_part(part) for name, part in parts.items()}
-    changed = {name: part for name, part in mended.items() if part is not parts[name]}
+        parts = {"last": parts["last"]}  # of a sequence, whose other steps yield to the next one
+    bound = {name: _public_part(part) for name, part in parts.items()}
+    changed = {name: part for name, part in bound.items() if part is not parts[name]}
     return runnable.model_copy(update=changed) if changed else runnable
 
 
 def _public_part(part: Any) -> Any:
-    """A field of a Runnable that is made of others; itself, if no graph in it is changed."""
+    """Return a field of a composed Runnable with its graphs bound; itself if there are none."""
     if _is_runnable(part):
         return public(part)
     if type(part) is dict:
-        mended: Any = {key: _public_part(each) for key, each in part.items()}
-        same = all(mended[key] is part[key] for key in part)
+        bound: Any = {key: _public_part(each) for key, each in part.items()}
+        same = all(bound[key] is part[key] for key in part)
     elif type(part) in (list, tuple):
-        mended = type(part)(map(_public_part, part))
-        same = all(new is old for new, old in zip(mended, part, strict=True))
+        bound = type(part)(map(_public_part, part))
+        same = all(new is old for new, old in zip(bound, part, strict=True))
     else:
         return part
-    return part if same else mended
+    return part if same else bound
 
 
 def _is_composed(runnable: Any) -> bool:
-    """Whether it is one of LangChain's Runnables that are made of others, as fields."""
+    """Return whether `runnable` is one of LangChain's that have other Runnables as fields."""
     kind = type(runnable)
     return kind.__module__.startswith("langchain_core.runnables.") and hasattr(kind, "model_copy")

@@ -1,12 +1,12 @@
-"""A trailing ``StrOutputParser`` without a thread for each chunk.
+"""A ``StrOutputParser`` that does not use a thread for each chunk.
 
 LangChain's parser hands every chunk to a thread pool and waits for it
-(``BaseTransformOutputParser._atransform``), to turn a message into its text: about two thirds of
-what a chain's token costs. The one here does the same where it is. Nothing else differs: it is the
-same class by name, so events, traces and outputs are the same.
+(``BaseTransformOutputParser._atransform``) to turn a message into its text, which is about two
+thirds of the cost of a chain's token. The parser here does the same work on the event loop. It has
+the same class name, so events, traces and outputs are the same.
 
-Only that exact class is replaced, only as the last step of the chain that a route serves, and only
-while a route's ``inline_parser`` is true. A subclass may do anything in `parse`, and is left alone.
+Only that exact class is replaced, and only as the last step of what runs. Subclasses are left
+alone, because their ``parse`` may block.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
 
 class StrOutputParser(output_parsers.StrOutputParser):
-    """LangChain's, on the event loop."""
+    """LangChain's parser, running on the event loop."""
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[str]:
         async for chunk in input:
-            # Text is what `parse_result` returns for text, without a generation made around it.
+            # For text `parse_result` returns just that, after wrapping it in a generation.
             if isinstance(chunk, BaseMessage):
                 text = chunk.content
                 if not isinstance(text, str):
@@ -36,7 +36,7 @@ class StrOutputParser(output_parsers.StrOutputParser):
 
 
 def with_inline_parser(runnable: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """`runnable`, or if it ends in a ``StrOutputParser``, its equal that ends in the one here."""
+    """Return `runnable`, with the parser here in place of a ``StrOutputParser`` at its end."""
     if type(runnable) is output_parsers.StrOutputParser:
         return StrOutputParser.model_construct(**dict(runnable))
     if type(runnable) is RunnableSequence:

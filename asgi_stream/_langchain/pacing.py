@@ -1,4 +1,4 @@
-"""When a run has to wait, so that it holds up nobody else."""
+"""Makes a run wait for its reader, and for the other tasks of the event loop."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from .sink import Sink
 
 
 class Pacer:
-    """Says when a run has to wait: for a slow reader, or because it has worked long enough.
+    """Says when a run has to wait: for a slow reader, or because its time slice is used up.
 
-    While frames are waiting neither a queue nor a send suspends, so a run that never waits would
-    hold up the whole process.
+    Putting events never suspends the run's task, so a run that never waits would block the whole
+    event loop.
+
+    Args:
+        sink: Takes the run's events.
     """
 
     SLICE_SECONDS = 0.002
+    """How long a run may keep the event loop to itself."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -23,6 +27,7 @@ class Pacer:
         self._taken = 0
 
     def due(self) -> bool:
+        """Return whether to call `pause` now."""
         sink = self._sink
         if sink.full:
             return True
@@ -31,16 +36,17 @@ class Pacer:
             return False
         since = sink.waiting_since
         if since is not None:
-            # What waits since a moment ago only has not kept the loop from turning before.
+            # An event that is waiting only briefly shows that the loop ran a moment ago.
             return now - since > self.SLICE_SECONDS
         if sink.taken == self._taken:
             return True
-        # What was put in has been taken since the last look: the loop has turned by itself.
+        # The reader has taken events since the last check, so the loop has run.
         self._taken = sink.taken
         self._until = now + self.SLICE_SECONDS
         return False
 
     async def pause(self) -> None:
+        """Wait until the sink has room, or for one pass of the event loop."""
         if self._sink.full:
             await self._sink.room()
         else:

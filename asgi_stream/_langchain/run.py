@@ -1,10 +1,10 @@
-"""Runs a Runnable: in a task of its own, which is cancelled once and leaves nothing behind."""
+"""Runs a Runnable in a task of its own, cancels it at most once, and leaves nothing behind."""
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, Task
-from collections.abc import AsyncIterator, Callable, Set
+from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -22,14 +22,20 @@ from ..events import (
     Step,
     TextDelta,
 )
+from .answer import Answer
+from .callbacks import RunCallbacks, StreamingCallbacks
+from .chunk_reader import ChunkReader
 from .cleanup import clean_up
+from .emitter import Emitter
 from .event_handler import EventHandler
-from .graph_parts import heard_by, public
-from .graphs import Shape, graph_of, without
+from .graph_parts import writer_config
+from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .pacing import Pacer
+from .plan import RunnablePlan, plan_of
 from .run_request import RunRequest
 from .sink import Sink
+from .step_handler import RawHandler, StepHandler
 from .tasks import RunTasks
 from .text_handler import TextHandler
 from .tracker import RunTracker
@@ -38,62 +44,57 @@ from .tracker import RunTracker
 class Run:
     """One run of one Runnable.
 
-    The task is the run's own, never part of an anyio scope: such a scope cancels at every await,
-    and LangGraph cannot finish its clean-up under that
-    (https://github.com/langchain-ai/langgraph/issues/5682).
+    Its task is never part of an anyio scope: such a scope cancels at every await, and LangGraph
+    cannot finish its clean-up under that (https://github.com/langchain-ai/langgraph/issues/5682).
 
     Args:
-        runnable: What to run.
-        request: With what.
-        sink: Where the events go.
-        grace: Seconds to clean up after a cancel before it is reported.
-        tasks: Keeps this run's tasks alive; they leave it when they are done.
+        plan: What to run. A plan is made for a plain Runnable.
+        request: The input, the config and the id.
+        sink: Takes the events.
+        grace: Seconds that the clean-up after a cancellation may take before a warning is logged.
+        tasks: Keeps the run's tasks alive until they are done.
+
+    Attributes:
+        on_end: Called once, when the run and its clean-up have ended.
     """
 
     def __init__(
         self,
-        runnable: Runnable[Any, Any],
+        plan: RunnablePlan | Runnable[Any, Any],
         request: RunRequest,
         *,
         sink: Sink,
         grace: float,
         tasks: RunTasks,
     ) -> None:
-        self._runnable = public(runnable) if graph_of(runnable) is None else runnable
+        self._plan = plan = plan if isinstance(plan, RunnablePlan) else plan_of(plan)
         self._request = request
         self._sink = sink
         self._grace = grace
         self._tasks = tasks
         self._pacer = Pacer(sink)
-        self._narrated = BlockStarted in sink.wants
-        kind = (
-            EventHandler
-            if self._narrated
-            else TextHandler
-            if TextDelta in sink.wants
-            else RunTracker
-        )
-        self._tracker = kind(request.run_id, sink, self._pacer)
-        if isinstance(self._tracker, EventHandler):
-            self._tracker.take(request.input, request.client_tools)
-        self._name = runnable.get_name()
-        self._step = Step(str(request.run_id), self._name, "chain")
-        self._left = self._settled = False
-        self._shape = Shape(
-            runnable,
+        self._step = Step(str(request.run_id), plan.name, "chain")
+        self._reader = ChunkReader(
+            plan.graph,
             request.stream,
-            narrated=self._narrated,
+            detailed=BlockStarted in sink.wants,
             configurable=request.config.get("configurable") or {},
         )
+        self._tracker = RunTracker(request.run_id)
+        self._answer = Answer(sink)
+        emitter = Emitter(sink, self._pacer)
+        self._handler = handler = self._handler_with(emitter)
+        kind = RunCallbacks if isinstance(handler, RawHandler) else StreamingCallbacks
+        self._callbacks = kind(self._tracker, handler, emitter, sink, self._pacer)
+        self._left = self._settled = False
         self.on_end: Callable[[], None] | None = None
-        """Called when the run and its clean-up have ended."""
-        self._going_on = 0
+        self._open_tasks = 0
         self._task = self._spawn(self._produce())
 
     def leave(self) -> None:
-        """Cancel the run, if it still goes on; once. Returns at once, the clean-up follows."""
+        """Cancel the run, once, if it is still running. Returns at once; the clean-up follows."""
         if self._left or self._task.done():
-            # Tasks that a run detached and left behind in peace are not ours to end.
+            # Tasks that a finished run has deliberately detached are left alone.
             return
         self._left = True
         self._tracker.refusing = True
@@ -102,22 +103,30 @@ class Run:
         self._spawn(self._reap(moved_on))
 
     def settle(self) -> None:
-        """Put in what is still to be told before an error ends the run; once."""
+        """Put the events that are due before an error ends the run, once."""
         if not self._settled:
             self._settled = True
-            self._tracker.abandoned()
+            self._handler.abandoned()
+
+    def _handler_with(self, emitter: Emitter) -> StepHandler:
+        sink, request = self._sink, self._request
+        if BlockStarted in sink.wants:
+            return EventHandler(self._answer, emitter, sink, request.input, request.client_tools)
+        if TextDelta in sink.wants:
+            return TextHandler(self._answer, emitter, sink)
+        return RawHandler()
 
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        self._going_on += 1
-        task.add_done_callback(self._ended)
+        self._open_tasks += 1
+        task.add_done_callback(self._task_done)
         return task
 
-    def _ended(self, task: Task[None]) -> None:
+    def _task_done(self, task: Task[None]) -> None:
         self._tasks.discard(task)
-        self._going_on -= 1
-        if not self._going_on and self.on_end is not None:
+        self._open_tasks -= 1
+        if not self._open_tasks and self.on_end is not None:
             on_end, self.on_end = self.on_end, None
             on_end()
 
@@ -128,27 +137,28 @@ class Run:
             output = await (
                 self._events() if LangChainEvent in self._sink.wants else self._chunks()
             )
-            # What threads have said is still in the loop's queue.
+            # Events from threads are still in the loop's queue.
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
                 raise RunIncomplete
         except CancelledError:
             # Not raised again: a task keeps its exception, with all the frames and generators that
-            # it has passed, and nobody waits for this task's result.
+            # it passed, and nobody waits for this task's result.
             if not self._left:
-                # Raised inside the Runnable: it would look like a clean end.
+                # Raised inside the Runnable. It would look like a clean end.
                 self._failed(RunIncomplete())
         except BaseException as error:
-            # SystemExit too: out of a task it would take the whole process with it.
+            # SystemExit too: out of a task it would end the whole process.
             self._failed(error)
         else:
-            if self._tracker.finished:
-                output = self._tracker.output
-            output = whole(output)
-            interrupts = tuple(self._shape.interrupts.values())
-            if not interrupts:
-                self._tracker.concluded(self._step, output)
-            self._sink.put(RunFinished(self._step, output, interrupts))
+            self._finished(output)
+
+    def _finished(self, output: Any) -> None:
+        output = whole(self._tracker.output if self._tracker.finished else output)
+        interrupts = tuple(self._reader.interrupts.values())
+        if not interrupts:
+            self._handler.concluded(self._step, output)
+        self._sink.put(RunFinished(self._step, output, interrupts))
 
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
@@ -157,132 +167,75 @@ class Run:
         self._spawn(self._reap(self._tracker.has_moved_on()))
 
     def _config(self) -> RunnableConfig:
-        ours: RunnableConfig = {"callbacks": [self._tracker], "run_id": self._request.run_id}
-        if isinstance(tracker := self._tracker, TextHandler):
-            ours["configurable"] = heard_by(self._runnable, tracker.write, tracker.cached)
-        given: Any = self._request.config
-        return merge_configs(given, ours)
+        callbacks = self._callbacks
+        config: RunnableConfig = {"callbacks": [callbacks], "run_id": self._request.run_id}
+        if isinstance(callbacks, StreamingCallbacks):
+            config["configurable"] = writer_config(
+                self._plan.current_graphs(), callbacks.write, callbacks.cached
+            )
+        requested: Any = self._request.config
+        return merge_configs(requested, config)
 
     async def _chunks(self) -> Any:
+        """Run ``astream``; return the sum of the chunks where no callback reports the output."""
         request, sink, pacer, tracker = self._request, self._sink, self._pacer, self._tracker
-        shape = self._shape
-        taken = OutputChunk in sink.wants
+        reader, answer, handler = self._reader, self._answer, self._handler
+        reads = OutputChunk in sink.wants or not reader.plain
         output: Any = None
         async with AsyncExitStack() as stack:
-            chunks = self._runnable.astream(request.input, self._config(), **shape.stream)
-            _close_with(stack, chunks)
+            chunks = self._plan.runnable.astream(request.input, self._config(), **reader.stream)
+            close_with(stack, chunks)
             async for chunk in chunks:
                 if tracker.root is None:
                     output = added(output, chunk)
-                if taken or not shape.plain or isinstance(chunk, dict):
-                    self._take(chunk)
-                elif tracker.model_spoke or not tracker.yielded(self._step, chunk):
+                if reads or isinstance(chunk, dict):
+                    self._read(chunk)
+                elif answer.has_model_text or not handler.yielded(self._step, chunk):
                     sink.alive()
                 if pacer.due():
                     await pacer.pause()
         return output
 
-    def _take(self, given: Any) -> None:
-        """Pass on what the Runnable has yielded, as far as anyone wants it."""
+    def _read(self, value: Any) -> None:
+        """Pass a chunk on, as far as the format takes it."""
         sink = self._sink
         sink.alive()
-        chunk = self._shape.read(self._step, given)
+        chunk = self._reader.read(self._step, value)
         if chunk is None:
             return
         if chunk.mode is None:
-            self._tracker.yielded(self._step, chunk.data)
+            self._handler.yielded(self._step, chunk.data)
         if OutputChunk in sink.wants:
             sink.put(chunk)
 
-    async def _events(self) -> Any:
-        request, sink, pacer = self._request, self._sink, self._pacer
-        shape, inputs = self._shape, request.filter.inputs
-        paced = _Paced(self._runnable, pacer, shape, self._step)
+    async def _events(self) -> None:
+        """Run ``astream_events``."""
+        request, sink, pacer, reader = self._request, self._sink, self._pacer, self._reader
+        secret = None if request.filter.inputs else reader.secret
+        paced = PacedRunnable(self._plan.runnable, pacer, reader, self._step)
         pushed_down = request.filter.pushed_down()
         events = paced.astream_events(request.input, self._config(), version="v2", **pushed_down)
         async with aclosing(events) as source:  # type: ignore[type-var]  # an async generator
             async for event in source:
-                sink.put(_langchain_event(event, None if inputs else shape.secret))
+                sink.put(langchain_event(event, secret))
                 if pacer.due():
                     await pacer.pause()
-        return None
 
     async def _reap(self, moved_on: bool) -> None:
-        """See to it that nothing of this run goes on, and report what does.
+        """Wait until nothing of this run is left running, and log what is.
 
         Args:
-            moved_on: Whether steps go on in tasks that no callback has told of.
+            moved_on: Whether steps go on in tasks that no callback has reported.
         """
         names = await clean_up(
             self._task, self._tracker, self._tasks, grace=self._grace, moved_on=moved_on
         )
         if names is not None:
             logger.warning(
-                "run %s of %s goes on %g s after it was cancelled%s: it ignores the cancellation,"
-                " is shielded from it, or is a sync step, which cannot be stopped",
+                "run %s of %s is still running %g s after it was cancelled%s: it ignores the"
+                " cancellation, is shielded from it, or is a sync step, which cannot be stopped",
                 self._request.run_id,
-                self._name,
+                self._plan.name,
                 self._grace,
                 f" ({', '.join(sorted(names))})" if names else "",
             )
-
-
-class _Paced(Runnable[Any, Any]):
-    """A Runnable that waits between its chunks when the run has to.
-
-    ``astream_events`` pulls as fast as it can and queues without a limit. This is what it pulls.
-
-    Args:
-        bound: The Runnable.
-        pacer: Says when to wait.
-        shape: How it is asked for its chunks.
-        step: The run itself.
-    """
-
-    def __init__(self, bound: Runnable[Any, Any], pacer: Pacer, shape: Shape, step: Step) -> None:
-        self._bound = bound
-        self._pacer = pacer
-        self._shape = shape
-        self._step = step
-
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        raise NotImplementedError  # pragma: no cover - astream_events never calls it
-
-    async def astream(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        async with AsyncExitStack() as stack:
-            chunks = self._bound.astream(input, config, **kwargs, **self._shape.stream)
-            _close_with(stack, chunks)
-            async for given in chunks:
-                if (chunk := self._shape.read(self._step, given)) is not None:
-                    yield chunk.yielded
-                if self._pacer.due():
-                    await self._pacer.pause()
-
-
-def _close_with(stack: AsyncExitStack, chunks: Any) -> None:
-    """Close `chunks` when `stack` ends, if it can be closed; not every Runnable's can."""
-    close = getattr(chunks, "aclose", None)
-    if close is not None:
-        stack.push_async_callback(close)
-
-
-def _langchain_event(event: Any, secret: Set[str] | None) -> LangChainEvent:
-    """An event of ``astream_events``.
-
-    Args:
-        event: As LangChain has it.
-        secret: Keys of metadata that are not for the client. None if all is, inputs too.
-    """
-    name: str = event["event"]
-    type_ = name.removeprefix("on_").rpartition("_")[0]
-    step = Step(event["run_id"], event["name"], type_, event["tags"])
-    data, metadata = event["data"], event["metadata"]
-    if secret is not None:
-        metadata = without(metadata, secret)
-        if type_ == "prompt":
-            data = {}
-        elif event["parent_ids"]:
-            data = {key: value for key, value in data.items() if key != "input"}
-    return LangChainEvent(step, name, data, metadata, event["parent_ids"])

@@ -1,4 +1,4 @@
-"""What one run is made with: its input, its config, its id."""
+"""The input, the config and the id of one run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..filters import EventFilter
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run, as asked for by a client and completed by its route.
+    """A run as a client requests it, completed by its route.
 
     Attributes:
         input: The Runnable's input.
-        config: The ``RunnableConfig``, without callbacks and run id of our own.
+        config: The ``RunnableConfig``, without the package's own callbacks and run id.
         stream: Keyword arguments for ``astream``.
-        filter: What LangChain may leave out of its events beforehand.
-        client_tools: The names of the tools whose calls the client answers.
-        run_id: Cannot be guessed.
+        filter: The part of the route's filter that LangChain itself can apply to its events.
+        client_tools: The names of the tools that the client runs.
+        run_id: The run's id, which cannot be guessed.
     """
 
     input: Any

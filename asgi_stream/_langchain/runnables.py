@@ -1,4 +1,4 @@
-"""What a Runnable is, and what is made of one before it is run."""
+"""Wraps a Runnable before it runs: batches, the client's tools, its response format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 BATCH_SLICE = 100
-"""How many inputs of a batch are handed to LangChain together."""
+"""How many inputs of a batch are passed to LangChain at once."""
 
 
 def is_runnable(value: object) -> bool:
@@ -36,99 +36,105 @@ def is_runnable(value: object) -> bool:
 
 
 def many(runnable: Runnable[Any, Any], *concurrency: int | None) -> Runnable[Any, Any]:
-    """What takes a list of inputs and runs `runnable` with each, side by side.
+    """Return a Runnable that takes a list of inputs and runs `runnable` on them concurrently.
 
     Args:
-        runnable: What to run.
-        concurrency: How many inputs may run at once; the lowest of these, and of the config's
-            ``max_concurrency``, applies.
+        runnable: The Runnable to run.
+        concurrency: How many inputs may run at once: the lowest of these and of the config's
+            ``max_concurrency``. None is no limit.
     """
 
-    async def each(inputs: list[Any], config: RunnableConfig, **options: Any) -> list[Any]:
-        # The rest says what astream() yields, and a batch has its outputs only.
-        kept = {name: options[name] for name in ("context",) if name in options}
+    async def batch(inputs: list[Any], config: RunnableConfig, **options: Any) -> list[Any]:
+        # The other options select what astream() yields; a batch has only outputs.
+        context = {name: options[name] for name in ("context",) if name in options}
         bounds = [bound for bound in (*concurrency, config.get("max_concurrency")) if bound]
         config = {**config, "max_concurrency": min(bounds, default=None)}
         outputs: list[Any] = []
-        # abatch() makes a config, a coroutine and a task of every input before the first one runs.
+        # abatch() creates a config, a coroutine and a task for every input before any of them runs.
         for start in range(0, len(inputs), BATCH_SLICE):
-            outputs += await runnable.abatch(inputs[start : start + BATCH_SLICE], config, **kept)
+            outputs += await runnable.abatch(inputs[start : start + BATCH_SLICE], config, **context)
         return outputs
 
-    return RunnableLambda(each).with_config(run_name=runnable.get_name())
+    return RunnableLambda(batch).with_config(run_name=runnable.get_name())
 
 
 def rewrapped(
     runnable: Runnable[Any, Any], change: Callable[[Runnable[Any, Any]], Runnable[Any, Any]]
 ) -> Runnable[Any, Any]:
-    """`runnable` with `change` made to what it runs, within its retries, fallbacks and bindings.
+    """Return `runnable` with `change` applied inside its retries, fallbacks and bindings.
 
-    A binding that has tools of its own is left whole.
+    A binding that has tools is not entered: `change` is applied to the binding.
     """
     wrapper: Any = runnable
     if isinstance(wrapper, RunnableBindingBase) and "tools" not in wrapper.kwargs:
-        inner: dict[str, Any] = {"bound": rewrapped(wrapper.bound, change)}
+        update: dict[str, Any] = {"bound": rewrapped(wrapper.bound, change)}
     elif isinstance(wrapper, RunnableWithFallbacks):
-        first, *others = (rewrapped(each, change) for each in wrapper.runnables)
-        inner = {"runnable": first, "fallbacks": others}
+        first, *others = (rewrapped(inner, change) for inner in wrapper.runnables)
+        update = {"runnable": first, "fallbacks": others}
     else:
         return change(runnable)
-    copy: Runnable[Any, Any] = wrapper.model_copy(update=inner)
+    copy: Runnable[Any, Any] = wrapper.model_copy(update=update)
     return copy
 
 
 def with_tools(
     runnable: Runnable[Any, Any], tools: Sequence[Mapping[str, Any]], choice: Any = None
 ) -> Runnable[Any, Any]:
-    """`runnable`, a chat model, with the client's own tools bound to it.
+    """Return `runnable`, a chat model, with the client's tools bound to it.
+
+    Args:
+        runnable: A chat model, possibly with retries, fallbacks and bindings.
+        tools: OpenAI's function definitions.
+        choice: ``tool_choice``, as for ``bind_tools``.
 
     Raises:
         InvalidRequest: It is not a chat model, cannot call tools, or has tools of its own.
     """
-    chosen = {} if choice is None else {"tool_choice": choice}
+    options = {} if choice is None else {"tool_choice": choice}
 
     def bind(model: Runnable[Any, Any]) -> Runnable[Any, Any]:
-        known = model.default if isinstance(model, RunnableConfigurableFields) else model
-        if not isinstance(known, BaseChatModel):
+        chat = model.default if isinstance(model, RunnableConfigurableFields) else model
+        if not isinstance(chat, BaseChatModel):
             raise InvalidRequest("This route runs its own tools, and takes none of the client's.")
         try:
-            bound = known.bind_tools([dict(tool) for tool in tools], **chosen)
+            bound = chat.bind_tools([dict(tool) for tool in tools], **options)
         except NotImplementedError:
             raise InvalidRequest("This route's model cannot call tools.") from None
-        return bound if known is model else model.bind(**getattr(bound, "kwargs", {}))
+        return bound if chat is model else model.bind(**getattr(bound, "kwargs", {}))
 
     return rewrapped(runnable, bind)
 
 
 def with_response_format(
-    runnable: Runnable[Any, Any], form: Mapping[str, Any]
+    runnable: Runnable[Any, Any], response_format: Mapping[str, Any]
 ) -> Runnable[Any, Any]:
-    """`runnable`, a chat model, that answers in the form that the client asks for.
+    """Return `runnable`, a chat model, with OpenAI's parameter ``response_format`` bound to it.
 
-    Its provider sees to the form: what is bound is OpenAI's own parameter, which LangChain's models
-    of OpenAI, of Anthropic and of those that follow them take.
+    The provider enforces the format. LangChain's models of OpenAI, Anthropic and providers with a
+    compatible API accept the parameter.
 
     Raises:
-        InvalidRequest: It is not a chat model, nor has it only such for its fallbacks.
+        InvalidRequest: It, or one of its fallbacks, is not a chat model.
     """
-    if not all(isinstance(model, BaseChatModel) for model in _run_by(runnable)):
-        what = (
-            f"only a chat model that is served alone takes {form['type']!r}, and this is"
-            f" {runnable.get_name()}: leave response_format out, or ask another model of this API"
+    if not all(isinstance(model, BaseChatModel) for model in _innermost(runnable)):
+        raise InvalidRequest.at(
+            "response_format",
+            f"only a chat model that is served alone takes {response_format['type']!r}, and this is"
+            f" {runnable.get_name()}: omit response_format, or use another model"
+            " of this API",
         )
-        raise InvalidRequest(f"response_format: {what}", fields={"response_format": what})
-    return runnable.bind(response_format=dict(form))
+    return runnable.bind(response_format=dict(response_format))
 
 
-def _run_by(runnable: Any) -> Iterator[Runnable[Any, Any]]:
-    """What a Runnable runs by itself or through what LangChain's ``with_...`` and the like make."""
+def _innermost(runnable: Any) -> Iterator[Runnable[Any, Any]]:
+    """Yield the Runnables inside retries, fallbacks, bindings and configurable fields."""
     match runnable:
         case RunnableBindingBase():
-            yield from _run_by(runnable.bound)
+            yield from _innermost(runnable.bound)
         case RunnableWithFallbacks():
-            for each in runnable.runnables:
-                yield from _run_by(each)
+            for inner in runnable.runnables:
+                yield from _innermost(inner)
         case DynamicRunnable():
-            yield from _run_by(runnable.default)
+            yield from _innermost(runnable.default)
         case _:
             yield runnable

@@ -1,4 +1,4 @@
-"""What LangChain's clients send for its messages and other objects, as Python has them."""
+"""Messages and other objects in the forms that LangChain's clients send them."""
 
 from __future__ import annotations
 
@@ -15,78 +15,79 @@ from langchain_core.messages import (
 
 from .messages import MESSAGES
 
-OF_CLASS = {kind.__name__: name for name, kind in MESSAGES.items()} | {"RemoveMessage": "remove"}
-"""The ``type`` of a message by its class's name, which LangChain's constructor objects have."""
-WRITTEN = frozenset({"type", "content", "additional_kwargs", "response_metadata"})
-"""The fields that LangChain writes of each message, in Python and in JavaScript."""
-PIECES = frozenset({"tool_call_chunks", "chunk_position"})
-"""The fields that a chunk has and its whole message has not."""
-IN_PYTHON = {
+TYPES = {kind.__name__: name for name, kind in MESSAGES.items()} | {"RemoveMessage": "remove"}
+"""The ``type`` of a message by the name of its class, which constructor objects have."""
+SERIALIZED_FIELDS = frozenset({"type", "content", "additional_kwargs", "response_metadata"})
+"""The fields that LangChain serializes of every message, in Python and in JavaScript."""
+CHUNK_FIELDS = frozenset({"tool_call_chunks", "chunk_position"})
+"""The fields of a chunk that a whole message does not have."""
+PYTHON_NAMES = {
     "pageContent": "page_content",
     "toolInput": "tool_input",
     "returnValues": "return_values",
     "messageLog": "message_log",
 }
-"""Names of fields in JavaScript's classes, which it sends, that are others in Python's."""
+"""Fields of LangChain's JavaScript classes that have another name in Python."""
 
 
-def message_of(value: Any, *, pieces: bool = False) -> BaseMessage:
-    """A message from what LangChain's clients send for one.
+def message_of(value: Any, *, keep_chunks: bool = False) -> BaseMessage:
+    """Return the message that a LangChain client sent.
 
-    Messages of any class in `MESSAGES` as pydantic and as ``messages_to_dict`` write them, the
-    constructor objects of LangChain's own serializer, and all that ``convert_to_messages`` takes.
+    Accepts messages of any class in `MESSAGES` as serialized by pydantic and ``messages_to_dict``,
+    the constructor objects of LangChain's own serializer, and anything that ``convert_to_messages``
+    accepts.
 
     Args:
-        value: What a client has sent.
-        pieces: Whether a chunk is to be one piece of several: the pieces of its tool calls count
-            then, otherwise the calls that its sender has made of them.
+        value: The client's data.
+        keep_chunks: Keep a chunk as one of several: its ``tool_call_chunks`` count. Otherwise it
+            becomes a whole message with the tool calls that the sender parsed.
 
     Raises:
-        Exception: It is no message; LangChain raises errors of many kinds.
+        Exception: It is not a message; LangChain raises exceptions of many kinds.
     """
     if isinstance(value, dict):
-        value = _with_readable_calls(flat(value))
+        value = _with_parsed_calls(unwrapped(value))
         name = value.get("type")
-        if name == "generic":  # JavaScript's
+        if name == "generic":  # JavaScript's name of ChatMessage
             name = "chat"
             value = {**value, "type": name}
         kind = MESSAGES.get(name) if isinstance(name, str) else None
-        if kind is AIMessageChunk and not pieces and _has_calls(value):
+        if kind is AIMessageChunk and not keep_chunks and _has_calls(value):
             kind = AIMessage
         if kind is AIMessage:
-            # Of the pieces LangChain would make calls again, and more than there were.
-            value = {key: each for key, each in value.items() if key not in PIECES}
+            # LangChain would parse the chunks again, and find more calls than the sender did.
+            value = {key: inner for key, inner in value.items() if key not in CHUNK_FIELDS}
             value["type"] = "ai"
-        if kind is not None and "content" in value and _is_written(value, kind):
+        if kind is not None and "content" in value and _is_serialized(value, kind):
             try:
                 return kind.model_validate(value)
             except Exception:
-                pass  # OpenAI's tool calls, for one, or no content
+                pass  # OpenAI's tool calls, for example, or no content
     return convert_to_messages([value])[0]
 
 
-def _is_written(value: dict[str, Any], kind: type[BaseMessage]) -> bool:
-    """Whether a message is as LangChain writes it, or has nothing but fields of its class.
+def _is_serialized(value: dict[str, Any], kind: type[BaseMessage]) -> bool:
+    """Whether LangChain serialized the message, or it has only fields of its class.
 
-    LangChain writes of a message, besides, what a class of its sender's own has. One with a role
-    of its own is made in no other way.
+    A serialized message may have more fields, if its sender's class is a subclass. A `ChatMessage`
+    can be built in no other way.
     """
-    written = value.keys() >= WRITTEN or value.keys() <= kind.model_fields.keys()
-    return written or issubclass(kind, ChatMessage)
+    complete = value.keys() >= SERIALIZED_FIELDS or value.keys() <= kind.model_fields.keys()
+    return complete or issubclass(kind, ChatMessage)
 
 
-def _with_readable_calls(value: dict[str, Any]) -> dict[str, Any]:
-    """A message whose tool calls, if they are OpenAI's, have arguments that can be read."""
+def _with_parsed_calls(value: dict[str, Any]) -> dict[str, Any]:
     calls = value.get("tool_calls")
     if not isinstance(calls, list):
         return value
-    return {**value, "tool_calls": [_readable(call) for call in calls]}
+    return {**value, "tool_calls": [_parsed_call(call) for call in calls]}
 
 
-def _readable(call: Any) -> Any:
-    """OpenAI's tool call with its arguments read, without any if they are no object as JSON.
+def _parsed_call(call: Any) -> Any:
+    """Return OpenAI's tool call with its arguments parsed; ``{}`` if they are no JSON object.
 
-    A model may make such a call. It has been sent as it was made, so it is taken back.
+    A model may produce such a call. The client received it from this server and sends it back, so
+    it has to be accepted.
     """
     match call:
         case {"function": {"arguments": str(text), **function}}:
@@ -94,10 +95,10 @@ def _readable(call: Any) -> Any:
         case _:
             return call
     try:
-        known = json.loads(text, strict=False)  # as LangChain reads it
+        parsed = json.loads(text, strict=False)  # as LangChain does
     except ValueError:
-        known = None
-    arguments = known if isinstance(known, dict) else {}
+        parsed = None
+    arguments = parsed if isinstance(parsed, dict) else {}
     return {**call, "function": {**function, "arguments": arguments}}
 
 
@@ -105,11 +106,11 @@ def _has_calls(value: dict[str, Any]) -> bool:
     return bool(value.get("tool_calls") or value.get("invalid_tool_calls"))
 
 
-def flat(value: dict[str, Any]) -> dict[str, Any]:
-    """An object of LangChain's as one flat object, where a client has sent it in an envelope."""
+def unwrapped(value: dict[str, Any]) -> dict[str, Any]:
+    """Return one of LangChain's objects as a flat dict, without its envelope if it has one."""
     if is_envelope(value):
         name = value["id"][-1]
-        return {**_flat_within(value["kwargs"]), "type": OF_CLASS.get(name, name)}
+        return {**_unwrapped_deep(value["kwargs"]), "type": TYPES.get(name, name)}
     data = value.get("data")
     if isinstance(data, dict) and "content" not in value and isinstance(value.get("type"), str):
         return {**data, "type": value["type"]}
@@ -117,36 +118,35 @@ def flat(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_envelope(value: Any) -> bool:
-    """Whether this is a constructor object of LangChain's serializer."""
-    if not isinstance(value, dict) or value.get("lc") != 1:
-        return False
-    name = value.get("id")
-    named = isinstance(name, list) and bool(name) and isinstance(name[-1], str)
-    return named and isinstance(value.get("kwargs"), dict)
+    """Return whether this is a constructor object of LangChain's serializer."""
+    match value:
+        case {"lc": 1, "id": [*_, str()], "kwargs": dict()}:
+            return True
+    return False
 
 
-def as_python_has_it(value: dict[str, Any]) -> dict[str, Any]:
-    """An object of LangChain's out of its envelope, or as JavaScript has it, by its own names."""
+def with_python_names(value: dict[str, Any]) -> dict[str, Any]:
+    """Return one of LangChain's objects without its envelope, with Python's names of its fields."""
     if is_envelope(value):
-        value = flat(value)
+        value = unwrapped(value)
     if "value" in value and ("lc_kwargs" in value or value.get("type") == "StringPromptValue"):
         return {"text": value["value"]}
-    if IN_PYTHON.keys().isdisjoint(value):
+    if PYTHON_NAMES.keys().isdisjoint(value):
         return value
-    return {IN_PYTHON.get(name, name): each for name, each in value.items()}
+    return {PYTHON_NAMES.get(name, name): inner for name, inner in value.items()}
 
 
-def _flat_within(value: Any) -> Any:
-    """Plain data with its constructor objects flat, and a dict of the user's own as it was.
+def _unwrapped_deep(value: Any) -> Any:
+    """Return plain data with all constructor objects unwrapped.
 
-    The serializer escapes such a dict if it has the key ``lc``.
+    The serializer escapes a user's dict that has the key ``lc``; it is returned as it was.
     """
     if isinstance(value, list):
-        return [_flat_within(each) for each in value]
+        return [_unwrapped_deep(item) for item in value]
     if is_envelope(value):
-        return flat(value)
+        return unwrapped(value)
     if not isinstance(value, dict):
         return value
     if value.keys() == {"__lc_escaped__"}:
         return value["__lc_escaped__"]
-    return {key: _flat_within(inner) for key, inner in value.items()}
+    return {key: _unwrapped_deep(inner) for key, inner in value.items()}

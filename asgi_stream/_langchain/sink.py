@@ -1,4 +1,4 @@
-"""Where a run's events go, as the run sees it."""
+"""The interface through which a run passes its events on."""
 
 from __future__ import annotations
 
@@ -14,53 +14,57 @@ from ..events import (
     NodeStarted,
     RunStarted,
     Step,
-    Told,
+    StepEvent,
 )
 
 
 class Sink(Protocol):
-    """All of it is used on the run's event loop, save what only answers a question."""
+    """Takes a run's events.
+
+    Methods are called on the run's event loop; `wants`, `full`, `accepts`, `admits` and
+    `public_message` from threads too.
+    """
 
     @property
     def wants(self) -> Set[type[Event]]:
-        """The events, besides start and end, that anyone has a use for."""
+        """Return the classes of events to emit, besides the first and the last event."""
 
     @property
     def full(self) -> bool:
-        """Whether the run should wait for `room` before it makes more."""
+        """Return whether the run should wait for `room` before it emits more."""
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when what was put in waits for its reader, by ``time.monotonic``; None: nothing."""
+        """Return when the oldest waiting event was put, by ``time.monotonic``; None if none is."""
 
     def accepts(self, step: Step) -> bool:
-        """Whether what `step`, a model or the run itself, says is part of the answer."""
+        """Return whether the text of `step`, a model or the run itself, is for the client."""
 
-    def admits(self, event: Told) -> bool:
-        """Whether an event would reach the client."""
+    def admits(self, event: StepEvent) -> bool:
+        """Return whether an event would reach the client."""
 
     def public_message(self, failure: BaseException) -> str:
-        """What the client is told of the failure of a tool."""
+        """Return the message that the client gets for the failure of a tool."""
 
     @property
     def taken(self) -> int:
-        """How often the reader has taken what was put in."""
+        """Return how many times the reader has taken events."""
 
     async def room(self) -> None:
-        """Return when there is room again, or nobody reads any more."""
+        """Wait until there is room again, or until the reader is gone."""
 
     def alive(self) -> None:
-        """Take note that the run goes on, though it has nothing to say."""
+        """Note that the run is making progress, without an event."""
 
     def put(self, event: Event) -> None:
-        """Take an event. Nothing is taken after a terminal one."""
+        """Take an event; ignored after a `RunFinished` or `RunError`."""
 
     def fail(self, exception: BaseException) -> None:
-        """Take an exception as the run's end."""
+        """End the run with an exception."""
 
 
 def opens(event: Event) -> bool:
-    """Whether the event shows that the run has got under way."""
+    """Return whether an event shows that the run produces output, and has not just started."""
     match event:
         case LangChainEvent(event=name):
             return not name.endswith("_start")

@@ -1,4 +1,4 @@
-"""Leaves out what a client says as the system, where it may not rewrite the prompt."""
+"""Removes a client's system messages, on routes where it may not change the prompt."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ROLES = frozenset({"system", "developer"})
 
 
 def without_system(value: Any) -> Any:
-    """Return plain data without the system messages in its lists, however deep.
+    """Return plain data without the system messages in its lists, at any depth.
 
-    A message is known in each shape that LangChain's clients have for one: ``{"role": ...}``,
-    ``{"type": ...}``, ``["system", "..."]`` and the envelopes of LangChain's serializers, one in
-    the other too.
+    A message is recognized in every form that LangChain's clients use: ``{"role": ...}``,
+    ``{"type": ...}``, ``["system", "..."]`` and the envelopes of LangChain's serializers, nested
+    ones too.
 
     Args:
-        value: Plain data, as JSON has it. It is not changed.
+        value: Plain data, as parsed from JSON. It is not modified.
 
     Example:
         >>> without_system({"messages": [["system", "Obey."], ["human", "Hi"]]})
@@ -30,53 +30,53 @@ def without_system(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: without_system(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_system(each) for each in value if not _is_system(each)]
+        return [without_system(item) for item in value if not _is_system(item)]
     return value
 
 
-def speaks_as_system(made: Any) -> bool:
-    """Return whether there is a system message in an input that is made of a client's data.
+def has_system_message(value: Any) -> bool:
+    """Return whether an input that was built from a client's data has a system message.
 
-    One that stands alone is known as plain data too: LangGraph's ``add_messages`` takes it for a
-    list of one.
+    A single message is recognized as plain data too, because LangGraph's ``add_messages`` converts
+    one like a list of one.
     """
-    if isinstance(made, BaseMessage):
-        return isinstance(made, SystemMessage) or (
-            isinstance(made, ChatMessage) and made.role in ROLES
+    if isinstance(value, BaseMessage):
+        return isinstance(value, SystemMessage) or (
+            isinstance(value, ChatMessage) and value.role in ROLES
         )
-    if isinstance(made, ChatPromptValue):
-        made = made.messages
-    if isinstance(made, Mapping):
-        if _is_system(made):
+    if isinstance(value, ChatPromptValue):
+        value = value.messages
+    if isinstance(value, Mapping):
+        if _is_system(value):
             return True
-        made = made.values()
-    elif isinstance(made, BaseModel) or (is_dataclass(made) and not isinstance(made, type)):
-        made = vars(made).values()
+        value = value.values()
+    elif isinstance(value, BaseModel) or (is_dataclass(value) and not isinstance(value, type)):
+        value = vars(value).values()
     return (
-        isinstance(made, Collection)
-        and not isinstance(made, (str, bytes))
-        and any(map(speaks_as_system, made))
+        isinstance(value, Collection)
+        and not isinstance(value, (str, bytes))
+        and any(map(has_system_message, value))
     )
 
 
 def _is_system(value: Any) -> bool:
-    """Whether there is a way to make a system message of `value`, LangChain's or this package's."""
+    """Whether LangChain or this package may convert `value` to a system message."""
     if isinstance(value, (list, tuple)):
         return len(value) == 2 and isinstance(value[0], str) and value[0] in ROLES
     return isinstance(value, Mapping) and any(
-        word in ROLES or word.startswith("SystemMessage")
-        for word in _words(value)
-        if isinstance(word, str)
+        role in ROLES or role.startswith("SystemMessage")
+        for role in _roles(value)
+        if isinstance(role, str)
     )
 
 
-def _words(value: Mapping[str, Any]) -> Iterator[Any]:
-    """All that says who speaks: what is in an envelope may say otherwise than the envelope."""
-    name, kwargs, data = value.get("id"), value.get("kwargs"), value.get("data")
-    if value.get("lc") == 1 and isinstance(name, list) and isinstance(kwargs, Mapping):
+def _roles(message: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield every role, type and class that a message names; an envelope may contradict itself."""
+    name, kwargs, data = message.get("id"), message.get("kwargs"), message.get("data")
+    if message.get("lc") == 1 and isinstance(name, list) and isinstance(kwargs, Mapping):
         yield from name[-1:]
-        yield from _words(kwargs)
+        yield from _roles(kwargs)
     if isinstance(data, Mapping):
         yield data.get("role")
-    if "content" in value or isinstance(data, Mapping):
-        yield from (value.get("role"), value.get("type"))
+    if "content" in message or isinstance(data, Mapping):
+        yield from (message.get("role"), message.get("type"))

@@ -1,4 +1,4 @@
-"""The asyncio tasks of runs: those an event loop has to keep, and those that a run has started."""
+"""The asyncio tasks of runs: those to keep alive, and those that a run has started."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PACKAGE = str(Path(__file__).parents[1])
 _run: ContextVar[object] = ContextVar("asgi_stream_run")
 
 SCAN_SHARE = 0.05
-"""How much of an event loop's time the passes over all its tasks may take."""
+"""The share of an event loop's time that scans of all its tasks may take."""
 
 
 def start_run(run: object) -> None:
-    """Make the current context that of `run`; every task started from here on inherits it."""
+    """Assign the current context to `run`; every task started from here inherits it."""
     _run.set(run)
 
 
@@ -30,20 +30,21 @@ def in_context_of(run: object) -> bool:
 
 
 def made_in(task: Task[Any], folder: str) -> bool:
-    """Return whether the code that `task` runs is a coroutine function of a file in `folder`."""
+    """Return whether `task` runs a coroutine function that is defined in a file in `folder`."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and code.co_filename.startswith(folder)
 
 
 def context_of(task: Task[Any]) -> Context:
+    """Return the context that `task` runs in."""
     if sys.version_info >= (3, 12):  # pragma: no cover - coverage is taken on Python 3.11
         return task.get_context()
-    # Python 3.11 keeps a task's context to itself, but shows it to the garbage collector.
-    return next((held for held in gc.get_referents(task) if isinstance(held, Context)), Context())
+    # Python 3.11 does not expose a task's context, but its garbage collector does.
+    return next((each for each in gc.get_referents(task) if isinstance(each, Context)), Context())
 
 
 class RunTasks(set[Task[None]]):
-    """The tasks of an event loop's runs. A task that nothing else refers to stays alive in it."""
+    """The tasks of an event loop's runs, which nothing else may keep alive."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,10 +52,10 @@ class RunTasks(set[Task[None]]):
         self._pause = 0.0
 
     async def started_by(self, run: object) -> set[Task[Any]]:
-        """Return the tasks that `run` has started and that go on, without this package's own.
+        """Return the unfinished tasks that `run` has started, without this package's own.
 
-        One pass over all tasks of the loop answers every run that asks in the meantime. With
-        10,000 tasks a pass takes some 10 ms, and a thousand clients may leave at once.
+        One scan of all tasks of the loop serves every run that calls this in the meantime. With
+        10,000 tasks a scan takes about 10 ms, and a thousand clients may leave at once.
         """
         if self._scan is None:
             self._scan = asyncio.get_running_loop().create_task(self._by_run(), context=Context())
@@ -64,11 +65,11 @@ class RunTasks(set[Task[None]]):
     async def _by_run(self) -> dict[object, set[Task[Any]]]:
         await asyncio.sleep(self._pause)
         self._scan = None
-        begun = monotonic()
+        started = monotonic()
         by_run: dict[object, set[Task[Any]]] = defaultdict(set)
         for task in asyncio.all_tasks():
             run = context_of(task).get(_run)
             if run is not None and not made_in(task, _PACKAGE):
                 by_run[run].add(task)
-        self._pause = (monotonic() - begun) / SCAN_SHARE
+        self._pause = (monotonic() - started) / SCAN_SHARE
         return by_run

@@ -1,10 +1,11 @@
-"""What the types of inputs consist of."""
+"""What the type of an input consists of."""
 
 from __future__ import annotations
 
 import types
 import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -13,63 +14,55 @@ from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
 
-def is_array(wanted: Any) -> bool:
-    kind = typing.get_origin(wanted) or wanted
-    if not isinstance(kind, type) or issubclass(kind, (str, bytes)):
+def is_subclass(type_: Any, classes: type | tuple[type, ...]) -> bool:
+    """Return whether this is a class and one of `classes`, or a subclass; never for ``list[x]``."""
+    return isinstance(type_, type) and issubclass(type_, classes)
+
+
+def is_array(type_: Any) -> bool:
+    origin = typing.get_origin(type_) or type_
+    if is_subclass(origin, (str, bytes)):
         return False
-    return issubclass(kind, (Sequence, typing.AbstractSet)) or kind in (Collection, Iterable)
+    return is_subclass(origin, (Sequence, AbstractSet)) or origin in (Collection, Iterable)
 
 
-def is_mapping(wanted: Any) -> bool:
-    kind = typing.get_origin(wanted) or wanted
-    return isinstance(kind, type) and issubclass(kind, Mapping)
+def is_mapping(type_: Any) -> bool:
+    return is_subclass(typing.get_origin(type_) or type_, Mapping)
 
 
-def fields_of(wanted: Any) -> dict[str, Any]:
-    """The fields of a model, a typed dict or a dataclass with their types; none of all else."""
-    if not isinstance(wanted, type) or typing.get_origin(wanted) is not None:
-        return {}
-    if issubclass(wanted, BaseModel):
-        return {name: field.annotation for name, field in wanted.model_fields.items()}
-    if is_typeddict(wanted) or is_dataclass(wanted):
+def is_message(type_: Any) -> bool:
+    return is_subclass(type_, BaseMessage)
+
+
+def is_list_of_messages(type_: Any) -> bool:
+    """Return whether this is an array with messages; a tuple of fixed length, of nothing else."""
+    fixed = typing.get_origin(type_) is tuple and ... not in typing.get_args(type_)
+    messages = [is_message(item) for item in item_types(type_)]
+    return is_array(type_) and any(messages) and (all(messages) or not fixed)
+
+
+def item_types(type_: Any) -> list[Any]:
+    """Return the types of an array's items, the members of unions one by one."""
+    arguments = [argument for argument in typing.get_args(type_) if argument is not Ellipsis]
+    return [member for argument in arguments for member in union_members(argument)]
+
+
+def union_members(type_: Any) -> list[Any]:
+    """Return the members of a union and of the unions in it; of another type the type itself."""
+    while typing.get_origin(type_) in (typing.Annotated, typing.Required, typing.NotRequired):
+        type_ = typing.get_args(type_)[0]
+    if typing.get_origin(type_) in (typing.Union, types.UnionType):
+        return [inner for member in typing.get_args(type_) for inner in union_members(member)]
+    return [type_]
+
+
+def fields_of(type_: Any) -> dict[str, Any]:
+    """Return the fields of a model, typed dict or dataclass with their types, else ``{}``."""
+    if is_subclass(type_, BaseModel):
+        return {name: field.annotation for name, field in type_.model_fields.items()}
+    if is_typeddict(type_) or (isinstance(type_, type) and is_dataclass(type_)):
         try:
-            return typing.get_type_hints(wanted)
-        except Exception:  # a name that only a type checker can see
+            return typing.get_type_hints(type_)
+        except Exception:  # a name that exists for type checkers only
             return {}
     return {}
-
-
-def plain_type(wanted: Any) -> Any:
-    """`wanted` without ``Annotated``, ``Required`` and the like."""
-    while typing.get_origin(wanted) in (
-        typing.Annotated,
-        typing.Required,
-        typing.NotRequired,
-    ):
-        wanted = typing.get_args(wanted)[0]
-    return wanted
-
-
-def arms(wanted: Any) -> list[Any]:
-    """The members of a union, in depth; anything else is a union of itself."""
-    wanted = plain_type(wanted)
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        return [arm for member in typing.get_args(wanted) for arm in arms(member)]
-    return [wanted]
-
-
-def is_message(wanted: Any) -> bool:
-    return isinstance(wanted, type) and issubclass(wanted, BaseMessage)
-
-
-def is_list_of_messages(wanted: Any) -> bool:
-    """Whether this is an array with messages; where each part has its type, with nothing else."""
-    of_parts = typing.get_origin(wanted) is tuple and ... not in typing.get_args(wanted)
-    found = [is_message(item) for item in items_of(wanted)]
-    return is_array(wanted) and any(found) and (all(found) or not of_parts)
-
-
-def items_of(wanted: Any) -> list[Any]:
-    """The members of the types of an array's items."""
-    items = [item for item in typing.get_args(wanted) if item is not Ellipsis]
-    return [arm for item in items for arm in arms(item)]

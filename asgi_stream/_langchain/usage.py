@@ -1,4 +1,4 @@
-"""What a run's models say and use, as LangChain tells of it, whatever is passed on to a client."""
+"""Counts the tokens of a run's models, whichever of them the client gets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .messages import text_of_content
 
 
 class Usage(BaseCallbackHandler):
-    """Counts while a run goes on.
+    """A callback handler that counts tokens.
 
     Attributes:
-        tokens: Pieces of text that models have streamed.
-        counts: The ``input_tokens`` and ``output_tokens`` of models that have ended.
+        tokens: The number of pieces of text that models have streamed.
+        counts: The sums of ``input_tokens`` and ``output_tokens`` of models that have ended.
     """
 
     run_inline = True
@@ -30,6 +30,6 @@ class Usage(BaseCallbackHandler):
     def on_llm_end(self, response: LLMResult, **about: Any) -> None:
         for generation in (each for batch in response.generations for each in batch):
             message = getattr(generation, "message", None)
-            used = getattr(message, "usage_metadata", None) or {}
+            usage = getattr(message, "usage_metadata", None) or {}
             for name in self.counts:
-                self.counts[name] += used.get(name) or 0
+                self.counts[name] += usage.get(name) or 0

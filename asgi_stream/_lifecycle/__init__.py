@@ -1,1 +1,1 @@
-"""What an app holds on an event loop, and how it ends."""
+"""What an app holds on each event loop, and how that ends when the server stops."""

@@ -1,4 +1,4 @@
-"""What an app holds on one event loop."""
+"""The streams and runs that an app has on one event loop."""
 
 from __future__ import annotations
 
@@ -7,36 +7,46 @@ from asyncio import Task
 from collections.abc import Callable
 from typing import Protocol
 
+import anyio
+
 from .._langchain.tasks import RunTasks
 from .gate import Gate
 from .server_sockets import Address, ServerSockets
 
 LOOK_SECONDS = 0.25
-"""How often, while there are streams or runs, it is looked whether a server has gone."""
+"""How often, while there are streams or runs, the servers' sockets are checked."""
 
 
 class Stream(Protocol):
-    """What answers a request with frames."""
+    """The response to one request."""
 
     def shut_down(self) -> None:
-        """End it because the server goes away."""
+        """End it because the server is shutting down."""
 
 
-class StoredRun(Stream, Protocol):
+class StoredRun(Protocol):
     """A run that outlives its readers."""
 
     closed: bool
-    on_end: Callable[[], None]
+    on_end: Callable[[], None] | None
+
+    def shut_down(self) -> None:
+        """End it because the server is shutting down."""
 
 
 class ActiveRuns:
-    """What an app holds on one event loop."""
+    """The streams and runs that an app has on one event loop.
+
+    Attributes:
+        streams: Each stream with the server's address that its reader is connected to.
+        runs: The runs that outlive their readers.
+        tasks: The tasks of all runs.
+        gate: Lets one request per turn of the event loop start its run.
+    """
 
     def __init__(self) -> None:
         self.streams: dict[Stream, Address] = {}
-        """Each with the server's address where its reader is connected."""
         self.runs: set[StoredRun] = set()
-        """Those that outlive their readers."""
         self.tasks = RunTasks()
         self.gate = Gate()
         self._sockets = ServerSockets()
@@ -45,54 +55,30 @@ class ActiveRuns:
 
     @property
     def closing(self) -> bool:
-        """Whether the app ends here, or each server that it had has gone."""
+        """Whether the app is closed on this loop, or all its servers have stopped listening."""
         return self._closed or self._sockets.all_gone
 
     def open(self) -> None:
+        """Accept runs again after `close`."""
         self._closed = False
 
     def note(self, address: Address) -> None:
-        """Take note of a request that has come in at `address`."""
+        """Watch the server at `address`, where a request has come in."""
         self._sockets.note(address)
 
     def ends(self, address: Address) -> bool:
-        """Whether the app ends here, or the server at `address` has gone."""
+        """Return whether the app is closed, or the server at `address` has stopped listening."""
         return self._closed or self._sockets.gone(address)
 
     def add(self, stream: Stream, address: Address) -> None:
-        """Hold `stream`, and end it when the server at `address` has gone."""
+        """Hold `stream`, and shut it down when the server at `address` stops listening."""
         self.streams[stream] = address
         if self.ends(address):
             stream.shut_down()
         self._keep_looking()
 
-    def _keep_looking(self) -> None:
-        if not self._looking:
-            self._looking = True
-            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
-
-    def _look(self) -> None:
-        self._looking = False
-        for address in {*self.streams.values()}:
-            self._sockets.note(address)  # another one may listen there by now
-        for stream, address in tuple(self.streams.items()):
-            if self._sockets.gone(address):
-                stream.shut_down()
-        if self._sockets.all_gone:
-            for run in tuple(self.runs):
-                run.shut_down()
-        if self.streams or self.runs:
-            self._keep_looking()
-
-    def close(self) -> None:
-        self._closed = True
-        for run in tuple(self.runs):
-            run.shut_down()
-        for stream in tuple(self.streams):
-            stream.shut_down()
-
     def keep(self, run: StoredRun, then: Callable[[], None]) -> None:
-        """Hold `run` until it has ended, and `then` do that."""
+        """Hold `run` until it has ended, and call `then`."""
         if run.closed:
             then()
             return
@@ -107,15 +93,40 @@ class ActiveRuns:
         if self.closing:
             run.shut_down()
 
+    def close(self) -> None:
+        """Shut down all streams and runs, and accept no more."""
+        self._closed = True
+        for run in tuple(self.runs):
+            run.shut_down()
+        for stream in tuple(self.streams):
+            stream.shut_down()
+
     async def ended(self, seconds: float) -> None:
-        """Wait until no run goes on and each has cleaned up, for at most `seconds`."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while self.tasks and (left := until - loop.time()) > 0:
-            await asyncio.wait(self.tasks, timeout=left)
+        """Wait until all runs have ended and cleaned up, for at most `seconds`."""
+        with anyio.move_on_after(seconds):
+            while self.tasks:
+                await asyncio.wait(self.tasks)
 
     async def ended_for_all(self, seconds: float) -> None:
-        """The same for each of many requests, whose waiting is done once."""
+        """Wait as `ended` does; requests that wait at the same time share one wait."""
         if self._ending is None or self._ending.done():
             self._ending = asyncio.get_running_loop().create_task(self.ended(seconds))
         await asyncio.shield(self._ending)
+
+    def _keep_looking(self) -> None:
+        if not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        for address in {*self.streams.values()}:
+            self._sockets.note(address)  # another server may listen there by now
+        for stream, address in tuple(self.streams.items()):
+            if self._sockets.gone(address):
+                stream.shut_down()
+        if self._sockets.all_gone:
+            for run in tuple(self.runs):
+                run.shut_down()
+        if self.streams or self.runs:
+            self._keep_looking()

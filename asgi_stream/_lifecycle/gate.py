@@ -1,4 +1,4 @@
-"""Lets one request in each turn of an event loop, so that many at once do not hold it up."""
+"""Starts one run per turn of an event loop, so that many at once do not block it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections import deque
 
 
 class Gate:
-    """Spreads work over the turns of an event loop: one task passes in each turn, in order.
+    """Lets tasks pass in order, one per turn of the event loop.
 
-    All tasks that are ready run in the same turn of a loop. What a run does before its first token
-    takes 1 to 3 ms, so hundreds of requests that come together would hold the loop, and every
-    other stream, for as many times that.
+    All tasks that are ready run in the same turn. A run takes 1 to 3 ms before its first token, so
+    hundreds of requests that arrive together would block the loop, and every other stream, for
+    hundreds of times that.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Gate:
         self._waiting: deque[Future[None]] = deque()
 
     async def pass_(self) -> None:
-        """Return at once if nobody else passed in this turn of the loop, else in a later one."""
+        """Return at once if no other task has passed in this turn, or else in a later one."""
         loop = asyncio.get_running_loop()
         if not self._passed:
             self._passed = True

@@ -1,12 +1,12 @@
-"""Sees that a server has closed the socket on which it listens.
+"""Notices that a server has closed its listening socket.
 
-A server that recycles its worker after so many requests, or that is stopped by its own API, gets
-no signal, and waits for its streams before it tells the app of its end. Each of them closes the
-socket first, whatever its event loop is and whatever it is written in.
+A server that recycles its workers after a number of requests, or that is stopped through its own
+API, gets no signal, and waits for its streams before it tells the app. But every server closes its
+listening socket first, whatever its event loop and its language.
 
-Linux tells in ``/proc`` which sockets listen, and which of them this process waits for
-(https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html): those are the servers'. A
-descriptor that is only kept, as that of ``uvicorn --fd``, does not count, and no socket is touched.
+On Linux, ``/proc`` shows which sockets listen, and which of them this process polls
+(https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html): those are the servers'. A descriptor
+that is merely open, such as that of ``uvicorn --fd``, does not count. No socket is touched.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from starlette.types import Scope
 
 Address = tuple[str, int | None] | None
-"""A host and a port; a path and None; None, as hypercorn tells of a Unix socket."""
+"""A host and a port; a path and ``None``; or ``None``, which hypercorn sends for a Unix socket."""
 
 UNKNOWN: Address = ("", 0)
-"""That of a request that no server has taken, as in a test."""
+"""The address of a request without a server, as in a test."""
 
 MAX_ADDRESSES = 16
-"""How many addresses are watched. A server has one or two."""
+"""The most addresses that are watched. A server has one or two."""
 
 AVAILABLE = os.path.isdir("/proc/self/fdinfo")
 LISTENS = "0A"
@@ -35,49 +35,49 @@ ACCEPTS = 0x10000
 
 
 def address_of(scope: Scope) -> Address:
-    """Where the server has taken a request, as its ASGI scope says."""
+    """Return the server's address from an ASGI scope."""
     server = scope.get("server", UNKNOWN)
     return None if server is None else (server[0], server[1])
 
 
 class ServerSockets:
-    """The sockets that listen at the addresses where requests have come in.
+    """The listening sockets at the addresses where requests have come in.
 
-    Those that cannot be found, as on other systems than Linux, are never gone.
+    Sockets that cannot be found, as on systems other than Linux, count as open.
     """
 
     def __init__(self) -> None:
         self._held: dict[Address, set[tuple[int, int]]] = {}
-        """The listening sockets of each address, as descriptors with their inodes."""
+        """The listening sockets of each address, as pairs of descriptor and inode."""
 
     def note(self, address: Address) -> None:
-        """Look who listens at `address`, where a request has come in, if that is not known."""
+        """Find the sockets that listen at `address`, unless they are known."""
         known = address in self._held
         if address == UNKNOWN or not AVAILABLE:
             return
         if not known and len(self._held) >= MAX_ADDRESSES:
             return
         if not known or self.gone(address):
-            with suppress(OSError):  # out of descriptors, perhaps; the next request looks again
+            with suppress(OSError):  # perhaps out of descriptors; the next request tries again
                 self._held[address] = _sockets_at(address) or self._held.get(address, set())
 
     def gone(self, address: Address) -> bool:
-        """Whether a server has listened at `address`, and has closed its sockets."""
+        """Return whether a server listened at `address` and has closed its sockets."""
         held = self._held.get(address, set())
         return bool(held) and not any(map(_is_open, held))
 
     @property
     def all_gone(self) -> bool:
-        """Whether no server is left."""
+        """Whether there were servers, and all have closed their sockets."""
         watched = [address for address, held in self._held.items() if held]
         return bool(watched) and all(map(self.gone, watched))
 
 
 def _sockets_at(address: Address) -> set[tuple[int, int]]:
-    """The sockets that listen at `address` and that an event loop of this process waits for."""
+    """Return the sockets that listen at `address` and that this process polls."""
     inodes = set(_listening(address))
-    found = {(fd, _inode(fd)) for fd in _waited_for()} if inodes else set()
-    return {(fd, inode) for fd, inode in found if inode in inodes}
+    polled = {(fd, _inode(fd)) for fd in _polled()} if inodes else set()
+    return {(fd, inode) for fd, inode in polled if inode in inodes}
 
 
 def _is_open(socket: tuple[int, int]) -> bool:
@@ -86,7 +86,7 @@ def _is_open(socket: tuple[int, int]) -> bool:
 
 
 def _inode(fd: int) -> int:
-    """The inode of the socket that is open as `fd`; 0 if none is."""
+    """Return the inode of the socket with the descriptor `fd`; 0 if there is none."""
     try:
         status = os.fstat(fd)
     except OSError:
@@ -94,14 +94,14 @@ def _inode(fd: int) -> int:
     return status.st_ino if stat.S_ISSOCK(status.st_mode) else 0
 
 
-def _waited_for() -> Iterator[int]:
-    """The descriptors that are registered with an epoll instance of this process."""
+def _polled() -> Iterator[int]:
+    """Yield the descriptors that are registered with an epoll instance of this process."""
     for name in os.listdir("/proc/self/fd"):
         try:
             if os.readlink(f"/proc/self/fd/{name}") != "anon_inode:[eventpoll]":
                 continue
         except FileNotFoundError:
-            continue  # closed meanwhile
+            continue  # closed in the meantime
         with open(f"/proc/self/fdinfo/{name}") as lines:
             for line in lines:
                 if line.startswith("tfd:"):
@@ -109,7 +109,7 @@ def _waited_for() -> Iterator[int]:
 
 
 def _listening(address: Address) -> Iterator[int]:
-    """The inodes of the system's sockets that listen at `address`."""
+    """Return the inodes of all sockets that listen at `address`."""
     if address is None or address[1] is None:
         path = None if address is None else address[0]
         return _unix(path)
@@ -126,7 +126,7 @@ def _unix(path: str | None) -> Iterator[int]:
 
 
 def _tcp(host: str, port: int) -> Iterator[int]:
-    """Those of the very `host`, or else those of any host."""
+    """Return the inodes of sockets bound to `host`, or else of those bound to any host."""
     at_port = [(ip, inode) for ip, at, inode in _tcp_listeners() if at == port]
     try:
         wanted = _plain(ip_address(host))
@@ -137,7 +137,7 @@ def _tcp(host: str, port: int) -> Iterator[int]:
 
 
 def _tcp_listeners() -> Iterator[tuple[IPv4Address | IPv6Address, int, int]]:
-    """Host, port and inode of each."""
+    """Yield the host, the port and the inode of each listening socket."""
     for name in ("tcp", "tcp6"):
         if not os.path.exists(f"/proc/self/net/{name}"):
             continue
@@ -146,7 +146,7 @@ def _tcp_listeners() -> Iterator[tuple[IPv4Address | IPv6Address, int, int]]:
             for line in lines:
                 _, local, _, state, *rest = line.split()
                 if state != LISTENS:
-                    break  # they come first
+                    break  # listening sockets come first
                 host, _, port = local.rpartition(":")
                 words = (int(host[n : n + 8], 16) for n in range(0, len(host), 8))
                 packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)

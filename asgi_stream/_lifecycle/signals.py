@@ -1,8 +1,8 @@
-"""Hears of the server's end in time to tell the readers.
+"""Notices that the server is stopping, in time to tell the readers.
 
-Most servers tell an app nothing when they stop, or tell it after they have waited for its streams.
-What most have is a signal handler in the main thread, and this stands before it. Those that stop
-without a signal, or hear of it elsewhere, are seen by their `server_sockets`.
+Most servers do not tell an app that they are stopping, or only after they have waited for its
+streams. But most have a signal handler in the main thread, and this module's runs before it.
+Servers that stop without a signal, or handle it elsewhere, are noticed by their `server_sockets`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class SignalHook:
-    """Calls `notify` when the process is asked to stop, and then what was there before.
+    """Calls `notify` on SIGTERM and SIGINT, and then the handler that was installed before.
 
     Args:
-        notify: Called in the main thread, between two of its instructions; it must not wait.
+        notify: Called in the main thread, between any two instructions; it must not block.
     """
 
     def __init__(self, notify: Callable[[], None]) -> None:
@@ -28,7 +28,7 @@ class SignalHook:
         self._before: dict[int, Any] = {}
 
     def install(self) -> None:
-        """Stand before the present handlers. A signal without a handler is left alone."""
+        """Install the hook in front of the present handlers; a signal without one is left alone."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in SIGNALS:
@@ -39,7 +39,7 @@ class SignalHook:
 
     @property
     def should_exit(self) -> bool:
-        """What sse-starlette looks for behind the handler, to know a stopping uvicorn."""
+        """Whether uvicorn is stopping; sse-starlette reads it from the object of the handler."""
         server = getattr(self._before.get(signal.SIGTERM), "__self__", None)
         return bool(getattr(server, "should_exit", False))
 

@@ -1,4 +1,4 @@
-"""What a client prefers as an answer: its ``Accept``, by RFC 9110 section 12.5.1."""
+"""Content negotiation: the ``Accept`` header, by RFC 9110 section 12.5.1."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 
-LONGEST_ACCEPT = 4_096
-"""Characters of an ``Accept`` header that are looked at."""
+MAX_ACCEPT = 4_096
+"""Characters of an ``Accept`` header that are parsed."""
 
 EVENT_STREAM = "text/event-stream"
 
@@ -16,46 +16,46 @@ _weight = re.compile(r";\s*q=([01](?:\.[0-9]{0,3})?)\s*(?:;|$)")
 
 
 def wants_json(accept: str, media_type: str = EVENT_STREAM) -> bool:
-    """Whether a client prefers one JSON document to a stream.
+    """Return whether the client prefers one JSON document to a stream.
 
-    https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1. A client that takes both alike, as one
-    that sends ``application/json, text/plain, */*`` does, gets the stream.
+    https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1. A client without a preference, for
+    example one that sends ``application/json, text/plain, */*``, gets the stream.
 
     Args:
         accept: The request's ``Accept`` header.
-        media_type: The stream's, which ``text/event-stream`` stands for too.
+        media_type: The stream's media type; ``text/event-stream`` is accepted for any stream.
     """
-    ranges = _accepted(accept)
+    ranges = _parse(accept)
     stream = max(_quality(ranges, EVENT_STREAM), _quality(ranges, media_type))
     return _quality(ranges, "application/json") > stream
 
 
 def names_event_stream(accept: str) -> bool:
-    """Whether an ``Accept`` header has ``text/event-stream`` itself, as ``EventSource`` sends."""
-    return _accepted(accept).get(EVENT_STREAM, 0) > 0
+    """Return whether ``text/event-stream`` itself is accepted, as ``EventSource`` sends it."""
+    return _parse(accept).get(EVENT_STREAM, 0) > 0
 
 
 def accept_of(request: Request) -> str:
-    """The request's ``Accept``, which may be in several header fields."""
+    """Return the request's ``Accept`` header, joined if it is sent as several fields."""
     return ",".join(request.headers.getlist("accept"))
 
 
-def _accepted(accept: str) -> dict[str, float]:
-    """The quality of each media range; the highest, where one comes with several parameters."""
+def _parse(accept: str) -> dict[str, float]:
+    """Return the quality of each media range; the highest, if a range is repeated."""
     ranges: dict[str, float] = {}
-    for each in accept[:LONGEST_ACCEPT].lower().split(","):
-        kind, _, parameters = each.partition(";")
+    for item in accept[:MAX_ACCEPT].lower().split(","):
+        media_range, _, parameters = item.partition(";")
         weight = _weight.search(f";{parameters}")
         quality = float(weight[1]) if weight else 1.0
-        kind = kind.strip()
-        ranges[kind] = max(quality, ranges.get(kind, 0.0))
+        media_range = media_range.strip()
+        ranges[media_range] = max(quality, ranges.get(media_range, 0.0))
     return ranges
 
 
 def _quality(ranges: Mapping[str, float], media_type: str) -> float:
-    """The quality of the most specific range that `media_type` is in; 0 if it is in none."""
+    """Return the quality of the most specific range that matches `media_type`, or 0."""
     group = media_type.partition("/")[0]
-    for each in (media_type, f"{group}/*", "*/*"):
-        if each in ranges:
-            return ranges[each]
+    for media_range in (media_type, f"{group}/*", "*/*"):
+        if media_range in ranges:
+            return ranges[media_range]
     return 0.0

@@ -1,4 +1,4 @@
-"""Stops what a request waits for when its client leaves before there is an answer."""
+"""Cancels work on a request when its client disconnects before the response starts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .unread_body import RequestBody
 T = TypeVar("T")
 
 WATCH_AFTER_SECONDS = 0.25
-"""What takes less is not watched, so that most requests cost no task more."""
+"""Work that ends sooner is not watched, so that most requests do not need a second task."""
 
 
-async def unless_left(work: Awaitable[T], body: RequestBody) -> T:
-    """Await `work`, the functions of a route, and cancel it if the client leaves meanwhile.
+async def cancel_if_disconnected(work: Awaitable[T], body: RequestBody) -> T:
+    """Await `work`, a route's own functions, and cancel it if the client disconnects.
 
     Raises:
-        ClientDisconnect: It has left.
+        ClientDisconnect: The client disconnected.
     """
     watch = _Watch(body)
     try:
         return await work
     except CancelledError:
-        if not watch.left:
+        if not watch.disconnected:
             raise
         watch.task.uncancel()
         raise ClientDisconnect from None
@@ -36,11 +36,11 @@ async def unless_left(work: Awaitable[T], body: RequestBody) -> T:
 
 
 class _Watch:
-    """Cancels the present task when the client leaves, until it is closed."""
+    """Cancels the current task when the client disconnects, until it is closed."""
 
     def __init__(self, body: RequestBody) -> None:
         self.task = cast(Task[Any], asyncio.current_task())
-        self.left = False
+        self.disconnected = False
         self._body = body
         self._watching: Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
@@ -49,12 +49,12 @@ class _Watch:
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
-        await self._body.left()
-        self.left = True
+        await self._body.wait_for_disconnect()
+        self.disconnected = True
         self.task.cancel()
 
     async def close(self) -> None:
         self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
-            await asyncio.wait({self._watching})  # no two may receive at once
+            await asyncio.wait({self._watching})  # only one task may receive at a time

@@ -9,25 +9,26 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .._importer import kind_of
+from .._langchain.client_tools import Equipped, equipped
 from .._langchain.conversation import Ambiguous
-from .._langchain.graphs import merged_context, takes_context
-from .._langchain.input_schema import schema_of
+from .._langchain.graphs import merged_context
 from .._langchain.run_request import RunRequest
+from .._langchain.runnable_input import RunnableInput
+from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
-from .._langchain.system_messages import speaks_as_system, without_system
+from .._langchain.system_messages import has_system_message, without_system
 from .._langchain.tasks import RunTasks
 from .._logs import logger
+from .._routing.bound import BoundRoute
 from .._routing.hooks import call_hook
-from ..errors import InvalidInput, RunTimeout
+from ..errors import InvalidInput, RunTimeout, listed
 from ..events import LangChainEvent
 from ..filters import EventFilter
 from ..formats import Document, Format, FormatRequest, RunSpec
 from ..formats._content import check_count, check_files, check_inline, refused
 from ..requests import StreamRequest
-from ..routes import StreamRoute
 from .accept import accept_of, wants_json
 from .body import read_body
-from .client_tools import equipped
 from .query import Query, read_query
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Prepared:
 
 
 async def prepare(
-    route: StreamRoute,
+    route: BoundRoute,
     endpoint: str,
     request: StreamRequest,
     tasks: RunTasks,
@@ -111,7 +112,7 @@ async def prepare(
                 runnable = await route.resolve(request, model, held, tasks)
                 if isinstance(call, Document):
                     if call.schema == "input":
-                        return Document(route.input_schema(runnable).json_schema())
+                        return Document(route.input_of(runnable).schema.json_schema())
                     return Document(schema_of(runnable, str(call.schema)))
                 prepared = await _prepared(route, request, format, query, call, runnable)
         except TimeoutError:
@@ -120,34 +121,36 @@ async def prepare(
 
 
 async def _prepared(
-    route: StreamRoute,
+    route: BoundRoute,
     request: StreamRequest,
     format: Format,
     query: Query,
     call: RunSpec,
     runnable: Any,
 ) -> Prepared:
-    limits = route.limits
-    configurable = route.configurable_schema(runnable).check(query.configurable)
+    limits, takes = route.limits, route.input_of(runnable)
+    configurable = takes.configurable.check(query.configurable)
     configurable |= _allowed(route, call.configurable)
     if call.thread is not None and "thread_id" in route.configurable:
         configurable.setdefault("thread_id", call.thread)
     config, context = await route.config_for(request, configurable)
-    stream = {**route.stream, **call.stream}
-    if context is not None and not takes_context(runnable):
+    stream = {**route.astream_kwargs, **call.stream}
+    if context is not None and not takes.takes_context:
         raise TypeError(
             f"configure of route {route.path!r} returned a context,"
             f" and {kind_of(runnable)} takes none"
         )
     # What the server sets is over what the client may set.
-    context = merged_context(call.stream.get("context"), route.stream.get("context"), context)
+    of_route = route.astream_kwargs.get("context")
+    context = merged_context(call.stream.get("context"), of_route, context)
     if context is not None:
         stream["context"] = context
     check_count("tools", call.tools or (), "tools", limits.tools)
-    with_tools = equipped(route, runnable, call)
+    with_tools = equipped(runnable, takes, call)
+    _log_dropped_tools(route, with_tools, call)
     asked = RunRequest(
         config=config,
-        input=await _input(route, runnable, call, with_tools.state),
+        input=await _input(route, takes, call, with_tools.state),
         stream=stream,
         filter=route.filter or EventFilter(),
         client_tools=with_tools.names,
@@ -166,10 +169,10 @@ async def _prepared(
     )
 
 
-def _heard(route: StreamRoute, call: RunSpec) -> RunSpec:
+def _heard(route: BoundRoute, call: RunSpec) -> RunSpec:
     """What of a call reaches the route; the log says once what does not."""
     for kind in sorted(call.dropped):
-        if route.says_first(kind):
+        if route.is_first(kind):
             logger.warning("route %s: %s of its clients are left out", route.path, kind)
     if route.takes_system_messages(call):
         return call
@@ -180,7 +183,7 @@ def _heard(route: StreamRoute, call: RunSpec) -> RunSpec:
         state=without_system(call.state),
         input=[without_system(each) for each in given] if call.many else without_system(given),
     )
-    if heard != call and route.says_first("system messages"):
+    if heard != call and route.is_first("system messages"):
         logger.warning(
             "route %s: system messages of its clients are left out;"
             " system_messages=True on the route takes them",
@@ -189,20 +192,21 @@ def _heard(route: StreamRoute, call: RunSpec) -> RunSpec:
     return heard
 
 
-async def _input(route: StreamRoute, runnable: Any, call: RunSpec, state: Mapping[str, Any]) -> Any:
-    schema, limits = route.input_schema(runnable), route.limits
+async def _input(
+    route: BoundRoute, takes: RunnableInput, call: RunSpec, state: Mapping[str, Any]
+) -> Any:
+    schema, limits = takes.schema, route.limits
     given = call.input
     if call.messages is not None:
         check_count("messages", call.messages, "messages", limits.messages)
         check_files("messages", (each.get("content") for each in call.messages), limits.files)
         check_inline(call.messages, limits.inline)
-        try:
-            input_for = route.conversation_of(runnable).input_for
-        except Ambiguous:
-            raise InvalidInput("This route takes no conversation.") from None
+        conversation = takes.conversation
+        if isinstance(conversation, Ambiguous):
+            raise InvalidInput("This route takes no conversation.")
         if route.conversation is not None:
-            return await call_hook(input_for, call.messages, state, call)
-        given = input_for(call.messages, state, call)
+            return await call_hook(conversation.input_for, call.messages, state, call)
+        given = conversation.input_for(call.messages, state, call)
     if not call.many:
         return _checked(route, call, schema.check(given, limits))
     check_count("inputs", given, "batch", limits.batch)
@@ -213,13 +217,24 @@ async def _input(route: StreamRoute, runnable: Any, call: RunSpec, state: Mappin
     return checked
 
 
-def _checked(route: StreamRoute, call: RunSpec, made: Any) -> Any:
-    if not route.takes_system_messages(call) and speaks_as_system(made):
+def _log_dropped_tools(route: BoundRoute, equipment: Equipped, call: RunSpec) -> None:
+    if equipment.dropped and route.is_first(f"tools {call.model or ''}"):
+        logger.warning(
+            "route %s: %s cannot take the tools of its clients (%s) and runs without them; a chat"
+            " model can, and a graph whose input has the field tools, copilotkit or ag-ui",
+            route.path,
+            equipment.runnable.get_name(),
+            listed(sorted(equipment.dropped)),
+        )
+
+
+def _checked(route: BoundRoute, call: RunSpec, made: Any) -> Any:
+    if not route.takes_system_messages(call) and has_system_message(made):
         raise refused("input", "this route takes no system messages")
     return made
 
 
-def _allowed(route: StreamRoute, given: Mapping[str, Any]) -> dict[str, Any]:
+def _allowed(route: BoundRoute, given: Mapping[str, Any]) -> dict[str, Any]:
     for key in given:
         if key not in route.configurable:
             what = "this route does not take it"

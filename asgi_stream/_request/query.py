@@ -1,4 +1,4 @@
-"""A request's query string, read within its limits."""
+"""A request's query string, parsed within its limits."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from starlette.requests import Request
 
 from .._json import parse_json
 from ..errors import BodyTooLarge, InvalidInput
-from ..filters import WORDS, EventFilter, asked_filter
+from ..filters import WORDS, EventFilter, parse_filter
 from ..limits import Limits
 
-LONGEST_QUERY = 65_536
-"""Bytes of a query string: as long as the lines that most servers take."""
+MAX_QUERY = 65_536
+"""Bytes of a query string: the length of a request line that most servers accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a request's query string says.
+    """A parsed query string.
 
     Attributes:
         configurable: Keys for the run's config, as text.
-        filter: What the client narrows the route's filter to, if it does.
+        filter: The client's filter, which narrows the route's; None if there is none.
         input: The input of a GET request.
     """
 
@@ -33,17 +33,17 @@ class Query:
 
 
 def last_event_id(request: Request) -> str | None:
-    """Return the id of the last frame that the client has had; None if it has had none.
+    """Return the id of the last frame that the client received; None if it received none.
 
-    An ``EventSource`` that comes back sends it as ``Last-Event-ID``; polyfills that cannot set a
-    header send it in the query, as ``lastEventId`` by default. An empty one is none, and of
-    several the last counts (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+    An ``EventSource`` that reconnects sends it as ``Last-Event-ID``. Polyfills that cannot set a
+    header send it in the query, as ``lastEventId`` by default; the last of several counts. An empty
+    id is no id (https://html.spec.whatwg.org/multipage/server-sent-events.html).
     """
-    if known := request.headers.get("last-event-id"):
-        return known
-    given = request.query_params.multi_items()
-    found = [value for key, value in given if value and _is_last_event_id(key)]
-    return found[-1] if found else None
+    if header := request.headers.get("last-event-id"):
+        return header
+    query = request.query_params.multi_items()
+    ids = [value for key, value in query if value and _is_last_event_id(key)]
+    return ids[-1] if ids else None
 
 
 def _is_last_event_id(key: str) -> bool:
@@ -53,49 +53,54 @@ def _is_last_event_id(key: str) -> bool:
 def read_query(
     request: Request, limits: Limits, *, configurable: Sequence[str], narrows: bool
 ) -> Query:
-    """The request's query string, all of it: a key that nobody takes is refused.
+    """Return the parsed query string of `request`.
 
-    A GET request has its input there: ``?input=<JSON>``, or each field as a key of its own.
-    ``?include=on_tool_*&exclude_tags=a,b`` narrows the events.
+    A GET request has its input there, as ``?input=<JSON>`` or with a key for each field.
+    ``?include=on_tool_*&exclude_tags=a,b`` narrows the filter.
+
+    Args:
+        request: The request.
+        limits: The route's limits, of which ``body``, ``items`` and ``depth`` apply.
+        configurable: The keys that go to the run's config.
+        narrows: Whether the route's format lets a client narrow its filter.
 
     Raises:
-        BodyTooLarge: It has more than ``limits.body`` or `LONGEST_QUERY` bytes.
+        BodyTooLarge: The query has more than ``limits.body`` or `MAX_QUERY` bytes.
         InvalidRequest: ``input`` is not JSON.
-        InvalidInput: A key is not one that the route takes, or comes twice; there are more than
-            ``limits.items``; a filter has too many patterns.
+        InvalidInput: A key is unknown or repeated, or there are too many keys or filter words.
     """
     text: bytes = request.scope["query_string"]
-    longest = min(LONGEST_QUERY, limits.body or LONGEST_QUERY)
-    if len(text) > longest:
-        raise BodyTooLarge(f"The request's query has more than {longest} bytes.")
+    most = min(MAX_QUERY, limits.body or MAX_QUERY)
+    if len(text) > most:
+        raise BodyTooLarge(f"The request's query has more than {most} bytes.")
     if limits.items is not None and text.count(b"&") >= limits.items:
         raise InvalidInput(f"The query has more than {limits.items} keys (limits.items).")
-    given: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
         if not _is_last_event_id(key):
-            given.setdefault(key, []).append(value)
-    chosen = {}
-    for key in configurable:
-        if key in given:
-            chosen[key] = _only(key, given.pop(key))
-    words = {key: ",".join(given.pop(key)).split(",") for key in WORDS if narrows and key in given}
-    asked = asked_filter(words, dict(zip(WORDS, WORDS, strict=True)))
-    if request.method != "GET" and given:
-        key = sorted(given)[0]
-        raise InvalidInput(
-            f"the query key {key!r} is not one that this route takes",
-            fields={key: "this route does not take it"},
-        )
-    return Query(chosen, asked, _input_in(given, limits))
+            values.setdefault(key, []).append(value)
+    config = {key: _single(key, values.pop(key)) for key in configurable if key in values}
+    words = {
+        key: ",".join(values.pop(key)).split(",") for key in WORDS if narrows and key in values
+    }
+    filter = parse_filter(words, {word: word for word in WORDS})
+    if request.method != "GET" and values:
+        raise _unknown(min(values))
+    return Query(config, filter, _input(values, limits))
 
 
-def _input_in(given: dict[str, list[str]], limits: Limits) -> Any:
-    if "input" in given and len(given) == 1:
-        return parse_json(_only("input", given["input"]).encode(), limits)
-    return {key: values[0] if len(values) == 1 else values for key, values in given.items()}
+def _unknown(key: str) -> InvalidInput:
+    message = f"the query key {key!r} is not one that this route takes"
+    return InvalidInput(message, fields={key: "this route does not take it"})
 
 
-def _only(key: str, values: list[str]) -> str:
+def _input(values: dict[str, list[str]], limits: Limits) -> Any:
+    if values.keys() == {"input"}:
+        return parse_json(_single("input", values["input"]).encode(), limits)
+    return {key: each[0] if len(each) == 1 else each for key, each in values.items()}
+
+
+def _single(key: str, values: list[str]) -> str:
     if len(values) > 1:
-        raise InvalidInput(f"{key}: given more than once", fields={key: "given more than once"})
+        raise InvalidInput.at(key, "given more than once")
     return values[0]

@@ -1,14 +1,15 @@
-"""A reader of a stored run: a position in it, wherever the run is made."""
+"""Reads a stored run from a position on, whichever worker runs it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
-from time import monotonic
 
 from .._delivery.buffer import FrameBuffer
+from .._delivery.delivery import Delivery
 from .._delivery.observability import log_error, public, reported
+from .._routing.bound import BoundRoute
 from ..errors import (
     FramesGone,
     InvalidInput,
@@ -17,153 +18,184 @@ from ..errors import (
     StoreUnavailable,
     WorkerLost,
 )
-from ..events import RunError, RunFinished, Step
-from ..routes import StreamRoute
-from ..stores import EventStore, OwnershipLost, RunRecord
-from .recorder import RunRecorder, id_line, numbered
+from ..events import RunError
+from ..stores import EventStore, OwnershipLost, Page, RunRecord
+from .numbering import id_line, numbered
+from .recorder import RunRecorder
+from .urls import AHEAD_OF_RUN
 
-BEYOND = "The Last-Event-ID is one that this run has not come to."
 
+class StoredRunReader:
+    """Sends the frames of a stored run to one reader.
 
-class StoredRunReader(FrameBuffer):
-    """The frames of a stored run on their way to one reader. To the store it is a `Follower`.
-
-    What the store feeds it is taken as long as it is the next and there is room for it. All else
-    is read when the reader has taken what there is.
+    To the store it is a `Follower`. Frames that the store pushes are buffered, as long as they are
+    the next ones and the buffer is not full. All others are read from the store once the reader has
+    taken what is buffered.
 
     Args:
-        record: The run.
+        record: The run's record.
         after: The id of the last frame that the reader has.
         route: The route's options.
-        store: Where the run is.
-        made_here: The run itself, if this is the answer to the request that has started it.
+        store: Where the run is stored.
+        recorder: What records the run, if this is the response to the request that started it.
+
+    Attributes:
+        run_id: The run's id.
+        gathered: Whether the response is one JSON document, which stored runs never are.
+        delivery: Sends the frames.
+        recorder: What records the run, if this is the response to the request that started it.
+        location: The address of the run, relative to the request's.
     """
+
+    gathered = False
 
     def __init__(
         self,
         record: RunRecord,
         after: int,
-        route: StreamRoute,
+        route: BoundRoute,
         store: EventStore,
-        made_here: RunRecorder | None = None,
+        recorder: RunRecorder | None = None,
     ) -> None:
-        super().__init__(record.run_id, route.format_class(), route.limits, gathered=False)
+        self.run_id = record.run_id
+        self.recorder = recorder
+        self.location = ""
+        self.buffer = FrameBuffer(route.limits.buffer, pause_at=route.limits.buffer)
         self._record = record
-        self._next = after + 1
         self._route = route
         self._store = store
-        self.made_here = made_here
-        if made_here is not None:
-            made_here.reader = self
-        self._behind = made_here is None
-        self.place = ""
-        """Where the run is, relative to the request."""
+        self._format = route.format_class()
+        self._next = after + 1
+        self._failed = False
+        self._behind = recorder is None
+        """Whether the store has more frames than have been pushed here."""
+        self.delivery = Delivery(self.buffer, self, route.limits, self._format.ping)
+        if recorder is not None:
+            recorder.pace_by(self.buffer)
 
     async def follow(self) -> None:
+        """Have the store push the run's new frames."""
         await self._store.follow(self.run_id, self)
 
-    # What the store sees of it.
+    # The store's `Follower`.
 
     def on_frames(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
-        if self._end is not None or self._behind:
+        """Buffer new frames, if they are the next ones."""
+        buffer = self.buffer
+        if buffer.ended or self._behind:
             return
-        if first > self._next or self._size >= self._capacity:
+        if first > self._next or buffer.full:
             self.look()
         elif first == self._next and len(frames) == 1 and not ended:
-            # As `_add` does, in one call: this is the way of every token.
-            if not self._waiting:
-                self.waiting_since = monotonic()
-            self._waiting += frames
-            self._size += len(frames[0])
+            # This runs for every token.
             self._next += 1
-            if self._reader is not None and not self._reader.done():
-                self._reader.set_result(None)
+            buffer.append(frames[0])
         else:
-            self._add(first, frames, ended)
+            self._extend(first, frames, ended=ended)
 
     def look(self) -> None:
-        if self._end is None:
+        """Read from the store, once the reader has taken what is buffered."""
+        if not self.buffer.ended:
             self._behind = True
-            self._wake(self._reader)
+            self.buffer.wake()
 
     def lost(self, error: Exception) -> None:
+        """End the response: the run's next frames could not be written."""
         self.fail(error)
 
-    # What the response sees of it, with what an outbox has.
-
-    async def opened(self) -> RunError | None:
-        if self.made_here is not None:
-            error = await self.made_here.opened()
-            if error is not None:
-                return error
-        return await super().opened()
+    # The response's `FrameStream`.
 
     @property
     def headers(self) -> Mapping[str, str]:
+        """The response headers: where the run is, and the format's."""
         own = self._format.headers_of(self.run_id, resumable=True)
-        return {"Content-Location": self.place, **own}
+        return {"Content-Location": self.location, **own}
 
-    async def catch_up(self) -> None:
+    @property
+    def broken(self) -> bool:
+        """Whether the response failed in a format without an error frame."""
+        return self._failed and self._format.breaks_on_error
+
+    async def opened(self) -> RunError | None:
+        """Wait until the response can start: for output, if this request has started the run.
+
+        Returns:
+            The run's error, if that is the whole response, with its own status.
+        """
+        if self.recorder is not None:
+            error = await self.recorder.opened()
+            if error is not None:
+                return error
+        self.delivery.start()
+        return None
+
+    def refill(self) -> Awaitable[None]:
+        """Read the next frames from the store, or wait until it pushes some."""
+        return self._catch_up() if self._behind else self.buffer.arrival()
+
+    def fail(self, exception: BaseException) -> None:
+        """End the response, not the run, with an error frame, which has no id and is not stored."""
+        if not self.buffer.ended:
+            self._failed, self._behind = True, False
+            error = reported(exception, self._route, self.run_id)
+            self.buffer.finish(self._format.encode(error))
+
+    def shut_down(self) -> None:
+        """End the response because the server is shutting down."""
+        # A run of this worker ends with a frame of its own, which is on its way.
+        if self.recorder is None:
+            self.fail(ShuttingDown())
+
+    def leave(self) -> None:
+        """Stop reading: the reader has left. Returns at once."""
+        self.delivery.stop()
+        self._behind = False
+        if self.recorder is not None:
+            self.recorder.pace_by(None)
+        self._store.unfollow(self.run_id, self)
+
+    async def _catch_up(self) -> None:
         self._behind = False
         try:
             page = await self._store.read(self.run_id, self._next - 1)
         except StoreUnavailable as error:
             return self.fail(error)
-        if self._end is not None:
+        if self.buffer.ended:
             return None
         if page is None:
             return self.fail(RunNotFound())
         if page.ended and page.first + len(page.frames) < self._next:
-            return self.fail(InvalidInput(BEYOND))
-        if page.first > self._next:
-            gap = self._format.gap(self.run_id, self._next, page.first - 1)
-            if not gap:
-                return self.fail(FramesGone())
-            self.add(gap)
-            self._next = page.first
-            if page.ended and not page.frames:
-                return self.fail(FramesGone())  # the last one too
-        self._add(page.first, page.frames, page.ended)
+            return self.fail(InvalidInput(AHEAD_OF_RUN))
+        if page.first > self._next and not self._skip_gap(page):
+            return self.fail(FramesGone())
+        self._extend(page.first, page.frames, ended=page.ended)
         self._behind = self._behind or page.more
         if page.final is not None:
-            await self._bury(page.final)
+            await self._finalize_orphan(page.final)
         return None
 
-    def fail(self, exception: BaseException) -> None:
-        """End the answer, not the run: what the reader is told has no id, and is not stored."""
-        if self._end is None:
-            self._end = reported(exception, self._route, self.run_id)
-            self._behind = False
-            self.add(self._format.encode(self._end))
-            self._watch()
+    def _skip_gap(self, page: Page) -> bool:
+        """Tell the reader which frames are gone; return whether it can go on without them."""
+        gap = self._format.gap(self.run_id, self._next, page.first - 1)
+        if not gap:
+            return False
+        self.buffer.append(gap)
+        self._next = page.first
+        return bool(page.frames) or not page.ended
 
-    def shut_down(self) -> None:
-        # A run that is made here has its own last frame, which is on its way.
-        if self.made_here is None:
-            self.fail(ShuttingDown())
-
-    def leave(self) -> None:
-        super().leave()
-        self._behind = False
-        if self.made_here is not None:
-            self.made_here.reader = None
-        self._store.unfollow(self.run_id, self)
-
-    def _add(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
+    def _extend(self, first: int, frames: Sequence[bytes], *, ended: bool) -> None:
         new = frames[self._next - first :] if first < self._next else frames
-        if not self._waiting:
-            self.waiting_since = monotonic()
-        self._waiting += new
-        self._size += len(new[0]) if len(new) == 1 else sum(map(len, new))
         self._next += len(new)
-        self._wake(self._reader)
+        self.buffer.extend(new)
         if ended:
-            self._end = RunFinished(Step(self.run_id, "", "chain"), None)
-            self._wake(self._reader)
-            self._watch()
+            self.buffer.finish()
 
-    async def _bury(self, number: int) -> None:
-        """Write the last frame of a run whose worker has died, for this and all other readers."""
+    async def _finalize_orphan(self, number: int) -> None:
+        """Write the last frame of a run whose worker has died, for all its readers.
+
+        Args:
+            number: The id of that frame.
+        """
         lost = WorkerLost()
         error = public(lost, self._route)
         line = id_line(self._format, self.run_id)
@@ -181,7 +213,7 @@ class StoredRunReader(FrameBuffer):
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
         except OwnershipLost:
-            pass  # another reader was first, or the worker lives; either is heard of
+            pass  # another reader was first, or the worker lives: the store pushes what follows
         else:
             log_error(error, lost, self._route, self.run_id)
             self._behind = True

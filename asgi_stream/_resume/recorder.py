@@ -1,234 +1,238 @@
-"""The run that outlives its reader: what it says goes into a store, and from there to readers."""
+"""Records a run in a store, from which all its readers read."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from asyncio import TimerHandle
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf
-from time import monotonic
+from operator import attrgetter
+from typing import Any
 
-from .._delivery.buffer import FrameBuffer, nothing
-from .._delivery.live import LiveStream
+from .._delivery.buffer import FrameBuffer
+from .._delivery.pump import EventPump
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._request.prepare import Prepared
-from ..errors import RunCancelled, StoreUnavailable, WorkerLost
-from ..events import RunError, RunFinished
-from ..formats import Format
+from .._routing.bound import BoundRoute
+from ..errors import RunCancelled, ShuttingDown, StoreUnavailable, WorkerLost
+from ..events import RunError
 from ..resume import Resume
-from ..routes import StreamRoute
 from ..stores import OwnershipLost, RunRecord, State
+from .numbering import id_line, numbered
+from .retention import Retention
 
 PAUSE_BYTES = 16_384
-"""The run waits when so much is said while the store is at work: it has to get its turn."""
+"""The run is paused when so much waits for the store, which needs its share of the loop."""
 
 
-class RunRecorder(LiveStream):
-    """One run on its way to a store, of which it is a `stores.Producer`.
+class RunRecorder:
+    """Runs a Runnable, and writes its frames, with their ids, to a store.
 
-    Frames are written as they are said; whatever is said while the store is at work is written
-    together.
+    To its pump it is a `FrameSink`, to the store a `Producer`. A local store is written to with
+    every frame. Others are written to once per turn of the event loop, and frames that come while
+    a write is pending are written together.
 
     Args:
-        prepared: What to run, and how to answer.
+        prepared: The run.
         route: The route's options.
-        resume: How the run is kept.
-        record: What is known of the run before it begins.
+        resume: How runs are stored.
+        record: The run's record before it begins.
         tasks: Keeps the run's tasks alive.
+
+    Attributes:
+        closed: Whether nothing more will be written.
+        on_end: Called when nothing more will be written.
     """
 
     def __init__(
         self,
         prepared: Prepared,
-        route: StreamRoute,
+        route: BoundRoute,
         resume: Resume,
         record: RunRecord,
         *,
         tasks: RunTasks,
     ) -> None:
-        # Readers have deadlines and pings of their own.
-        limits = replace(route.limits, send=None, ping=0)
-        super().__init__(prepared, route, limits=limits, tasks=tasks)
-        self._pause_at = min(PAUSE_BYTES, self._pause_at)
-        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.patience
-        self._record = record
-        self.on_end: Callable[[], None] = nothing
-        """Called when nothing more will be written."""
-        self._id = id_line(prepared.format, self.run_id)
+        self.closed = False
+        self.on_end: Callable[[], None] | None = None
+        capacity = route.limits.buffer
+        self._pending = FrameBuffer(
+            capacity, PAUSE_BYTES if capacity is None else min(PAUSE_BYTES, capacity / 2)
+        )
+        self._paced_by = self._pending
+        self.room = self._pending.room
+        self._id = id_line(prepared.format, record.run_id)
         self._append_to_store = resume.opened.append
-        self._max_frames = resume.frames or inf
-        self._max_size = resume.size or inf
-        self._sizes: deque[int] = deque()
-        self._written = self._bytes = self._dropped = 0
-        self._writing = self.closed = False
-        self._at_once = resume.local
-        """Whether writing is done as soon as it is asked for, so that nothing need pile up."""
-        self.reader: FrameBuffer | None = None
-        """The first reader, if it is still there."""
+        self._retention = Retention(resume.frames, resume.size)
+        self._local = resume.local
+        self._writing = False
+        self._run_id = record.run_id
+        self._record = record
+        self._route = route
+        self._patience = 0.0 if prepared.call.cancel_on_disconnect else resume.cancel_after
         self._unread: TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._pump = EventPump(prepared, route, self, tasks=tasks)
 
-    # What the store sees of it.
+    def begin(self) -> None:
+        """Start the run, unless it has ended before."""
+        self._pump.begin()
+
+    async def opened(self) -> RunError | None:
+        """Wait for the run's first output, for at most ``limits.hold`` seconds.
+
+        Returns:
+            The error, if the run failed before it had any output.
+        """
+        return await self._pump.opened(self._route.limits.hold)
+
+    def shut_down(self) -> None:
+        """End the run because the server is shutting down."""
+        self._pump.fail(ShuttingDown())
+
+    def pace_by(self, buffer: FrameBuffer | None) -> None:
+        """Pace the run by the buffer of its first reader; by none, once that has left."""
+        self._paced_by = self._pending if buffer is None else buffer
+
+    # The store's `Producer`.
 
     @property
     def record(self) -> RunRecord:
-        known = self._record
-        if known.frames == self._written:
-            return known
-        return replace(known, frames=self._written, size=self._bytes)
+        """The run's record, up to date."""
+        record, retention = self._record, self._retention
+        if record.frames == retention.written:
+            return record
+        return replace(record, frames=retention.written, size=retention.size)
 
     def stop(self) -> None:
-        self.fail(RunCancelled())
+        """Cancel the run, because a client or the last reader has asked for it."""
+        self._pump.fail(RunCancelled())
 
     def written(self, error: Exception | None = None) -> None:
+        """Go on after a pending write; end the run if that has failed."""
         if self.closed:
             return
+        pending = self._pending
         if error is not None:
             self._not_written(error)
-        elif self._waiting or (self._end is not None and self._record.ended is None):
-            self._append()
+        elif pending.waiting_since is not None or (pending.ended and self._record.ended is None):
+            self._write_pending()
         else:
             self._writing = False
             if self._record.ended is not None:
                 self._close()
 
     def read_by(self, readers: int) -> None:
+        """Cancel the run if it has had no reader for some time."""
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        if not readers and self._patience is not None and self._end is None:
+        if not readers and self._patience is not None and not self._pending.ended:
             self._unread = self._loop.call_later(self._patience, self.stop)
 
-    # What the run has to say.
+    # The pump's `FrameSink`, read through C, because some of it is read for every token.
 
-    def add(self, frame: bytes) -> None:
-        if self._at_once and self._end is None:
-            self._write(numbered(self._id, self._written + 1, [frame]))
-            # What the run is paced by is what its first reader has not taken yet.
-            reader = self.reader
-            if reader is None:
-                self.waiting_since = None
-            else:
-                self.waiting_since, self.taken = reader.waiting_since, reader.taken
-            return
-        # As an outbox does, less what a store has no use for: each call costs, token by token.
-        if not self._waiting:
-            self.waiting_since = monotonic()
-        self._waiting.append(frame)
-        self._size += len(frame)
-        self.full = self._size >= self._pause_at
-        if not self._writing:
-            self._write_soon()
+    size: Any = property(attrgetter("_pending.size"))
+    full: Any = property(attrgetter("_pending.full"))
+    overflowing: Any = property(attrgetter("_pending.overflowing"))
+    waiting_since: Any = property(attrgetter("_paced_by.waiting_since"))
+    taken: Any = property(attrgetter("_paced_by.taken"))
 
+    @property
     def held(self) -> int:
-        return self._size + (self.reader.held() if self.reader else 0)
+        """Bytes that wait for the store, and for the first reader."""
+        pending, reader = self._pending, self._paced_by
+        return pending.size + (0 if reader is pending else reader.size)
 
-    def _finish(self, end: RunFinished | RunError) -> None:
-        super()._finish(end)
+    def append(self, frame: bytes) -> None:
+        """Write a frame, or several in one piece."""
+        # This runs for every token.
+        if not self._local:
+            self._pending.append(frame)
+            if not self._writing:
+                self._write_soon()
+        elif self._id and frame.find(b"\n\n") == len(frame) - 2:
+            self._write([self._id % (self._retention.written + 1) + frame])
+        else:
+            self._write(numbered(self._id, self._retention.written + 1, [frame]))
+
+    def append_unpaced(self, frame: bytes) -> None:
+        """Write a frame of a writer that cannot wait."""
+        if self._local:
+            self.append(frame)
+        else:
+            self._pending.append_unpaced(frame)
+            if not self._writing:
+                self._write_soon()
+
+    def finish(self, frame: bytes = b"") -> None:
+        """Write the last frame and the run's end."""
+        self._pending.finish(frame)
         if not self._writing:
             self._write_soon()
 
     def _write_soon(self) -> None:
-        # In the next turn of the loop: what is said until then is written together.
+        # In the next turn of the event loop, together with what comes until then.
         self._writing = True
-        self._loop.call_soon(self._append)
+        self._loop.call_soon(self._write_pending)
 
-    def _append(self) -> None:
-        """Write what has piled up."""
-        frames = numbered(self._id, self._written + 1, self._take())
-        if self._end is not None and not frames:
-            frames = [b""]  # a format without a last word
+    def _write_pending(self) -> None:
+        frames = numbered(self._id, self._retention.written + 1, self._pending.take())
+        if self._pending.ended and not frames:
+            frames = [b""]  # the end needs a frame, and the format has none
         if self._write(frames):
             self.written()
 
     def _write(self, frames: list[bytes]) -> bool:
-        """Give `frames` to the store; whether they are written."""
-        sizes, first = self._sizes, self._written + 1
-        if len(frames) == 1:
-            size = len(frames[0])
-            sizes.append(size)
-        else:
-            sizes.extend(map(len, frames))
-            size = sum(map(len, frames))
-        self._bytes += size
-        self._written += len(frames)
-        if len(sizes) > self._max_frames or self._bytes - self._dropped > self._max_size:
-            self._drop_oldest()
+        """Give `frames` to the store, and return whether they have been written."""
+        retention = self._retention
+        first = retention.written + 1
+        keep_from = retention.add(frames)
         record = None
-        if self._end is not None or self._record.started is None:
-            self._change()
-            record = self._record
-        keep_from = self._written - len(sizes) + 1
-        return self._append_to_store(self.run_id, first, frames, keep_from, record)
+        if self._pending.ended or self._record.started is None:
+            record = self._record = self._changed()
+        return self._append_to_store(self._run_id, first, frames, keep_from, record)
 
-    def _drop_oldest(self) -> None:
-        sizes = self._sizes
-        while len(sizes) > 1 and (
-            len(sizes) > self._max_frames or self._bytes - self._dropped > self._max_size
-        ):
-            self._dropped += sizes.popleft()
-
-    def _change(self) -> None:
-        """Bring the record up to date."""
-        end, now = self._end, time.time()
+    def _changed(self) -> RunRecord:
+        """Return the record as it is now that the run has started, or ended."""
+        end, now = self._pump.end, time.time()
         state: State = "running"
         if isinstance(end, RunError):
             state = "cancelled" if end.code == RunCancelled.code else "failed"
         elif end is not None:
             state = "done"
-        self._record = replace(
+        return replace(
             self._record,
             state=state,
             started=self._record.started or now,
             ended=None if end is None else now,
-            frames=self._written,
-            size=self._bytes,
+            frames=self._retention.written,
+            size=self._retention.size,
             code=end.code if isinstance(end, RunError) else None,
         )
 
     def _not_written(self, error: Exception) -> None:
-        told = self.run_id, self._route.path
+        run = self._run_id, self._route.path
+        code = StoreUnavailable.code
         if isinstance(error, OwnershipLost):
             code = WorkerLost.code
-            logger.warning("run %s of %s: ended, for it was held to be dead", *told)
+            message = "run %s of %s: aborted: its lease expired and another worker finalized it"
+            logger.warning(message, *run)
         else:
-            code = StoreUnavailable.code
             foreign = None if isinstance(error, StoreUnavailable) else error
-            why = "its store does not take what it says"
-            logger.error("run %s of %s: ended, for %s", *told, why, exc_info=foreign)
-        if self._end is None:
-            self._end = RunError(code, "", "")
-            self._observed.ended(self._end)
+            message = "run %s of %s: aborted: its store does not accept its frames"
+            logger.error(message, *run, exc_info=foreign)
+        self._pump.abandon(RunError(code, "", ""))
         self._close()
 
     def _close(self) -> None:
-        """Nothing more will be written."""
         self.closed = True
         if self._unread is not None:
             self._unread.cancel()
-        self.leave()
-        on_end, self.on_end = self.on_end, nothing
-        on_end()
-
-
-def id_line(format: Format, run_id: str) -> bytes:
-    """The line of a frame's id, with a place for its number; ``b""`` if frames have none."""
-    prefix = format.id_prefix(run_id)
-    return b"" if prefix is None else b"id: " + prefix.encode() + b"%d\n"
-
-
-def numbered(line: bytes, first: int, pieces: list[bytes]) -> list[bytes]:
-    """The frames in `pieces`, each with its `id_line`, of which the first's number is `first`."""
-    if line and len(pieces) == 1 and pieces[0].find(b"\n\n") == len(pieces[0]) - 2:
-        return [line % first + pieces[0]]
-    frames: list[bytes] = []
-    for piece in pieces:
-        if piece.find(b"\n\n") in (-1, len(piece) - 2):
-            frames.append(piece)
-        else:
-            frames += [frame + b"\n\n" for frame in piece.split(b"\n\n") if frame]
-    if not line:
-        return frames
-    return [line % number + frame for number, frame in enumerate(frames, first)]
+        self._pending.finish()
+        self._pump.leave()
+        on_end, self.on_end = self.on_end, None
+        if on_end is not None:
+            on_end()

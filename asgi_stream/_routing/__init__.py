@@ -1,1 +1,1 @@
-"""Which route serves a request, and what each route is made of."""
+"""Which route serves a request: the table, and its routes bound to their app's defaults."""

@@ -1,4 +1,4 @@
-"""Calls the functions that a route names: async ones on the event loop, all others in a thread."""
+"""Calls the functions of a route: async ones on the event loop, all others in a thread."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from starlette.concurrency import run_in_threadpool
 
 
 async def call_hook(function: Callable[..., Any], *args: Any) -> Any:
-    """Call `function` without blocking the event loop; what it returns is awaited if it can be.
+    """Call a function without blocking the event loop, and await its result if it is awaitable.
 
-    A function that is not async runs in a worker thread of anyio's default pool, as a ``def``
-    endpoint does in Starlette and FastAPI. The thread sees a copy of the current context: context
-    variables that the function sets are not visible outside of it.
+    A sync function runs in a worker thread of anyio's default pool, as a ``def`` endpoint does in
+    Starlette and FastAPI. The thread gets a copy of the current context, so context variables that
+    the function sets are not visible outside of it.
 
     Args:
         function: Any callable.
-        *args: Passed on.
+        *args: Its arguments.
 
     Returns:
-        The result, after the await.
+        The awaited result.
     """
     result = function(*args) if _is_async(function) else await run_in_threadpool(function, *args)
     return await result if isawaitable(result) else result
 
 
 def _is_async(function: Any) -> bool:
-    """Return whether a call of `function` does no work itself, but returns at once."""
+    """Return whether a call of `function` returns at once, with an awaitable or a generator."""
     while isinstance(function, partial):
         function = function.func
     if not isroutine(function):

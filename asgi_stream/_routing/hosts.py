@@ -1,7 +1,7 @@
-"""Which ``Host`` headers the playground answers for.
+"""Which ``Host`` headers the playground is served for.
 
-A page of another site can have its own name resolved to 127.0.0.1 (DNS rebinding), and then reads
-whatever listens there as its own. Its requests still carry its name as ``Host``.
+A page of another site can have its own name resolved to 127.0.0.1 (DNS rebinding), and can then
+read whatever is served there as its own origin. Its requests still carry its name as ``Host``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class AllowedHosts:
         self._hosts = tuple(_bracketed(host.lower()) for host in hosts)
 
     def allow(self, scope: Scope) -> bool:
-        """Whether the request's ``Host`` is one of them."""
+        """Return whether the request's ``Host`` is one of them."""
         header = Headers(scope=scope).get("host", "").lower()
         host = header.partition("]")[0] + "]" if header[:1] == "[" else header.partition(":")[0]
         return any(
@@ -64,7 +64,7 @@ _pattern = re.compile(r"\*|(\*\.)?[^\s:/*@\[\]]+|\[[^\s\]]+\]")
 
 
 def _bracketed(host: str) -> str:
-    """The host as the ``Host`` header has it: an IPv6 address in brackets."""
+    """Return a host as the ``Host`` header has it: an IPv6 address in brackets."""
     try:
         return f"[{IPv6Address(host.removeprefix('[').removesuffix(']'))}]"
     except ValueError:

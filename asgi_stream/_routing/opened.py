@@ -1,4 +1,4 @@
-"""Keeps what a function of the request has opened until its run has ended, and then closes it."""
+"""Keeps a context manager of a route's function open until its run has ended."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .._logs import logger
 
 
 def as_manager(made: object) -> AbstractAsyncContextManager[Any] | None:
-    """Return `made` as an async context manager; None if it is neither one nor a generator.
+    """Return `made` as an async context manager, or None if it is neither one nor a generator.
 
     Args:
-        made: An async or plain context manager, or an async or plain generator that yields once.
-            The plain ones run in threads.
+        made: An async or sync context manager, or an async or sync generator that yields once. The
+            sync ones run in threads.
     """
     if isinstance(made, AsyncGenerator):
         return asynccontextmanager(lambda: made)()
@@ -39,15 +39,15 @@ def as_manager(made: object) -> AbstractAsyncContextManager[Any] | None:
 
 
 class Opened:
-    """A context manager that a task of its own enters, holds and leaves.
+    """A context manager that is entered and exited in a task of its own.
 
-    The task is the same for all three, because an anyio cancel scope or task group (of an MCP
-    client's session, for example) has to be closed in the task that has opened it, and neither the
-    request's task nor the run's lasts from the one to the other.
+    It is the same task for both, because an anyio cancel scope or task group (of an MCP client's
+    session, for example) must be exited in the task that entered it, and neither the request's
+    task nor the run's lives long enough.
 
     Args:
-        manager: What to enter.
-        path: The route's, for the log.
+        manager: The context manager.
+        path: Path of the route, for the log.
         tasks: Keeps the task alive.
     """
 
@@ -66,12 +66,10 @@ class Opened:
         self._task.add_done_callback(tasks.discard)
 
     async def value(self) -> Any:
-        """Wait until the manager is entered. If the wait is cancelled, so is the entering.
+        """Return what the manager yields, once it has been entered.
 
-        Context variables that were set meanwhile are set for the caller too.
-
-        Returns:
-            What the manager yields.
+        Context variables that were set meanwhile are set for the caller too. If this is cancelled,
+        so is the entering.
 
         Raises:
             Exception: What the manager raises.
@@ -79,7 +77,7 @@ class Opened:
         try:
             value = await self._value
         except CancelledError:
-            # A thread cannot be stopped: what it opens is closed as soon as it is open.
+            # A thread cannot be cancelled: what it opens is closed as soon as it is open.
             if self._entering and not isinstance(self._manager, _InThreads):
                 self._task.cancel()
             raise
@@ -89,7 +87,7 @@ class Opened:
         return value
 
     def release(self) -> None:
-        """Let the manager be left, in its own task. Returns at once; may be called again."""
+        """Exit the manager, in its own task. Returns at once; may be called again."""
         self._released.set()
 
     async def _hold(self) -> None:
@@ -105,7 +103,7 @@ class Opened:
     def _failed(self, error: BaseException) -> None:
         if not self._value.done():
             if not isinstance(error, Exception):
-                # It is the request that fails, and neither its task nor the process that ends.
+                # This fails the request; it must not end its task or the process.
                 error, cause = RuntimeError(f"{type(error).__name__} while it was opened"), error
                 error.__cause__ = cause
             self._value.set_exception(error)
@@ -115,7 +113,7 @@ class Opened:
 
 
 class _InThreads(AbstractAsyncContextManager[Any]):
-    """A plain context manager that is entered and left in threads, in the same context."""
+    """A sync context manager that is entered and exited in threads, in the same context."""
 
     def __init__(self, manager: AbstractContextManager[Any]) -> None:
         self._manager = manager
@@ -126,5 +124,5 @@ class _InThreads(AbstractAsyncContextManager[Any]):
 
     async def __aexit__(self, *raised: Any) -> bool | None:
         leave = partial(self._context.run, self._manager.__exit__, *raised)
-        # Not a thread of the pool: all of them may be waiting for what this one gives back.
+        # Not a thread of the pool: all of them may be waiting for what this one releases.
         return await run_sync(leave, limiter=CapacityLimiter(1))

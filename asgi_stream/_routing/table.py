@@ -1,92 +1,115 @@
-"""Which route serves a request."""
+"""The route table: finds the route that serves a request."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from starlette.routing import compile_path
 from starlette.types import Scope
 
 from ..errors import MethodNotAllowed, NotFound, TableError
-from ..routes import StreamRoute
+from ..routes import OPTIONS, AppOnlyOptions, StreamRoute, unknown
 from ..stores import EventStore
+from .bound import BoundRoute
+from .validation import RouteValidation
 
-Found = tuple[StreamRoute, str]
+Match = tuple[BoundRoute, str]
 
 TITLE = "asgi_stream"
-"""What an app is called that says nothing else."""
+"""The title of an app that sets none."""
 
 
 class Table:
-    """Routes by path and method, the first that fits.
+    """Routes by path and method; the first that matches serves a request.
 
     Args:
         routes: The routes.
-        defaults: Options for those that do not give them themselves.
-        title: The app's, which its keys on a Redis are named after.
+        defaults: Options for those that do not set them themselves.
+        title: The app's title, which the keys on a Redis begin with.
+
+    Attributes:
+        routes: The routes with their defaults.
+        stores: The stores of their runs.
 
     Raises:
-        TableError: Two routes claim one path and method, or something else is not a route.
+        TableError: Everything that is wrong with the routes and the defaults.
     """
 
     def __init__(
         self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any], title: str = TITLE
     ) -> None:
-        self._paths: list[tuple[re.Pattern[str], Any, dict[str, Found]]] = []
-        self._by_pattern: dict[str, dict[str, Found]] = {}
-        self.routes: list[StreamRoute] = []
+        self._paths: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
+        self._by_pattern: dict[str, dict[str, Match]] = {}
+        self._prefix = TITLE if title == TITLE else f"{TITLE}:{title}"
+        self._opened: dict[str, EventStore] = {}
         self.stores: list[EventStore] = []
-        prefix, opened = TITLE if title == TITLE else f"{TITLE}:{title}", dict[str, EventStore]()
-        for given in routes:
-            if not isinstance(given, StreamRoute):
-                raise TableError(f"expected a StreamRoute in the table, not {given!r}")
-            route = given.with_defaults(defaults)
-            if route.kept is not None:
-                route = route.keeping(route.kept.within(prefix, opened))
-            self.routes.append(route)
-        self.add(self.routes)
+        if problems := unknown(defaults, (*AppOnlyOptions.__annotations__, *OPTIONS)):
+            raise TableError(*problems)
+        self.routes = self.add(routes, defaults)
 
-    def add(self, routes: Iterable[StreamRoute], *, first: bool = False) -> None:
-        """Serve these too, `first` in front of all that are there.
+    def add(
+        self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any], *, first: bool = False
+    ) -> list[BoundRoute]:
+        """Bind `routes` to `defaults` and serve them too, `first` before all others.
 
         Raises:
-            TableError: Two routes claim one path and method.
+            TableError: Everything that is wrong with them.
         """
-        by_pattern, problems = self._by_pattern, []
+        problems: list[str] = []
+        cause: BaseException | None = None
+        added: list[BoundRoute] = []
         for route in routes:
-            if route.kept and route.kept.opened not in self.stores:
-                self.stores.append(route.kept.opened)
-            for method, endpoint in route.endpoints:
-                path = route.path.rstrip("/") + endpoint
-                pattern, _, convertors = compile_path(path or "/")
-                if pattern.pattern not in by_pattern:
-                    by_pattern[pattern.pattern] = {}
-                    at = 0 if first else len(self._paths)
-                    self._paths.insert(at, (pattern, convertors, by_pattern[pattern.pattern]))
-                methods = by_pattern[pattern.pattern]
-                if method in methods:
-                    problems.append(
-                        f"route {route.path!r}: a route for {method} at {path!r} is there already"
-                    )
-                methods[method] = route, endpoint
-                if method == "GET" and (method, endpoint) not in route.format_class.runs:
-                    methods["HEAD"] = route, endpoint
+            if not isinstance(route, StreamRoute):
+                problems.append(f"expected a StreamRoute in the table, not {route!r}")
+                continue
+            whole = route.with_defaults(defaults)
+            validation = RouteValidation(whole, route.options)
+            problems += validation.problems
+            cause = cause or validation.cause
+            if not validation.problems:
+                bound = self._bound(whole, validation)
+                problems += self._register(bound, first)
+                added.append(bound)
         if problems:
-            raise TableError(*problems)
+            raise TableError(*problems) from cause
+        return added
 
-    def find(self, scope: Scope) -> Found:
-        """The route for an HTTP scope, and which of its endpoints that is.
+    def _bound(self, route: StreamRoute, validation: RouteValidation) -> BoundRoute:
+        policy = validation.resume_policy
+        if policy is not None:
+            policy = policy.within(self._prefix, self._opened)
+            if policy.opened not in self.stores:
+                self.stores.append(policy.opened)
+        return BoundRoute(route, validation, policy)
 
-        The parameters in its path go into ``scope["path_params"]``.
+    def _register(self, route: BoundRoute, first: bool) -> Iterator[str]:
+        """Serve the endpoints of `route`; yield a sentence for each that is there already."""
+        for method, endpoint in route.endpoints:
+            path = route.path.rstrip("/") + endpoint
+            pattern, _, convertors = compile_path(path or "/")
+            if pattern.pattern not in self._by_pattern:
+                self._by_pattern[pattern.pattern] = {}
+                at = 0 if first else len(self._paths)
+                self._paths.insert(at, (pattern, convertors, self._by_pattern[pattern.pattern]))
+            methods = self._by_pattern[pattern.pattern]
+            if method in methods:
+                yield f"route {route.path!r}: a route for {method} at {path!r} is there already"
+            methods[method] = route, endpoint
+            if method == "GET" and (method, endpoint) not in route.format_class.runs:
+                methods["HEAD"] = route, endpoint
 
-        A trailing slash makes no difference, and nothing is ever redirected: under Litestar a
-        mounted app cannot know the path that its client sees.
+    def find(self, scope: Scope) -> Match:
+        """Return the route that serves an HTTP scope, and which of its endpoints.
+
+        Sets ``scope["path_params"]``. A trailing slash makes no difference, and nothing is ever
+        redirected: under Litestar a mounted app cannot know the path that its client sees.
 
         Raises:
             NotFound: No route has this path.
-            MethodNotAllowed: None at this path has this method; ``Allow`` says which have.
+            MethodNotAllowed: No route with this path has this method; ``Allow`` lists those that
+                are served.
         """
         path = own_path(scope)
         allowed: set[str] = set()
@@ -94,15 +117,15 @@ class Table:
             match = pattern.fullmatch(path)
             if match is None:
                 continue
-            found = methods.get(scope["method"])
-            if found is not None:
+            served = methods.get(scope["method"])
+            if served is not None:
                 try:
                     parts = match.groupdict().items()
-                    given = {name: convertors[name].convert(part) for name, part in parts}
+                    params = {name: convertors[name].convert(part) for name, part in parts}
                 except ValueError:  # a number with more digits than Python reads
                     continue
-                scope["path_params"] = {**scope.get("path_params", {}), **given}
-                return found
+                scope["path_params"] = {**scope.get("path_params", {}), **params}
+                return served
             allowed |= methods.keys()
         if allowed:
             raise MethodNotAllowed.of(scope["method"], sorted(allowed | {"OPTIONS"}))
@@ -110,12 +133,12 @@ class Table:
 
 
 def own_path(scope: Scope) -> str:
-    """The path below where the app is mounted, which some hosts leave in front of it."""
+    """Return the path below the app's mount point, which some hosts leave in the path."""
     return split_path(scope)[1]
 
 
 def split_path(scope: Scope) -> tuple[str, str]:
-    """Where the app is mounted, as far as the host says so in the path, and the path below that."""
+    """Return the app's mount point, if the host leaves it in the path, and the path below it."""
     path: str = scope["path"]
     root = scope.get("root_path", "").rstrip("/")
     if not root or not (path == root or path.startswith(root + "/")):

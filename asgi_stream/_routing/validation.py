@@ -1,56 +1,56 @@
-"""Everything that can be wrong with a route, found out when it is made."""
+"""Everything that can be wrong with a route, found out when it is bound to its app's defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 from starlette.routing import compile_path
 
 from .. import formats
 from .._importer import ImportFailed, import_from_string, kind_of
-from .._langchain.conversation import Ambiguous, Conversation
-from .._langchain.graphs import graph_of, takes_context
-from .._langchain.input_schema import ConfigurableSchema, InputSchema
+from .._langchain.conversation import Ambiguous
+from .._langchain.graphs import graph_of
+from .._langchain.runnable_input import RunnableInput
 from .._langchain.runnables import is_runnable
 from ..errors import StreamError
 from ..events import OutputChunk, TextDelta
 from ..filters import EventFilter
 from ..limits import Limits
 from ..resume import Resume
-
-if TYPE_CHECKING:
-    from ..routes import StreamRoute
+from ..routes import OPTIONS, Option, StreamRoute
 
 METHODS = ("GET", "POST")
-WORDS = ("methods", "answer", "configurable")
-FUNCTIONS = ("configure", "conversation", "authorize")
-MAPPINGS = ("config", "stream", "errors")
-SETTLED = ("format_class", "runnables", "kept", "schemas", "said", *WORDS)
-"""What is made of a route's options."""
 
 
 class RouteValidation:
-    """A route's options, with all that is wrong with them.
+    """Validates a route and resolves what its options name.
+
+    Args:
+        route: The route, with its app's defaults.
+        own: The options that the route sets itself.
 
     Attributes:
-        problems: A sentence each; none if the route can work. Then there is what is `SETTLED`.
+        problems: One sentence for each mistake; none if the route can work.
         cause: The exception behind the first of them that has one.
+        format_class: The class of its format.
+        runnables: Its Runnables, or functions that return them, by name.
+        inputs: What is known of the Runnables among them.
+        resume_policy: How its runs are stored, if they are.
+        words: Those of its options that are sequences of strings.
     """
 
     cause: BaseException | None = None
 
-    def __init__(self, route: StreamRoute) -> None:
+    def __init__(self, route: StreamRoute, own: Collection[str] = ()) -> None:
         self._route = route
+        self._own = own
         self.format_class: type[formats.Format]
         self.runnables: Mapping[str, Any] = {}
-        self.kept: Resume | None = None
-        self.schemas: list[tuple[Any, tuple[InputSchema, ConfigurableSchema]]] = []
-        self.said: set[str] = set()
-        self.methods: Sequence[str] = ()
-        self.answer: Sequence[str] = ()
-        self.configurable: Sequence[str] = ()
-        self.problems = tuple(self._problems())
+        self.inputs: list[tuple[Any, RunnableInput]] = []
+        self.resume_policy: Resume | None = None
+        self.words: dict[str, tuple[str, ...]] = {}
+        self.problems = [f"route {route.path!r}: {problem}" for problem in self._problems()]
 
     def _problems(self) -> Iterator[str]:
         path: Any = self._route.path
@@ -62,28 +62,28 @@ class RouteValidation:
             self.cause = error.__cause__
             yield f"format: {error}"
             return  # what the other options mean depends on it
-        yield from self._wrong_resume()
-        yield from self._wrong_paths()
-        yield from self._wrong_words()
-        yield from self._wrong_kinds()
-        yield from self._wrong_uses()
-        yield from self._wrong_limits()
-        yield from self._wrong_errors()
-        yield from self._wrong_runnables()
+        yield from self._resume_problems()
+        yield from self._path_problems()
+        yield from self._words_problems()
+        yield from self._kind_problems()
+        yield from self._format_problems()
+        yield from self._limits_problems()
+        yield from self._errors_problems()
+        yield from self._runnable_problems()
 
-    def _wrong_resume(self) -> Iterator[str]:
+    def _resume_problems(self) -> Iterator[str]:
         route = self._route
-        kept: Any = Resume() if route.resume is True else route.resume or None
-        if not isinstance(kept, Resume | None):
-            yield f"resume must be a Resume or True, not {kind_of(kept)}"
+        policy: Any = Resume() if route.resume is True else route.resume or None
+        if not isinstance(policy, Resume | None):
+            yield f"resume must be a Resume or True, not {kind_of(policy)}"
             return
-        self.kept = kept
-        if kept and not self.format_class.runs:
+        self.resume_policy = policy
+        if policy and not self.format_class.runs:
             yield f"resume: the clients of the {route.format} format cannot come back"
-        if kept:
-            yield from kept.problems()
+        if policy:
+            yield from policy.problems()
 
-    def _wrong_paths(self) -> Iterator[str]:
+    def _path_problems(self) -> Iterator[str]:
         path: Any = self._route.path
         if not isinstance(path, str) or not path.startswith("/"):
             return
@@ -94,32 +94,39 @@ class RouteValidation:
                 yield f"the path cannot be read: {error}"
                 return
 
-    def _wrong_words(self) -> Iterator[str]:
-        for name in WORDS:
-            words: Any = getattr(self._route, name)
+    def _words_problems(self) -> Iterator[str]:
+        for option in options_in_toml_as("strings", "HTTP methods"):
+            words: Any = getattr(self._route, option.name)
             listed = isinstance(words, Collection) and not isinstance(words, str)
             if not listed or not all(isinstance(word, str) for word in words):
-                yield f"{name} must be a sequence of strings, not {words!r}"
-            else:
-                setattr(self, name, tuple(words))
-        if self.methods and self.format_class.endpoints and self._route.gives("methods"):
+                yield f"{option.name} must be a sequence of strings, not {words!r}"
+                words = ()
+            self.words[option.name] = tuple(words)
+        methods = self.words[StreamRoute.methods.name]
+        if methods and self.format_class.endpoints and StreamRoute.methods.name in self._own:
             yield f"methods: the {self._route.format} format has methods of its own"
-        elif not set(self.methods) <= set(METHODS) or not self._route.methods:
+        elif not set(methods) <= set(METHODS) or not self._route.methods:
             yield f"methods must be some of {METHODS}, not {self._route.methods!r}"
-        hidden = [name for name in self.configurable if name.startswith("__")]
+        hidden = [key for key in self.words[StreamRoute.configurable.name] if key.startswith("__")]
         if hidden:
             yield f"configurable: {hidden[0]!r} is LangChain's own, not a client's"
 
-    def _wrong_kinds(self) -> Iterator[str]:
-        for name in FUNCTIONS:
-            if not callable(function := getattr(self._route, name)) and function is not None:
-                yield f"{name} must be a function, not {kind_of(function)}"
-        for name in MAPPINGS:
-            value = getattr(self._route, name)
-            if not isinstance(value, Mapping) and (value is not None or name != "config"):
-                yield f"{name} must be a mapping, not {kind_of(value)}"
+    def _kind_problems(self) -> Iterator[str]:
+        for option in options_in_toml_as("function"):
+            value = getattr(self._route, option.name)
+            if value is not None and not callable(value):
+                yield f"{option.name} must be a function, not {kind_of(value)}"
+        for option in options_in_toml_as("table", "reference or table", "errors by class"):
+            value = getattr(self._route, option.name)
+            if not isinstance(value, Mapping) and (value is not None or option.default is not None):
+                yield f"{option.name} must be a mapping, not {kind_of(value)}"
+        for option in options_in_toml_as("boolean"):
+            value = getattr(self._route, option.name)
+            if not isinstance(value, bool) and (value is not None or option.default is not None):
+                expected = "True or False" if option.default is not None else "True, False or None"
+                yield f"{option.name} must be {expected}, not {value!r}"
 
-    def _wrong_uses(self) -> Iterator[str]:
+    def _format_problems(self) -> Iterator[str]:
         """An option that the format has no use for is a mistake, not a wish."""
         route, kind = self._route, self.format_class
         if route.filter is not None:
@@ -129,12 +136,10 @@ class RouteValidation:
                 yield f"filter: the {route.format} format has no events to filter"
         if route.conversation is not None and not kind.converses:
             yield f"conversation: the {route.format} format takes an input"
-        if not isinstance(route.system_messages, bool | None):
-            yield f"system_messages must be True, False or None, not {route.system_messages!r}"
-        if self.answer and TextDelta not in kind.wants:
+        if self.words[StreamRoute.answer.name] and TextDelta not in kind.wants:
             yield f"answer: the {route.format} format is not made of answers"
 
-    def _wrong_limits(self) -> Iterator[str]:
+    def _limits_problems(self) -> Iterator[str]:
         limits: Any = self._route.limits
         if isinstance(limits, Limits):
             yield from limits.problems()
@@ -143,62 +148,64 @@ class RouteValidation:
         else:
             yield f"limits must be a Limits, not {kind_of(limits)}"
 
-    def _wrong_errors(self) -> Iterator[str]:
+    def _errors_problems(self) -> Iterator[str]:
         errors: Any = self._route.errors
-        for kind, told in errors.items() if isinstance(errors, Mapping) else ():
+        for kind, error in errors.items() if isinstance(errors, Mapping) else ():
             if not (isinstance(kind, type) and issubclass(kind, BaseException)):
                 yield f"errors: {kind!r} is not an exception class"
-            elif not isinstance(told, StreamError) or not 400 <= told.status <= 599:
+            elif not isinstance(error, StreamError) or not 400 <= error.status <= 599:
                 needs = "needs a StreamError with a status from 400 to 599"
-                yield f"errors: {kind.__name__} {needs}, not {told!r}"
+                yield f"errors: {kind.__name__} {needs}, not {error!r}"
 
-    def _wrong_runnables(self) -> Iterator[str]:
-        given: Any = self._route.runnable
-        if isinstance(given, Mapping) and self.format_class.chooses:
-            if not given or not all(isinstance(name, str) and name for name in given):
-                yield f"runnable: expected names with their Runnables, not {given!r}"
+    def _runnable_problems(self) -> Iterator[str]:
+        source: Any = self._route.runnable
+        if isinstance(source, Mapping) and self.format_class.chooses:
+            if not source or not all(isinstance(name, str) and name for name in source):
+                yield f"runnable: expected names with their Runnables, not {source!r}"
                 return
         else:
-            given = {str(self._route.path).rpartition("/")[2] or "default": given}
-        found: dict[str, Any] = {}
-        for name, source in given.items():
+            source = {str(self._route.path).rpartition("/")[2] or "default": source}
+        runnables: dict[str, Any] = {}
+        for name, each in source.items():
             try:
-                found[name] = import_from_string(source) if isinstance(source, str) else source
+                runnables[name] = import_from_string(each) if isinstance(each, str) else each
             except ImportFailed as error:
                 self.cause = self.cause or error.__cause__
                 yield f"runnable: {error}"
             else:
-                yield from self._wrong_one(found[name])
-        self.runnables = found
+                yield from self._source_problems(runnables[name])
+        self.runnables = runnables
 
-    def _wrong_one(self, found: Any) -> Iterator[str]:
-        if is_runnable(found):
-            yield from self._wrong_for(found)
-        elif hasattr(found, "compile") and hasattr(found, "add_node"):
-            yield f"{kind_of(found)} is a graph that is not compiled: call .compile()"
-        elif not callable(found):
+    def _source_problems(self, source: Any) -> Iterator[str]:
+        if is_runnable(source):
+            yield from self._problems_of(source)
+        elif hasattr(source, "compile") and hasattr(source, "add_node"):
+            yield f"{kind_of(source)} is a graph that is not compiled: call .compile()"
+        elif not callable(source):
             one = "a Runnable, a function of the request that returns one"
-            yield f'expected {one}, or its "module:attribute", not {kind_of(found)}'
+            yield f'expected {one}, or its "module:attribute", not {kind_of(source)}'
 
-    def _wrong_for(self, runnable: Any) -> Iterator[str]:
+    def _problems_of(self, runnable: Any) -> Iterator[str]:
         route, kind = self._route, self.format_class
         try:
-            schema = InputSchema(runnable, route.input)
-            self.schemas.append((runnable, (schema, ConfigurableSchema(runnable))))
+            takes = RunnableInput(runnable, route.input, route.conversation)
         except Exception as error:
             self.cause = self.cause or error
             yield f"input: {kind_of(route.input)} cannot be validated: {error}"
             return
+        self.inputs.append((runnable, takes))
         if kind.graphs and graph_of(runnable) is None:
             yield (
                 f"the {route.format} format serves compiled LangGraph graphs,"
                 f" not {kind_of(runnable)}"
             )
         config = route.config if isinstance(route.config, Mapping) else {}
-        if "context" in config and not takes_context(runnable):
+        if "context" in config and not takes.takes_context:
             yield f"config: {kind_of(runnable)} takes no context"
-        if kind.converses:
-            try:
-                Conversation(schema.wanted, route.conversation)
-            except Ambiguous as error:
-                yield f"{error}; say with conversation= how it takes a conversation"
+        if kind.converses and isinstance(takes.conversation, Ambiguous):
+            yield f"{takes.conversation}; say with conversation= how it takes a conversation"
+
+
+def options_in_toml_as(*forms: str) -> Iterator[Option[Any]]:
+    """Yield the options that are written in one of these forms in TOML."""
+    return (option for option in OPTIONS.values() if option.toml in forms)

@@ -30,9 +30,9 @@ main.add_command(call)
 @table_argument
 def check(table: Path | None) -> None:
     """Import everything that TABLE names and report every problem; exit with 2 if there is one."""
-    loaded = load_table(find_table(table))
-    print_routes(loaded)
-    click.echo(f"{len(loaded.routes)} routes, no problems.", err=True)
+    app = load_table(find_table(table))
+    print_routes(app)
+    click.echo(f"{len(app.table)} routes, no problems.", err=True)
 
 
 @main.command()
@@ -40,13 +40,13 @@ def check(table: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the OpenAPI document instead.")
 def routes(table: Path | None, as_json: bool) -> None:
     """List the endpoints of TABLE."""
-    loaded = load_table(find_table(table))
+    app = load_table(find_table(table))
     if as_json:
         from ..openapi.document import document
 
-        click.echo(json.dumps(document(loaded.routes), indent=2))
+        click.echo(json.dumps(document(app.table), indent=2))
     else:
-        print_routes(loaded)
+        print_routes(app)
 
 
 @main.command()

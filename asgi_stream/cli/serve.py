@@ -15,7 +15,7 @@ import uvicorn
 from uvicorn.logging import DefaultFormatter
 from uvicorn.supervisors import Multiprocess
 
-from .._config.loader import RouteFile, read_table
+from .._config.loader import read_table
 from .._routing.hosts import LOOPBACK
 from ..app import StreamApp
 from .table import find_table, load_table, make_importable, table_argument
@@ -70,11 +70,11 @@ def serve(
     if reload and workers > 1:
         raise click.UsageError("--reload needs a single worker.")
     path = find_table(table)
-    loaded = load_table(path)
-    _prepare_supervisor(loaded, workers, reload)
+    table_app = load_table(path)
+    _prepare_supervisor(table_app, workers, reload)
     os.environ[TABLE] = str(path)
     os.environ[HOSTS] = " ".join((*LOOPBACK, host)) if reload else "*"
-    grace = max(route.limits.grace for route in loaded.routes)
+    grace = max(route.limits.grace for route in table_app.table)
     with _listen(host, port) as listening:
         host, port = listening.getsockname()[:2]
         shown_host = f"[{host}]" if ":" in host else host
@@ -128,8 +128,8 @@ def show_log() -> None:
         log.setLevel(logging.INFO)
 
 
-def _prepare_supervisor(table: RouteFile, workers: int, reload: bool) -> None:
-    local = [route.path for route in table.routes if route.kept and route.kept.local]
+def _prepare_supervisor(app: StreamApp, workers: int, reload: bool) -> None:
+    local = [route.path for route in app.table if route.resume_policy and route.resume_policy.local]
     if workers > 1 and local:
         raise click.UsageError(
             f"--workers {workers}: the runs of {', '.join(local)} are stored in the memory of one"

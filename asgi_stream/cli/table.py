@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .._config.loader import RouteFile, find_file, read_table
+from .._config.loader import find_file, read_table
 from ..app import StreamApp
 from ..errors import TableError
 
@@ -32,19 +32,18 @@ def find_table(table: Path | None) -> Path:
     return path
 
 
-def load_table(path: Path) -> RouteFile:
-    """Return the table, or print every problem of it and exit with code 2."""
+def load_table(path: Path) -> StreamApp:
+    """Return the app of the table, or print every problem of it and exit with code 2."""
     try:
         table = read_table(path)
         try:
-            StreamApp(table.routes, **table.app)
+            return StreamApp(table.routes, **table.app)
         except TableError as error:
             raise TableError(*(f"{path}: {problem}" for problem in error.problems)) from error
     except TableError as error:
         for problem in error.problems:
             click.secho(problem, fg="red", err=True)
         sys.exit(2)
-    return table
 
 
 def make_importable(path: Path) -> None:
@@ -54,11 +53,11 @@ def make_importable(path: Path) -> None:
             sys.path.insert(0, folder)
 
 
-def print_routes(table: RouteFile) -> None:
-    """Print the endpoints of the table, one a line: method, path, format, Runnables."""
+def print_routes(app: StreamApp) -> None:
+    """Print the endpoints of the app, one a line: method, path, format, Runnables."""
     lines = [
         (method, route.path.rstrip("/") + endpoint, route.format, ", ".join(route.runnables))
-        for route in table.routes
+        for route in app.table
         for method, endpoint in route.endpoints
     ]
     widths = [max(len(line[column]) for line in lines) for column in range(3)]

@@ -1,8 +1,7 @@
-"""What happens in a run, in the words that cross every seam.
+"""The events of a run: a closed set of classes that every format matches on.
 
-The set is closed: a format is a ``match`` over these classes, a filter and a source know no
-others. Their names follow LangChain's own stream protocol (package ``langchain-protocol``). What a
-filter goes by is the step of an event and its `event`, the word of ``astream_events`` for it.
+The names follow LangChain's stream protocol (package ``langchain-protocol``). Filters match an
+event's ``step`` and its ``event``, the name of the corresponding event of ``astream_events``.
 """
 
 from __future__ import annotations
@@ -34,8 +33,9 @@ from .tools import (
 )
 
 __all__ = [
+    "ALL_EVENTS",
     "BREAKPOINT",
-    "NARRATED",
+    "AnswerEvent",
     "BlockFinished",
     "BlockKind",
     "BlockStarted",
@@ -53,12 +53,11 @@ __all__ = [
     "RunError",
     "RunFinished",
     "RunStarted",
-    "Said",
     "SourceFound",
     "Step",
+    "StepEvent",
     "TextDelta",
     "TextDiscarded",
-    "Told",
     "ToolCallDelta",
     "ToolCallResumed",
     "ToolCallStarted",
@@ -70,14 +69,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run's first event."""
+    """The first event of a run.
+
+    Attributes:
+        run_id: The run's id.
+    """
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """A node of a graph begins."""
+    """A graph's node started."""
 
     step: Step
     event: ClassVar[str] = "on_chain_start"
@@ -85,7 +88,7 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeFinished:
-    """A node has ended, well or not."""
+    """A graph's node ended, successfully or not."""
 
     step: Step
     event: ClassVar[str] = "on_chain_end"
@@ -93,13 +96,14 @@ class NodeFinished:
 
 @dataclass(frozen=True, slots=True)
 class SourceFound:
-    """Something that the answer rests on: a retrieved document or a citation.
+    """A source of the answer: a retrieved document or a citation.
 
     Attributes:
-        source_id: Of its own in the run.
-        title: Never empty.
-        url: If it is on the web.
-        media_type: The document's, ``text/plain`` if unknown.
+        step: The retriever, or the model that cites.
+        source_id: The source's id, unique in the run.
+        title: The source's title, never empty.
+        url: The source's address, if it is on the web.
+        media_type: The document's media type, ``text/plain`` if unknown.
     """
 
     step: Step
@@ -112,11 +116,13 @@ class SourceFound:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """What the Runnable's own code wants to tell.
+    """An event that the Runnable's own code dispatched.
 
     Attributes:
-        name: As given to ``adispatch_custom_event``; ``custom`` from LangGraph's stream writer.
-        data: Anything.
+        step: Where it was dispatched.
+        name: The name passed to ``adispatch_custom_event``; ``custom`` for data written to
+            LangGraph's stream writer.
+        data: Any value.
     """
 
     step: Step
@@ -127,14 +133,14 @@ class Custom:
 
 @dataclass(frozen=True, slots=True)
 class OutputChunk:
-    """What ``astream()`` of the run's Runnable yielded.
+    """A chunk that the Runnable's ``astream()`` yielded.
 
     Attributes:
         step: The run itself.
         data: The chunk.
-        mode: LangGraph's stream mode, if the route asked for several.
-        namespace: The subgraph that it comes from, if the route asked for subgraphs.
-        part: All of it, with LangGraph's own labels, if the route asked for its version 2.
+        mode: LangGraph's stream mode, if the route requests several.
+        namespace: The subgraph that the chunk comes from, if the route requests subgraphs.
+        part: The whole chunk with LangGraph's labels, if the route requests its version 2.
     """
 
     step: Step
@@ -145,7 +151,7 @@ class OutputChunk:
 
     @property
     def yielded(self) -> Any:
-        """The chunk as ``astream()`` yields it to who asks for what the route has asked for."""
+        """Return the chunk as ``astream()`` yields it with the route's own arguments."""
         if self.part is not None:
             return self.part
         labels = [label for label in (self.namespace, self.mode) if label is not None]
@@ -159,6 +165,13 @@ class LangChainEvent:
     """An event of ``astream_events``, version 2.
 
     https://reference.langchain.com/python/langchain-core/runnables/schema
+
+    Attributes:
+        step: The step that the event is about.
+        event: The event's name.
+        data: The event's data.
+        metadata: The step's metadata, without what is not for the client.
+        parent_ids: Run ids of the enclosing steps, outermost first.
     """
 
     step: Step
@@ -168,11 +181,10 @@ class LangChainEvent:
     parent_ids: Sequence[str] = ()
 
 
-Said = (
-    BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished | TextDiscarded
-)  # if `Sink.accepts`
+AnswerEvent = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished | TextDiscarded
+"""A part of the answer, from a step that `Sink.accepts`."""
 
-Told = (
+StepEvent = (
     NodeStarted
     | NodeFinished
     | ModelStarted
@@ -185,10 +197,11 @@ Told = (
     | ToolFailed
     | SourceFound
     | Custom
-)  # if `Sink.admits`
+)
+"""What happened in a step of the run, if `Sink.admits` it."""
 
-Event = RunStarted | Said | Told | OutputChunk | LangChainEvent | RunFinished | RunError
-"""Every event. The last of a run is a `RunFinished` or a `RunError`."""
+Event = RunStarted | AnswerEvent | StepEvent | OutputChunk | LangChainEvent | RunFinished | RunError
+"""Any event. The last one of a run is a `RunFinished` or a `RunError`."""
 
-NARRATED = frozenset(get_args(Said) + get_args(Told))
-"""All that is told of a run but its raw chunks and events."""
+ALL_EVENTS = frozenset(get_args(AnswerEvent) + get_args(StepEvent))
+"""All classes of events of the answer and the steps, without raw chunks and LangChain's events."""

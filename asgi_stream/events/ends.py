@@ -1,4 +1,4 @@
-"""How a run ends: the last of its events."""
+"""The final event of a run."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from .steps import Step
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """A question on which a LangGraph graph has stopped."""
+    """An interrupt that stopped a LangGraph graph.
+
+    Attributes:
+        id: LangGraph's id of the interrupt, needed to resume it.
+        value: The value passed to ``interrupt()``.
+    """
 
     id: str
     value: Any
 
 
 BREAKPOINT = Interrupt("breakpoint", {"when": "breakpoint"})
-"""Stands for a stop at ``interrupt_before`` or ``interrupt_after``, which asks nothing."""
+"""Stands for a stop at ``interrupt_before`` or ``interrupt_after``, which carries no value."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The end of a run that succeeded.
+    """The run succeeded.
 
     Attributes:
+        step: The run itself.
         output: What ``ainvoke()`` would have returned.
-        interrupts: What the graph waits for, if it has stopped and not ended.
+        interrupts: The interrupts that the graph waits for, if it stopped before its end.
     """
 
     step: Step
@@ -35,34 +41,34 @@ class RunFinished:
     interrupts: Sequence[Interrupt] = ()
 
     @property
-    def asked(self) -> list[Interrupt]:
-        """The interrupts as LangGraph has them, for which a breakpoint is a stop without any."""
+    def graph_interrupts(self) -> list[Interrupt]:
+        """Return the interrupts that LangGraph itself reports: for a breakpoint, none."""
         return [each for each in self.interrupts if each != BREAKPOINT]
 
     @property
     def state(self) -> Any:
-        """The output, with LangGraph's own key for it if the graph has stopped.
+        """Return the output, with LangGraph's ``__interrupt__`` key if the graph stopped.
 
-        That key alone if the output is no mapping, as an ``@entrypoint`` that stops has none.
+        An output that is no mapping is left out then: an ``@entrypoint`` that stops has none.
         """
         if not self.interrupts:
             return self.output
         output = self.output if isinstance(self.output, Mapping) else {}
-        return {**output, "__interrupt__": self.asked}
+        return {**output, "__interrupt__": self.graph_interrupts}
 
 
 @dataclass(frozen=True, slots=True)
 class RunError:
-    """The end of a run that did not succeed.
+    """The run failed, was cut off by a limit, or was cancelled.
 
     Attributes:
-        code: One of the fixed codes, or one that the route gave.
-        message: Safe to show to anyone.
-        id: Found in the server's log too.
-        status: The HTTP status, if no frame was sent before.
-        detail: The text of the exception, with ``debug=True`` only.
-        fields: For bad input, each field with what is wrong with it.
-        headers: HTTP headers that go with the status.
+        code: One of the codes in `asgi_stream.errors`, or the route's own.
+        message: A text that is safe to show to anyone.
+        id: The error's id, which is in the server's log too.
+        status: The HTTP status to answer with if nothing has been sent yet.
+        detail: The exception's text, with ``debug=True`` only.
+        fields: For invalid input, what is wrong with each field.
+        headers: HTTP headers to send with the status.
     """
 
     code: str

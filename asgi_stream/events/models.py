@@ -1,4 +1,4 @@
-"""What a run's models say."""
+"""What a run's models produce."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .steps import Step
 
 @dataclass(frozen=True, slots=True)
 class ModelStarted:
-    """A model is called."""
+    """A model call started."""
 
     step: Step
     event: ClassVar[str] = "on_chat_model_start"
@@ -19,13 +19,14 @@ class ModelStarted:
 
 @dataclass(frozen=True, slots=True)
 class ModelFinished:
-    """A model's call has ended, well or not.
+    """A model call ended, successfully or not.
 
     Attributes:
+        step: The model.
         reason: ``stop``, ``length``, ``tool_calls``, ``content_filter``, ``error`` or ``other``.
         usage: LangChain's ``UsageMetadata``: ``input_tokens``, ``output_tokens``,
             ``total_tokens``, ``input_token_details``, ``output_token_details``. Empty if unknown.
-        model: The name that its provider gives the model, if known.
+        model: The provider's name for the model, if known.
         provider: The provider's name, if known.
     """
 
@@ -38,15 +39,17 @@ class ModelFinished:
 
 
 BlockKind = Literal["text", "reasoning"]
+"""What a content block holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockStarted:
-    """A piece of text or of reasoning begins: the deltas up to its end have its id.
+    """A block of text or reasoning started; its deltas carry its id.
 
     Attributes:
         step: The model, or the run itself.
-        block: The block's id. The first text of a model's call has the id of the call's step.
+        block: The block's id. The first text block of a model call has the step's run id.
+        kind: What the block holds.
     """
 
     step: Step
@@ -56,7 +59,7 @@ class BlockStarted:
 
 @dataclass(frozen=True, slots=True)
 class BlockFinished:
-    """The end of a block. Each that was started is ended before the run finishes."""
+    """A block ended. Every block that started ends before the run finishes."""
 
     step: Step
     block: str
@@ -67,9 +70,14 @@ class BlockFinished:
 class TextDelta:
     """A piece of the answer's text, never empty.
 
-    It is what the run's models say. While none has spoken it is the text that the run itself
-    yields, and if nobody has said anything, its output: as text, or as JSON. What a tool answers
-    directly, at the end of a graph's run, is text for those who are not told of `ToolFinished`.
+    The text comes from the run's models. Until a model produces text, text that the run itself
+    yields is used instead; if there is none at all, the run's output, as text or as JSON. A tool's
+    direct answer at the end of a graph is text for formats that do not take `ToolFinished`.
+
+    Attributes:
+        step: The model, or the run itself.
+        text: The piece.
+        block: The id of its block; ``""`` for formats that do not take `BlockStarted`.
     """
 
     step: Step
@@ -79,7 +87,13 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """A piece of a model's reasoning, never empty."""
+    """A piece of a model's reasoning, never empty.
+
+    Attributes:
+        step: The model.
+        text: The piece.
+        block: The id of its block.
+    """
 
     step: Step
     text: str
@@ -88,11 +102,11 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDiscarded:
-    """What a model has said is no part of the answer, and the run may go on.
+    """The output of a model call no longer belongs to the answer; the run may go on.
 
-    Its call has failed, or else a step that it was called in: its node, or a chain with a parser
-    behind it. A stream has shown it already; an answer in one piece leaves it out, and its
-    reasoning and tool calls too.
+    The call failed, or an enclosing step did: the node, or a chain whose parser raised. A stream
+    has shown the output already; an answer in one piece omits it, reasoning and tool calls
+    included.
     """
 
     step: Step
@@ -100,10 +114,12 @@ class TextDiscarded:
 
 @dataclass(frozen=True, slots=True)
 class FileMade:
-    """An image, audio or another file that a model has made.
+    """A model produced an image, audio or another file.
 
     Attributes:
-        url: Where it is; a ``data:`` URL if it is here.
+        step: The model.
+        media_type: The file's media type.
+        url: The file's address; a ``data:`` URL if its content is inline.
     """
 
     step: Step

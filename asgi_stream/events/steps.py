@@ -1,4 +1,4 @@
-"""The steps of a run, which events are about and filters go by."""
+"""The steps of a run: what events refer to, and what filters match."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: a model, a tool, a chain or the whole run itself.
+    """One step of a run: a model, a tool, a chain or the whole run.
 
     Attributes:
-        run_id: LangChain's id of the step.
-        name: Its name, as in the events of ``astream_events``.
+        run_id: LangChain's run id of the step.
+        name: The step's name, as in the events of ``astream_events``.
         type: ``chat_model``, ``llm``, ``tool``, ``retriever``, ``prompt``, ``parser`` or ``chain``.
-        tags: Its tags, inherited ones too.
-        node: The LangGraph node that it runs in.
-        agent: The agent that it is a part of: the ``lc_agent_name`` of LangChain's agents, or the
-            name of the innermost graph, if that has one.
+        tags: The step's tags, including inherited ones.
+        node: The LangGraph node that the step runs in.
+        agent: The agent that the step belongs to: the ``lc_agent_name`` of LangChain's agents, or
+            the name of the innermost graph that has one.
         namespace: LangGraph's checkpoint namespace, ``outer:<task>|inner:<task>``.
     """
 
@@ -31,19 +31,19 @@ class Step:
 
     @property
     def nodes(self) -> list[str]:
-        """The nodes that it runs in, the outermost first."""
+        """Return the names of the nodes that the step runs in, outermost first."""
         return [part.partition(":")[0] for part in self.namespace.split("|") if part]
 
     @property
     def graph(self) -> str:
-        """The run of a graph that it is a part of: where that is, in the form of `namespace`."""
+        """Return the namespace of the graph run that the step belongs to."""
         return self.namespace.rpartition("|")[0]
 
     def is_in(self, node: Step) -> bool:
-        """Whether it is a part of a node, or of a graph in that."""
+        """Return whether the step is `node`, or runs in it or in one of its subgraphs."""
         return f"{self.namespace}|".startswith(f"{node.namespace}|")
 
     @property
     def is_node(self) -> bool:
-        """Whether it is a node of a LangGraph graph itself, and not something in one."""
+        """Return whether the step is a LangGraph node itself, not a step inside one."""
         return self.node is not None and any(tag.startswith("graph:step:") for tag in self.tags)

@@ -1,4 +1,4 @@
-"""The calls of tools, and their results."""
+"""Tool calls and their results."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from .steps import Step
 
 @dataclass(frozen=True, slots=True)
 class ToolCallStarted:
-    """A model begins to call a tool.
+    """A model started to call a tool.
 
-    Of each call there is one of these, then deltas if its arguments grow, then one `ToolCalled`;
-    and after that, if the tool is run here, its `ToolFinished` or `ToolFailed`.
+    It is followed by the deltas of the arguments, by one `ToolCalled` and, if the tool runs on the
+    server, by one `ToolFinished` or `ToolFailed`.
 
     Attributes:
-        step: The tool to be: type ``tool``, with the tags and the node of the model.
-        message: The id of the step of the model that calls; ``""`` if code calls the tool.
+        step: The tool's step: type ``tool``, with the tags and the node of the model.
+        call_id: The call's id, unique in the run.
+        name: The tool's name.
+        message: Run id of the model that makes the call; ``""`` if code calls the tool.
         hosted: Whether the model's provider runs the tool.
     """
 
@@ -31,7 +33,13 @@ class ToolCallStarted:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """A piece of a call's arguments, which are JSON when they are all there."""
+    """A piece of the call's arguments.
+
+    Attributes:
+        step: The tool's step.
+        call_id: The call's id.
+        text: A fragment of JSON.
+    """
 
     step: Step
     call_id: str
@@ -41,11 +49,14 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCalled:
-    """A call whose arguments are all there.
+    """The arguments of a call are complete.
 
     Attributes:
-        arguments: The arguments by name; the text as it is, if that is not JSON.
-        valid: Whether they are JSON.
+        step: The tool's step.
+        call_id: The call's id.
+        name: The tool's name.
+        arguments: The arguments by name; the raw text if it is not valid JSON.
+        valid: Whether the arguments are valid JSON.
     """
 
     step: Step
@@ -58,9 +69,15 @@ class ToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallResumed:
-    """A call of the thread's history, which the client has been told of, is about to be answered.
+    """A call from the thread's history, which the client knows, is about to be answered.
 
-    Of such a call there is nothing else but this and then its `ToolFinished` or `ToolFailed`.
+    The only other event of such a call is its `ToolFinished` or `ToolFailed`.
+
+    Attributes:
+        step: The tool's step.
+        call_id: The call's id.
+        name: The tool's name.
+        arguments: The arguments by name.
     """
 
     step: Step
@@ -72,7 +89,14 @@ class ToolCallResumed:
 
 @dataclass(frozen=True, slots=True)
 class ToolFinished:
-    """A tool that the run has run itself has answered."""
+    """A tool that ran on the server, or at the model's provider, returned its result.
+
+    Attributes:
+        step: The tool's step.
+        call_id: The call's id.
+        name: The tool's name.
+        output: The result that the client may see.
+    """
 
     step: Step
     call_id: str
@@ -83,9 +107,13 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class ToolFailed:
-    """A tool that the run has run itself has failed; the run may go on.
+    """A tool that ran on the server, or at the model's provider, failed. The run may go on.
 
-    The `message` is safe to show to anyone.
+    Attributes:
+        step: The tool's step.
+        call_id: The call's id.
+        name: The tool's name.
+        message: A text that is safe to show to anyone.
     """
 
     step: Step

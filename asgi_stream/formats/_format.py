@@ -160,7 +160,7 @@ class Format(Protocol):
     wants: frozenset[Any]
     """The event types that `encode` or `gather` uses, besides a run's start and end.
 
-    `events.NARRATED` stands for all that a person may want to see, in order. The class has the
+    `events.ALL_EVENTS` stands for all that a person may want to see, in order. The class has the
     types of every request; an instance may want fewer after `parse`. Without
     `events.ToolFinished`, what a tool answers directly to the client arrives as text.
     """

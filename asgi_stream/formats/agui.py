@@ -11,7 +11,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ..events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -59,7 +59,7 @@ class AguiFormat(Format):
     endpoints = (("POST", ""),)
     converses = True
     system_messages = False
-    wants = NARRATED | {OutputChunk}
+    wants = ALL_EVENTS | {OutputChunk}
 
     def __init__(self) -> None:
         self._run: Message = {}

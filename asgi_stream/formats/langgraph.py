@@ -152,7 +152,9 @@ class LangGraphFormat(Format):
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does if none of the stream modes has the interrupts.
                 unsent = interrupts and not self._stopped
-                values = _frame("values", {"__interrupt__": event.asked}) if unsent else b""
+                values = (
+                    _frame("values", {"__interrupt__": event.graph_interrupts}) if unsent else b""
+                )
                 return values + _frame("end", None)
             case RunError():
                 error = {"error": event.code, "message": event.message, "id": event.id}

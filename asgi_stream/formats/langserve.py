@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
-from ..filters import asked_filter
+from ..filters import parse_filter
 from ..serialize import to_json
 from ._content import refused
 from ._decoded import RUN, error_event
@@ -66,7 +66,7 @@ class LangServeFormat(Format):
             many=self._batch,
             configurable=_config(body.get("config")),
             max_concurrency=_concurrency(body.get("config")) if self._batch else None,
-            filter=asked_filter(body, FILTERS) if operation == "/stream_events" else None,
+            filter=parse_filter(body, FILTERS) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
         )
 

@@ -12,7 +12,7 @@ from time import time
 from typing import Any
 
 from ..events import (
-    NARRATED,
+    ALL_EVENTS,
     Event,
     Interrupt,
     ModelFinished,
@@ -61,7 +61,7 @@ class OpenAIFormat(Format):
 
     endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
     chooses = converses = True
-    wants = NARRATED - {ToolFinished, ToolFailed}
+    wants = ALL_EVENTS - {ToolFinished, ToolFailed}
 
     def __init__(self) -> None:
         self._tools: frozenset[str] = frozenset()

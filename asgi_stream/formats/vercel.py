@@ -11,7 +11,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 
 from ..events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -60,7 +60,7 @@ class VercelFormat(Format):
         ("DELETE", "/{conversation_id}/stream"): "stop",
     }
     system_messages = False
-    wants = NARRATED
+    wants = ALL_EVENTS
 
     def __init__(self) -> None:
         self._run_id = ""

@@ -1,17 +1,18 @@
-"""JSON Schemas of what a route takes and sends (https://json-schema.org, draft 2020-12).
+"""JSON Schemas of a route's input and output (https://json-schema.org, draft 2020-12).
 
-A Runnable's schema is its own, as LangChain makes it, save that a list of messages is what a client
-may send for one. A format's schemas are data beside its module: ``my_format.json``, of this form::
+A Runnable's schemas are LangChain's, except that messages are shown as what a client may send for
+them. A format's schemas are in a JSON file beside its module, such as ``my_format.json``::
 
     {"frame": ...,      # the data of one frame
-     "frames": "...",   # a sentence on a whole stream
-     "output": ...,     # in a JSON answer; without it there is none
-     "error": ...,      # the body of an answer that is an error from its start
-     "run": ...,        # what is told of a stored run
+     "frames": "...",   # one sentence that describes the stream
+     "output": ...,     # the output in a JSON response; without it there is no such response
+     "error": ...,      # the body of an error response
+     "run": ...,        # a stored run
      "endpoints": {"POST /path": {"body": ..., "document": ..., "streams": true}},
      "$defs": {...}}
 
-in which ``#/$defs/Input``, ``Output`` and ``Model`` are the route's, and the others here too.
+In it ``#/$defs/Input``, ``Output`` and ``Model`` are those of the route; the `DEFINITIONS` below
+can be referred to as well.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._langchain.input_schema import schema_of, schema_of_declared
-from .._langchain.json_schema import mapped, within
+from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
+from .._langchain.schema_keywords import mapped, within
 from ..formats import Format
 
 if TYPE_CHECKING:
-    from ..routes import StreamRoute
+    from .._routing.bound import BoundRoute
 
 Schema = Any
 
 KEYS = {"frame", "frames", "output", "error", "run", "endpoints", "$defs"}
 
 MESSAGES = "langchain-messages"
-"""The ``format`` of a list of messages."""
+"""The ``format`` keyword of a list of messages."""
 
 _MESSAGE = {"$ref": "#/$defs/LangChainMessage"}
 _MESSAGE_CLASSES = {
@@ -44,21 +45,21 @@ _MESSAGE_CLASSES = {
     for kind in ("AI", "Chat", "Function", "Human", "System", "Tool", "Remove", "Base")
     for chunk in ("Message", "MessageChunk")
 }
-_WHEN = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
+_TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
 _ROLES = ["human", "user", "ai", "assistant", "system", "developer", "tool"]
 _TEXT = {"type": "string"}
 _CONTENT = {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, {"type": "object"}]}}]}
-_ABOUT = {"id": _TEXT, "name": _TEXT, "tool_call_id": _TEXT, "tool_calls": {"type": "array"}}
+_FIELDS = {"id": _TEXT, "name": _TEXT, "tool_call_id": _TEXT, "tool_calls": {"type": "array"}}
 
 DEFINITIONS: Mapping[str, Schema] = {
     "LangChainMessages": {"type": "array", "format": MESSAGES, "items": _MESSAGE},
     "LangChainMessage": {
-        "description": "A message, in any of the ways that LangChain reads.",
+        "description": "A message in any form that LangChain accepts.",
         "anyOf": [
             {
                 "type": "object",
                 "required": ["role", "content"],
-                "properties": {"role": {"enum": _ROLES}, "content": _CONTENT, **_ABOUT},
+                "properties": {"role": {"enum": _ROLES}, "content": _CONTENT, **_FIELDS},
             },
             {
                 "type": "object",
@@ -66,7 +67,7 @@ DEFINITIONS: Mapping[str, Schema] = {
                 "properties": {
                     "type": {"enum": ["human", "ai", "system", "tool"]},
                     "content": _CONTENT,
-                    **_ABOUT,
+                    **_FIELDS,
                 },
             },
             {
@@ -75,7 +76,7 @@ DEFINITIONS: Mapping[str, Schema] = {
                 "minItems": 2,
                 "maxItems": 2,
             },
-            {"type": "string", "description": "What a person says."},
+            {"type": "string", "description": "The text of a human message."},
         ],
     },
     "Error": {
@@ -87,8 +88,8 @@ DEFINITIONS: Mapping[str, Schema] = {
                 "required": ["code", "message", "id"],
                 "properties": {
                     "code": {"type": "string"},
-                    "message": {"type": "string", "description": "Safe to show to anyone."},
-                    "id": {"type": "string", "description": "Found in the server's log too."},
+                    "message": {"type": "string", "description": "Safe to show to users."},
+                    "id": {"type": "string", "description": "Also in the server's log."},
                     "fields": {"type": "object", "additionalProperties": {"type": "string"}},
                     "detail": {"type": "string", "description": "With `debug=True` only."},
                 },
@@ -124,12 +125,12 @@ DEFINITIONS: Mapping[str, Schema] = {
         "properties": {
             "run_id": {"type": "string", "format": "uuid"},
             "state": {"enum": ["pending", "running", "done", "failed", "cancelled"]},
-            "created_at": _WHEN,
-            "started_at": _WHEN,
-            "ended_at": _WHEN,
+            "created_at": _TIME,
+            "started_at": _TIME,
+            "ended_at": _TIME,
             "frames": {"type": "integer"},
             "bytes": {"type": "integer"},
-            "code": {"type": "string", "description": "Of the error that it ended with."},
+            "code": {"type": "string", "description": "The code of the error that ended the run."},
         },
     },
 }
@@ -137,53 +138,55 @@ DEFINITIONS: Mapping[str, Schema] = {
 
 @cache
 def of_format(format: type[Format]) -> Mapping[str, Any]:
-    """What a format says of its wire; nothing for one without such a file."""
+    """Return the content of a format's schema file; empty if it has none."""
     file = getattr(sys.modules[format.__module__], "__file__", None)
     path = Path(file or "unknown").with_suffix(".json")
     try:
-        found: Any = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        wire: Any = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     except ValueError:
-        found = {}
-    # Another file may have that name.
-    return found if isinstance(found, dict) and found.keys() <= KEYS else {}
+        wire = {}
+    # An unrelated file may have that name.
+    return wire if isinstance(wire, dict) and wire.keys() <= KEYS else {}
 
 
 def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str, Any]:
-    """What a format says of one of its endpoints."""
-    known: Mapping[str, Any] = of_format(format).get("endpoints", {})
-    exact = known.get(f"{method} {endpoint}")
-    return exact or known.get(f"{method} /{endpoint.rpartition('/')[2]}") or {}
+    """Return what a format's schema file has on an endpoint; empty if nothing.
+
+    An endpoint that the file does not have is looked up by its last segment.
+    """
+    endpoints: Mapping[str, Any] = of_format(format).get("endpoints", {})
+    exact = endpoints.get(f"{method} {endpoint}")
+    return exact or endpoints.get(f"{method} /{endpoint.rpartition('/')[2]}") or {}
 
 
-def input_of(route: StreamRoute, name: str) -> Schema:
-    """What the Runnable of that name takes; ``{}`` if only a request can tell."""
-    found: Any = route.runnables[name]
-    if is_runnable(found):
-        return with_plain_messages(route.input_schema(found).json_schema())
+def input_of(route: BoundRoute, name: str) -> Schema:
+    """Return the input schema of a Runnable of the route; ``{}`` if it depends on the request."""
+    runnable: Any = route.runnables[name]
+    if is_runnable(runnable):
+        return with_plain_messages(route.input_of(runnable).schema.json_schema())
     return {} if route.input is None else with_plain_messages(schema_of_declared(route.input))
 
 
-def output_of(route: StreamRoute, name: str) -> Schema:
-    """What the Runnable of that name returns; ``{}`` if that is not known."""
-    found: Any = route.runnables[name]
-    # What is sent are whole messages, of which a schema of LangChain's is 20 kB.
-    return with_plain_messages(schema_of(found, "output")) if is_runnable(found) else {}
+def output_of(route: BoundRoute, name: str) -> Schema:
+    """Return the output schema of a Runnable of the route; ``{}`` if it is unknown."""
+    runnable: Any = route.runnables[name]
+    # LangChain's own schema of a message has 20 kB.
+    return with_plain_messages(schema_of(runnable, "output")) if is_runnable(runnable) else {}
 
 
-def configurable_of(route: StreamRoute) -> dict[str, Schema]:
-    """The ``configurable`` keys that a client may set."""
+def configurable_of(route: BoundRoute) -> dict[str, Schema]:
+    """Return the schemas of the ``configurable`` keys that a client may set, by name."""
     [first, *_] = route.runnables.values()
     known: dict[str, Schema] = {}
     if is_runnable(first):
-        known = route.configurable_schema(first).json_schemas()  # type: ignore[arg-type]
+        known = route.input_of(first).configurable.json_schemas()  # type: ignore[arg-type]
     return {name: known.get(name, {"type": "string"}) for name in route.configurable}
 
 
 def with_plain_messages(schema: Schema) -> Schema:
-    """`schema` with LangChain's messages as what is sent for them."""
-
+    """Return `schema` with LangChain's messages replaced by what a client sends for them."""
     definitions: Mapping[str, Schema] = schema.get("$defs", {})
-    # A user's class may have such a name too.
+    # A user's class may have the same name.
     messages = {
         name
         for name in _MESSAGE_CLASSES & definitions.keys()
@@ -193,33 +196,33 @@ def with_plain_messages(schema: Schema) -> Schema:
     def plain(value: Schema) -> Schema:
         if _name_in(value) in messages:
             return _MESSAGE
-        found = mapped(value, plain)
-        for union in {"anyOf", "oneOf"} & found.keys():
-            # What LangChain makes of a prompt is not what anyone sends.
-            arms = [arm for arm in found.pop(union) if "PromptValue" not in _name_in(arm)]
+        result = mapped(value, plain)
+        for union in {"anyOf", "oneOf"} & result.keys():
+            # Clients do not send prompt values, which only exist in Python.
+            arms = [arm for arm in result.pop(union) if "PromptValue" not in _name_in(arm)]
             same = all(arm == _MESSAGE for arm in arms)
-            found |= _MESSAGE if same else {union: arms}
-        if found.get("items") == _MESSAGE:
-            named = {key: found[key] for key in ("title", "description") if key in found}
-            return {"$ref": "#/$defs/LangChainMessages", **named}
-        return found
+            result |= _MESSAGE if same else {union: arms}
+        if result.get("items") == _MESSAGE:
+            titles = {key: result[key] for key in ("title", "description") if key in result}
+            return {"$ref": "#/$defs/LangChainMessages", **titles}
+        return result
 
     body, known = plain(schema), dict(DEFINITIONS)
-    known |= {name: plain(each) for name, each in body.pop("$defs", {}).items()}
+    known |= {name: plain(value) for name, value in body.pop("$defs", {}).items()}
     used = definitions_in(body, known)
     return {**body, "$defs": used} if used else body
 
 
 def references_in(schema: Schema) -> Iterator[str]:
-    """The names of the definitions that a schema refers to."""
+    """Yield the names of the definitions that a schema refers to."""
     if name := _name_in(schema):
         yield name
-    for each in within(schema):
-        yield from references_in(each)
+    for subschema in within(schema):
+        yield from references_in(subschema)
 
 
 def definitions_in(body: Schema, known: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Those of the `known` definitions that `body` refers to, and these to each other."""
+    """Return the `known` definitions that `body` refers to, directly or through others."""
     used: dict[str, Schema] = {}
     waiting = list(references_in(body))
     while waiting:

@@ -1,17 +1,17 @@
-// What each format's frames tell, as calls on a view: text, reasoning, begin, end, note, usage,
+// Translate the frames of each format to calls on a view: text, reasoning, begin, end, note, usage,
 // error, output.
 
 const parsed = (frame) => {
   try { return JSON.parse(frame.data); } catch { return undefined; }
 };
 
-// What a run that has stopped waits for, in the frame of any format that says so.
+// Returns the interrupts in a frame of any format, if it has any.
 function interruptsOf(value) {
   if (value?.type === "data-interrupt") return [value.data];
   return value?.interrupted ?? value?.outcome?.interrupts ?? (value?.data?.chunk ?? value)?.__interrupt__;
 }
 
-// route: of a run whose steps are shown, whose answer is what that route's clients get.
+// route: for a trace, the traced route, which decides what the answer is.
 export function adapterOf(format, view, route) {
   const make = ADAPTERS[format] ?? unknown;
   const take = make(view, route);
@@ -43,7 +43,7 @@ const hidden = (event) => event.tags?.includes("langsmith:hidden") || /^_|^Chann
 
 const UNHEARD = ["nostream", "langsmith:nostream"];
 
-// Whether the route passes on what a model says.
+// Whether a model's text is part of the route's answer.
 function heard(event, route) {
   const about = event.metadata ?? {};
   const nodes = (about.langgraph_checkpoint_ns ?? "").split("|").map((part) => part.split(":")[0]);

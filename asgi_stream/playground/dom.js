@@ -1,4 +1,4 @@
-// Elements whose text is always text: nothing here makes HTML of a string.
+// Creates elements. Strings become text, never HTML.
 
 export function el(tag, props = {}, ...children) {
   const made = document.createElement(tag);
@@ -27,7 +27,7 @@ export async function copy(text, button) {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
-    // Without https a page may not touch the clipboard.
+    // The Clipboard API needs HTTPS.
     const area = el("textarea", { value: text, class: "offscreen" });
     document.body.append(area);
     area.select();

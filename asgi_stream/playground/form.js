@@ -1,5 +1,5 @@
-// A form from a JSON Schema. Each part is {element, value(), set(value)}; value() is undefined for
-// what was left empty, and throws a Wrong that names the field.
+// Builds a form from a JSON Schema. Each part is {element, value(), set(value)}. value() returns
+// undefined for an empty optional field, and throws a Wrong that names an invalid one.
 
 import { el, newId, pretty } from "./dom.js";
 
@@ -8,7 +8,7 @@ const MESSAGE_ROLES = ["human", "ai", "system"];
 
 export class Wrong extends Error {}
 
-// What is there so far: a field that is missing, or not yet right, is left out.
+// Returns the form's current value, without missing or invalid fields.
 let lenient = false;
 export function soFar(form) {
   lenient = true;
@@ -85,7 +85,7 @@ function field(schema, about, control) {
 }
 
 function text(schema, about) {
-  // A moment is text here too: the browser's own field for it has no time zone.
+  // Dates with a time are text fields, because the browser's own field for them has no time zone.
   const line = { date: "date", email: "email", uri: "url", uuid: "text", "date-time": "text", time: "text", line: "text" }[schema.format];
   const control = line ? el("input", { type: line }) : el("textarea", { rows: 2 });
   control.addEventListener("input", () => grow(control));
@@ -158,11 +158,11 @@ function options(values, schema, about) {
 
 function choice(arms, context, about, given) {
   const parts = arms.map((arm) => part(arm, context, { ...about, label: about.label || arm.title }));
-  const select = el("select", { "aria-label": `${about.label || "Input"}: which kind` },
+  const select = el("select", { "aria-label": `${about.label || "Input"}: type` },
     ...arms.map((arm, n) => el("option", { value: String(n) }, kindOf(arm))));
   const holder = el("div", { class: "choice" }, select, ...parts.map((each) => each.element));
   const show = () => parts.forEach((each, n) => { each.element.hidden = String(n) !== select.value; });
-  // A list of messages has an editor; it is what most people want where it is offered.
+  // Prefer a list of messages, which has its own editor.
   const best = arms.findIndex((arm) => arm.format === MESSAGES);
   select.value = String(Math.max(0, best));
   select.addEventListener("change", show);
@@ -227,7 +227,7 @@ function list(schema, context, about) {
 function fields(schema, context, about) {
   const must = new Set(schema.required ?? []);
   if (!must.size) {
-    // A graph takes any part of its state, and what people send it are messages.
+    // All fields of a graph's state are optional, but most inputs have messages.
     for (const [name, inner] of Object.entries(schema.properties)) {
       if (resolved(inner, context).format === MESSAGES) must.add(name);
     }
@@ -255,7 +255,7 @@ function fields(schema, context, about) {
   };
 }
 
-// An object that may be left out: its fields are there once they are asked for.
+// An optional object: a checkbox shows its fields.
 function sometimes(schema, context, about) {
   const control = el("input", { type: "checkbox", id: newId("field") });
   const label = named(schema, about);
@@ -297,7 +297,7 @@ function json(schema, about) {
       try {
         return JSON.parse(control.value);
       } catch (error) {
-        // What takes anything takes plain words too.
+        // A field of any type accepts plain text too.
         if (!schema.type && !/^\s*[[{"]/.test(control.value)) return control.value;
         return refused(`${about.path}: this is not JSON: ${error.message}`);
       }
@@ -306,7 +306,7 @@ function json(schema, about) {
   };
 }
 
-// Messages are {role, content}, whose content is text or a list of LangChain's content blocks.
+// Messages are {role, content}; content is text or a list of LangChain's content blocks.
 function messages(roles, context, about) {
   const rows = el("div", { class: "messages" });
   let parts = [];

@@ -5,7 +5,7 @@ import { Reading, Refused } from "./reading.js";
 import { requestOf, role, snippets } from "./requests.js";
 import { View } from "./view.js";
 
-// The address of the app that this page is part of, wherever that is mounted.
+// The path of the app that serves this page, wherever the app is mounted.
 const BASE = location.pathname.replace(/\/+$/, "").replace(/\/playground$/, "");
 const KEY = `asgi_stream ${BASE}`;
 const MOST_RUNS = 20;
@@ -13,27 +13,27 @@ const MOST_RUNS = 20;
 const state = { table: null, route: null, reading: null, view: null, record: null };
 let input, configurable, params, traceBox, modelBox, headersPart, jsonBox;
 
-// What this browser keeps.
+// Values in the browser's storage.
 
 const kept = (name, other) => {
   try { return JSON.parse(localStorage.getItem(`${KEY} ${name}`)) ?? other; } catch { return other; }
 };
 const keep = (name, value) => {
-  try { localStorage.setItem(`${KEY} ${name}`, JSON.stringify(value)); } catch { /* full, or not allowed */ }
+  try { localStorage.setItem(`${KEY} ${name}`, JSON.stringify(value)); } catch { /* full, or blocked */ }
 };
 const secret = {
   get: () => { try { return JSON.parse(sessionStorage.getItem(KEY)) ?? {}; } catch { return {}; } },
-  set: (value) => { try { sessionStorage.setItem(KEY, JSON.stringify(value)); } catch { /* not allowed */ } },
+  set: (value) => { try { sessionStorage.setItem(KEY, JSON.stringify(value)); } catch { /* blocked */ } },
 };
 
-// The route and its form.
+// The selected route and its form.
 
 const chats = (route) => route.converses;
 
 function choose(route, given = {}) {
   state.route = route;
   if (byId("stop").disabled) {
-    // What another route has said has no place beside this one's input.
+    // Remove the output of the previous route.
     Object.assign(state, { view: null, record: null });
     for (const id of ["answer", "figures"]) byId(id).replaceChildren();
     for (const id of ["error", "reasoning"]) byId(id).hidden = true;
@@ -63,7 +63,7 @@ function choose(route, given = {}) {
   draw();
 }
 
-// The route of the run that goes on.
+// The route of the current run.
 const running = () => routeAt(state.record.path) ?? state.route;
 const routeAt = (path) => state.table.routes.find((each) => each.path === path);
 const jsonOf = (text) => { try { return JSON.parse(text); } catch { return undefined; } };
@@ -91,7 +91,7 @@ function fill(value) {
     if (!jsonBox.on) area.value = JSON.stringify(soFar(input) ?? null, null, 2);
     else {
       try {
-        if (!holds(JSON.parse(area.value))) throw new Error("the form has no place for all of this; it stays JSON");
+        if (!holds(JSON.parse(area.value))) throw new Error("the form cannot show all of this input; edit it as JSON");
       } catch (error) { return wrong(error); }
     }
     show(!jsonBox.on);
@@ -104,13 +104,13 @@ function fill(value) {
   byId("form").replaceChildren(el("div", { class: "row" }, el("h3", {}, "Input"), el("span", { class: "grow" }), toggle), input.element, box);
 }
 
-// Puts a value into the form; whether the form can show all of it.
+// Sets the form's value. Returns whether the form can show all of it.
 function holds(value) {
   input.set(value);
   return alike(plain(soFar(input)), plain(value));
 }
 
-// Of the ways to write a message, the form's own.
+// Converts each way to write a message to the one that the form uses.
 function plain(value) {
   if (Array.isArray(value)) {
     if (value.length === 2 && value.every((each) => typeof each === "string") && ROLES.includes(role(value[0]))) {
@@ -137,7 +137,7 @@ function extras(given) {
   if (params && given.params) params.set(given.params);
   if (configurable && given.configurable) configurable.set(given.configurable);
   traceBox = el("input", { type: "checkbox", id: "trace", checked: given.traced ?? kept("traced", true), onchange: () => { keep("traced", traceBox.checked); draw(); } });
-  if (route.trace) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only what the route's clients get)")));
+  if (route.trace) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only the route's own frames)")));
   headersPart = headers();
   byId("extras").replaceChildren(...inner, headersPart.element);
 }
@@ -159,7 +159,7 @@ function headers() {
   const many = rows.childElementCount;
   const element = el("details", { id: "headers", open: many > 0 }, el("summary", {}, "Headers"), rows,
     el("button", { type: "button", onclick: () => add() }, "Add header"),
-    el("small", {}, "Kept in this tab only."));
+    el("small", {}, "Stored in this tab only."));
   return { element, value };
 }
 
@@ -184,7 +184,7 @@ function wrong(error) {
 
 function said(text) { byId("state").textContent = text; }
 
-// A run.
+// Running.
 
 async function run() {
   let request, question;
@@ -202,7 +202,7 @@ async function run() {
 
 async function resume(record) {
   const request = { method: "GET", headers: { Accept: "text/event-stream", ...headersPart.value() }, format: record.format, url: record.place };
-  // The answer is shown from its start, whatever this page has seen of it.
+  // Read the whole stream again, to show the answer from its start.
   record = { ...record, state: "running" };
   remember(record);
   return follow(Reading.of(record.place, "", request), record);
@@ -218,7 +218,7 @@ async function follow(reading, record) {
   panels();
   buttons(true);
   said("streaming");
-  // On a phone the answer is below the form.
+  // On a narrow screen the answer is below the form.
   if (matchMedia("(max-width: 44rem)").matches) byId("outcome").scrollIntoView();
   const ticking = setInterval(() => { view.figures(); view.bars(); }, 200);
   let end = "done";
@@ -233,7 +233,7 @@ async function follow(reading, record) {
     const gone = state.left === reading || state.reading !== reading;
     end = gone ? "left" : state.stopped === reading ? "stopped" : "failed";
     if (end === "failed") view.error(error instanceof Refused ? error.told : { code: "connection", message: error.message });
-    // The run may go on where the connection does not.
+    // The run may continue although the connection is lost.
     if (end === "failed" && reading.place && !(error instanceof Refused)) end = "left";
   } finally {
     clearInterval(ticking);
@@ -278,7 +278,7 @@ function leave() {
   state.reading.leave();
 }
 
-// The last runs.
+// Recent runs.
 
 function remember(record) {
   const runs = kept("runs", []).filter((each) => each.id !== record.id);
@@ -294,13 +294,13 @@ function listRuns() {
     const words = el("span", { class: "words" }, each.text || JSON.stringify(each.input ?? "").slice(0, 80));
     return el("li", {}, el("button", { type: "button", disabled: !route, onclick: () => {
       choose(route, each);
-      if (each.large) wrong(new Error("the run's input was too large to keep"));
+      if (each.large) wrong(new Error("the run's input was too large to store"));
       if (each.place && ["running", "left"].includes(each.state)) resume(each);
     } }, el("small", {}, `${new Date(each.id).toLocaleTimeString()} ${each.path} ${each.state}`), words));
-  }), runs.length ? el("li", {}, el("button", { type: "button", onclick: () => { keep("runs", []); listRuns(); } }, "Forget them")) : "");
+  }), runs.length ? el("li", {}, el("button", { type: "button", onclick: () => { keep("runs", []); listRuns(); } }, "Clear history")) : "");
 }
 
-// Beside the answer: timeline, frames, the same call elsewhere.
+// The panels: timeline, frames, the request as code.
 
 const TABS = ["Timeline", "Frames", "Code"];
 let tab = "Timeline";
@@ -319,7 +319,7 @@ function panels() {
     byId("panels").append(...TABS.map((name) => el("div", { id: `panel-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}`, tabIndex: 0 })));
   }
   byId("panel-Timeline").replaceChildren(state.view?.timeline ?? el("p", { class: "hint" }, "Steps, models and tools appear here as they happen."));
-  byId("panel-Frames").replaceChildren(state.view?.raw ?? el("p", { class: "hint" }, "What comes over the wire."));
+  byId("panel-Frames").replaceChildren(state.view?.raw ?? el("p", { class: "hint" }, "The frames of the stream appear here as they arrive."));
   pick(tab);
 }
 
@@ -338,7 +338,7 @@ function pick(name, focus = false) {
 function code() {
   let found;
   try {
-    // The call as an app would make it, which is not the one that shows each step.
+    // The request that an app would send, without the trace of each step.
     found = snippets(requestOf({ ...asked(), traced: false }, BASE));
   } catch (error) {
     byId("panel-Code").replaceChildren(el("p", { class: "hint" }, error.message));
@@ -382,7 +382,7 @@ function theme(name) {
 
 async function begin() {
   const response = await fetch(`${BASE}/playground/table.json`);
-  if (!response.ok) throw new Error(`the table cannot be had: ${response.status}`);
+  if (!response.ok) throw new Error(`the table could not be loaded: ${response.status}`);
   const table = (state.table = await response.json());
   document.title = `${table.title}: playground`;
   byId("title").textContent = table.title;
@@ -393,7 +393,7 @@ async function begin() {
   byId("picker").append(...table.routes.map((route) => el("option", { value: route.path }, `${route.path} (${route.format})`)));
   byId("picker").addEventListener("change", () => choose(routeAt(byId("picker").value)));
   if (!table.routes.length) throw new Error("the table has no routes");
-  // Of a run without a place nobody knows any more.
+  // A run without a URL cannot be joined after a reload.
   keep("runs", kept("runs", []).map((each) => (each.state === "running" && !each.place ? { ...each, state: "lost" } : each)));
   listRuns();
   const [last] = kept("runs", []);
@@ -418,7 +418,7 @@ addEventListener("hashchange", () => {
   if (found) choose(...found);
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
-  event.preventDefault(); // whose address would take the place of the input's
+  event.preventDefault(); // following the link would replace the hash, which may contain the input
   byId("form").querySelector("button").focus();
 });
 byId("theme").addEventListener("click", () => {

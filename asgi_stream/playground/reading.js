@@ -1,5 +1,5 @@
-// One run on its way here: frames to the last, over as many connections as it takes.
-// The grammar is https://html.spec.whatwg.org/multipage/server-sent-events.html.
+// Reads all frames of one run, and reconnects as often as necessary. Event streams are parsed as in
+// https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 const TRIES = 5;
 
@@ -54,7 +54,7 @@ export class Reading {
     this.onPlace = onPlace;
   }
 
-  // Goes on with a run that was begun before.
+  // Continues to read an existing run.
   static of(place, lastId, request, onPlace) {
     const reading = new Reading(request, onPlace);
     reading.place = place;
@@ -74,7 +74,7 @@ export class Reading {
         if (error instanceof Refused || this.#abort.signal.aborted || (!this.place && !this.runId)) throw error;
       }
       if (this.ended) return;
-      if (!this.place || tries >= TRIES) throw new Error("The stream broke off before its end.");
+      if (!this.place || tries >= TRIES) throw new Error("The connection was lost before the end of the stream.");
       await new Promise((done) => setTimeout(done, Math.min(2000, 100 * 2 ** tries++)));
     }
   }
@@ -112,12 +112,12 @@ export class Reading {
     if (plain) this.ended = true;
   }
 
-  // Only the connection: a resumable run goes on.
+  // Closes the connection. A resumable run continues.
   leave() {
     this.#abort.abort();
   }
 
-  // The run itself, wherever it is.
+  // Stops the run.
   async stop() {
     if (this.place) {
       const headers = { ...this.request.headers, Accept: "application/json" };
@@ -135,5 +135,5 @@ async function toldIn(response) {
   try { told = JSON.parse(text); } catch { return { message: text || response.statusText }; }
   const error = told.error ?? told;
   const message = error.message ?? (typeof error.detail === "string" ? error.detail : null);
-  return { ...error, message: message ?? `The server answered ${response.status}.` };
+  return { ...error, message: message ?? `The server returned status ${response.status}.` };
 }

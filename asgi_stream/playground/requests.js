@@ -1,4 +1,4 @@
-// What is sent to a route, in the words of its format, and the same call in other languages.
+// Builds a route's request in its format, and the same request as code.
 
 import { Wrong } from "./form.js";
 
@@ -85,7 +85,7 @@ export function requestOf(asked, base) {
   const format = traced ? "events" : route.format;
   let path = traced ? route.trace : route.path + below(asked);
   path = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => {
-    if (!asked.params[name]) throw new Wrong(`${name} is missing: it is a part of the path`);
+    if (!asked.params[name]) throw new Wrong(`${name} is missing: it is part of the path`);
     return encodeURIComponent(asked.params[name]);
   });
   if (route.converses && !isConversation(asked.input)) throw new Wrong("messages: expected a list of {role, content}");

@@ -1,4 +1,4 @@
-// What a person sees of one run: its answer, its figures, and the timeline of its steps.
+// Renders one run: its answer, its figures, and the timeline of its steps.
 
 import { byId, el, pretty } from "./dom.js";
 
@@ -15,7 +15,7 @@ function rendered(text) {
       tokens[at].attrSet("rel", "noopener noreferrer");
       return self.renderToken(tokens, at, options);
     };
-    // Nothing may have a style of its own on this page.
+    // The page's Content-Security-Policy forbids style attributes.
     for (const cell of ["th_open", "td_open"]) {
       markdown.renderer.rules[cell] = (tokens, at, options, env, self) => {
         const [, side] = /text-align:(\w+)/.exec(tokens[at].attrGet("style") ?? "") ?? [];
@@ -23,7 +23,7 @@ function rendered(text) {
         return self.renderToken(tokens, at, options);
       };
     }
-    // Nothing is fetched from elsewhere: a picture is a link to it, unless its bytes are here.
+    // The page loads nothing from other hosts: an image is shown as a link, unless it is a data: URL.
     const image = markdown.renderer.rules.image;
     markdown.renderer.rules.image = (tokens, at, options, env, self) => {
       const source = tokens[at].attrGet("src") ?? "";
@@ -83,7 +83,7 @@ export class View {
     });
   }
 
-  // A Runnable whose output is no text shows that.
+  // Shows the output of a run that has no text.
   output(value) {
     if (value === undefined || value === null || this.said) return;
     this.#spoken();
@@ -115,7 +115,7 @@ export class View {
     return step;
   }
 
-  // A tool call as its model makes it: the tool itself is told of later, without its arguments.
+  // A tool call while its model generates it. The events of the tool follow, without arguments.
   call(model, piece) {
     const key = `${model} ${piece.index ?? 0}`;
     let step = this.steps.get(key);
@@ -148,10 +148,10 @@ export class View {
     this.#finish(step);
   }
 
-  // asked: what the run has stopped to ask, an empty list at a breakpoint.
+  // asked: the interrupts of the run; an empty list at a breakpoint.
   waits(asked) {
     if (!asked) return;
-    if (!this.interrupted) asked.forEach((each) => this.note("waits for an answer", each?.value ?? each));
+    if (!this.interrupted) asked.forEach((each) => this.note("interrupt", each?.value ?? each));
     this.interrupted = true;
   }
 
@@ -175,7 +175,7 @@ export class View {
       el("strong", {}, told.code ?? "error"), " ", told.message ?? "",
       fields.length ? el("ul", {}, ...fields) : null ?? "",
       told.detail ? el("pre", {}, told.detail) : "",
-      told.id ? el("small", {}, `error id ${told.id}, as in the server's log`) : "");
+      told.id ? el("small", {}, `error id ${told.id}, also in the server's log`) : "");
     byId("error").hidden = false;
     this.timeline.append(el("li", { class: "note failed" }, el("span", { class: "kind failed" }, "error"), " ",
       el("span", { class: "name" }, `${told.code ?? ""} ${told.message ?? ""}`)));
@@ -222,7 +222,7 @@ export class View {
     });
   }
 
-  // At most once for each picture that the browser draws.
+  // Draws at most once per animation frame.
   show(what, draw) {
     if (this.replaced) return;
     if (!this.waiting.size) requestAnimationFrame(() => {

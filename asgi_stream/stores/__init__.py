@@ -1,7 +1,7 @@
-"""Where the frames of runs are kept that outlive their readers.
+"""Stores of runs that outlive their readers.
 
-A store is any object with the methods of `EventStore`. The two that come with the package are
-``MemoryStore`` (one process, nothing to install) and ``RedisStore`` (many workers and machines).
+A store is any object with the methods of `EventStore`. The package has two: ``memory.MemoryStore``
+(one process, nothing to install) and ``redis.RedisStore`` (many workers and machines).
 """
 
 from __future__ import annotations
@@ -23,17 +23,23 @@ __all__ = [
 
 
 def open_store(url: str, *, prefix: str = "asgi_stream") -> EventStore:
-    """A store by its address: ``"memory"``, or ``redis://``, ``rediss://`` or ``unix://``.
+    """Return the store for a URL: ``"memory"``, ``redis://``, ``rediss://`` or ``unix://``.
 
     Nothing connects before the first use.
 
     Args:
-        url: The address. That of a Redis may say its prefix: ``redis://host/0?prefix=shop``.
-        prefix: What the names of all that is kept on a Redis begin with, if the address has none.
+        url: The URL. That of a Redis may have a prefix: ``redis://host/0?prefix=shop``.
+        prefix: Prepended to all keys on Redis, if the URL has no prefix.
+
+    Returns:
+        The store.
 
     Raises:
-        ValueError: There is no such kind of store, or the address cannot be read.
-        ImportError: What it needs is not installed.
+        ValueError: The URL is invalid, or of an unknown kind.
+        ImportError: The extra that the store needs is not installed.
+
+    Example:
+        >>> store = open_store("redis://127.0.0.1:6379/0", prefix="shop")
     """
     if url == "memory":
         from .memory import MemoryStore

@@ -1,4 +1,4 @@
-"""What a store of runs is, and what it deals with."""
+"""The protocol of stores of runs, and the values that cross it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from typing import Literal, Protocol
 
 State = Literal["pending", "running", "done", "failed", "cancelled"]
 
-
 PAGE_BYTES = 262_144
-"""About how much a store reads at once."""
+"""About how many bytes of frames `EventStore.read` returns at once."""
 
 
 class OwnershipLost(Exception):
-    """Another has written at this place of a run, or ended it: the writer is not its owner now."""
+    """Another worker has written to the run, or ended it: the caller no longer owns it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What is known of a run besides its frames.
+    """A run's metadata. All times are seconds since the epoch.
 
     Attributes:
-        run_id: Cannot be guessed.
-        route: The path of its route, with its parameters.
-        owner: What the route's ``authorize`` returned for who started it.
-        fingerprint: Stands for the request that started it, if that had an ``Idempotency-Key``.
-        state: ``pending`` until the first frame, ``running``, and then how it ended.
-        created: Seconds since 1970, as all times here.
-        started: When the first frame was written.
-        ended: When the last one was.
-        frames: How many there have been; the last one's id.
-        size: Their bytes.
-        code: Of the error that it ended with.
-        certain: Whether `frames` counts all that any reader was shown. It may be too low after the
-            store has lost data, until the run's worker has written its frames again.
+        run_id: The run's id, a UUID that cannot be guessed.
+        route: The path of the run's route, with its parameters filled in.
+        owner: What the route's ``authorize`` returned for the request that started the run.
+        fingerprint: A hash of that request if it had an ``Idempotency-Key``, otherwise "".
+        state: ``pending`` until the first frame is written, then ``running``, then how it ended.
+        created: When the run was created.
+        started: When the first frame was written, if one has been.
+        ended: When the last frame was written; None while the run goes on.
+        frames: How many frames have been written, which is the id of the last one.
+        size: Their total size in bytes.
+        code: The code of the error that ended the run, if any.
+        certain: Whether `frames` counts every frame that any reader may have seen. It can be too
+            low after the store has lost data, until the run's worker has rewritten the frames.
     """
 
     run_id: str
@@ -53,11 +52,11 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How many unfinished runs may share a name.
+    """A limit on the unfinished runs that are counted under one name.
 
     Attributes:
-        name: Who they are counted for.
-        limit: How many there may be.
+        name: What the runs are counted under, such as an owner.
+        limit: How many unfinished runs there may be.
     """
 
     name: str
@@ -69,13 +68,13 @@ class Page:
     """Frames of a run with consecutive ids.
 
     Attributes:
-        first: The id of the first of `frames`. Greater than the id that was read for: the frames
-            between are gone.
-        frames: May be empty.
-        ended: Whether the run's last frame is among them, or before them.
-        more: Whether there are more already, behind a gap perhaps.
-        final: The id that the run's last frame must have, if no worker makes the run any more and
-            it has not ended; None while it goes on, and after its end.
+        first: The id of the first of `frames`, or of the next frame if there are none. If it is
+            greater than the requested id plus one, the frames between are gone.
+        frames: The frames; may be empty.
+        ended: Whether the run's last frame is among them, or was before them.
+        more: Whether more frames can be read now, possibly behind a gap.
+        final: The id that the run's last frame has to get from `EventStore.finalize_orphan`, if no
+            worker produces the run any more and it has not ended; otherwise None.
     """
 
     first: int
@@ -86,52 +85,67 @@ class Page:
 
 
 class Producer(Protocol):
-    """What makes a run's frames, as its store sees it. Nothing here waits."""
+    """The source of a run's frames. The store calls it; no method blocks."""
 
     @property
     def record(self) -> RunRecord:
-        """What is known of the run now."""
+        """The run's current metadata."""
 
     def stop(self) -> None:
-        """Someone has asked for the run's end."""
+        """Called when somebody has requested that the run stop. May be called again."""
 
     def written(self, error: Exception | None = None) -> None:
-        """What `append` left to be written is; or why it is not, and the run cannot go on.
+        """Called when a pending `EventStore.append` completes or fails.
 
         Args:
-            error: `OwnershipLost` if the run was held to be dead, and its end was written by
-                another.
+            error: Why the frames could not be written; the run cannot go on then. `OwnershipLost`
+                if its lease expired and another worker has finalized it.
         """
 
     def read_by(self, readers: int) -> None:
-        """So many read it now."""
+        """Called when the number of readers changes, on all workers together."""
 
 
 class Follower(Protocol):
-    """A reader of a run, as its store sees it. Nothing here waits."""
+    """A reader of a run. The store calls it; no method blocks.
+
+    It may miss calls: it has to compare ids, and to call `EventStore.read` for what it lacks.
+    """
 
     def on_frames(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
-        """New frames, the first of which has the id `first`; `ended` if the last is the run's."""
+        """Called with new frames, after they have been written.
+
+        Args:
+            first: The id of the first of `frames`.
+            frames: The frames.
+            ended: Whether the last of them is the run's last.
+        """
 
     def look(self) -> None:
-        """There may be something new: read."""
+        """Called when there may be new frames, or the run is gone: call `EventStore.read`."""
 
     def lost(self, error: Exception) -> None:
-        """The run's next frames could not be written, and its worker has given up."""
+        """Called when the run's next frames could not be written, and its worker has given up."""
 
 
 class EventStore(Protocol):
-    """Frames by run and position: 1, 2, 3... A reader is a position, and nothing else.
+    """Stores runs: each a log of frames with the ids 1, 2, 3..., a record, and names.
 
-    Whatever followers are shown has been written and can be read from then on, so a follower may
-    miss anything that it is fed and read again. An id means one frame for ever: a store that may
-    have lost frames skips their ids.
+    Implement these methods to store runs elsewhere, and pass the store as ``Resume(store=...)``.
 
-    A store that has `local` set to True keeps runs in this process: `append` writes at once, and
-    other workers do not find them.
+    What a store guarantees:
 
-    Every method that is awaited raises `asgi_stream.errors.StoreUnavailable` when the store cannot
-    be reached, or refuses.
+    * Followers only see frames that can be read from then on.
+    * An id stands for one frame for ever. A store that may have lost frames does not reuse their
+      ids, but skips them.
+    * Only one worker owns a run. After `finalize_orphan` its frames fail with `OwnershipLost`.
+
+    A store whose attribute `local` is True keeps runs in this process: its `append` writes at once,
+    and other workers cannot find its runs. Every coroutine raises `StoreUnavailable` (of
+    `asgi_stream.errors`) if the store cannot be reached, or refuses.
+
+    Example:
+        >>> StreamRoute("/chat", chain, resume=Resume(store=MyStore("postgres://db/runs")))
     """
 
     async def create(
@@ -139,26 +153,26 @@ class EventStore(Protocol):
         producer: Producer,
         *,
         keep: float,
-        place: str | None = None,
+        conversation_id: str | None = None,
         key: str | None = None,
         quota: Quota | None = None,
     ) -> str:
-        """Begin the run of ``producer.record``.
+        """Create the run of ``producer.record``.
 
-        If this raises, no run has begun and `key` is free again, at once or after a few seconds.
+        If this raises, no run exists, and `key` is free again, at once or within seconds.
 
         Args:
-            producer: Who makes its frames; told of requests to stop and of readers.
-            keep: Seconds that everything is kept after the end.
-            place: A name by which the run can be found, until another has it.
-            key: A name that is the run's for good. If another run has it, none is begun.
-            quota: Count the run until it has ended or its worker is lost.
+            producer: Called until the run has ended.
+            keep: Seconds to keep the run after its end.
+            conversation_id: A name of the run until a newer run takes it; `named` finds both names.
+            key: A name that stays the run's. If another run has it, no run is created.
+            quota: Counts the run until it ends or its worker is lost.
 
         Returns:
-            The run's id; that of the run whose `key` it is, if that was there before.
+            The id of the new run, or of the existing run that has `key`.
 
         Raises:
-            asgi_stream.errors.TooManyOwned: The quota's limit is reached.
+            asgi_stream.errors.TooManyOwned: The limit of `quota` is reached.
         """
 
     def append(
@@ -169,69 +183,68 @@ class EventStore(Protocol):
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> bool:
-        """Write frames of a run that was begun here, and tell all followers.
+        """Append frames to a run that was created here, and pass them to all followers.
 
-        Returns at once. Until they are written nothing else may be appended.
+        Does not block. Nothing else may be appended until the frames have been written.
 
         Args:
             run_id: The run.
-            first: The id of the first of `frames`, one more than the last that was written.
-            frames: To be written once, however often that has to be tried.
+            first: The id of the first of `frames`: one more than that of the last frame.
+            frames: The frames. Each is written exactly once, however often that takes a retry.
             keep_from: Frames before this id may be dropped.
-            record: What is known of the run now, if that has changed. With these frames the run
-                ends if it says so.
+            record: The run's new record, if it has changed. With `ended` set, it ends the run.
 
         Returns:
-            Whether they are written already. If not, the producer's `written` is called when they
-            are, or cannot be.
+            True if the frames have been written. Otherwise `Producer.written` is called when they
+            have been, or cannot be.
         """
 
     async def finalize_orphan(
         self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
-        """Write the last frames of a run that no worker makes any more.
+        """Write the last frames of a run that no worker produces any more.
 
         Args:
             run_id: The run.
             after: The id of its newest frame.
-            first: The id of the first of `frames`, which `Page.final` says.
-            frames: The last of the run.
-            record: What is known of the run then.
+            first: The id of the first of `frames`, from `Page.final`.
+            frames: Its last frames.
+            record: Its final record.
 
         Raises:
-            OwnershipLost: A worker does make it, it has ended, or `after` is not its newest frame;
-                or that cannot be known yet. Read again.
+            OwnershipLost: A worker still produces the run, it has ended, `after` is not its newest
+                frame, or none of that is known yet. Call `read` again.
         """
 
     async def read(self, run_id: str, after: int) -> Page | None:
-        """Frames after the id `after`, about `PAGE_BYTES` of them; None: there is no such run."""
+        """Return frames after the id `after`, about `PAGE_BYTES`; None if there is no such run."""
 
     async def find(self, run_id: str) -> RunRecord | None:
-        """What is known of a run.
+        """Return a run's record, if there is such a run.
 
-        While a store that has lost data is given it back, this waits for an unknown run.
+        Waits for an unknown run while a store that has lost data is being restored.
         """
 
     async def named(self, name: str) -> str | None:
-        """The id of the run that has `name` for its place or its key.
+        """Return the id of the run that has `name` as its conversation id or key, if any.
 
         Waits while a run that claims the name is being created.
         """
 
     async def owned(self, owner: str) -> list[RunRecord]:
-        """The runs of an owner, the newest first."""
+        """Return the records of an owner's runs, newest first."""
 
     async def stop(self, run_id: str) -> None:
-        """Ask for the end of a run, wherever it is made."""
+        """Request that a run stop, whichever worker produces it. Ignores an unknown run."""
 
     async def follow(self, run_id: str, follower: Follower) -> None:
-        """Tell `follower` of all frames that are written from now on."""
+        """Call `follower` for all frames written from now on. Ignores an unknown run."""
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
-        """End that. Without effect if it does not follow."""
+        """Stop calling `follower`. Does nothing if it does not follow the run."""
 
     async def check(self) -> None:
-        """Return if runs can be written now."""
+        """Return if runs can be written now. Used for readiness."""
 
     async def aclose(self) -> None:
-        """Give back what is held on this event loop. The store may be used again."""
+        """Release what is held on this event loop. The store may be used again."""

@@ -1,11 +1,11 @@
-"""Runs on Redis, for many workers and machines.
+"""Store runs on Redis, for many workers and machines.
 
-A run is a stream (https://redis.io/docs/latest/develop/data-types/streams/, Redis 6.2 or later)
-whose ids are the positions of its frames. Scripts append to it: what is there already, because the
-reply to the first time was lost, is not doubled, and a log that is shorter than its worker knows,
-because Redis has come back with older data, is written again first. In the same step new frames are
-published to those workers that have readers; whatever a reader might have missed it reads from the
-stream.
+A run's log is a stream (https://redis.io/docs/latest/develop/data-types/streams/, Redis 6.2 or
+later) whose entry ids are the ids of its frames. Lua scripts append to it: frames that are already
+there, because the first reply was lost, are not written twice; and if the log is shorter than its
+worker knows, because Redis has come back with older data, the missing frames are rewritten first.
+The same step publishes new frames to the workers that have readers, which read from the stream
+whatever they may have missed.
 """
 
 from __future__ import annotations
@@ -13,54 +13,49 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ..errors import StoreUnavailable, TooManyOwned, mask_passwords
-from .protocol import Follower, OwnershipLost, Page, Producer, Quota, RunRecord
-from .redis_append import Append
-from .redis_commands import (
-    MARGIN_SECONDS,
-    Keys,
-    Made,
-    Probe,
-    contiguous,
-    number_of,
-    without_prefix,
-)
-from .redis_link import Command, NoBackoff, Redis, Retry
-from .redis_lookup import PATIENCE_OF_REQUESTS, Lookup
-from .redis_scripts import CLAIM, FINISH
-from .redis_worker import Worker
+from ..errors import mask_passwords
+from ._redis.append import Append, finalize_orphan
+from ._redis.connection import open_client
+from ._redis.creation import Creation
+from ._redis.keys import Keys, split_prefix
+from ._redis.link import REQUEST_SECONDS
+from ._redis.lookup import Lookup
+from ._redis.worker import Worker
+from .protocol import Follower, Page, Producer, Quota, RunRecord
 
 __all__ = ["RedisStore"]
 
-PAGE_FRAMES = 500
 
-SKIPPED = 1_000_000
-"""Ids that are left out when a run is finished whose newest frames Redis may have lost: others may
-have been shown under them."""
+class _Parts(NamedTuple):
+    """What a store has on one event loop."""
+
+    worker: Worker
+    lookup: Lookup
+    creation: Creation
 
 
 class RedisStore:
-    """Keeps runs on a Redis server. Nothing connects before the first use.
+    """Stores runs on a Redis server, as an `EventStore`. Connects at the first use.
 
     Args:
-        url: ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix://``. A
-            ``prefix`` may be in its query: ``redis://host/0?prefix=shop``.
-        prefix: In front of all keys and channels, unless the address has one: apps that share a
-            Redis need one each.
-        lease: Seconds after which a run whose worker gives no sign of life is held to be dead; at
-            least 2, for it gives one each second.
-        patience: Seconds for which what a run says is held for a Redis that does not answer, or
-            refuses.
-        backlog: Bytes of frames that a worker holds of the runs that it makes, and has made as long
-            as they are kept, to write them again if Redis comes back without them. The runs that
-            ended first are dropped first.
-        **options: For redis-py's ``Redis.from_url``: certificates, timeouts in seconds...
+        url: ``redis://user:password@host:6379/0``, ``rediss://`` for TLS, or ``unix://``. Its query
+            may have a ``prefix``: ``redis://host/0?prefix=shop``.
+        prefix: Prepended to all keys and channels, unless the URL has a prefix. Apps that share a
+            Redis need different ones.
+        lease: Seconds after which a run counts as orphaned whose worker shows no sign of life. At
+            least 2, because workers renew their leases once a second.
+        patience: Seconds to hold a run's frames while Redis does not answer or refuses, before the
+            run fails.
+        backlog: Bytes of frames that a worker holds of its runs, unfinished ones and those that are
+            still kept, to rewrite them if Redis comes back without them. The runs that ended first
+            are dropped first.
+        **options: Passed to redis-py's ``Redis.from_url``: certificates, timeouts in seconds...
 
     Raises:
-        ValueError: The address cannot be read, or `lease` is too short.
+        ValueError: The URL is invalid, or `lease` is too short.
 
     Example:
         >>> store = RedisStore("redis://127.0.0.1:6379/0", prefix="shop", patience=30)
@@ -77,20 +72,18 @@ class RedisStore:
         **options: Any,
     ) -> None:
         if lease < 2:
-            raise ValueError(f"a lease has at least 2 seconds, not {lease!r}")
-        self._url, named = without_prefix(url)
-        # A connection that is made again may lead to another Redis, which the link has to know.
-        retry = Retry(NoBackoff(), 0)
-        self._options = {"retry": retry, "socket_timeout": None, **options}
-        self._keys = Keys(named or prefix)
+            raise ValueError(f"lease must be at least 2 seconds, not {lease!r}")
+        self._url, url_prefix = split_prefix(url)
+        self._options = options
+        self._keys = Keys(url_prefix or prefix)
         self._lease = lease
         self._patience = patience
         self._backlog = backlog
-        self._workers: WeakKeyDictionary[AbstractEventLoop, Worker] = WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Parts] = WeakKeyDictionary()
         try:
-            self._client()  # so that a wrong address is found out now
+            open_client(self._url, options)  # fails now if the URL is invalid
         except ValueError:
-            # The reason repeats parts of the URL, of its password too if that is not encoded.
+            # redis-py's message repeats parts of the URL, and of a password that is not encoded.
             raise ValueError(
                 "expected an address like redis://host:6379/0, with a percent-encoded password"
                 f" if there is one, not {mask_passwords(repr(url))}"
@@ -100,58 +93,21 @@ class RedisStore:
         return f"RedisStore({mask_passwords(repr(self._url))})"
 
     async def check(self) -> None:
-        # All that a run with an owner, a key and a quota needs, for a run that nobody sees.
-        here = self._here()
-        await here.link.meet(0.0)
-        probe, quota = Probe(), Quota("ready", 1_000_000)
-        made = here.make(probe, keep=1, key="ready", place=None, quota=quota)
-        await here.link.do(
-            ("DEL", *made.keys),
-            made.own(here.packed(probe.record), overwrite=True, extend=True),
-            made.count(quota.limit),
-            made.change(1, [b"ready"], 1, after=0),
-            *made.entries(MARGIN_SECONDS),
-            ("XRANGE", made.log, 1, "+", "COUNT", 1),
-            ("ZREM", made.quota, made.run_id),
-            ("PUBLISH", made.channel, b""),
-            patience=0.0,
-        )
+        await self._parts().creation.check()
 
     async def create(
         self,
         producer: Producer,
         *,
         keep: float,
-        place: str | None = None,
+        conversation_id: str | None = None,
         key: str | None = None,
         quota: Quota | None = None,
     ) -> str:
-        here, run_id = self._here(), producer.record.run_id
-        made = here.make(producer, keep=keep, key=key, place=place, quota=quota)
-        await here.link.meet(PATIENCE_OF_REQUESTS)
-        await here.listen()
-        if key is not None and (other := await self._claim(made, key)) is not None:
-            return other
-        try:
-            if quota is not None:
-                count = made.count(quota.limit)
-                [counted] = await here.link.do(count, patience=PATIENCE_OF_REQUESTS, at_once=True)
-                if not counted:
-                    raise TooManyOwned
-            await self._begin(here, made, place)
-        except OwnershipLost:
-            raise
-        except BaseException:
-            self._undo(here, made)
-            raise
-        made.server = here.link.server
-        here.made[run_id] = made
-        here.beat()
-        if key is not None:
-            # The run has begun, so this is tried for as long as its frames are.
-            confirmed = made.name(self._keys.name(key), made.keep_now)
-            here.link.ask([confirmed], _ignored, patience=self._patience)
-        return run_id
+        create = self._parts().creation.create
+        return await create(
+            producer, keep=keep, conversation_id=conversation_id, key=key, quota=quota
+        )
 
     def append(
         self,
@@ -161,152 +117,58 @@ class RedisStore:
         keep_from: int = 1,
         record: RunRecord | None = None,
     ) -> bool:
-        here = self._here()
-        Append(here, self._patience, here.made[run_id], first, frames, keep_from, record)
+        worker = self._worker()
+        run = worker.runs[run_id]
+        Append(worker, run, first, frames, keep_from, record, patience=self._patience)
         return False
 
     async def finalize_orphan(
         self, run_id: str, after: int, first: int, frames: Sequence[bytes], record: RunRecord
     ) -> None:
-        here, keys = self._here(), self._keys
-        data, channel = here.packed(record), keys.frames(run_id)
-        head = ("EVALSHA", FINISH.digest, 4, *keys.of_run(run_id), after, first, channel, data)
-        try:
-            [done] = await here.link.do((*head, MARGIN_SECONDS, *frames), patience=0.0)
-        except StoreUnavailable:
-            # The run's worker could not renew its lease either. It gets the time to do so, from the
-            # moment on when Redis can be written again.
-            await here.health.unsettle(self._patience)
-            done = 0
-        if not done:
-            raise OwnershipLost
+        worker, patience = self._worker(), self._patience
+        await finalize_orphan(
+            worker, self._keys, run_id, after, first, frames, record, patience=patience
+        )
 
     async def read(self, run_id: str, after: int) -> Page | None:
-        log = self._keys.of_run(run_id)[0]
-        read = ("XRANGE", log, after + 1, "+", "COUNT", PAGE_FRAMES)
-        seen = await self._lookup.see(run_id, read, self._patience)
-        newest, frames, record = after, list[bytes](), seen.record
-        first, closed, more = after + 1, False, False
-        if seen.entries:
-            first, count = number_of(seen.entries[0]), contiguous(seen.entries)
-            newest = first + count - 1
-            closed = count == len(seen.entries) and b"e" in seen.entries[-1][1]
-            more = not closed and (count < len(seen.entries) or count == PAGE_FRAMES)
-            frames = [fields[b"f"] for _, fields in seen.entries[:count]]
-        elif record is None and not seen.leased:
-            return Page(first, (), False, False) if await self._lookup.may_come() else None
-        if closed or more:
-            return Page(first, frames, closed, more)
-        lost = record is not None and record.frames > newest
-        if record is not None and record.ended is not None:
-            if lost and self._here().misses(run_id):
-                return Page(first, frames, False, False)  # who has made it may write it again
-            return Page(first if frames else record.frames + 1, frames, not frames, bool(frames))
-        if seen.alive:
-            return Page(first, frames, False, False)
-        known = not lost and seen.is_certain
-        end = max(newest, record.frames if record else 0) + 1
-        return Page(first, frames, False, False, final=end if known else end + SKIPPED)
+        return await self._parts().lookup.read(run_id, after)
 
     async def find(self, run_id: str) -> RunRecord | None:
-        return await self._lookup.find(run_id)
+        return await self._parts().lookup.find(run_id)
 
     async def named(self, name: str) -> str | None:
-        return await self._lookup.named(name)
+        return await self._parts().lookup.named(name)
 
     async def owned(self, owner: str) -> list[RunRecord]:
-        key = self._keys.owner(owner)
-        members = ("ZRANGE", key, 0, -1)
-        [ids] = await self._here().link.do(members, patience=PATIENCE_OF_REQUESTS)
-        finding = (self._lookup.find_now(each.decode()) for each in ids)
-        found = await asyncio.gather(*finding, return_exceptions=True)
-        # A key that something else has taken hides one run, not all of them.
-        known = [each[0] for each in found if isinstance(each, tuple) and each[0] is not None]
-        return sorted(known, key=lambda record: record.created, reverse=True)
+        return await self._parts().lookup.owned(owner)
 
     async def stop(self, run_id: str) -> None:
-        here = self._here()
-        if run_id in here.made:
-            return here.made[run_id].producer.stop()
-        *_, lease, stop = self._keys.of_run(run_id)
-        # The key is for a worker that does not hear the message.
-        _, maker = await here.link.do(
-            ("SET", stop, 1, "EX", MARGIN_SECONDS),
-            ("GET", lease),
-            patience=PATIENCE_OF_REQUESTS,
-        )
-        if maker is not None:
-            message = here.told(maker.decode(), "stop", run_id)
-            await here.link.do(message, patience=PATIENCE_OF_REQUESTS)
-        return None
+        await self._worker().request_stop(run_id)
 
     async def follow(self, run_id: str, follower: Follower) -> None:
-        await self._here().follow(run_id, follower, PATIENCE_OF_REQUESTS)
+        worker = self._worker()
+        await worker.readers.follow(run_id, follower, REQUEST_SECONDS)
+        worker.beat()
 
     def unfollow(self, run_id: str, follower: Follower) -> None:
-        self._here().unfollow(run_id, follower)
+        self._worker().readers.unfollow(run_id, follower)
 
     async def aclose(self) -> None:
-        here = self._workers.pop(asyncio.get_running_loop(), None)
-        if here is not None:
-            await here.aclose()
+        parts = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if parts is not None:
+            await parts.worker.aclose()
 
-    def _here(self) -> Worker:
+    def _worker(self) -> Worker:
+        return self._parts().worker
+
+    def _parts(self) -> _Parts:
         loop = asyncio.get_running_loop()
-        here = self._workers.get(loop)
-        if here is None:
-            here = self._workers[loop] = Worker(
-                self._client(),
-                self._keys,
-                lease=self._lease,
-                patience=self._patience,
-                backlog=self._backlog,
-            )
-        return here
-
-    @property
-    def _lookup(self) -> Lookup:
-        return Lookup(self._here(), self._keys, self._lease)
-
-    def _client(self) -> Redis:
-        client: Redis = Redis.from_url(self._url, **self._options)
-        return client
-
-    async def _claim(self, made: Made, key: str) -> str | None:
-        """Claim a key for a run; or the id of the run that has it."""
-        link, name = self._here().link, self._keys.name(key)
-        own, gone = made.run_id.encode(), b""
-        lives = int((self._patience + 2 * self._lease) * 1000)
-        while True:
-            claim = ("EVALSHA", CLAIM.digest, 1, name, own, lives, gone)
-            [holder] = await link.do(claim, patience=PATIENCE_OF_REQUESTS, at_once=True)
-            if holder == b"?" + own:
-                return None
-            if other := await self.named(key):
-                return other
-            gone = holder
-
-    async def _begin(self, here: Worker, made: Made, place: str | None) -> None:
-        record = here.packed(made.producer.record)
-        commands = [made.own(record, overwrite=False, extend=False), *made.list(made.keep_now)]
-        if place is not None:
-            name = self._keys.name(place)
-            commands.append(("SET", name, made.run_id, "EX", made.keep_now))
-        patience = PATIENCE_OF_REQUESTS
-        owned, *_ = await here.link.do(*commands, patience=patience, at_once=True)
-        if not owned:
-            raise OwnershipLost
-
-    def _undo(self, here: Worker, made: Made) -> None:
-        """Remove what a run that did not begin has left, if Redis can be reached."""
-        commands: list[Command] = [("DEL", made.run, made.lease)]
-        commands += [made.release(name) for name in made.names]
-        if made.owner is not None:
-            commands.append(("ZREM", made.owner, made.run_id))
-        if made.quota is not None:
-            commands.append(("ZREM", made.quota, made.run_id))
-        here.link.ask(commands, _ignored, patience=self._patience)
-
-
-def _ignored(replies: list[Any] | Exception) -> None:
-    """What to do with replies that nothing depends on."""
+        parts = self._by_loop.get(loop)
+        if parts is None:
+            times = {"lease": self._lease, "patience": self._patience}
+            client = open_client(self._url, self._options)
+            worker = Worker(client, self._keys, backlog=self._backlog, **times)
+            lookup = Lookup(worker, self._keys, **times)
+            creation = Creation(worker, lookup, self._keys, **times)
+            parts = self._by_loop[loop] = _Parts(worker, lookup, creation)
+        return parts

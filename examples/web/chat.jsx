@@ -1,4 +1,4 @@
-// What all pages share: the messages, a question, a stop button.
+// The parts that all pages share: the messages, an input, a stop button.
 import { createRoot } from "react-dom/client";
 import { useState } from "react";
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import json
 import tomllib
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from asgi_stream import EventFilter, Limits, StreamApp, StreamError, TableError
+from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamError, TableError
 from asgi_stream._config.loader import find_file, load_routes, read_table
-from asgi_stream._config.schema import TYPES, App
+from asgi_stream._config.schema import TYPES, App, RouteDefaults
 from asgi_stream.routes import OPTIONS
 from asgi_stream.stores.memory import MemoryStore
 
 from ..asgi import post, tokens
+from ..bound import bound
 from ..models import chain_of
 from .table_schema import SHIPPED, schema
 
@@ -57,7 +59,6 @@ config = { tags = ["web"], metadata = { env = "prod" } }
 configure = "tests.config.test_loader:per_request"
 configurable = ["temperature"]
 authorize = "tests.config.test_loader:per_request"
-inline_parser = false
 debug = false
 
 [route.filter]
@@ -84,7 +85,7 @@ format = "openai"
 runnable = { fast = "tests.config.test_loader:chain", deep = "tests.config.test_loader:chain" }
 config = "tests.config.test_loader:settings"
 conversation = "builtins:str"
-stream = { stream_mode = "values" }
+astream_kwargs = { stream_mode = "values" }
 """
 
 
@@ -103,21 +104,21 @@ def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
     assert first.runnable is chain
     assert whole.limits == Limits(first=5, buffer=None)
     assert not whole.debug
-    assert whole.methods == ("GET", "POST")
+    assert bound(whole).methods == ("GET", "POST")
     assert whole.filter == EventFilter(include=["on_chat_*"], inputs=True)
     assert whole.config == {"tags": ["web"], "metadata": {"env": "prod"}}
     assert [whole.configure, whole.authorize] == [per_request] * 2
-    assert whole.kept is not None
-    assert whole.kept.opened is store
-    assert (whole.kept.keep, whole.kept.on_disconnect) == (10, "cancel")
+    assert isinstance(whole.resume, Resume)
+    assert whole.resume.opened is store
+    assert (whole.resume.keep, whole.resume.on_disconnect) == (10, "cancel")
     [(kind, told)] = whole.errors.items()
     assert kind is ValueError
     assert isinstance(told, StreamError)
     assert (told.message, told.code, told.status) == ("Not that.", "bad_value", 418)
-    assert list(models.runnables) == ["fast", "deep"]
+    assert list(bound(models).runnables) == ["fast", "deep"]
     assert models.config is settings
     assert models.conversation is str
-    assert models.stream == {"stream_mode": "values"}
+    assert models.astream_kwargs == {"stream_mode": "values"}
 
 
 def test_a_resume_switch_and_a_class_for_the_input(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_resume_switch_and_a_class_for_the_input(tmp_path: Path) -> None:
             'input="pydantic:BaseModel"',
         )
     )
-    assert route.kept is not None
+    assert route.resume is True
     assert route.input.__name__ == "BaseModel"
 
 
@@ -283,7 +284,7 @@ def test_a_secret_address_is_not_shown_nor_imported(
     )
     monkeypatch.setenv("STORE", "redis://127.0.0.1:1/0")
     [route] = load_routes(tmp_path / "asgi_stream.toml")
-    assert route.kept is not None
+    assert isinstance(route.resume, Resume)
 
 
 @pytest.mark.parametrize("text", ["[project]", "tool = 3"])
@@ -316,15 +317,14 @@ def test_where_a_table_is_looked_for(tmp_path: Path) -> None:
 
 
 def test_each_option_has_a_way_to_be_written() -> None:
-    assert list(TYPES) == list(OPTIONS)
+    assert {option.toml for option in OPTIONS.values()} == set(TYPES)
+    assert list(RouteDefaults.model_fields) == list(OPTIONS)
 
 
 def test_each_option_of_the_app_has_one() -> None:
-    import inspect
-
     named = inspect.signature(StreamApp).parameters.values()
-    options = {each.name: each.default for each in named if each.kind is each.KEYWORD_ONLY}
-    assert {name: field.default for name, field in App.model_fields.items()} == options
+    options = [each.name for each in named if each.kind is each.KEYWORD_ONLY]
+    assert list(App.model_fields) == options
 
 
 def test_the_schema_that_is_shipped_is_that_of_the_file() -> None:

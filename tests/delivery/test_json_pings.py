@@ -1,4 +1,4 @@
-"""JSON answers with whitespace in front, which tells proxies that the run goes on."""
+"""JSON responses with whitespace in front, which keeps proxies from closing them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def app_of(format: str, runnable: Any, **options: Any) -> StreamApp:
 
 
 def without_ids(value: Any) -> Any:
-    """`value` without what is of one run only, and the times."""
+    """Return `value` without ids and times, which differ from run to run."""
     if isinstance(value, dict):
         changing = ("id", "run_id", "run_ids", "created", "parent_ids", "metadata")
         return {key: without_ids(each) for key, each in value.items() if key not in changing}
@@ -133,7 +133,7 @@ async def test_the_work_stops_when_the_client_leaves() -> None:
     app = app_of("tokens", RunnableLambda(work), json_pings=True)
     async with Exchange(app, "POST", "/chat", 1, headers={**JSON, **ACCEPT}) as exchange:
         await exchange.until(b"  ")
-        exchange.leave()
+        exchange.disconnect()
         async with asyncio.timeout(1):
             await stopped.wait()
 
@@ -155,8 +155,8 @@ async def test_the_client_reads_the_error_as_one(format: str, tmp_path: Path) ->
             await failing.ainvoke({"messages": [MESSAGE]})
         assert failed.value.id is not None
         works: Any = RemoteRunnable(f"{server.url}/works", format=format)
-        said = await works.ainvoke({"messages": [MESSAGE]})
-    text = said if isinstance(said, str) else said["messages"][-1].content
+        output = await works.ainvoke({"messages": [MESSAGE]})
+    text = output if isinstance(output, str) else output["messages"][-1].content
     assert text == "Hello."
 
 
@@ -174,7 +174,7 @@ tokens_app, chunks_app, events_app, langserve_app = (
 
 
 class Plain(Format):
-    """A format of a user's own, whose refusals are text and whose streams break on an error."""
+    """A user's format whose refusals are text and whose streams break on an error."""
 
     wants = frozenset()
     breaks_on_error = True
@@ -192,7 +192,7 @@ async def test_the_document_is_json_whatever_the_format_s_refusals_are() -> None
     answer = await post(app, "/chat", CHAT, headers=ACCEPT)
     assert answer.status == 200
     assert without_ids(answer.json()) == ERROR
-    assert not answer.messages[-1].get("more_body")  # it is whole
+    assert not answer.messages[-1].get("more_body")  # it is complete
     app = app_of(f"{__name__}:Plain", graph(0, fails=True), json_pings=True)
     answer = await post(app, "/chat", CHAT, headers=ACCEPT)
     assert (answer.status, answer.body) == (500, b"The run failed.")
@@ -200,4 +200,4 @@ async def test_the_document_is_json_whatever_the_format_s_refusals_are() -> None
 
 def test_pings_that_are_off_are_not_wanted() -> None:
     with pytest.raises(TableError, match=r"json_pings: limits\.ping says that there are none"):
-        StreamRoute("/", graph(0), json_pings=True, limits=Limits(ping=0))
+        StreamApp([StreamRoute("/", graph(0), json_pings=True, limits=Limits(ping=0))])

@@ -1,4 +1,4 @@
-"""Leaving, slow readers and what else the pump and the runs do, in this process."""
+"""Disconnects, slow readers, deadlines and ends of runs, in this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Work:
-    """Async steps that wait for ever, and remember how they ended."""
+    """Async steps that never return, and record how they ended."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -102,7 +102,7 @@ async def test_a_run_that_ignores_its_end_is_reported(caplog: pytest.LogCaptureF
     before = asyncio.all_tasks()
     async with Exchange(app, "POST", "/", 1, headers=JSON):
         await work.until(lambda: bool(work.begun))
-    await work.until(lambda: "goes on 0.05 s after it was cancelled" in caplog.text)
+    await work.until(lambda: "is still running 0.05 s after it was cancelled" in caplog.text)
     for task in asyncio.all_tasks() - before:
         task.cancel()
     await app.aclose()
@@ -111,7 +111,7 @@ async def test_a_run_that_ignores_its_end_is_reported(caplog: pytest.LogCaptureF
 async def test_a_model_in_a_thread_ends_at_its_next_token() -> None:
     work = Work()
     proceed = threading.Event()
-    said: list[int] = []
+    yielded: list[int] = []
 
     class Slow(InThread):
         def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
@@ -119,7 +119,7 @@ async def test_a_model_in_a_thread_ends_at_its_next_token() -> None:
             try:
                 for chunk in super()._stream():
                     proceed.wait(5)
-                    said.append(1)
+                    yielded.append(1)
                     yield chunk
             finally:
                 work.ended.append("thread")
@@ -132,7 +132,7 @@ async def test_a_model_in_a_thread_ends_at_its_next_token() -> None:
         await work.until(lambda: bool(work.begun))
     proceed.set()
     await work.until(lambda: bool(work.ended))
-    assert len(said) <= 1
+    assert len(yielded) <= 1
 
 
 async def test_a_thread_that_goes_on_is_reported_by_name(caplog: pytest.LogCaptureFixture) -> None:
@@ -156,25 +156,25 @@ async def test_a_thread_that_goes_on_is_reported_by_name(caplog: pytest.LogCaptu
 async def test_work_that_a_finished_run_left_behind_is_left_in_peace() -> None:
     proceed = asyncio.Event()
     done: list[str] = []
-    kept: list[Any] = []
+    tasks: list[Any] = []
 
     async def later(value: Any) -> None:
         await proceed.wait()
         done.append(await RunnableLambda(lambda x: x).ainvoke("saved"))
 
     async def detaches(value: Any) -> str:
-        kept.append(asyncio.ensure_future(RunnableLambda(later).ainvoke(value)))
+        tasks.append(asyncio.ensure_future(RunnableLambda(later).ainvoke(value)))
         return "answer"
 
     app = StreamApp([StreamRoute("/", RunnableLambda(detaches))])
     assert tokens((await post(app, "/", 1)).body) == ["answer"]
     proceed.set()
-    await kept[0]
+    await tasks[0]
     assert done == ["saved"]
 
 
 async def test_a_shared_worker_that_takes_a_step_is_not_cancelled() -> None:
-    """A task from elsewhere that runs a Runnable for this run belongs to others too."""
+    """A task from elsewhere that runs a step of this run may serve others too."""
     jobs: asyncio.Queue[Any] = asyncio.Queue()
     begun = asyncio.Event()
 
@@ -248,7 +248,7 @@ def asks_inside(made: list[int]) -> Any:
     ("source", "format"),
     [
         *[(s, f) for s in (counting, endless_model) for f in ("tokens", "chunks", "events")],
-        # Under chunks nothing asks these models to stream.
+        # With chunks, nothing makes these models stream.
         *[(s, f) for s in (endless_thread, asks_inside) for f in ("tokens", "events")],
     ],
 )
@@ -261,7 +261,7 @@ async def test_a_reader_that_stalls_pauses_the_run_and_loses_nothing(
     async with Exchange(app, "POST", "/", "x", headers=JSON, stalled=True) as exchange:
         await Work().until(lambda: bool(made))
         await asyncio.sleep(0.3)
-        # A token's frame has some 100 bytes in the tokens format; an event's more.
+        # A frame takes about 100 bytes in the tokens format, and more in events.
         assert len(made) < 2500
         exchange.resume()
         await exchange.finished()
@@ -272,7 +272,7 @@ async def test_a_reader_that_stalls_pauses_the_run_and_loses_nothing(
 
 
 class Flooding(TokensFormat):
-    """Many bytes for each event."""
+    """Encodes each event as many bytes."""
 
     def encode(self, event: Any) -> bytes:
         return super().encode(event) * 200
@@ -308,7 +308,7 @@ async def test_without_a_limit_on_the_buffer_nothing_waits() -> None:
 
 
 class Failing(TokensFormat):
-    """Fails at an event of the class that it is told to."""
+    """Fails to encode text."""
 
     def encode(self, event: Any) -> bytes:
         if type(event).__name__ == "TextDelta":
@@ -357,7 +357,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(caplog: pytest.LogCaptureF
     async with asyncio.timeout(5):
         await StreamApp([route])(scope, receive, send)
     await work.until(lambda: work.ended == ["run"])
-    assert "its reader took nothing for 0.05 s and was dropped" in caplog.text
+    assert "dropped a reader that took nothing for 0.05 s" in caplog.text
 
 
 async def test_a_server_that_raises_when_the_client_has_gone_is_understood() -> None:
@@ -380,7 +380,7 @@ async def test_a_server_that_raises_when_the_client_has_gone_is_understood() -> 
 
 
 async def test_a_server_that_cancels_gets_a_farewell() -> None:
-    """hypercorn says nothing before it cancels."""
+    """hypercorn cancels without a disconnect message."""
     work = Work()
     app = StreamApp([StreamRoute("/", RunnableLambda(work.step("a")), limits=Limits(hold=0))])
     exchange = Exchange(app, "POST", "/", 1, headers=JSON)
@@ -422,12 +422,12 @@ async def test_a_finished_run_leaves_nothing_behind() -> None:
         await post(app, "/", "x")
     gc.collect()
     assert asyncio.all_tasks() == before
-    # The loop keeps up to a hundred timers that are cancelled, with what they belong to.
+    # The loop keeps up to a hundred cancelled timers, and what they refer to.
     assert len(gc.get_objects()) - count < 1500
 
 
 async def test_a_run_gives_the_loop_back_while_it_works() -> None:
-    """Nothing in this run ever waits; others must be served all the same."""
+    """Nothing in this run ever waits, and others must still be served."""
     made: list[int] = []
     gaps: list[float] = []
     loop = asyncio.get_running_loop()
@@ -474,7 +474,7 @@ async def test_a_stream_without_any_deadline_works() -> None:
 
 
 async def test_deadlines_and_pings_wait_for_a_reader_that_stalls() -> None:
-    """Its own deadline is `send`: the run is not to blame."""
+    """A stalled reader has its own deadline, ``limits.send``; the run does not time out."""
     made: list[int] = []
     limits = Limits(idle=0.05, ping=0.02, buffer=10_000)
     route = StreamRoute("/", counting(200, made), limits=limits)
@@ -489,12 +489,30 @@ async def test_deadlines_and_pings_wait_for_a_reader_that_stalls() -> None:
 async def test_only_the_first_end_counts() -> None:
     app = StreamApp([StreamRoute("/", RunnableLambda(Work().step("a")), limits=Limits(hold=0))])
     async with Exchange(app, "POST", "/", 1, headers=JSON) as exchange:
-        await until(lambda: exchange.messages)  # with hold=0 its start, before there is a frame
-        [stream] = app._here().streams
+        await until(lambda: exchange.messages)  # with hold=0 the headers come before any frame
+        [stream] = app._loops.current.streams
         assert isinstance(stream, LiveStream)
         stream.shut_down()
         stream.fail(ValueError())
-        stream.put(RunFinished(Step("r", "r", "chain"), "late"))
+        stream._pump.put(RunFinished(Step("r", "r", "chain"), "late"))
         await exchange.finished()
     error, _ = frames(exchange.body)
     assert error["error"]["code"] == "shutdown"
+
+
+async def test_a_server_that_cancels_gets_no_farewell_in_a_format_without_one() -> None:
+    work = Work()
+    step = RunnableLambda(work.step("a"))
+    app = StreamApp([StreamRoute("/", step, format="text", limits=Limits(hold=0))])
+    body = {"messages": [{"role": "user", "content": "x"}]}
+    exchange = Exchange(app, "POST", "/", body, headers=JSON)
+    task = asyncio.ensure_future(
+        exchange.app(exchange.scope, exchange.received.get, exchange._send)
+    )
+    await work.until(lambda: bool(work.begun) and bool(exchange.messages))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [message["type"] for message in exchange.messages] == ["http.response.start"]
+    await work.until(lambda: work.ended == ["a"])

@@ -10,7 +10,7 @@ import pytest
 from langgraph.pregel import Pregel
 
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -127,7 +127,7 @@ async def recorded(encoder: Format, run: str) -> list[Event]:
     stream = {"stream_mode": MODES, "subgraphs": True} if isinstance(runnable, Pregel) else {}
     raw = LangChainEvent in encoder.wants
     events = await record(
-        runnable, input, {LangChainEvent} if raw else NARRATED | {OutputChunk}, stream
+        runnable, input, {LangChainEvent} if raw else ALL_EVENTS | {OutputChunk}, stream
     )
     wants = tuple(encoder.wants)
     return [RunStarted("r"), *(e for e in events if isinstance(e, (*wants, RunFinished, RunError)))]

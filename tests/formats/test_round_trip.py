@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, convert_to_messages
 from langchain_core.tools import BaseTool, StructuredTool
 
-from asgi_stream.events import NARRATED, Event, OutputChunk
+from asgi_stream.events import ALL_EVENTS, Event, OutputChunk
 from asgi_stream.formats import FormatRequest, RunSpec, load
 
 from ..corpus import RUNS, Answers, call, chunk, graph_of, narrated, record
@@ -76,7 +76,7 @@ def test_what_a_model_alone_has_sent_is_accepted(
     text: str, calls: list[tuple[str | None, str, str]]
 ) -> None:
     made = [call(n, args, name, id_) for n, (id_, name, args) in enumerate(calls)]
-    run = record(Scripted(script=[chunk(text), *made]), "?", NARRATED | {OutputChunk})
+    run = record(Scripted(script=[chunk(text), *made]), "?", ALL_EVENTS | {OutputChunk})
     events = asyncio.run(run)
     for format in READERS:
         check(next_turn(format, events))
@@ -91,7 +91,7 @@ def test_what_an_agent_has_sent_is_accepted(
     made: list[Any] = [{"id": id_ or "", "name": name, "args": {}} for id_, name in calls]
     model = Answers(messages=[AIMessage(text, tool_calls=made), AIMessage("Done.")])
     agent = graph_of(model, returns(result))
-    events = asyncio.run(record(agent, {"messages": ["?"]}, NARRATED | {OutputChunk}))
+    events = asyncio.run(record(agent, {"messages": ["?"]}, ALL_EVENTS | {OutputChunk}))
     for format in READERS:
         check(next_turn(format, events))
 
@@ -105,7 +105,7 @@ URLS = st.sampled_from(
 @given(st.sampled_from(["image", "file", "audio"]), URLS)
 def test_a_file_that_a_model_has_sent_is_accepted(kind: str, url: str) -> None:
     model = Scripted(script=[chunk([{"type": kind, "url": url}]), "See."])
-    events = asyncio.run(record(model, "?", NARRATED | {OutputChunk}))
+    events = asyncio.run(record(model, "?", ALL_EVENTS | {OutputChunk}))
     for format in READERS:
         check(next_turn(format, events))
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.__main__ import langserve
+from benchmarks.serving import langserve
 
 from ..clients import Notes, new_key, until
 from ..servers import Server

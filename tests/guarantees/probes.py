@@ -246,8 +246,8 @@ def probe_routes() -> list[StreamRoute]:
             ("several", SEVERAL_MODES),
         ]
         for mode, stream in modes:
-            route = StreamRoute(f"/{mode}/{name}", STOPPABLE[name], format="chunks", stream=stream)
-            routes.append(route)
+            path, runnable = f"/{mode}/{name}", STOPPABLE[name]
+            routes.append(StreamRoute(path, runnable, format="chunks", astream_kwargs=stream))
     after = RunnableLambda(sync_step) | RunnableLambda(ticking("after"))
     routes.append(StreamRoute("/tokens/sync_step", after, limits=Limits(grace=0.5)))
     routes.append(StreamRoute("/batches", CHAIN, format="langserve"))

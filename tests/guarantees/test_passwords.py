@@ -73,7 +73,7 @@ def test_an_error_about_a_store_s_url_masks_its_password(url: str, tmp_path: Pat
         open_store(url)
     errors.append(error)
     with pytest.raises(TableError, match=r"resume\.store: .*\*\*\*") as error:
-        StreamRoute("/x", chain_of("a"), resume=Resume(store=url))
+        StreamApp([StreamRoute("/x", chain_of("a"), resume=Resume(store=url))])
     errors.append(error)
     with pytest.raises(TableError) as error:
         load_routes(file)
@@ -102,8 +102,9 @@ def test_an_error_about_a_mistake_in_a_file_masks_its_password(option: str, tmp_
 )
 def test_an_error_about_another_option_masks_its_password(options: dict[str, Any]) -> None:
     with pytest.raises(TableError) as error:
-        StreamRoute("/x", chain_of("a"), **options)
+        StreamApp([StreamRoute("/x", chain_of("a"), **options)])
     assert "secret" not in str(error.value)
+    assert "secret" not in repr(StreamRoute("/x", chain_of("a"), **options))
 
 
 def test_the_repr_of_a_route_and_of_what_it_holds_masks_the_password() -> None:

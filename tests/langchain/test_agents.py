@@ -34,10 +34,8 @@ from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
-from asgi_stream._langchain.pacing import Pacer
-from asgi_stream._langchain.text_handler import TextHandler
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Event,
@@ -54,6 +52,7 @@ from asgi_stream.formats.vercel import VercelFormat
 
 from ..asgi import frames, post
 from ..corpus import Recording, record
+from .handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +61,7 @@ TEXT_ONLY = frozenset({TextDelta})
 
 
 class Turns(BaseChatModel):
-    """Says the next turn for each answer of its own or of a tool's that it is given."""
+    """Streams the next turn for each answer, its own or a tool's, in its input."""
 
     turns: Sequence[Sequence[AIMessageChunk]]
 
@@ -77,8 +76,8 @@ class Turns(BaseChatModel):
         raise NotImplementedError
 
     async def _astream(self, messages: Any, *_: Any, **__: Any) -> AsyncIterator[Any]:
-        said = [message.type for message in messages]
-        turn = said.count("ai")
+        types = [message.type for message in messages]
+        turn = types.count("ai")
         for chunk in self.turns[min(turn, len(self.turns) - 1)]:
             yield ChatGenerationChunk(message=chunk.model_copy(deep=True))
 
@@ -175,7 +174,7 @@ async def test_each_call_has_one_answer_whoever_gives_it() -> None:
         ),
     }
     for name, (agent, expected) in agents.items():
-        events = await record(agent, HI, NARRATED)
+        events = await record(agent, HI, ALL_EVENTS)
         assert sorted(results(events)) == sorted(expected), name
         assert sorted(called(events)) == sorted(id_ for id_, _ in expected), name
 
@@ -195,12 +194,12 @@ async def test_of_two_answers_in_one_update_the_last_counts() -> None:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     async def answer(state: MessagesState) -> Any:
-        said = [("c", "first"), ("d", "one"), ("c", "last"), ("d", "two")]
-        return {"messages": [ToolMessage(text, tool_call_id=id_) for id_, text in said]}
+        answers = [("c", "first"), ("d", "one"), ("c", "last"), ("d", "two")]
+        return {"messages": [ToolMessage(text, tool_call_id=id_) for id_, text in answers]}
 
     graph.add_sequence([ask, answer])
     graph.add_edge(START, "ask")
-    events = await record(graph.compile(), HI, NARRATED)
+    events = await record(graph.compile(), HI, ALL_EVENTS)
     assert results(events) == [("d", "one"), ("c", "last"), ("d-2", "two")]
 
 
@@ -219,7 +218,7 @@ async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
     retry = ToolRetryMiddleware(max_retries=3, initial_delay=0.001, jitter=False)
     turns = [[piece("c", "flaky", "")], words("ok")]
     events = await record(
-        create_agent(Turns(turns=turns), [flaky], middleware=[retry]), HI, NARRATED
+        create_agent(Turns(turns=turns), [flaky], middleware=[retry]), HI, ALL_EVENTS
     )
     assert results(events) == [("c", "got it")]
     # A call without arguments has an object of none, which its client can send back.
@@ -229,7 +228,7 @@ async def test_a_tool_that_is_tried_again_fails_only_at_last() -> None:
     tries = 0
     gives_up = ToolRetryMiddleware(max_retries=1, initial_delay=0.001, jitter=False)
     agent = create_agent(Turns(turns=turns), [flaky], middleware=[gives_up])
-    assert results(await record(agent, HI, NARRATED)) == [("c", "failed")]
+    assert results(await record(agent, HI, ALL_EVENTS)) == [("c", "failed")]
 
 
 async def test_a_tool_of_a_node_that_is_tried_again_has_one_answer() -> None:
@@ -270,12 +269,12 @@ async def test_a_tool_of_a_node_that_is_tried_again_has_one_answer() -> None:
     outer = StateGraph(MessagesState)
     outer.add_sequence([forgiving, after])
     outer.add_edge(START, "forgiving")
-    events = await record(outer.compile(), HI, NARRATED)
+    events = await record(outer.compile(), HI, ALL_EVENTS)
     assert results(events) == [("c", "failed")]
     [failed] = [event for event in events if isinstance(event, ToolFailed)]
     assert text(events[events.index(failed) :]) == "Well."
     tries = 1
-    assert results(await record(agent(), HI, NARRATED)) == [("c", "got it")]
+    assert results(await record(agent(), HI, ALL_EVENTS)) == [("c", "got it")]
 
 
 async def test_a_tool_that_ends_the_run_has_failed() -> None:
@@ -285,7 +284,7 @@ async def test_a_tool_that_ends_the_run_has_failed() -> None:
         raise ConnectionError("no")
 
     agent = create_agent(Turns(turns=[[piece("c", "breaks", "{}")]]), [breaks])
-    events = await record(agent, HI, NARRATED)
+    events = await record(agent, HI, ALL_EVENTS)
     assert results(events) == [("c", "failed")]
 
 
@@ -333,9 +332,9 @@ async def test_a_run_that_fails_leaves_no_call_open() -> None:
         ),
     }
     for name, (runnable, expected) in runs.items():
-        events = await record(runnable, HI if name != "code" else {}, NARRATED)
-        told = [(id_ if id_ in dict(expected) else "uuid", said) for id_, said in results(events)]
-        assert sorted(told) == expected, name
+        events = await record(runnable, HI if name != "code" else {}, ALL_EVENTS)
+        actual = [(id_ if id_ in dict(expected) else "uuid", out) for id_, out in results(events)]
+        assert sorted(actual) == expected, name
         assert len(called(events)) == len(expected), name
         assert isinstance(events[-1], RunError), name
 
@@ -384,7 +383,7 @@ async def test_a_call_that_nobody_answers_is_settled_at_the_end() -> None:
     graph.add_node("run", run)
     graph.add_edge(START, "ask")
     graph.add_edge("ask", "run")
-    events = await record(graph.compile(), HI, NARRATED)
+    events = await record(graph.compile(), HI, ALL_EVENTS)
     assert results(events) == [("d", "sunny in Oslo"), ("c", "failed")]
 
 
@@ -394,7 +393,7 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
         [piece("call_0", "weather", '{"city": "B"}')],
         words("Done."),
     ]
-    events = await record(create_agent(Turns(turns=again), [weather]), HI, NARRATED)
+    events = await record(create_agent(Turns(turns=again), [weather]), HI, ALL_EVENTS)
     assert results(events) == [("call_0", "sunny in A"), ("call_0-2", "sunny in B")]
 
     graph = StateGraph(MessagesState)
@@ -413,13 +412,13 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
     graph.add_edge(START, "ask")
     graph.add_conditional_edges("ask", tools_condition)
     graph.add_edge("tools", "ask")
-    events = await record(graph.compile(), HI, NARRATED)
+    events = await record(graph.compile(), HI, ALL_EVENTS)
     assert called(events) == ["c", "c-2"]
     assert sorted(id_ for id_, _ in results(events)) == ["c", "c-2"]
 
     for none in (None, ""):
         late = [[piece(none, "weather", ""), piece("late", None, '{"city": "A"}')], words("Done.")]
-        events = await record(create_agent(Turns(turns=late), [weather]), HI, NARRATED)
+        events = await record(create_agent(Turns(turns=late), [weather]), HI, ALL_EVENTS)
         [started] = [event for event in events if isinstance(event, ToolCallStarted)]
         assert results(events) == [(started.call_id, "sunny in A")]
 
@@ -431,10 +430,10 @@ async def test_ids_that_models_repeat_or_give_late_are_one_for_each_call() -> No
         ],
         words("Done."),
     ]
-    events = await record(create_agent(Turns(turns=empty), [other, weather]), HI, NARRATED)
+    events = await record(create_agent(Turns(turns=empty), [other, weather]), HI, ALL_EVENTS)
     assert len(set(called(events))) == 3
-    said = dict(results(events))
-    assert [said[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
+    answers = dict(results(events))
+    assert [answers[id_] for id_ in called(events)] == ["sunny in A", "other", "sunny in B"]
 
 
 async def test_ids_that_repeat_at_once_are_told_apart() -> None:
@@ -458,8 +457,8 @@ async def test_ids_that_repeat_at_once_are_told_apart() -> None:
     agent: Any = create_agent(FormatRequest(turns=[]), [look])
 
     async def visit(state: City) -> Any:
-        said = await agent.ainvoke({"messages": [("human", state["city"])]})
-        return {"messages": said["messages"]}  # which have been told of
+        result = await agent.ainvoke({"messages": [("human", state["city"])]})
+        return {"messages": result["messages"]}  # whose events have been emitted
 
     fan = StateGraph(MessagesState)
     fan.add_node("visit", visit)
@@ -474,11 +473,11 @@ async def test_ids_that_repeat_at_once_are_told_apart() -> None:
         words("Done."),
     ]
     for runnable in (fan.compile(), create_agent(Turns(turns=twice_in_one), [look])):
-        events = await record(runnable, HI, NARRATED)
-        asked = {e.call_id: e.arguments["city"] for e in events if isinstance(e, ToolCalled)}
-        assert sorted(asked) == ["call_0", "call_0-2"]
+        events = await record(runnable, HI, ALL_EVENTS)
+        cities = {e.call_id: e.arguments["city"] for e in events if isinstance(e, ToolCalled)}
+        assert sorted(cities) == ["call_0", "call_0-2"]
         assert results(events) == [
-            (id_, f"seen {asked[id_]}") for id_ in sorted(asked, key=lambda id_: asked[id_])
+            (id_, f"seen {cities[id_]}") for id_ in sorted(cities, key=lambda id_: cities[id_])
         ]
 
 
@@ -491,11 +490,11 @@ async def test_a_call_that_an_answer_goes_on_with_is_not_announced_again() -> No
     turns = [[piece("p", "pay", '{"amount": 5}')], words("Done.")]
     agent = create_agent(Turns(turns=turns), [pay], checkpointer=InMemorySaver())
     configured = agent.with_config(configurable={"thread_id": uuid4().hex})
-    first = await record(configured, HI, NARRATED)
+    first = await record(configured, HI, ALL_EVENTS)
     assert (called(first), results(first)) == (["p"], [])
     wrapped: Any = RunnableLambda(lambda _: Command(resume="yes"))
     answer = wrapped | configured
-    second = await record(answer, "yes", NARRATED)
+    second = await record(answer, "yes", ALL_EVENTS)
     assert (called(second), results(second)) == ([], [("p", "paid 5: yes")])
     assert text(second) == "Done."
 
@@ -518,8 +517,8 @@ async def test_a_call_that_a_run_goes_on_with_without_an_answer_is_not_announced
         agent = create_agent(
             Turns(turns=turns), [tool_], checkpointer=InMemorySaver(), **options
         ).with_config(configurable={"thread_id": uuid4().hex})
-        assert called(await record(agent, HI, NARRATED)) == ["c"]
-        second = await record(agent, None, NARRATED)
+        assert called(await record(agent, HI, ALL_EVENTS)) == ["c"]
+        second = await record(agent, None, ALL_EVENTS)
         assert (called(second), results(second)) == ([], [("c", answer)])
 
 
@@ -532,10 +531,10 @@ async def test_what_a_person_decides_on_calls_is_told_once_for_each() -> None:
     agent = create_agent(
         Turns(turns=turns), [weather], middleware=[asks], checkpointer=InMemorySaver()
     ).with_config(configurable={"thread_id": uuid4().hex})
-    first = await record(agent, HI, NARRATED)
+    first = await record(agent, HI, ALL_EVENTS)
     assert (called(first), results(first)) == (["a", "b"], [])
     decisions = [{"type": "approve"}, {"type": "reject", "message": "No."}]
-    second = await record(agent, Command(resume={"decisions": decisions}), NARRATED)
+    second = await record(agent, Command(resume={"decisions": decisions}), ALL_EVENTS)
     assert results(second) == [("b", "failed"), ("a", "sunny in Rome")]
     resumed = [(e.call_id, e.arguments) for e in second if isinstance(e, ToolCallResumed)]
     assert (called(second), resumed) == ([], [("b", {}), ("a", {"city": "Rome"})])
@@ -547,8 +546,8 @@ async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None
             made = state["messages"][-2:-1]
             ids = [call["id"] for each in made for call in getattr(each, "tool_calls", ())]
             # With what is there already, as code that returns the whole list does.
-            said = [ToolMessage("cancelled", tool_call_id=id_) for id_ in ids]
-            return {"messages": [*state["messages"], *said]}
+            answers = [ToolMessage("cancelled", tool_call_id=id_) for id_ in ids]
+            return {"messages": [*state["messages"], *answers]}
 
     calls = [[piece("a", "weather", "{}")], words("Done."), words("Well.")]
     agent = create_agent(
@@ -557,10 +556,10 @@ async def test_a_call_of_the_history_that_a_middleware_answers_is_told() -> None
         interrupt_before=["tools"],
         checkpointer=InMemorySaver(),
     ).with_config(configurable={"thread_id": uuid4().hex})
-    assert called(await record(agent, HI, NARRATED)) == ["a"]
-    second = await record(agent, {"messages": [("human", "never mind")]}, NARRATED)
+    assert called(await record(agent, HI, ALL_EVENTS)) == ["a"]
+    second = await record(agent, {"messages": [("human", "never mind")]}, ALL_EVENTS)
     assert results(second) == [("a", "cancelled")]
-    third = await record(agent, {"messages": [("human", "and now?")]}, NARRATED)
+    third = await record(agent, {"messages": [("human", "and now?")]}, ALL_EVENTS)
     assert (results(third), text(third)) == ([], "Well.")
 
 
@@ -573,11 +572,11 @@ async def test_text_that_no_model_says_is_said_once() -> None:
     looping = Turns(turns=[[piece("c", "weather", "{}", content="Let me look. ")]])
     limit = ModelCallLimitMiddleware(run_limit=2, exit_behavior="end")
     limited = create_agent(looping, [weather], middleware=[limit])
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         events = await record(guarded, HI, wants)
         assert text(events) == "Secret. Blocked."
-        said = text(await record(limited, HI, wants))
-        assert said.startswith("Let me look. Let me look. Model call limits exceeded")
+        answer = text(await record(limited, HI, wants))
+        assert answer.startswith("Let me look. Let me look. Model call limits exceeded")
     opened = [event.block for event in events if isinstance(event, BlockStarted)]
     closed = [event.block for event in events if isinstance(event, BlockFinished)]
     assert opened == closed
@@ -612,8 +611,8 @@ async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: A
     outer.add_edge(START, "inner")
     in_a_chain = inner | RunnableLambda(lambda state: state)
     for graph in (with_cache(one_and_two, "expert"), outer.compile(), in_a_chain):
-        ran = await record(graph, HI, NARRATED, stream)
-        again = await record(graph, HI, NARRATED, stream)
+        ran = await record(graph, HI, ALL_EVENTS, stream)
+        again = await record(graph, HI, ALL_EVENTS, stream)
         assert results(again) == results(ran) == [("c", "two")]
         assert text(again).split() == text(ran).split() == ["one", "three"]
         assert text(await record(graph, HI, TEXT_ONLY, stream)) == text(again)
@@ -622,9 +621,9 @@ async def test_a_node_from_langgraph_s_cache_is_heard_as_one_that_runs(stream: A
 
 async def test_what_is_cached_is_not_heard_once_the_run_is_given_up() -> None:
     sink = Recording(TEXT_ONLY)
-    listener = TextHandler(uuid4(), sink, Pacer(sink))
-    listener.refusing = True
-    listener.cached("", "node", {"messages": [AIMessage("late")]})
+    callbacks, tracker = callbacks_for(sink)
+    tracker.refusing = True
+    callbacks.cached("", "node", {"messages": [AIMessage("late")]})
     assert sink.events == []
 
 
@@ -644,7 +643,7 @@ async def test_what_a_node_hands_to_its_parent_graph_is_said_once() -> None:
     outer.add_node("inner", inner.compile())
     outer.add_node("next", lambda _: {"messages": [AIMessage("Thanks.")]})
     outer.add_edge(START, "inner")
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         assert text(await record(outer.compile(), HI, wants)) == "Over to you. Thanks."
 
 
@@ -664,7 +663,7 @@ async def test_messages_that_a_graph_has_already_are_not_said_again() -> None:
     outer.add_edge(START, "inner")
     outer.add_edge("inner", "again")
     history = {"messages": [("human", "hi"), ("ai", "old"), ("human", "ho")]}
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         assert text(await record(outer.compile(), history, wants)) == "one two three "
 
 
@@ -684,17 +683,17 @@ async def test_a_model_that_is_not_streamed_is_not_said_by_its_node_either() -> 
     graph.add_node("answer", answer)
     graph.add_edge(START, "note")
     graph.add_edge("note", "answer")
-    for wants in (TEXT_ONLY, NARRATED):
+    for wants in (TEXT_ONLY, ALL_EVENTS):
         assert text(await record(graph.compile(), HI, wants)) == "the answer"
 
 
 async def test_a_node_s_message_that_is_not_for_the_client_is_not_said() -> None:
     sink = Recording(TEXT_ONLY)
-    listener = TextHandler(uuid4(), sink, Pacer(sink))
+    callbacks, _ = callbacks_for(sink)
     about = {"tags": ["graph:step:1", "nostream"], "metadata": {"langgraph_node": "n"}}
     run_id = uuid4()
-    listener.on_chain_start({}, {}, run_id=run_id, name="n", **about)
-    listener.on_chain_end({"messages": [AIMessage("hidden")]}, run_id=run_id)
+    callbacks.on_chain_start({}, {}, run_id=run_id, name="n", **about)
+    callbacks.on_chain_end({"messages": [AIMessage("hidden")]}, run_id=run_id)
     assert sink.events == []
 
 
@@ -717,7 +716,7 @@ async def fails(city: str = "Oslo") -> Any:
 
 
 @pytest.mark.parametrize(
-    ("called", "said"),
+    ("called", "expected"),
     [
         ([piece("c", "direct", "{}")], "It is Oslo."),
         (
@@ -730,18 +729,18 @@ async def fails(city: str = "Oslo") -> Any:
 )
 @pytest.mark.parametrize("before", ["", "Look. "])
 async def test_what_a_tool_answers_directly_is_text_for_those_who_see_no_tools(
-    called: list[AIMessageChunk], said: str, before: str
+    called: list[AIMessageChunk], expected: str, before: str
 ) -> None:
     form = ToolStrategy(City) if called[0].tool_call_chunks[0]["name"] == "City" else None
     turns = Turns(turns=[[*words(before), *called]])
     agent = create_agent(turns, [direct, fails], response_format=form)
-    for wants in (TEXT_ONLY, NARRATED - {ToolFinished}):
-        assert text(await record(agent, HI, wants)) == before + said
-    events = await record(agent, HI, NARRATED)
+    for wants in (TEXT_ONLY, ALL_EVENTS - {ToolFinished}):
+        assert text(await record(agent, HI, wants)) == before + expected
+    events = await record(agent, HI, ALL_EVENTS)
     assert text(events) == before
     assert results(events)[0][0] == "c"
     for format in ("tokens", "text", "openai"):
-        assert await in_one_piece(agent, format) == before + said
+        assert await in_one_piece(agent, format) == before + expected
 
 
 async def in_one_piece(runnable: Any, format: str) -> Any:

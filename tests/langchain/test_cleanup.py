@@ -1,4 +1,4 @@
-"""What a cancelled run does before it ends: clean-ups finish, and what goes on is reported."""
+"""How a cancelled run ends: clean-ups finish, and what is still running is logged."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ async def test_a_clean_up_is_not_cancelled_again(
         await held.until_held(*names)
     await held.until_released(*names)
     await app.aclose()
-    assert "goes on" not in caplog.text
+    assert "is still running" not in caplog.text
 
 
 async def test_when_a_branch_fails_its_siblings_are_cancelled_once() -> None:
@@ -265,7 +265,7 @@ async def test_a_request_lasts_as_long_as_a_clean_up_when_the_server_stops() -> 
         Exchange(app, "POST", "/b", 1, headers=JSON) as other,
     ):
         await held.until_held("a", "b")
-        app._close_all()
+        app._loops._close()
         for exchange in (one, other):
             await exchange.finished()
             assert b'"shutdown"' in exchange.body
@@ -369,9 +369,9 @@ async def test_what_goes_on_after_the_grace_is_reported_and_left_alone(
     app = StreamApp([StreamRoute("/", runnable, limits=Limits(grace=0.1))])
     async with Exchange(app, "POST", "/", ASK, headers=JSON):
         await begun.wait()
-    await until(lambda: "goes on 0.1 s after it was cancelled" in caplog.text)
+    await until(lambda: "is still running 0.1 s after it was cancelled" in caplog.text)
     assert names in caplog.text
-    assert caplog.text.count("goes on") == 1
+    assert caplog.text.count("is still running") == 1
     left = [task for task in asyncio.all_tasks() if "outlives" in str(task)]
     assert not any(task.cancelling() for task in left)
     proceed.set()
@@ -394,11 +394,11 @@ async def test_shielded_work_that_ends_in_time_is_not_reported(
     proceed.set()
     async with asyncio.timeout(1):
         await app.aclose()
-    assert "goes on" not in caplog.text
+    assert "is still running" not in caplog.text
 
 
 async def test_a_callback_that_langchain_shields_is_not_cancelled() -> None:
-    """Here in a branch that has said something, whose task nobody tells of."""
+    """Here in a branch that has streamed, whose task no callback reports."""
     held, done = Held(), list[str]()
 
     class Saving(AsyncCallbackHandler):
@@ -430,8 +430,8 @@ async def test_one_pass_over_the_tasks_answers_all_runs(monkeypatch: pytest.Monk
     started = [await asyncio.create_task(start(run)) for run in runs]
     tasks = RunTasks()
     monkeypatch.setattr("asyncio.all_tasks", counted)
-    found = await asyncio.gather(*map(tasks.started_by, runs))
-    assert found == [{task} for task in started]
+    tasks_of_runs = await asyncio.gather(*map(tasks.started_by, runs))
+    assert tasks_of_runs == [{task} for task in started]
     assert len(passes) == 1
     for task in started:
         task.cancel()

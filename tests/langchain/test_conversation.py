@@ -19,7 +19,7 @@ from ..models import PROMPT, Plain, Scripted, chain_of
 
 PAST: Any = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 LAST: Any = {"role": "user", "content": [{"type": "text", "text": "How?"}]}
-ASKED = [*PAST, LAST]
+MESSAGES = [*PAST, LAST]
 
 
 class Plan(MessagesState):
@@ -57,47 +57,49 @@ def anything(value: Any) -> Any:
     return value
 
 
-def taken(runnable: Any, messages: Any = ASKED, state: Any = None, **options: Any) -> Any:
+def input_of(runnable: Any, messages: Any = MESSAGES, state: Any = None, **options: Any) -> Any:
     schema = InputSchema(runnable, options.get("input"))
-    how = Conversation(schema.wanted, options.get("made"))
-    return how.input_for(messages, state or {})
+    conversation = Conversation(schema.input_type, options.get("function"))
+    return conversation.input_for(messages, state or {})
 
 
 def test_a_chat_model_takes_the_messages() -> None:
-    assert taken(Scripted(script=[])) == ASKED
-    assert taken(Plain()) == ASKED
+    assert input_of(Scripted(script=[])) == MESSAGES
+    assert input_of(Plain()) == MESSAGES
 
 
-def test_a_graph_takes_them_where_its_state_has_messages() -> None:
-    assert taken(graph_of(MessagesState)) == {"messages": ASKED}
-    assert taken(graph_of(Nested)) == {"talk": ASKED}
+def test_a_graph_takes_them_in_its_field_of_messages() -> None:
+    assert input_of(graph_of(MessagesState)) == {"messages": MESSAGES}
+    assert input_of(graph_of(Nested)) == {"talk": MESSAGES}
     state = {"plan": "x", "other": 1, "messages": "no"}
-    assert taken(graph_of(Plan), state=state) == {"messages": ASKED, "plan": "x"}
+    assert input_of(graph_of(Plan), state=state) == {"messages": MESSAGES, "plan": "x"}
 
 
-def test_a_prompt_takes_the_last_words_and_the_past() -> None:
-    assert taken(chain_of("x")) == {"question": "How?", "chat_history": PAST}
-    assert taken(ChatPromptTemplate.from_template("{q}")) == {"q": "How?"}
-    assert taken(ChatPromptTemplate([MessagesPlaceholder("talk")])) == {"talk": ASKED}
+def test_a_prompt_takes_the_last_text_and_the_history() -> None:
+    assert input_of(chain_of("x")) == {"question": "How?", "chat_history": PAST}
+    assert input_of(ChatPromptTemplate.from_template("{q}")) == {"q": "How?"}
+    assert input_of(ChatPromptTemplate([MessagesPlaceholder("talk")])) == {"talk": MESSAGES}
 
 
-def test_text_takes_the_last_words() -> None:
-    assert taken(RunnableLambda(upper)) == "How?"
-    assert taken(RunnableLambda(upper), [{"role": "user", "content": "Hi"}]) == "Hi"
+def test_a_runnable_of_text_takes_the_last_text() -> None:
+    assert input_of(RunnableLambda(upper)) == "How?"
+    assert input_of(RunnableLambda(upper), [{"role": "user", "content": "Hi"}]) == "Hi"
 
 
-def test_what_does_not_say_gets_messages() -> None:
-    found = taken(RunnableLambda(anything), [{"role": "user", "content": "Hi"}, PAST[1]])
-    assert found == [HumanMessage("Hi"), AIMessage("Hello")]
+def test_a_runnable_of_unknown_type_takes_messages() -> None:
+    value = input_of(RunnableLambda(anything), [{"role": "user", "content": "Hi"}, PAST[1]])
+    assert value == [HumanMessage("Hi"), AIMessage("Hello")]
 
 
-def test_a_declared_input_says_it_too() -> None:
-    assert taken(RunnableLambda(anything), input=Model) == {"question": "How?"}
+def test_a_declared_input_decides() -> None:
+    assert input_of(RunnableLambda(anything), input=Model) == {"question": "How?"}
 
 
-def test_a_function_of_the_route_s_decides() -> None:
-    made = taken(PROMPT, made=lambda messages: {"n": len(messages), "last": messages[-1].text})
-    assert made == {"n": 3, "last": "How?"}
+def test_the_route_s_function_decides() -> None:
+    value = input_of(
+        PROMPT, function=lambda messages: {"n": len(messages), "last": messages[-1].text}
+    )
+    assert value == {"n": 3, "last": "How?"}
 
 
 @pytest.mark.parametrize(
@@ -109,28 +111,28 @@ def test_a_function_of_the_route_s_decides() -> None:
         (RunnableLambda(anything), {"input": int}, "is neither messages nor text"),
     ],
 )
-def test_what_leaves_it_open_is_told(runnable: Any, options: Any, why: str) -> None:
-    with pytest.raises(Ambiguous) as told:
-        taken(runnable, **options)
-    assert why in str(told.value)
+def test_an_ambiguous_input_is_reported(runnable: Any, options: Any, why: str) -> None:
+    with pytest.raises(Ambiguous) as raised:
+        input_of(runnable, **options)
+    assert why in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("messages", "why"),
     [
-        ([], "it has none"),
+        ([], "expected at least one message"),
         (PAST, "the last message is not the user's"),
         ([{"role": "user", "content": [{"type": "image"}]}], "takes text only, not image"),
     ],
 )
-def test_what_does_not_fit_is_told(messages: Any, why: str) -> None:
-    with pytest.raises(InvalidInput) as told:
-        taken(RunnableLambda(upper), messages)
-    assert why in told.value.fields["messages"]
+def test_a_conversation_that_does_not_fit_is_refused(messages: Any, why: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        input_of(RunnableLambda(upper), messages)
+    assert why in raised.value.fields["messages"]
 
 
-@pytest.mark.parametrize("made", [None, len])
-def test_a_message_that_langchain_does_not_take_is_told(made: Any) -> None:
+@pytest.mark.parametrize("function", [None, len])
+def test_a_message_that_langchain_does_not_accept_is_refused(function: Any) -> None:
     bad: Any = {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "args": [1]}]}
-    with pytest.raises(InvalidInput, match="a message that LangChain does not take"):
-        Conversation(list[AnyMessage] if made else Any, made).input_for([bad], {})
+    with pytest.raises(InvalidInput, match="a message that LangChain does not accept"):
+        Conversation(list[AnyMessage] if function else Any, function).input_for([bad], {})

@@ -1,4 +1,4 @@
-"""What is told of a run: the corpus, a line for each event."""
+"""The events of each run in the corpus, a line for each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 
 from asgi_stream._langchain.event_handler import EventHandler
-from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     BlockFinished,
     BlockStarted,
     Custom,
@@ -42,12 +41,13 @@ from asgi_stream.events import (
 
 from ..corpus import RUNS, Recording, narrated, record
 from ..models import Scripted
+from .handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 
 
 def brief(event: Event, root: str) -> str:
-    """The event in a line, without ids that are new each time."""
+    """Return the event in a line, without ids that differ from run to run."""
     match event:
         case NodeStarted(step=step) | NodeFinished(step=step):
             return f"{type(event).__name__} {step.name}"
@@ -91,42 +91,42 @@ def _id(call_id: str) -> str:
     return re.sub(r"[0-9a-f-]{36}", "uuid", call_id)
 
 
-def _told() -> dict[str, list[str]]:
-    """The lines of told.txt by the name of the run."""
-    found: dict[str, list[str]] = {}
-    for line in (Path(__file__).with_name("told.txt")).read_text().splitlines():
+def _expected() -> dict[str, list[str]]:
+    """Return the lines of events.txt by the name of the run."""
+    runs: dict[str, list[str]] = {}
+    for line in (Path(__file__).with_name("events.txt")).read_text().splitlines():
         if line.startswith("== "):
-            lines = found[line[3:]] = []
+            lines = runs[line[3:]] = []
         else:
             lines.append(line)
-    return found
+    return runs
 
 
-TOLD = _told()
+EXPECTED = _expected()
 AT_ONCE = (
     *("two models at once", "two nodes at once", "custom events", "a question"),
     "a model that is left running",
 )
-"""Where branches run side by side, and either may be first."""
+"""Runs with concurrent branches, of which either may be first."""
 
 
 @pytest.mark.parametrize("name", RUNS)
-async def test_a_run_is_told_as_it_happens(name: str) -> None:
+async def test_a_run_emits_its_events_in_order(name: str) -> None:
     started, *events = await narrated(name)
     root = started.run_id  # type: ignore[union-attr]  # the first is a RunStarted
     lines = [brief(event, root) for event in events if not isinstance(event, OutputChunk)]
-    expected = TOLD[name]
+    expected = EXPECTED[name]
     if name in AT_ONCE:
         lines, expected = sorted(lines), sorted(expected)
     assert lines == expected
 
 
-def test_all_that_is_told_is_of_a_run() -> None:
-    assert TOLD.keys() == RUNS.keys()
+def test_the_expected_events_are_those_of_the_corpus() -> None:
+    assert EXPECTED.keys() == RUNS.keys()
 
 
 @pytest.mark.parametrize("name", RUNS)
-async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: str) -> None:
+async def test_what_starts_ends_once_and_each_delta_is_in_between(name: str) -> None:
     opened: set[str] = set()
     calls: set[str] = set()
     for event in await narrated(name):
@@ -151,24 +151,23 @@ async def test_what_is_begun_is_ended_once_and_each_delta_has_its_place(name: st
 
 
 async def test_a_node_that_is_left_running_is_ended_with_the_run() -> None:
-    sink = Recording(NARRATED)
-    root = uuid4()
-    narrator = EventHandler(root, sink, Pacer(sink))
+    sink = Recording(ALL_EVENTS)
+    callbacks, tracker = callbacks_for(sink, EventHandler)
     about = {"name": "late", "tags": ["graph:step:1"], "metadata": {"langgraph_node": "late"}}
-    narrator.on_chain_start({}, {}, run_id=uuid4(), **about)
-    narrator.concluded(Step(str(root), "root", "chain"), "")
+    callbacks.on_chain_start({}, {}, run_id=uuid4(), **about)
+    callbacks._handler.concluded(Step(str(tracker.root_id), "root", "chain"), "")
     assert [type(event) for event in sink.events] == [NodeStarted, NodeFinished]
 
 
-async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
-    sink = Recording(NARRATED)
-    narrator = EventHandler(uuid4(), sink, Pacer(sink))
-    narrator._token("late", run_id=uuid4())
+async def test_a_token_after_the_end_of_its_model_is_ignored() -> None:
+    sink = Recording(ALL_EVENTS)
+    callbacks, _ = callbacks_for(sink, EventHandler)
+    callbacks._token("late", run_id=uuid4())
     assert sink.events == []
 
 
 @pytest.mark.parametrize(
-    ("place", "shown"),
+    ("location", "shown"),
     [
         ("/etc/secret/f.pdf", "f.pdf"),
         ("f.pdf", "f.pdf"),
@@ -186,11 +185,11 @@ async def test_a_token_of_a_model_that_has_ended_is_nobody_s() -> None:
         ("FILE:///secret/%2Fetc%2Fb%20c.pdf", "b c.pdf"),
     ],
 )
-async def test_of_a_file_the_client_sees_the_name_only(place: str, shown: str) -> None:
-    for about in ({"source": place}, {"url": place}, {"title": place, "source": place}):
+async def test_of_a_file_the_client_sees_the_name_only(location: str, shown: str) -> None:
+    for about in ({"source": location}, {"url": location}, {"title": location, "source": location}):
         assert await source_of(documents(about)) == (shown, None)
-    assert await source_of(citing({"url": place})) == (shown, None)
-    assert await source_of(citing({"url": place, "title": place})) == (shown, None)
+    assert await source_of(citing({"url": location})) == (shown, None)
+    assert await source_of(citing({"url": location, "title": location})) == (shown, None)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +212,9 @@ async def test_a_title_is_what_it_says_but_for_a_path(
 
 
 async def test_what_is_on_the_web_has_a_title_too() -> None:
-    place = "HTTPS://x.org/a.pdf"
-    assert await source_of(documents({"source": place})) == ("a.pdf", place)
-    assert await source_of(citing({"url": place})) == (place, place)
+    location = "HTTPS://x.org/a.pdf"
+    assert await source_of(documents({"source": location})) == ("a.pdf", location)
+    assert await source_of(citing({"url": location})) == (location, location)
 
 
 def documents(about: dict[str, str]) -> Any:
@@ -233,6 +232,6 @@ def citing(about: dict[str, str]) -> Any:
 
 async def source_of(runnable: Any) -> tuple[str, str | None]:
     [source] = [
-        event for event in await record(runnable, "x", NARRATED) if isinstance(event, SourceFound)
+        event for event in await record(runnable, "x", ALL_EVENTS) if isinstance(event, SourceFound)
     ]
     return source.title, source.url

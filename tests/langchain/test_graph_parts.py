@@ -1,4 +1,4 @@
-"""The graphs in a Runnable: where they are found, what they write, keep and give to a client."""
+"""The graphs in a Runnable: how they are found, what they write, and what stays private."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, heard_by, public
-from asgi_stream.events import NARRATED, OutputChunk, RunFinished
+from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, public, writer_config
+from asgi_stream.events import ALL_EVENTS, OutputChunk, RunFinished
 
 from ..asgi import post
 from ..corpus import record
@@ -52,27 +52,27 @@ class Service:
     def __init__(self, graph: Any = GRAPH) -> None:
         self.graph = graph
 
-    async def run(self, given: Any) -> Any:
+    async def run(self, value: Any) -> Any:
         return await self.graph.ainvoke(HI)
 
 
 SERVICE = Service()
 
 
-async def calls_the_tool(given: Any) -> Any:
+async def calls_the_tool(value: Any) -> Any:
     return await uses.ainvoke({})
 
 
-async def asks_the_service(given: Any) -> Any:
+async def asks_the_service(value: Any) -> Any:
     return await SERVICE.graph.ainvoke(HI)
 
 
-async def runs(graph: Any, given: Any) -> Any:
+async def runs(graph: Any, value: Any) -> Any:
     return await graph.ainvoke(HI)
 
 
 def closes_over(graph: Any) -> Any:
-    async def runs_it(given: Any) -> Any:
+    async def runs_it(value: Any) -> Any:
         return await graph.ainvoke(HI)
 
     return runs_it
@@ -81,7 +81,7 @@ def closes_over(graph: Any) -> Any:
 HOLDERS: dict[str, Any] = {
     "a parallel step": PROMPT | {"a": RunnableLambda(lambda x: x), "b": GRAPH},
     "a fallback": RunnableLambda(says).with_fallbacks([GRAPH]),
-    "a tool in a chain": RunnableLambda(lambda given: {}) | uses,
+    "a tool in a chain": RunnableLambda(lambda value: {}) | uses,
     "a tool in a function": RunnableLambda(calls_the_tool),
     "a tool that is a class": Uses(),
     "a method": RunnableLambda(Service().run),
@@ -99,13 +99,13 @@ def test_a_graph_is_found_in(holder: str) -> None:
 
 @pytest.mark.parametrize("holder", ["a tool in a chain", "a tool in a function", "a method"])
 async def test_what_a_graph_that_is_found_writes_is_told(holder: str) -> None:
-    told = seen(await record(HOLDERS[holder], HI, NARRATED))
-    assert [each for each in told if each in ("before", "after")] == ["before", "after"]
+    written = seen(await record(HOLDERS[holder], HI, ALL_EVENTS))
+    assert [each for each in written if each in ("before", "after")] == ["before", "after"]
 
 
 def test_only_what_holds_a_graph_is_given_a_writer() -> None:
-    def is_early(given: Any) -> Any:
-        return early.invoke(given)
+    def is_early(value: Any) -> Any:
+        return early.invoke(value)
 
     assert not graphs_in(chain_of("a"))
     assert not graphs_in(RunnableLambda(is_early))
@@ -113,8 +113,8 @@ def test_only_what_holds_a_graph_is_given_a_writer() -> None:
     many.documents = [*range(MANY_PARTS), GRAPH]  # type: ignore[attr-defined]
     many.itself = many  # type: ignore[attr-defined]
     assert not graphs_in(many)
-    assert not heard_by(chain_of("a"), print, print)
-    assert set(heard_by(GRAPH, print, print)) == {"__pregel_runtime", "__pregel_stream"}
+    assert not writer_config(graphs_in(chain_of("a")), print, print)
+    assert set(writer_config([GRAPH], print, print)) == {"__pregel_runtime", "__pregel_stream"}
     early: Any = GRAPH
 
 
@@ -124,20 +124,20 @@ async def test_a_graph_keeps_its_store() -> None:
 
     first, second = InMemoryStore(), InMemoryStore()
     graph = graph_of(tells, store=first)
-    chain: Any = RunnableLambda(lambda given: given) | graph
+    chain: Any = RunnableLambda(lambda value: value) | graph
     for runnable in (graph, chain, chain | RunnableLambda(Service().run)):
-        assert first in seen(await record(runnable, HI, NARRATED))
-    assert not heard_by(graph | graph_of(tells, store=second), print, print)
+        assert first in seen(await record(runnable, HI, ALL_EVENTS))
+    assert not writer_config(graphs_in(graph | graph_of(tells, store=second)), print, print)
 
 
-# What of its state is for a client.
+# Which part of its state is for the client.
 
 
-def same(given: Any) -> Any:
-    return given
+def same(value: Any) -> Any:
+    return value
 
 
-def fails(given: Any) -> Any:
+def fails(value: Any) -> Any:
     raise ConnectionError
 
 
@@ -169,8 +169,8 @@ async def test_private_channels_of_a_chain_s_graph_stay_private(
 
 
 async def test_a_chain_may_give_more_of_its_graph_s_state() -> None:
-    asked = narrow().bind(output_keys=["secret"])
-    [*_, output, _] = await record(RunnableLambda(same) | asked, {"said": "?"}, {OutputChunk})
+    graph = narrow().bind(output_keys=["secret"])
+    [*_, output, _] = await record(RunnableLambda(same) | graph, {"said": "?"}, {OutputChunk})
     assert isinstance(output, OutputChunk)
     assert output.data == {"works": {"secret": "s3cret"}}
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Any, NotRequired, TypedDict
-from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
@@ -27,11 +26,11 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, interrupt
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.chunk_reader import only
 from asgi_stream._langchain.event_handler import EventHandler
-from asgi_stream._langchain.graphs import only
 from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
-    NARRATED,
+    ALL_EVENTS,
     Custom,
     Event,
     LangChainEvent,
@@ -48,6 +47,7 @@ from asgi_stream.serialize import to_json
 from ..asgi import JSON, Exchange, frames, post
 from ..corpus import Recording, record
 from ..models import InThread, Scripted
+from .handlers import callbacks_for
 from .test_agents import HI, Turns, piece, words
 
 pytestmark = pytest.mark.anyio
@@ -63,38 +63,38 @@ def graph_of(*nodes: Callable[..., Any], **options: Any) -> Any:
 
 
 def seen(events: list[Event]) -> list[Any]:
-    """What is written and said, called and answered, in order."""
-    found: list[Any] = []
+    """Return what was written and streamed, and which models and tools ran, in order."""
+    items: list[Any] = []
     for event in events:
         match event:
             case Custom(data=data):
-                found.append(data)
+                items.append(data)
             case TextDelta(text=text):
-                found.append(text)
+                items.append(text)
             case ToolCalled():
-                found.append("called")
+                items.append("called")
             case ToolFinished():
-                found.append("answered")
-    return found
+                items.append("answered")
+    return items
 
 
-# What the stream writer is given.
+# Data written to the stream writer.
 
 
 async def says(state: MessagesState) -> Any:
     write = get_stream_writer()
     write("before")
-    said = await SPEAKS.ainvoke("x")
+    message = await SPEAKS.ainvoke("x")
     write("after")
-    return {"messages": [said]}
+    return {"messages": [message]}
 
 
 def says_in_a_thread(state: MessagesState) -> Any:
     write = get_stream_writer()
     write("before")
-    said = InThread(script=["Hel", "lo."]).invoke("x")
+    message = InThread(script=["Hel", "lo."]).invoke("x")
     write("after")
-    return {"messages": [said]}
+    return {"messages": [message]}
 
 
 @tool
@@ -155,13 +155,13 @@ WRITERS: dict[str, tuple[Any, list[Any]]] = {
 @pytest.mark.parametrize("modes", [None, "custom", ["values"], ["custom", "updates"]])
 async def test_what_is_written_is_told_where_it_is_written(where: str, modes: Any) -> None:
     runnable, wanted = WRITERS[where]
-    events = await record(runnable, HI, NARRATED, {"stream_mode": modes} if modes else None)
+    events = await record(runnable, HI, ALL_EVENTS, {"stream_mode": modes} if modes else None)
     assert seen(events) == wanted
 
 
 async def test_what_a_graph_in_a_chain_writes_is_told() -> None:
     chain: Any = RunnableLambda(lambda state: state) | graph_of(says)
-    assert seen(await record(chain, HI, NARRATED)) == ["before", "Hel", "lo.", "after"]
+    assert seen(await record(chain, HI, ALL_EVENTS)) == ["before", "Hel", "lo.", "after"]
 
 
 async def test_a_thread_that_writes_faster_than_it_is_read_waits() -> None:
@@ -170,13 +170,13 @@ async def test_a_thread_that_writes_faster_than_it_is_read_waits() -> None:
         for number in range(300):
             write(number)
 
-    assert seen(await record(graph_of(writes), HI, NARRATED)) == list(range(300))
+    assert seen(await record(graph_of(writes), HI, ALL_EVENTS)) == list(range(300))
 
 
 async def test_a_writer_s_node_is_known() -> None:
     [before, after] = [
         event.step
-        for event in await record(graph_of(says), HI, NARRATED)
+        for event in await record(graph_of(says), HI, ALL_EVENTS)
         if isinstance(event, Custom)
     ]
     assert (before.name, before.type, before.node) == ("LangGraph", "chain", "says")
@@ -184,13 +184,13 @@ async def test_a_writer_s_node_is_known() -> None:
 
 
 async def test_once_a_run_is_given_up_its_clean_up_may_write_and_its_threads_stop() -> None:
-    sink = Recording(NARRATED)
-    tracker = EventHandler(uuid4(), sink, Pacer(sink))
-    tracker.write("before")
+    sink = Recording(ALL_EVENTS)
+    callbacks, tracker = callbacks_for(sink, EventHandler)
+    callbacks.write("before")
     tracker.refusing = True
-    tracker.write("in the clean-up")
+    callbacks.write("in the clean-up")
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.to_thread(tracker.write, "in a thread")
+        await asyncio.to_thread(callbacks.write, "in a thread")
     assert seen(sink.events) == ["before"]
 
 
@@ -240,7 +240,7 @@ async def test_a_sync_event_from_the_loop_s_own_thread_is_told(monkeypatch: Any)
         RunnableLambda(dispatches_at_once).invoke(state)  # blocks the loop
 
     monkeypatch.setattr(Pacer, "due", lambda self: True)
-    assert seen(await record(graph_of(within), HI, NARRATED)) == [0, 1, 2]
+    assert seen(await record(graph_of(within), HI, ALL_EVENTS)) == [0, 1, 2]
 
 
 # Where a graph stops.
@@ -268,7 +268,7 @@ STREAMS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("stream", STREAMS, ids=str)
 @pytest.mark.parametrize(
-    "wants", [NARRATED, {OutputChunk}, {TextDelta}], ids=["all", "raw", "text"]
+    "wants", [ALL_EVENTS, {OutputChunk}, {TextDelta}], ids=["all", "raw", "text"]
 )
 async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, stream: Any) -> None:
     asking = graph_of(draft, ask, checkpointer=InMemorySaver())
@@ -281,8 +281,8 @@ async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, strea
         assert stop.value == (waiting if number else "Sure?") or stop.value == {
             "when": "breakpoint"
         }
-        assert end.asked == ([] if number else [stop])
-        assert end.state["__interrupt__"] == end.asked
+        assert end.graph_interrupts == ([] if number else [stop])
+        assert end.state["__interrupt__"] == end.graph_interrupts
 
 
 async def test_events_have_the_chunks_that_the_route_has_asked_for() -> None:
@@ -319,16 +319,16 @@ async def test_langserve_s_and_langgraph_s_documents_have_the_stop_in_the_state(
     served = json.loads((await post(app, "/served/invoke", {"input": HI})).body)
     [stop] = served["output"]["__interrupt__"]
     assert stop["value"] == "Sure?"
-    asked = {"assistant_id": "graph", "input": HI}
-    waited = await post(app, "/graph/runs/wait", asked)
+    body = {"assistant_id": "graph", "input": HI}
+    waited = await post(app, "/graph/runs/wait", body)
     assert b'"__interrupt__":[{"id":"' in waited.body
-    stopped = await post(app, "/still/runs/wait", {**asked, "assistant_id": "still"})
+    stopped = await post(app, "/still/runs/wait", {**body, "assistant_id": "still"})
     assert b'"__interrupt__":[]' in stopped.body
 
 
 async def test_an_entrypoint_that_stops_has_the_stop_for_its_state() -> None:
     @entrypoint(checkpointer=InMemorySaver())
-    async def asks(given: Any) -> str:
+    async def asks(value: Any) -> str:
         return str(interrupt("Sure?"))
 
     asking: Any = asks
@@ -351,8 +351,8 @@ async def test_an_entrypoint_that_stops_has_the_stop_for_its_state() -> None:
 async def test_langgraph_s_clients_are_told_once_in_whichever_mode(modes: list[str]) -> None:
     graph = graph_of(draft, ask)
     app = StreamApp([StreamRoute("/graph", graph, format="langgraph")])
-    asked = {"assistant_id": "graph", "input": HI, "stream_mode": modes}
-    answer = (await post(app, "/graph/runs/stream", asked)).body.decode()
+    body = {"assistant_id": "graph", "input": HI, "stream_mode": modes}
+    answer = (await post(app, "/graph/runs/stream", body)).body.decode()
     assert answer.count('"__interrupt__"') == 1
     assert ("event: values" in answer) == (modes != ["updates"])
 
@@ -406,7 +406,7 @@ async def test_a_state_s_private_channels_stay_private(graph: Any, format: str) 
         message = {"id": "1", "role": "user", "content": "hi"}
         body = {"threadId": "t", "runId": "r", "messages": [message], "state": value}
         body |= {"tools": [], "context": [], "forwardedProps": {}}
-    app = StreamApp([StreamRoute("/x", graph(), format=format, stream=stream)])
+    app = StreamApp([StreamRoute("/x", graph(), format=format, astream_kwargs=stream)])
     for headers in ({}, {"accept": "application/json"}):
         answer = await post(app, path, body, headers=headers)
         assert answer.status == 200
@@ -423,7 +423,7 @@ async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
     graph.add_edge(START, "keeps")
     outer = StateGraph(MessagesState).add_node("inner", graph.compile()).add_edge(START, "inner")
     stream = {"stream_mode": ["values", "updates"], "subgraphs": True, "version": version}
-    app = StreamApp([StreamRoute("/", outer.compile(), format="chunks", stream=stream)])
+    app = StreamApp([StreamRoute("/", outer.compile(), format="chunks", astream_kwargs=stream)])
     *chunks, _ = frames((await post(app, "/", HI)).body)
     assert "s3cret" not in str(chunks)
     assert "Keeps.before_model" in str(chunks)
@@ -432,8 +432,8 @@ async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
 
 
 async def test_a_route_may_ask_for_more_of_the_state() -> None:
-    asked = {"stream_mode": "values", "output_keys": ["secret"]}
-    app = StreamApp([StreamRoute("/", narrow(), format="chunks", stream=asked)])
+    options = {"stream_mode": "values", "output_keys": ["secret"]}
+    app = StreamApp([StreamRoute("/", narrow(), format="chunks", astream_kwargs=options)])
     answer = await post(app, "/", {"said": "?"})
     assert frames(answer.body)[-2:] == [{"secret": "s3cret"}, "[DONE]"]
 
@@ -446,7 +446,8 @@ async def test_what_a_run_is_configured_with_is_not_told(mode: str, version: str
 
     graph = graph_of(draft, checkpointer=InMemorySaver())
     options = {"stream_mode": [mode], "version": version}
-    app = StreamApp([StreamRoute("/", graph, format="chunks", configure=configure, stream=options)])
+    route = StreamRoute("/", graph, format="chunks", configure=configure, astream_kwargs=options)
+    app = StreamApp([route])
     body = (await post(app, "/", HI)).body
     assert b"s3cret" not in body
     assert b"t1" in body
@@ -473,20 +474,20 @@ async def test_events_have_no_metadata_of_what_a_run_is_configured_with(inputs: 
 # Who speaks.
 
 
-def speaker(text: str, name: str | None) -> Any:
+def answering(text: str, name: str | None) -> Any:
     return create_agent(Scripted(script=[text]), tools=[], name=name)
 
 
 async def asks_one_in_code(state: MessagesState) -> Any:
-    return await speaker("in code. ", "coder").ainvoke(state)
+    return await answering("in code. ", "coder").ainvoke(state)
 
 
 def team() -> Any:
     """A named graph, in which agents are nodes, and are called in code, and have no name."""
     graph = StateGraph(MessagesState)
-    graph.add_node("research", speaker("found. ", "researcher"))
+    graph.add_node("research", answering("found. ", "researcher"))
     graph.add_node("inner", graph_of(says, name="Inner"))
-    graph.add_node("unnamed", speaker("unnamed. ", None))
+    graph.add_node("unnamed", answering("unnamed. ", None))
     graph.add_node("asks", asks_one_in_code)
     graph.add_node("says", says)
     for before, after in pairwise([START, "research", "inner", "unnamed", "asks", "says"]):
@@ -500,9 +501,9 @@ def supervisor() -> Any:
     @tool
     async def ask_expert(city: str = "") -> str:
         """Asks an expert."""
-        said = await speaker("expert. ", "expert").ainvoke(HI)
-        await speaker("nobody. ", None).ainvoke(HI)
-        return str(said["messages"][-1].content)
+        state = await answering("expert. ", "expert").ainvoke(HI)
+        await answering("nobody. ", None).ainvoke(HI)
+        return str(state["messages"][-1].content)
 
     return agent_of(ask_expert, "boss")
 
@@ -512,7 +513,7 @@ def voices(events: list[Event]) -> list[tuple[str, str | None]]:
 
 
 async def test_each_text_is_its_agent_s() -> None:
-    for wants in (NARRATED, frozenset({TextDelta})):
+    for wants in (ALL_EVENTS, frozenset({TextDelta})):
         assert voices(await record(team(), HI, wants)) == [
             ("found. ", "researcher"),
             ("Hel", "Inner"),
@@ -527,12 +528,12 @@ async def test_each_text_is_its_agent_s() -> None:
             ("nobody. ", None),
             ("Done.", "boss"),
         ]
-    events = await record(supervisor(), HI, NARRATED)
+    events = await record(supervisor(), HI, ALL_EVENTS)
     assert [event.step.agent for event in events if isinstance(event, ToolCalled)] == ["boss"]
 
 
 @pytest.mark.parametrize(
-    ("runnable", "answer", "said"),
+    ("runnable", "answer", "expected"),
     [
         (team, ["Team"], "Hello."),
         (team, ["researcher", "coder"], "found. in code. "),
@@ -543,9 +544,9 @@ async def test_each_text_is_its_agent_s() -> None:
         (supervisor, ["tools"], "expert. nobody. "),
     ],
 )
-async def test_an_answer_can_be_an_agent_s(runnable: Any, answer: list[str], said: str) -> None:
+async def test_an_answer_can_be_an_agent_s(runnable: Any, answer: list[str], expected: str) -> None:
     app = StreamApp([StreamRoute("/", runnable(), format="text", answer=answer)])
-    assert (await post(app, "/", HI)).body.decode() == said
+    assert (await post(app, "/", HI)).body.decode() == expected
 
 
 async def test_front_ends_are_told_who_speaks() -> None:
@@ -567,7 +568,7 @@ async def test_front_ends_are_told_who_speaks() -> None:
     assert [event.get("name") for event in begun] == ["expert", None, "boss"]
 
 
-# What a failed call has said.
+# Output of calls that fail.
 
 
 class Fails(Scripted):
@@ -696,7 +697,7 @@ async def test_a_failed_call_is_no_answer() -> None:
                 pass
         return "Sorry."
 
-    for wants in (NARRATED, frozenset({TextDelta, TextDiscarded})):
+    for wants in (ALL_EVENTS, frozenset({TextDelta, TextDiscarded})):
         for runnable in (graph_of(gives_up), RunnableLambda(falls_back)):
             gathered = Gathered()
             for event in await record(runnable, HI, wants):

@@ -34,10 +34,10 @@ pytestmark = pytest.mark.anyio
 
 
 class Tracer(AsyncCallbackHandler):
-    """Everything that callbacks tell, with run ids made comparable."""
+    """Records all callbacks, with comparable run ids."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.events: list[Any] = []
         self._known: dict[UUID, int] = {}
 
     def _tell(self, what: str, values: tuple[Any, ...], about: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ class Tracer(AsyncCallbackHandler):
         numbers = [None if i is None else self._known.setdefault(i, len(self._known)) for i in ids]
         about.pop("chunk", None)
         metadata = about.pop("metadata", None)
-        self.told.append((what, numbers, plain(values), plain(about), plain(metadata)))
+        self.events.append((what, numbers, plain(values), plain(about), plain(metadata)))
 
     def __getattribute__(self, name: str) -> Any:
         if not name.startswith("on_") or name == "on_stream_event":
@@ -58,7 +58,7 @@ class Tracer(AsyncCallbackHandler):
 
 
 def plain(value: Any) -> str:
-    """A value without the ids that differ from run to run."""
+    """Return a value as text, without ids that differ from run to run."""
     if isinstance(value, dict):
         return str({k: plain(v) for k, v in sorted(value.items(), key=str) if k != "id"})
     if isinstance(value, (list, tuple)):
@@ -165,17 +165,17 @@ async def traced(runnable: Runnable[Any, Any], value: Any) -> tuple[list[Any], l
     # Generators that a failure has left in the middle say so when they are collected.
     gc.collect()
     await asyncio.sleep(0.01)
-    return chunks, tracer.told
+    return chunks, tracer.events
 
 
 async def events_of(runnable: Runnable[Any, Any], value: Any) -> list[Any]:
-    found: list[Any] = []
+    events: list[Any] = []
     try:
         async for event in runnable.astream_events(value, version="v2"):
-            found.append((event["event"], event["name"], event["tags"], plain(event["data"])))
+            events.append((event["event"], event["name"], event["tags"], plain(event["data"])))
     except Exception as error:
-        found.append(repr(error))
-    return found
+        events.append(repr(error))
+    return events
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -183,9 +183,9 @@ async def test_output_callbacks_and_events_are_the_same(name: str) -> None:
     runnable, value = CHAINS[name]
     inline = with_inline_parser(runnable)
     assert (inline is not runnable) == (name in REPLACED)
-    chunks, told = await traced(runnable, value)
-    assert told
-    assert await traced(inline, value) == (chunks, told)
+    chunks, events = await traced(runnable, value)
+    assert events
+    assert await traced(inline, value) == (chunks, events)
     assert await events_of(inline, value) == await events_of(runnable, value)
     assert inline.get_name() == runnable.get_name()
 

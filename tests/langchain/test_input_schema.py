@@ -101,7 +101,7 @@ GRAPH = StateGraph(State).add_node("n", lambda s: {}).add_edge(START, "n").compi
         (MODEL, list[AnyMessage], lambda m: m),
     ],
 )
-def test_message_likes_become_messages_wherever_messages_are_wanted(
+def test_messages_are_built_wherever_the_type_wants_them(
     runnable: Runnable[Any, Any], declared: Any, shape: Any, likes: Any
 ) -> None:
     assert InputSchema(runnable, declared).check(shape(likes)) == shape(HI)
@@ -147,7 +147,7 @@ PASSES: list[tuple[Runnable[Any, Any], Any]] = [
 
 
 @pytest.mark.parametrize(("runnable", "value"), PASSES)
-def test_the_runnable_s_schema_does_not_get_in_the_way(
+def test_the_runnable_s_own_schema_is_not_enforced(
     runnable: Runnable[Any, Any], value: Any
 ) -> None:
     assert InputSchema(runnable).check(value) == value
@@ -181,21 +181,21 @@ REFUSED: list[tuple[Runnable[Any, Any], Any, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("runnable", "declared", "value", "said"), REFUSED)
-def test_bad_input_is_refused_by_field(
-    runnable: Runnable[Any, Any], declared: Any, value: Any, said: str
+@pytest.mark.parametrize(("runnable", "declared", "value", "message"), REFUSED)
+def test_invalid_input_is_refused_by_field(
+    runnable: Runnable[Any, Any], declared: Any, value: Any, message: str
 ) -> None:
-    with pytest.raises(InvalidInput) as told:
+    with pytest.raises(InvalidInput) as raised:
         InputSchema(runnable, declared).check(value)
-    assert said in told.value.message
-    assert told.value.status == 422
-    assert told.value.fields
+    assert message in raised.value.message
+    assert raised.value.status == 422
+    assert raised.value.fields
 
 
 def test_values_are_not_repeated_in_an_error() -> None:
-    with pytest.raises(InvalidInput) as told:
+    with pytest.raises(InvalidInput) as raised:
         InputSchema(CHAIN, Question).check({"question": {"secret": 1}})
-    assert "secret" not in told.value.message
+    assert "secret" not in raised.value.message
 
 
 @pytest.mark.parametrize("declared", [Question, Plain])
@@ -210,7 +210,7 @@ def test_a_runnable_that_takes_the_class_gets_an_instance() -> None:
     assert checked == Question(question="q")
 
 
-def test_hints_that_cannot_be_read_are_no_hindrance() -> None:
+def test_hints_that_cannot_be_resolved_are_ignored() -> None:
     assert coerced({"question": ["human", "x"]}, Hidden, "", Limits()) == {
         "question": ["human", "x"]
     }
@@ -276,7 +276,7 @@ class Items(TypedDict):
     xs: list[Item]
 
 
-def test_of_many_errors_that_would_not_count_the_first_do() -> None:
+def test_too_many_errors_refuse_the_input() -> None:
     graph = StateGraph(Items)
     graph.add_node("n", lambda _: {})
     graph.add_edge(START, "n")
@@ -297,11 +297,11 @@ def test_a_union_takes_a_list_one_message_or_text() -> None:
 
 def test_messages_are_made_in_nested_containers() -> None:
     for wanted in (dict[str, list[BaseMessage]], list[dict[str, Sequence[BaseMessage]]] | None):
-        given: Any = {"a": [["human", "hi"]]}
+        value: Any = {"a": [["human", "hi"]]}
         made: Any = {"a": [HumanMessage("hi")]}
         listed = wanted != dict[str, list[BaseMessage]]
         schema = InputSchema(RunnableLambda(takes_anything), wanted)
-        assert schema.check([given] if listed else given) == ([made] if listed else made)
+        assert schema.check([value] if listed else value) == ([made] if listed else made)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_messages_are_made_in_nested_containers() -> None:
         AIMessage("x", invalid_tool_calls=[CALL], usage_metadata=USAGE),
     ],
 )
-def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMessage) -> None:
+def test_messages_round_trip_and_chunks_become_whole(message: BaseMessage) -> None:
     wanted = message_chunk_to_message(message) if isinstance(message, BaseMessageChunk) else message
     for sent in (message.model_dump(), messages_to_dict([message])[0], dumpd(message)):
         assert coerced([sent], Sequence[BaseMessage], "", Limits()) == [wanted]
@@ -328,7 +328,7 @@ def test_each_message_of_langchain_comes_back_as_itself_or_whole(message: BaseMe
     ) == [AIMessageChunk(content="x")]
 
 
-def test_a_call_that_was_not_understood_stays_so_when_a_chunk_comes_back() -> None:
+def test_an_invalid_tool_call_stays_invalid() -> None:
     invalid: Any = {"type": "invalid_tool_call", "name": "f", "args": None, "id": "c", "error": "x"}
     cut = {**invalid, "args": '{"a": 1'}  # which LangChain would complete
     lists: list[list[Any]] = [[invalid], [cut], [invalid, cut]]
@@ -339,14 +339,14 @@ def test_a_call_that_was_not_understood_stays_so_when_a_chunk_comes_back() -> No
             assert made == AIMessage("", invalid_tool_calls=calls)
 
 
-def test_the_pieces_of_a_call_make_it_where_nothing_else_says_it() -> None:
+def test_tool_call_chunks_become_a_call_if_there_is_no_other() -> None:
     piece = {"name": "f", "args": '{"a": 1}', "id": "c", "index": 0}
     sent = {"type": "AIMessageChunk", "content": "", "tool_call_chunks": [piece]}
     call: Any = {"type": "tool_call", "name": "f", "args": {"a": 1}, "id": "c"}
     assert coerced([sent], list[BaseMessage], "", Limits()) == [AIMessage("", tool_calls=[call])]
 
 
-def test_a_message_of_javascript_s_chunks_has_no_pieces() -> None:
+def test_a_chunk_serialized_by_javascript_is_a_whole_message() -> None:
     # What npm @langchain/langgraph-sdk has of a streamed message: ``toDict()`` of its chunk.
     sent = {
         "type": "ai",
@@ -365,20 +365,20 @@ class Rated(AIMessage):
     rating: int
 
 
-def test_a_message_of_a_class_of_the_user_s_own_comes_back_with_all_it_had() -> None:
-    said = Rated(content="x", rating=3, invalid_tool_calls=[CALL], usage_metadata=USAGE)
-    [made] = coerced([said.model_dump()], list[BaseMessage], "", Limits())
+def test_a_message_of_a_user_s_class_keeps_its_extra_fields() -> None:
+    sent = Rated(content="x", rating=3, invalid_tool_calls=[CALL], usage_metadata=USAGE)
+    [made] = coerced([sent.model_dump()], list[BaseMessage], "", Limits())
     assert type(made) is AIMessage
-    assert made.model_dump() == said.model_dump()
+    assert made.model_dump() == sent.model_dump()
 
 
-def test_what_langchain_s_serializer_escapes_is_unescaped() -> None:
+def test_escaped_dicts_are_unescaped() -> None:
     block = {"type": "x", "lc": 1, "inner": [{"lc": 2}]}
     message = HumanMessage([block], additional_kwargs={"a": [{"lc": 3}]})
     assert coerced([dumpd(message)], list[BaseMessage], "", Limits()) == [message]
 
 
-def test_what_is_built_is_bounded_as_a_conversation_is() -> None:
+def test_limits_apply_to_objects_that_hold_messages() -> None:
     limits = Limits(messages=2)
     one = {"type": "human", "content": "hi"}
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
@@ -388,14 +388,14 @@ def test_what_is_built_is_bounded_as_a_conversation_is() -> None:
         with pytest.raises(InvalidInput, match="messages"):
             schema.check({"messages": [one] * 3, **more}, limits)
     generation = {"message": {"type": "ai", "content": "x"}}
-    for wanted, given in (
+    for wanted, value in (
         (ChatResult, {"generations": [generation] * 3}),
         (LLMResult, {"generations": [[generation]] * 3}),
     ):
-        made = coerced(given, wanted, "", Limits(messages=3))
+        made = coerced(value, wanted, "", Limits(messages=3))
         assert isinstance(made, wanted)
         with pytest.raises(InvalidInput, match="messages"):
-            coerced(given, wanted, "", limits)
+            coerced(value, wanted, "", limits)
     shown = {"message": {"type": "ai", "content": [image] * 2}, "text": ""}
     with pytest.raises(InvalidInput, match="file"):
         coerced(shown, ChatGeneration, "", Limits(files=1))
@@ -403,14 +403,16 @@ def test_what_is_built_is_bounded_as_a_conversation_is() -> None:
 
 def test_each_part_of_a_tuple_has_its_type() -> None:
     wanted = tuple[int, list[BaseMessage], Document]
-    given: Any = [1, [["human", "hi"]], {"page_content": "x"}]
-    made = coerced(given, wanted, "", Limits())
+    value: Any = [1, [["human", "hi"]], {"page_content": "x"}]
+    made = coerced(value, wanted, "", Limits())
     assert made == [1, [HumanMessage("hi")], Document("x")]
     assert coerced([["human", "hi"]] * 2, tuple[BaseMessage, ...], "", Limits()) == [
         HumanMessage("hi"),
         HumanMessage("hi"),
     ]
     assert coerced([1], wanted, "", Limits()) == [1]
+    documents = tuple[Document, ...]
+    assert coerced([{"page_content": "x"}] * 2, documents, "", Limits()) == [Document("x")] * 2
 
 
 def test_prompt_values_and_documents_are_built_where_a_type_names_them() -> None:
@@ -445,7 +447,7 @@ class Own(BaseModel):
         ChatPromptValue(messages=[SystemMessage("s"), ChatMessage(content="x", role="critic")]),
     ],
 )
-def test_langchain_s_envelope_is_what_is_in_it(built: Any) -> None:
+def test_constructor_objects_are_unwrapped(built: Any) -> None:
     listed = GenericAlias(list, type(built))
     assert InputSchema(RunnableLambda(takes_anything), type(built)).check(dumpd(built)) == built
     assert InputSchema(RunnableLambda(takes_anything), listed).check([dumpd(built)]) == [built]
@@ -454,7 +456,7 @@ def test_langchain_s_envelope_is_what_is_in_it(built: Any) -> None:
         InputSchema(RunnableLambda(takes_anything), type(built)).check(other)
 
 
-def test_of_several_classes_the_one_is_built_that_has_most_of_the_fields() -> None:
+def test_the_class_with_most_of_the_fields_is_built() -> None:
     sent = {"text": "x", "message": {"type": "ai", "content": "x"}}
     made = ChatGeneration(message=AIMessage("x"))
     assert coerced(sent, Generation | ChatGeneration, "", Limits()) == made
@@ -462,7 +464,7 @@ def test_of_several_classes_the_one_is_built_that_has_most_of_the_fields() -> No
 
 
 @pytest.mark.parametrize(
-    ("wanted", "given", "field"),
+    ("wanted", "value", "field"),
     [
         (Document, {"metadata": {}}, "page_content"),
         (list[Document], [{"page_content": "x"}, {"self": 1}], "1.page_content"),
@@ -472,22 +474,22 @@ def test_of_several_classes_the_one_is_built_that_has_most_of_the_fields() -> No
         (Own, {"b": 1}, "input"),
     ],
 )
-def test_what_a_class_s_own_init_needs_is_named(wanted: Any, given: Any, field: str) -> None:
-    with pytest.raises(InvalidInput) as told:
-        InputSchema(RunnableLambda(takes_anything), wanted).check(given)
-    assert list(told.value.fields) == [field]
+def test_a_missing_argument_is_named(wanted: Any, value: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        InputSchema(RunnableLambda(takes_anything), wanted).check(value)
+    assert list(raised.value.fields) == [field]
 
 
-def test_a_field_that_a_class_does_not_have_is_no_argument_of_its_init() -> None:
+def test_unknown_fields_are_not_passed_to_init() -> None:
     assert coerced({"page_content": "x", "self": 1}, Document, "", Limits()) == Document("x")
 
 
-def test_what_an_init_raises_itself_is_the_server_s() -> None:
+def test_an_exception_of_a_user_s_init_is_raised() -> None:
     with pytest.raises(TypeError, match="own bug"):
         InputSchema(RunnableLambda(takes_anything), Own).check({"a": 1})
 
 
-def test_a_runnable_s_own_type_that_cannot_be_checked_is_no_hindrance() -> None:
+def test_a_runnable_s_type_that_cannot_be_validated_is_ignored() -> None:
     def takes_either(value: Any) -> None: ...
 
     takes_either.__annotations__["value"] = Document | dict[str, int]
@@ -496,7 +498,7 @@ def test_a_runnable_s_own_type_that_cannot_be_checked_is_no_hindrance() -> None:
     assert schema.check({"page_content": "x"}) == Document("x")
 
 
-def test_what_another_member_of_a_union_takes_is_no_message() -> None:
+def test_another_member_of_a_union_may_take_the_value() -> None:
     assert coerced({"a": 1}, dict[str, int] | BaseMessage, "", Limits()) == {"a": 1}
     assert coerced([1], list[int] | list[BaseMessage], "", Limits()) == [1]
     assert coerced({"role": "user", "content": "hi"}, list[BaseMessage], "", Limits()) == [
@@ -504,7 +506,7 @@ def test_what_another_member_of_a_union_takes_is_no_message() -> None:
     ]
 
 
-def test_a_message_with_openai_s_tool_calls_is_taken() -> None:
+def test_openai_s_tool_calls_are_parsed() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     sent = {"type": "ai", "content": "", "tool_calls": [call]}
     [made] = coerced([sent], list[BaseMessage], "", Limits())
@@ -512,7 +514,7 @@ def test_a_message_with_openai_s_tool_calls_is_taken() -> None:
 
 
 @pytest.mark.parametrize("arguments", ["{", "", "[1]", "null", '{"a": 1'])
-def test_a_call_of_openai_s_whose_arguments_are_no_object_is_taken_without(arguments: str) -> None:
+def test_invalid_arguments_of_openai_s_tool_calls_become_empty(arguments: str) -> None:
     calls = [
         {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}},
         {"id": "d", "type": "function", "function": {"name": "f", "arguments": '{"a": "\n"}'}},
@@ -533,7 +535,7 @@ def test_a_call_of_openai_s_whose_arguments_are_no_object_is_taken_without(argum
             coerced([{**sent, "tool_calls": odd}], list[BaseMessage], "", Limits())
 
 
-def test_javascript_s_objects_are_taken() -> None:
+def test_javascript_s_objects_are_accepted() -> None:
     # As npm @langchain/core 0.3 and 1 send them: RemoteRunnable, ``toDict()``, ``JSON.stringify``.
     remote = {"content": "x", "type": "generic", "role": "critic", "additional_kwargs": {}}
     [made] = coerced([{**remote, "example": False}], list[BaseMessage], "", Limits())
@@ -583,7 +585,7 @@ def test_a_list_may_hold_more_than_messages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "given", "told"),
+    ("wanted", "value", "message"),
     [
         (list[AIMessage], [["human", "hi"]], "0: expected a message of the class AIMessage"),
         (list[ToolMessage | None], [["ai", "hi"]], "of the class ToolMessage"),
@@ -594,18 +596,18 @@ def test_a_list_may_hold_more_than_messages() -> None:
         (ToolMessage | dict[str, int], {"a": "b"}, "input: expected other fields"),
     ],
 )
-def test_a_message_of_another_class_is_refused(wanted: Any, given: Any, told: str) -> None:
-    with pytest.raises(InvalidInput, match=told):
-        InputSchema(RunnableLambda(takes_anything), wanted).check(given)
+def test_a_message_of_another_class_is_refused(wanted: Any, value: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        InputSchema(RunnableLambda(takes_anything), wanted).check(value)
 
 
-def test_an_iterable_is_a_list() -> None:
+def test_an_iterable_is_validated_as_a_list() -> None:
     hi: Any = {"role": "user", "content": "hi"}
     for kind in (Iterable, typing.Iterable, Collection):
         assert coerced([hi], kind[BaseMessage], "", Limits()) == [HumanMessage("hi")]
         assert coerced([{"page_content": "x"}], kind[Document], "", Limits()) == [Document("x")]
     wanted = Iterable[BaseMessage]
-    for declared in (wanted, wanted | None, Annotated[wanted, "said"], str | Annotated[wanted, 1]):
+    for declared in (wanted, wanted | None, Annotated[wanted, "note"], str | Annotated[wanted, 1]):
         schema = InputSchema(RunnableLambda(takes_anything), declared)
         assert schema.check([hi]) == [HumanMessage("hi")]
         with pytest.raises(InvalidInput):
@@ -613,7 +615,7 @@ def test_an_iterable_is_a_list() -> None:
     assert InputSchema(RunnableLambda(takes_anything), typing.Iterable).check([1]) == [1]
 
 
-def test_a_type_that_holds_itself_is_looked_at_once() -> None:
+def test_a_recursive_type_is_examined_once() -> None:
     assert coerced([{"inner": [{}]}], list[Loop], "", Limits()) == [{"inner": [{}]}]
 
 

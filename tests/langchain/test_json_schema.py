@@ -1,4 +1,4 @@
-"""What is understood of a schema is kept, and the rest is left open."""
+"""Valid parts of a schema are kept, and the rest is left unspecified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from asgi_stream._langchain.json_schema import DEEPEST, mapped, sound, within
+from asgi_stream._langchain.json_schema import MAX_DEPTH, sound
+from asgi_stream._langchain.schema_keywords import mapped, within
 
 NAN = float("nan")
 TEXT = {"type": "string"}
@@ -26,14 +27,14 @@ def endless() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("given", "made"),
+    ("schema", "expected"),
     [
         (TEXT, TEXT),
         (True, {}),
         (False, {"not": {}}),
         (None, {}),
         ("text", {}),
-        # Keywords whose values are of the wrong kind.
+        # Keywords with values of the wrong type.
         ({"type": ["string", "null"]}, {"type": ["string", "null"]}),
         ({"type": ["string", "string"]}, {}),
         ({"type": []}, {}),
@@ -59,7 +60,7 @@ def endless() -> Any:
         ({"const": b"a", "enum": [b"a", "a"]}, {"enum": ["a"]}),
         ({"enum": [b"a"], "examples": "a"}, {}),
         ({"examples": [date(2020, 1, 2), {1}]}, {"examples": ["2020-01-02"]}),
-        # Of other drafts, and of a whole document.
+        # Keywords of other drafts, and of a document's root.
         ({"items": [TEXT]}, {"prefixItems": [TEXT]}),
         ({"$schema": "x", "$id": "https://x", "discriminator": {"propertyName": "a"}}, {}),
         # Properties with the names of keywords.
@@ -120,10 +121,10 @@ def endless() -> Any:
         (endless(), {"type": "object", "properties": {"again": {}, "text": TEXT}}),
     ],
 )
-def test_what_is_understood_is_kept(given: Any, made: Any) -> None:
-    found = sound(given)
-    assert found == made
-    Draft202012Validator.check_schema(found)
+def test_valid_parts_are_kept(schema: Any, expected: Any) -> None:
+    result = sound(schema)
+    assert result == expected
+    Draft202012Validator.check_schema(result)
 
 
 @pytest.mark.parametrize(
@@ -163,26 +164,26 @@ def test_what_is_understood_is_kept(given: Any, made: Any) -> None:
         ({"anyOf": [{"$ref": "#"}]}, 3, True),
     ],
 )
-def test_a_default_that_is_not_what_is_wanted_is_left_out(
+def test_a_default_that_does_not_match_is_removed(
     schema: Mapping[str, Any], default: Any, fits: bool
 ) -> None:
-    found = sound(
+    result = sound(
         {"properties": {"x": {**schema, "default": default}}, "$defs": schema.get("$defs")}
     )
-    assert ("default" in found["properties"]["x"]) is fits
+    assert ("default" in result["properties"]["x"]) is fits
 
 
-def test_what_is_too_deep_is_left_open() -> None:
-    found, levels = sound(nested(DEEPEST * 3)), 0
-    while "items" in found:
-        found, levels = found["items"], levels + 1
-    assert (found, levels) == ({}, DEEPEST + 1)
+def test_what_is_nested_too_deep_is_unspecified() -> None:
+    result, levels = sound(nested(MAX_DEPTH * 3)), 0
+    while "items" in result:
+        result, levels = result["items"], levels + 1
+    assert (result, levels) == ({}, MAX_DEPTH + 1)
 
 
 def test_a_long_chain_of_definitions_is_followed() -> None:
     chain = {f"A{n}": {"items": {"$ref": f"#/$defs/A{n + 1}"}} for n in range(2000)}
-    found = sound({"$ref": "#/$defs/A0", "$defs": {**chain, "A2000": TEXT}})
-    assert len(found["$defs"]) == 2001
+    result = sound({"$ref": "#/$defs/A0", "$defs": {**chain, "A2000": TEXT}})
+    assert len(result["$defs"]) == 2001
 
 
 def test_the_schemas_in_a_schema() -> None:

@@ -1,4 +1,4 @@
-"""No Runnable and no type keeps a document of an app from being told, or a run from running."""
+"""No Runnable and no type breaks an app's documents, or a run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WHICH = ConfigurableField(id="which")
 
 @dataclass
 class Case:
-    """A Runnable, or a function of the request, and what it makes of an input."""
+    """A Runnable, or a function of the request, and its output for an input."""
 
     runnable: Any
     sent: Any = field(default_factory=lambda: SENT)
@@ -69,7 +69,7 @@ def with_key(runnable: Any, key: str = "k", value: str = "v", **more: Any) -> Ca
 
 
 def typed() -> Iterator[tuple[str, Case]]:
-    """Functions that are annotated with a type, which LangChain does not check."""
+    """Yield functions with annotations, which LangChain does not check."""
     models = [odd.Raises, odd.NotASchema, odd.Defaults, odd.Holds, odd.Tree, odd.Coloured]
     models += [
         odd.LiteralBytes,
@@ -283,8 +283,8 @@ CASES: dict[str, Case] = {
         for n, schema in enumerate(SCHEMAS)
     },
     **{
-        f"{name} is {said!r}": with_key(saying(name, said))
-        for name, said in (
+        f"{name} is {value!r}": with_key(saying(name, value))
+        for name, value in (
             *(("config_specs", None), ("config_specs", [3]), ("get_input_schema", None)),
             *(("InputType", 3), ("OutputType", None), ("config_schema", None)),
         )
@@ -299,37 +299,37 @@ CASES: dict[str, Case] = {
 
 
 def app_of(case: Case) -> StreamApp:
-    """All that tells of a Runnable, by each of the ways there are to serve it."""
-    known, options = case.runnable, case.options
+    """Return an app that serves a Runnable in every way that shows its schemas."""
+    runnable, options = case.runnable, case.options
     routes = [
-        StreamRoute("/native", known, format="chunks", methods=("GET", "POST"), **options),
-        StreamRoute("/serve", known, format="langserve", **options),
+        StreamRoute("/native", runnable, format="chunks", methods=("GET", "POST"), **options),
+        StreamRoute("/serve", runnable, format="langserve", **options),
         StreamRoute(
             "/models",
-            {"one": known, "two": lambda request: known},
+            {"one": runnable, "two": lambda request: runnable},
             format="openai",
             conversation=lambda messages: case.sent,
             **options,
         ),
     ]
-    if not callable(known) and graph_of(known) is not None:
-        routes.append(StreamRoute("/graphs", {"one": known}, format="langgraph", **options))
+    if not callable(runnable) and graph_of(runnable) is not None:
+        routes.append(StreamRoute("/graphs", {"one": runnable}, format="langgraph", **options))
     return StreamApp(routes, playground=True)
 
 
 @cache
 def check_document(body: bytes) -> None:
     assert b"__unserializable__" not in body
-    told = json.loads(body)
-    for path in told["paths"].values():
+    document = json.loads(body)
+    for path in document["paths"].values():
         for operation in path.values():
-            # The others are the same for each Runnable, and take their time.
+            # The others are the same for each Runnable, and slow to validate.
             operation["responses"] = {"200": operation["responses"]["200"]}
-    validate(told)
+    validate(document)
 
 
 def check_schema(schema: Any) -> None:
-    """A schema is valid, and all that it refers to is in it."""
+    """Assert that a schema is valid, and that its references are to its own definitions."""
     Draft202012Validator.check_schema(schema)
     text = json.dumps(schema)
     assert "__unserializable__" not in text
@@ -338,12 +338,12 @@ def check_schema(schema: Any) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_it_is_told_of_and_runs(name: str) -> None:
+async def test_it_is_described_and_runs(name: str) -> None:
     case = CASES[name]
     app = app_of(case)
-    told = await get(app, "/openapi.json")
-    assert told.status == 200
-    check_document(told.body)
+    document = await get(app, "/openapi.json")
+    assert document.status == 200
+    check_document(document.body)
     assert (await get(app, "/playground")).status == 200
     table = await get(app, "/playground/table.json")
     assert table.status == 200
@@ -354,15 +354,17 @@ async def test_it_is_told_of_and_runs(name: str) -> None:
         answer = await get(app, f"/serve/{part}_schema")
         assert answer.status == 200, part
         check_schema(answer.json())
-    ran = await post(app, f"/native{case.query}", case.sent, headers={"accept": "application/json"})
-    assert (ran.status, ran.json().get("output")) == (200, case.answer), ran.body
+    response = await post(
+        app, f"/native{case.query}", case.sent, headers={"accept": "application/json"}
+    )
+    assert (response.status, response.json().get("output")) == (200, case.answer), response.body
     if any(route.path == "/graphs" for route in app.table):
-        asked = {"assistant_id": "one", "input": case.sent}
-        assert (await post(app, "/graphs/runs/wait", asked)).json() == case.answer
+        body = {"assistant_id": "one", "input": case.sent}
+        assert (await post(app, "/graphs/runs/wait", body)).json() == case.answer
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "types"),
     [
         ("input Holds", {"text": "string", "plain": None}),
         ("input Places", {"words": "string", "plain": None}),
@@ -377,28 +379,28 @@ async def test_it_is_told_of_and_runs(name: str) -> None:
         ("a graph with NotRequired", {"text": "string", "inner": "object"}),
     ],
 )
-async def test_what_is_known_is_told(name: str, told: Mapping[str, str | None]) -> None:
+async def test_known_types_are_described(name: str, types: Mapping[str, str | None]) -> None:
     schema = (await get(app_of(CASES[name]), "/serve/input_schema")).json()
     if "$ref" in schema:
         schema = schema["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-    found = {key: each for key, each in schema["properties"].items() if key in told}
+    properties = {key: each for key, each in schema["properties"].items() if key in types}
     kinds = {
         key: schema["$defs"][each["$ref"].removeprefix("#/$defs/")] if "$ref" in each else each
-        for key, each in found.items()
+        for key, each in properties.items()
     }
-    assert {key: each.get("type") for key, each in kinds.items()} == told
+    assert {key: each.get("type") for key, each in kinds.items()} == types
 
 
-async def test_a_graph_s_output_is_told_where_it_has_a_schema_of_its_own() -> None:
+async def test_a_graph_s_own_output_schema_is_described() -> None:
     for name in ("private channels", "a channel of a node", "a model", "a dataclass"):
         schema = (await get(app_of(CASES[f"a graph with {name}"]), "/serve/output_schema")).json()
         assert schema["properties"] == {"text": {"title": "Text", "type": "string"}}, name
 
 
 @pytest.mark.parametrize("wanted", [odd.Waits, odd.Forward, odd.Plain, "Nowhere"])
-def test_a_declared_input_that_cannot_be_checked_is_refused_with_the_table(wanted: Any) -> None:
+def test_a_declared_input_that_cannot_be_validated_is_an_error_of_the_table(wanted: Any) -> None:
     with pytest.raises(TableError, match=r"input: .* cannot be validated"):
-        StreamRoute("/x", SAME, input=wanted)
+        StreamApp([StreamRoute("/x", SAME, input=wanted)])
 
 
 async def test_a_key_without_a_type_of_its_own_stays_text() -> None:
@@ -415,8 +417,8 @@ async def test_a_key_without_a_type_of_its_own_stays_text() -> None:
 
     route = StreamRoute("/x", Keyed(say), format="chunks", configurable=("k", "n"))
     app = StreamApp([route, StreamRoute("/s", Keyed(say), format="langserve")])
-    ran = await post(app, "/x?k=5&n=3", "a", headers={"accept": "application/json"})
-    assert ran.json()["output"] == "5"
+    response = await post(app, "/x?k=5&n=3", "a", headers={"accept": "application/json"})
+    assert response.json()["output"] == "5"
     assert (await post(app, "/x?n=x", "a")).status == 422
-    [told] = [(await get(app, "/s/config_schema")).json()["properties"]["configurable"]]
-    assert told["properties"] == {"k": {}, "n": {"type": "integer"}}
+    schema = (await get(app, "/s/config_schema")).json()["properties"]["configurable"]
+    assert schema["properties"] == {"k": {}, "n": {"type": "integer"}}

@@ -130,15 +130,15 @@ SAY_AT_ONCE: dict[str, tuple[Any, Any, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("runnable", "value", "said"), SAY_AT_ONCE.values(), ids=SAY_AT_ONCE.keys()
+    ("runnable", "value", "expected"), SAY_AT_ONCE.values(), ids=SAY_AT_ONCE.keys()
 )
-async def test_what_does_not_stream_is_one_token(runnable: Any, value: Any, said: Any) -> None:
+async def test_what_does_not_stream_is_one_token(runnable: Any, value: Any, expected: Any) -> None:
     app = StreamApp([StreamRoute("/", runnable)])
     [token] = tokens((await post(app, "/", value)).body)
-    if said is ...:
+    if expected is ...:
         assert '"page_content":"d"' in token
     else:
-        assert token == said
+        assert token == expected
 
 
 async def test_a_state_that_ends_with_a_question_has_no_answer() -> None:
@@ -157,7 +157,7 @@ CRITIC = Scripted(script=["critique"]).with_config(run_name="critic", tags=["sec
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "expected"),
     [
         ((), ["draft", "critique"]),
         (("critic",), ["critique"]),
@@ -166,10 +166,10 @@ CRITIC = Scripted(script=["critique"]).with_config(run_name="critic", tags=["sec
     ],
 )
 async def test_the_route_says_whose_text_is_the_answer(
-    answer: tuple[str, ...], said: list[str]
+    answer: tuple[str, ...], expected: list[str]
 ) -> None:
     app = StreamApp([StreamRoute("/", DRAFT | StrOutputParser() | CRITIC, answer=answer)])
-    assert tokens((await post(app, "/", "?")).body) == said
+    assert tokens((await post(app, "/", "?")).body) == expected
 
 
 async def test_an_answer_can_be_a_graph_s_node() -> None:
@@ -182,8 +182,8 @@ async def test_an_answer_can_be_a_graph_s_node() -> None:
 
 async def test_several_models_at_once_all_speak() -> None:
     both = RunnableParallel(a=MODEL, b=MODEL)
-    said = "".join(tokens((await post(StreamApp([StreamRoute("/", both)]), "/", "?")).body))
-    assert sorted(said) == sorted("HelloHello")
+    text = "".join(tokens((await post(StreamApp([StreamRoute("/", both)]), "/", "?")).body))
+    assert sorted(text) == sorted("HelloHello")
 
 
 class Custom(Runnable[Any, Any]):
@@ -279,7 +279,7 @@ def counting() -> Runnable[Any, Any]:
 async def test_a_graph_s_chunks_say_their_mode_and_namespace(
     stream: dict[str, Any], keys: set[str] | None
 ) -> None:
-    app = StreamApp([StreamRoute("/", counting(), format="chunks", stream=stream)])
+    app = StreamApp([StreamRoute("/", counting(), format="chunks", astream_kwargs=stream)])
     *chunks, done = frames((await post(app, "/", {"said": []})).body)
     assert done == "[DONE]"
     if keys is None:
@@ -297,8 +297,8 @@ async def search(query: str) -> str:
 
 
 async def searches(state: MessagesState) -> dict[str, Any]:
-    found = await search.ainvoke({"query": "secret input"})
-    return {"messages": [AIMessage(found)]}
+    result = await search.ainvoke({"query": "secret input"})
+    return {"messages": [AIMessage(result)]}
 
 
 async def test_events_are_langchain_s_without_inner_inputs() -> None:
@@ -379,12 +379,12 @@ async def test_a_cancellation_that_langchain_swallows_is_incomplete(format: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("a model of text that is mute", []), ("a fallback", ["Hello"])]
+    ("name", "expected"), [("a model of text that is mute", []), ("a fallback", ["Hello"])]
 )
-async def test_the_corpus_s_odd_models_have_tokens_too(name: str, said: list[str]) -> None:
-    runnable, given = RUNS[name]
+async def test_the_corpus_s_odd_models_have_tokens_too(name: str, expected: list[str]) -> None:
+    runnable, input = RUNS[name]
     app = StreamApp([StreamRoute("/", runnable)])
-    assert tokens((await post(app, "/", given)).body) == said
+    assert tokens((await post(app, "/", input)).body) == expected
 
 
 def test_a_graph_is_known_however_it_is_wrapped() -> None:

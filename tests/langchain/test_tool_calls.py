@@ -1,4 +1,4 @@
-"""Tool calls that the client is not told of, and answers to calls that nobody has made."""
+"""Tool calls that are not for the client, and answers that belong to no call."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from asgi_stream._langchain.messages import answer_of, calls_in
-from asgi_stream._langchain.tool_calls import Calls
+from asgi_stream._langchain.graph_messages import answer_of, calls_in
+from asgi_stream._langchain.tool_calls import ToolCalls
 from asgi_stream.events import (
     Event,
     Step,
@@ -45,21 +45,21 @@ class Picky(Recording):
 
 def test_a_hidden_call_is_hidden_to_its_end() -> None:
     sink = Picky("add")
-    calls = Calls(sink, sink.put)
-    calls.grow(MODEL, PIECE)
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(MODEL, PIECE)
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
     calls.tool_started(TOOL, "c", {})
     calls.tool_ended(TOOL, 3)
-    calls.made(MODEL, {"id": "s", "name": "add", "args": {}, "type": "server_tool_call"})
-    calls.answered(MODEL, {"tool_call_id": "s", "output": 1})
+    calls.add(MODEL, {"id": "s", "name": "add", "args": {}, "type": "server_tool_call"})
+    calls.add_hosted_result(MODEL, {"tool_call_id": "s", "output": 1})
     assert sink.events == []
 
 
 @pytest.mark.parametrize("text", ['{"a": "\ud83d"}', r'{"a": "\ud83d"}'])
 def test_half_an_emoji_is_no_fault_of_the_arguments(text: str) -> None:
     sink = Picky("")
-    calls = Calls(sink, sink.put)
-    calls.grow(MODEL, {**PIECE, "args": text})
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(MODEL, {**PIECE, "args": text})
     calls.finish(MODEL, [])
     [called] = [event for event in sink.events if isinstance(event, ToolCalled)]
     assert (called.arguments, called.valid) == ({"a": "\ufffd"}, True)
@@ -67,8 +67,8 @@ def test_half_an_emoji_is_no_fault_of_the_arguments(text: str) -> None:
 
 def test_an_empty_id_is_the_id_of_a_call_too() -> None:
     sink = Picky("")
-    calls = Calls(sink, sink.put)
-    calls.made(MODEL, {"id": "", "name": "add", "args": {}})
+    calls = ToolCalls(sink, sink.put)
+    calls.add(MODEL, {"id": "", "name": "add", "args": {}})
     calls.tool_started(TOOL, "", {})
     calls.tool_ended(TOOL, 3)
     calls.tool_started(Step("u", "add", "tool"), None, {})  # which no model has called
@@ -81,9 +81,9 @@ def test_an_empty_id_is_the_id_of_a_call_too() -> None:
 @pytest.mark.parametrize("first", [None, ""])
 def test_an_id_may_come_after_the_name(first: str | None) -> None:
     sink = Picky("")
-    calls = Calls(sink, sink.put)
-    calls.grow(MODEL, {**PIECE, "id": first, "args": ""})
-    calls.grow(MODEL, {"index": 0, "id": "c", "name": None, "args": "{}"})
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(MODEL, {**PIECE, "id": first, "args": ""})
+    calls.add_chunk(MODEL, {"index": 0, "id": "c", "name": None, "args": "{}"})
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
     calls.message(NODE, ToolMessage("no call", tool_call_id=""))
     calls.message(NODE, ToolMessage("3", tool_call_id="c"))
@@ -93,35 +93,35 @@ def test_an_id_may_come_after_the_name(first: str | None) -> None:
 
 def test_an_answer_belongs_to_its_own_call() -> None:
     sink = Picky("")
-    calls = Calls(sink, sink.put)
-    calls.grow(MODEL, {**PIECE, "type": "server_tool_call_chunk"})
-    calls.grow(MODEL, {**PIECE, "index": 1, "id": "d", "name": "sub"})
-    calls.answered(MODEL, {"tool_call_id": "nobody", "output": 1})
-    calls.answered(MODEL, {"tool_call_id": "d", "output": 2})
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(MODEL, {**PIECE, "type": "server_tool_call_chunk"})
+    calls.add_chunk(MODEL, {**PIECE, "index": 1, "id": "d", "name": "sub"})
+    calls.add_hosted_result(MODEL, {"tool_call_id": "nobody", "output": 1})
+    calls.add_hosted_result(MODEL, {"tool_call_id": "d", "output": 2})
     kinds: list[Any] = [type(event) for event in sink.events if not hasattr(event, "text")]
     assert kinds == [ToolCallStarted, ToolCallStarted, ToolCalled, ToolFinished]
     assert sink.events[-1] == ToolFinished(Step("m", "sub", "tool"), "d", "sub", 2)
 
 
-@pytest.mark.parametrize("given", [None, ""])
-def test_a_name_begins_another_call_of_a_model_that_does_not_count_them(given: Any) -> None:
+@pytest.mark.parametrize("model_id", [None, ""])
+def test_a_name_begins_another_call_of_a_model_that_does_not_count_them(model_id: Any) -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
+    calls = ToolCalls(sink, sink.put)
     for name, text in (("add", '{"a"'), (None, ":1}"), ("add", ""), (None, '{"a":2}')):
-        calls.grow(MODEL, {"index": None, "id": given, "name": name, "args": text})
-    whole = [{"id": given, "name": "add", "args": {"a": n}} for n in (1, 2)]
+        calls.add_chunk(MODEL, {"index": None, "id": model_id, "name": name, "args": text})
+    whole = [{"id": model_id, "name": "add", "args": {"a": n}} for n in (1, 2)]
     calls.finish(MODEL, whole)
-    told = [(each.name, each.arguments) for each in sink.events if isinstance(each, ToolCalled)]
-    assert told == [("add", {"a": 1}), ("add", {"a": 2})]
+    called = [(each.name, each.arguments) for each in sink.events if isinstance(each, ToolCalled)]
+    assert called == [("add", {"a": 1}), ("add", {"a": 2})]
     begun = [each.call_id for each in sink.events if isinstance(each, ToolCallStarted)]
     assert begun == ["m-call-1", "m-call-2"]
 
 
 def test_an_id_that_comes_late_belongs_to_the_last_call() -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
+    calls = ToolCalls(sink, sink.put)
     for id_, name, text in ((None, "add", ""), ("c", None, "{"), ("c", None, "}")):
-        calls.grow(MODEL, {"index": None, "id": id_, "name": name, "args": text})
+        calls.add_chunk(MODEL, {"index": None, "id": id_, "name": name, "args": text})
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
     calls.tool_started(TOOL, "c", {})
     calls.tool_ended(TOOL, 3)
@@ -134,7 +134,7 @@ def test_an_id_that_comes_late_belongs_to_the_last_call() -> None:
 @pytest.mark.parametrize("arguments", [None, {}])
 def test_a_tool_without_arguments_is_called_with_none(arguments: Any) -> None:
     sink = Picky("")
-    Calls(sink, sink.put).tool_started(TOOL, None, arguments)
+    ToolCalls(sink, sink.put).tool_started(TOOL, None, arguments)
     assert sink.events[-1] == ToolCalled(TOOL, "t", "add", {})
 
 
@@ -198,8 +198,8 @@ STATE = {"messages": [OTHER, MESSAGE], "secret": "TOPSECRET"}
 )
 def test_of_what_a_tool_returns_the_client_sees_the_answer_only(output: Any, answer: Any) -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
-    calls.grow(MODEL, PIECE)
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(MODEL, PIECE)
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
     calls.tool_started(TOOL, "c", {})
     calls.tool_ended(TOOL, output)
@@ -220,17 +220,17 @@ def test_the_calls_that_a_node_is_given() -> None:
 
 def test_a_hosted_tool_may_fail() -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
-    calls.made(MODEL, {"id": "s", "name": "add", "args": {}, "type": "server_tool_call"})
-    calls.answered(MODEL, {"tool_call_id": "s", "output": "no", "status": "error"})
-    calls.answered(MODEL, {"tool_call_id": "unknown", "output": "no"})
+    calls = ToolCalls(sink, sink.put)
+    calls.add(MODEL, {"id": "s", "name": "add", "args": {}, "type": "server_tool_call"})
+    calls.add_hosted_result(MODEL, {"tool_call_id": "s", "output": "no", "status": "error"})
+    calls.add_hosted_result(MODEL, {"tool_call_id": "unknown", "output": "no"})
     assert isinstance(sink.events[-1], ToolFailed)
 
 
 def test_what_a_tool_in_a_graph_has_returned_waits_for_its_message_or_the_end() -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
-    calls.grow(MODEL, PIECE)
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(MODEL, PIECE)
     calls.finish(MODEL, [{"id": "c", "name": "add", "args": {}}])
     tool = Step("t", "add", "tool", (), "tools", namespace="tools:1")
     calls.tool_started(tool, "c", {})
@@ -247,12 +247,12 @@ def test_what_a_tool_in_a_graph_has_returned_waits_for_its_message_or_the_end() 
 
 def test_a_call_of_the_history_is_answered_once_and_an_answered_one_not_again() -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
+    calls = ToolCalls(sink, sink.put)
     for id_ in ("open", "answered"):
-        calls.had({"id": id_, "name": "add", "args": {"a": 1}})
-    calls.had({"id": None, "name": "add", "args": {}})
-    calls.had_answer("answered")
-    calls.had_answer("unknown")
+        calls.add_history({"id": id_, "name": "add", "args": {"a": 1}})
+    calls.add_history({"id": None, "name": "add", "args": {}})
+    calls.answer_history("answered")
+    calls.answer_history("unknown")
     for id_ in ("open", "answered", "open"):
         calls.message(NODE, ToolMessage("3", tool_call_id=id_))
     step = Step("n", "add", "tool", NODE.tags, "tools")
@@ -267,7 +267,7 @@ def test_a_call_of_the_history_is_answered_once_and_an_answered_one_not_again() 
 
 def test_a_tool_that_goes_on_after_the_run_has_no_second_answer() -> None:
     sink = Recording(frozenset())
-    calls = Calls(sink, sink.put)
+    calls = ToolCalls(sink, sink.put)
     calls.tool_started(TOOL, "c", {})
     calls.conclude()
     calls.tool_ended(TOOL, 3)

@@ -1,4 +1,4 @@
-"""What the callback handler does beside the runs that test_run.py and test_live.py show."""
+"""The callbacks of a run, beyond what whole runs show in test_run.py and test_live.py."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.pacing import Pacer
 from asgi_stream._langchain.text_handler import TextHandler
-from asgi_stream._langchain.tracker import RunTracker
 from asgi_stream.events import TextDelta
 
 from ..asgi import frames, post, tokens
 from ..corpus import Recording
 from ..models import InThread
+from .handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 
 
 def made(kind: Any = TextHandler) -> tuple[Any, Recording]:
     sink = Recording(frozenset({TextDelta}))
-    return kind(uuid4(), sink, Pacer(sink)), sink
+    return callbacks_for(sink, kind)[0], sink
 
 
-async def test_langchain_takes_the_listener_for_a_streaming_handler_and_the_tracker_not() -> None:
-    """If this fails LangChain has changed how it knows a streaming handler.
+async def test_langchain_streams_models_for_text_and_not_for_raw_chunks() -> None:
+    """If this fails LangChain has changed how it recognizes a streaming handler.
 
-    Look for what ``BaseChatModel._should_stream`` asks of its handlers now, and give `TextHandler`
-    that; `RunTracker` must not have it, or `astream_events` is not told of chunks.
+    Look for what ``BaseChatModel._should_stream`` requires of handlers now, and add that to
+    `StreamingCallbacks`. `RunCallbacks` must not have it, or `astream_events` reports no chunks.
     """
-    listener: Any = made(TextHandler)[0]
-    tracker: Any = made(RunTracker)[0]
-    assert isinstance(listener, _StreamingCallbackHandler)
-    assert not isinstance(tracker, _StreamingCallbackHandler)
+    streaming: Any = made(TextHandler)[0]
+    raw: Any = made(None)[0]
+    assert isinstance(streaming, _StreamingCallbackHandler)
+    assert not isinstance(raw, _StreamingCallbackHandler)
     assert hasattr(BaseChatModel, "_should_stream")
 
 
@@ -55,9 +54,9 @@ class Finds(BaseRetriever):
 @pytest.mark.parametrize("format", ["tokens", "chunks", "events"])
 async def test_a_retriever_is_a_runnable_too(format: str) -> None:
     answer = await post(StreamApp([StreamRoute("/", Finds(), format=format)]), "/", "what")
-    *said, done = frames(answer.body)
+    *chunks, done = frames(answer.body)
     assert done == "[DONE]"
-    assert "page_content" in str(said)
+    assert "page_content" in str(chunks)
 
 
 def streams_in_a_thread(value: Any) -> str:
@@ -70,18 +69,18 @@ async def test_what_is_streamed_in_a_thread_comes_once() -> None:
     assert tokens((await post(app, "/", 1)).body) == ["Hel", "lo"]
 
 
-def speaking(listener: Any, token: str, ended: list[str]) -> threading.Thread:
-    """A thread in which a model says a token, and writes down if it is ended there."""
+def streaming(callbacks: Any, token: str, ended: list[str]) -> threading.Thread:
+    """Start a thread in which a model streams a token; note whether it is cancelled there."""
 
-    def speak() -> None:
+    def stream() -> None:
         run_id = uuid4()
-        listener.on_chat_model_start({"name": "m"}, [], run_id=run_id)
+        callbacks.on_chat_model_start({"name": "m"}, [], run_id=run_id)
         try:
-            listener.on_llm_new_token(token, run_id=run_id)
+            callbacks.on_llm_new_token(token, run_id=run_id)
         except asyncio.CancelledError:
             ended.append("token")
 
-    thread = threading.Thread(target=speak)
+    thread = threading.Thread(target=stream)
     thread.start()
     return thread
 
@@ -92,10 +91,10 @@ async def make() -> Any:
 
 def test_a_thread_that_outlives_its_loop_is_ended() -> None:
     loop = asyncio.new_event_loop()
-    listener, sink = loop.run_until_complete(make())
+    callbacks, sink = loop.run_until_complete(make())
     loop.close()
     ended: list[str] = []
-    speaking(listener, "a", ended).join(5)
+    streaming(callbacks, "a", ended).join(5)
     assert ended == ["token"]
     assert sink.events == []
 
@@ -103,9 +102,9 @@ def test_a_thread_that_outlives_its_loop_is_ended() -> None:
 async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
     ended: list[str] = []
     loop = asyncio.new_event_loop()
-    listener, sink = await asyncio.to_thread(loop.run_until_complete, make())
+    callbacks, sink = await asyncio.to_thread(loop.run_until_complete, make())
     sink.full = True
-    thread = speaking(listener, "", ended)
+    thread = streaming(callbacks, "", ended)
     await asyncio.sleep(0.1)
     await asyncio.to_thread(loop.close)
     await asyncio.to_thread(thread.join, 5)
@@ -113,30 +112,31 @@ async def test_a_thread_that_waits_for_a_loop_that_closes_is_ended() -> None:
 
 
 async def test_a_sync_model_on_the_loop_does_not_wait_for_the_loop() -> None:
-    listener, sink = made()
+    callbacks, sink = made()
     sink.full = True
     run_id = uuid4()
-    handle_event([listener], "on_llm_start", "ignore_llm", {}, ["x"], run_id=run_id)
+    handle_event([callbacks], "on_llm_start", "ignore_llm", {}, ["x"], run_id=run_id)
     for token in "ab":
-        handle_event([listener], "on_llm_new_token", "ignore_llm", token, run_id=run_id)
+        handle_event([callbacks], "on_llm_new_token", "ignore_llm", token, run_id=run_id)
     await asyncio.sleep(0)
     assert [event.text for event in sink.events if isinstance(event, TextDelta)] == ["a", "b"]
 
 
 async def test_after_the_end_no_step_starts_and_no_token_is_taken() -> None:
-    tracker, sink = made(RunTracker)
+    sink = Recording(frozenset({TextDelta}))
+    callbacks, tracker = callbacks_for(sink, None)
     tracker.refusing = True
     with pytest.raises(asyncio.CancelledError):
-        handle_event([tracker], "on_chain_start", "ignore_chain", {}, {}, run_id=uuid4())
+        handle_event([callbacks], "on_chain_start", "ignore_chain", {}, {}, run_id=uuid4())
     with pytest.raises(asyncio.CancelledError):
-        await tracker.on_llm_new_token("a", run_id=uuid4())
+        await callbacks.on_llm_new_token("a", run_id=uuid4())
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.to_thread(lambda: tracker.on_llm_new_token("a", run_id=uuid4()))
+        await asyncio.to_thread(lambda: callbacks.on_llm_new_token("a", run_id=uuid4()))
     assert sink.events == []
 
 
 async def test_steps_have_names_wherever_langchain_keeps_them() -> None:
-    tracker, _ = made(RunTracker)
+    callbacks, tracker = callbacks_for(Recording(frozenset()), None)
     for serialized, name, expected in (
         ({"name": "a"}, "b", "b"),
         ({"name": "a", "id": ["x", "y"]}, None, "a"),
@@ -144,7 +144,7 @@ async def test_steps_have_names_wherever_langchain_keeps_them() -> None:
         (None, None, "Unnamed"),
     ):
         run_id = uuid4()
-        tracker.on_tool_start(serialized, "", run_id=run_id, name=name)
+        callbacks.on_tool_start(serialized, "", run_id=run_id, name=name)
         assert tracker.steps[run_id].name == expected
-        tracker.on_tool_error(ValueError(), run_id=run_id)
+        callbacks.on_tool_error(ValueError(), run_id=run_id)
     assert tracker.steps == {}

@@ -1,4 +1,4 @@
-"""Many requests at once do not hold the event loop."""
+"""Many requests at once do not block the event loop."""
 
 from __future__ import annotations
 

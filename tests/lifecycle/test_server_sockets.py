@@ -1,4 +1,4 @@
-"""That the server has stopped listening is seen, whichever server and event loop it is."""
+"""A server that stops listening is noticed, whichever server and event loop it is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def new_app() -> StreamApp:
 
 @asynccontextmanager
 async def uvicorn_task(app: ASGIApp, port: int) -> AsyncIterator[uvicorn.Server]:
-    """A uvicorn on this loop, without a lifespan, as a test of a user's may have it."""
+    """Run uvicorn on this loop, without a lifespan, as a user's test may do."""
     config = uvicorn.Config(app, "127.0.0.1", port, lifespan="off", log_level="error")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
@@ -65,11 +65,11 @@ async def test_a_server_s_own_api_stops_it() -> None:
                 server.should_exit = True
                 await client.read_until(b"shutdown")
                 assert (await client.read_until(b"0\r\n\r\n")).count(b"[DONE]") == 1
-            await until(lambda: app._here().closing)
+            await until(lambda: app._loops.current.closing)
     async with uvicorn_task(app, port):
         async with await Connection.post(port, "/", "x") as client:
             await client.read_until(b"tick")
-        assert not app._here().closing
+        assert not app._loops.current.closing
 
 
 async def test_a_run_without_a_reader_ends_when_the_last_server_has_gone() -> None:
@@ -78,10 +78,10 @@ async def test_a_run_without_a_reader_ends_when_the_last_server_has_gone() -> No
     async with uvicorn_task(app, port) as server:
         async with await Connection.post(port, "/", "x") as client:
             await client.read_until(b"tick")
-        await until(lambda: not app._here().streams)
-        assert app._here().runs
+        await until(lambda: not app._loops.current.streams)
+        assert app._loops.current.runs
         server.should_exit = True
-        await until(lambda: not app._here().runs)
+        await until(lambda: not app._loops.current.runs)
 
 
 async def test_a_server_in_another_thread_is_stopped_by_its_api() -> None:
@@ -130,14 +130,14 @@ def _accepts(port: int) -> bool:
 
 
 async def stopped(server: uvicorn.Server, client: Connection) -> None:
-    """The server stops, and its stream ends as it should."""
+    """Check that the stream ends properly when the server stops."""
     server.should_exit = True
     await client.read_until(b"shutdown")
     assert (await client.read_until(b"0\r\n\r\n")).count(b"[DONE]") == 1
 
 
 async def test_of_two_servers_in_two_threads_one_may_stop() -> None:
-    """With a signal handler of neither, on two loops."""
+    """Two servers on two loops, neither with a signal handler."""
     app, ports = new_app(), [free_port(), free_port()]
     servers = [
         uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, lifespan="off", log_level="error"))
@@ -193,12 +193,12 @@ class Ended:
 def listening(
     family: int = socket.AF_INET, address: object = ("127.0.0.1", 0)
 ) -> Iterator[tuple[socket.socket, select.epoll]]:
-    """A socket as a server has it: it listens, and an event loop waits for it."""
-    with socket.socket(family) as found, select.epoll() as loop:
-        found.bind(address)  # type: ignore[arg-type]
-        found.listen()
-        loop.register(found.fileno(), select.EPOLLIN)
-        yield found, loop
+    """A socket like a server's: it listens, and an event loop polls it."""
+    with socket.socket(family) as listener, select.epoll() as loop:
+        listener.bind(address)  # type: ignore[arg-type]
+        listener.listen()
+        loop.register(listener.fileno(), select.EPOLLIN)
+        yield listener, loop
 
 
 def test_each_address_goes_by_itself(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_each_address_goes_by_itself(tmp_path: Path) -> None:
         assert not watched.all_gone
         unix.close()
         assert watched.gone(by_path)
-        assert watched.gone(None)  # which any Unix socket is
+        assert watched.gone(None)  # the address of any Unix socket
         assert watched.all_gone
 
 
@@ -242,11 +242,11 @@ def test_a_host_is_the_one_that_is_bound_or_any(bound: str) -> None:
 
 
 def test_what_only_holds_the_socket_does_not_count() -> None:
-    """As the descriptor that ``uvicorn --fd`` is given, and any other copy."""
+    """Like the descriptor of ``uvicorn --fd``, or any other duplicate."""
     watched = ServerSockets()
-    with socket.create_server(("127.0.0.1", 0)) as given:
-        at = given.getsockname()
-        with given.dup() as own, given.dup() as other, select.epoll() as loop:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        at = held.getsockname()
+        with held.dup() as own, held.dup() as other, select.epoll() as loop:
             loop.register(own.fileno(), select.EPOLLIN)
             watched.note(at)
             other.close()
@@ -255,7 +255,7 @@ def test_what_only_holds_the_socket_does_not_count() -> None:
             assert watched.gone(at)
         watched.note(at)
         assert watched.gone(at)
-        with given.dup() as second, select.epoll() as loop:
+        with held.dup() as second, select.epoll() as loop:
             loop.register(second.fileno(), select.EPOLLIN)
             watched.note(at)
             assert not watched.gone(at)
@@ -341,9 +341,9 @@ def test_without_descriptors_it_is_looked_later(monkeypatch: pytest.MonkeyPatch)
 def test_descriptors_that_are_closed_meanwhile_are_passed_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = os.listdir
+    listdir = os.listdir
 
-    monkeypatch.setattr(os, "listdir", lambda path: ["999999", *found(path)])
+    monkeypatch.setattr(os, "listdir", lambda path: ["999999", *listdir(path)])
     watched = ServerSockets()
     with listening() as (tcp, _):
         at = tcp.getsockname()
@@ -362,7 +362,7 @@ def test_a_system_without_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sockets_are_not_touched() -> None:
-    """A socket object that is made of a descriptor may change its mode."""
+    """Making a socket object of a descriptor may change its blocking mode."""
     ours, theirs = socket.socketpair()
     with ours, theirs, listening() as (tcp, _):
         socket.setdefaulttimeout(5)

@@ -34,7 +34,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
 
 
 class Gap(BaseModel):
-    """Something else of the same name."""
+    """Another definition of the same name."""
 
 
 def make(request: Any) -> Any:
@@ -67,19 +67,19 @@ app = StreamApp(routes(), title="All of it", limits=Limits(run=5))
 
 
 async def test_the_document_is_valid_and_has_every_endpoint() -> None:
-    answer = await get(app, "/openapi.json")
-    told = json.loads(answer.body)
-    validate(told)
-    assert told["openapi"] == "3.1.1"
-    assert told["info"]["title"] == "All of it"
+    response = await get(app, "/openapi.json")
+    result = json.loads(response.body)
+    validate(result)
+    assert result["openapi"] == "3.1.1"
+    assert result["info"]["title"] == "All of it"
     served = {
         (method, route.path + endpoint)
         for route in app.table
         for method, endpoint in route.endpoints
     }
-    assert sum(len(each) for each in told["paths"].values()) == len(served)
-    assert "/get/{id}" in told["paths"]
-    parameters = told["paths"]["/get/{id}"]["get"]["parameters"]
+    assert sum(len(each) for each in result["paths"].values()) == len(served)
+    assert "/get/{id}" in result["paths"]
+    parameters = result["paths"]["/get/{id}"]["get"]["parameters"]
     assert {
         "name": "id",
         "in": "path",
@@ -87,12 +87,12 @@ async def test_the_document_is_valid_and_has_every_endpoint() -> None:
         "schema": {"type": "integer"},
     } in parameters
     assert {each["name"] for each in parameters} == {"id", "input", "question"}
-    assert told["paths"]["/trip/{id}"]["post"]["parameters"][0]["schema"]["format"] == "uuid"
+    assert result["paths"]["/trip/{id}"]["post"]["parameters"][0]["schema"]["format"] == "uuid"
 
 
-async def test_it_tells_frames_documents_errors_and_headers() -> None:
-    told = document(routes())
-    chat = told["paths"]["/chat"]["post"]
+async def test_it_describes_frames_documents_errors_and_headers() -> None:
+    result = document(routes())
+    chat = result["paths"]["/chat"]["post"]
     frames = chat["responses"]["200"]["content"]["text/event-stream"]["schema"]
     assert {
         "type": "object",
@@ -104,21 +104,21 @@ async def test_it_tells_frames_documents_errors_and_headers() -> None:
     assert [each["name"] for each in chat["parameters"]] == ["temperature", "Idempotency-Key"]
     assert "`timeout`" in chat["responses"]["504"]["description"]
     assert {"200", "204", "404", "410"} <= set(
-        told["paths"]["/chat/runs/{run_id}"]["get"]["responses"]
+        result["paths"]["/chat/runs/{run_id}"]["get"]["responses"]
     )
-    assert "202" in told["paths"]["/chat/runs/{run_id}"]["delete"]["responses"]
-    assert list(told["paths"]["/vercel"]["post"]["responses"]["500"]["content"]) == ["text/plain"]
-    invoke = told["paths"]["/langserve/invoke"]["post"]
+    assert "202" in result["paths"]["/chat/runs/{run_id}"]["delete"]["responses"]
+    assert list(result["paths"]["/vercel"]["post"]["responses"]["500"]["content"]) == ["text/plain"]
+    invoke = result["paths"]["/langserve/invoke"]["post"]
     assert list(invoke["responses"]["200"]["content"]) == ["application/json"]
-    models = told["paths"]["/openai/models"]["get"]
+    models = result["paths"]["/openai/models"]["get"]
     assert "headers" not in models["responses"]["200"]
-    body = told["paths"]["/openai/chat/completions"]["post"]["requestBody"]
+    body = result["paths"]["/openai/chat/completions"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema["properties"]["model"] == {"enum": ["fast", "deep"]}
-    own = told["paths"]["/own"]["post"]["responses"]
+    own = result["paths"]["/own"]["post"]["responses"]
     assert own["418"]["description"] == "Error `run_failed`."
     assert own["200"]["content"] == {"application/x-ndjson": {"schema": {"type": "string"}}}
-    events = told["paths"]["/events"]["post"]["parameters"]
+    events = result["paths"]["/events"]["post"]["parameters"]
     assert "include" in {each["name"] for each in events}
 
 
@@ -129,13 +129,13 @@ async def test_two_meanings_of_a_name_are_two_components() -> None:
     class FormatRequest(BaseModel):
         error: Error
 
-    told = document([StreamRoute("/x", make, input=FormatRequest)])
-    validate(told)
-    schemas = told["components"]["schemas"]
+    result = document([StreamRoute("/x", make, input=FormatRequest)])
+    validate(result)
+    schemas = result["components"]["schemas"]
     assert schemas["Error"]["properties"] == {"mine": {"title": "Mine", "type": "integer"}}
     assert "error" in schemas["Error2"]["properties"]
-    asked = told["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert asked["properties"]["error"] == {"$ref": "#/components/schemas/Error"}
+    schema = result["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["error"] == {"$ref": "#/components/schemas/Error"}
 
 
 async def test_a_name_of_the_route_s_own_inside_its_input() -> None:
@@ -149,90 +149,90 @@ async def test_a_name_of_the_route_s_own_inside_its_input() -> None:
         run: Run
         input: Input
 
-    told = document([StreamRoute("/x", make, input=FormatRequest, resume=True)])
-    validate(told)
-    asked = told["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    schemas = told["components"]["schemas"]
-    named = {key: each["$ref"].rpartition("/")[2] for key, each in asked["properties"].items()}
+    result = document([StreamRoute("/x", make, input=FormatRequest, resume=True)])
+    validate(result)
+    schema = result["paths"]["/x"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schemas = result["components"]["schemas"]
+    named = {key: each["$ref"].rpartition("/")[2] for key, each in schema["properties"].items()}
     assert list(schemas[named["run"]]["properties"]) == ["name"]
     assert list(schemas[named["input"]]["properties"]) == ["deep"]
 
 
-async def test_definitions_that_are_written_alike_and_mean_another() -> None:
-    def asked(kind: Any) -> Any:
-        place = create_model("Place", at=(kind, ...))
-        return create_model("Trip", to=(place, ...))
+async def test_definitions_that_differ_only_in_what_they_refer_to() -> None:
+    def trip_of(kind: Any) -> Any:
+        nested = create_model("Place", at=(kind, ...))
+        return create_model("Trip", to=(nested, ...))
 
-    told = document(
-        [StreamRoute(f"/{kind.__name__}", make, input=list[asked(kind)]) for kind in (int, str)]  # type: ignore[misc]
+    result = document(
+        [StreamRoute(f"/{kind.__name__}", make, input=list[trip_of(kind)]) for kind in (int, str)]  # type: ignore[misc]
     )
-    validate(told)
-    schemas = told["components"]["schemas"]
+    validate(result)
+    schemas = result["components"]["schemas"]
     for kind, name in ((int, "integer"), (str, "string")):
-        body = told["paths"][f"/{kind.__name__}"]["post"]["requestBody"]
+        body = result["paths"][f"/{kind.__name__}"]["post"]["requestBody"]
         trip = body["content"]["application/json"]["schema"]["items"]["$ref"].rpartition("/")[2]
-        place = schemas[trip]["properties"]["to"]["$ref"].rpartition("/")[2]
-        assert schemas[place]["properties"]["at"]["type"] == name
+        nested = schemas[trip]["properties"]["to"]["$ref"].rpartition("/")[2]
+        assert schemas[nested]["properties"]["at"]["type"] == name
 
 
-async def test_a_long_chain_of_definitions_is_told() -> None:
+async def test_a_long_chain_of_definitions_is_complete() -> None:
     chain = {
         f"A{n}": {"type": "object", "properties": {"next": {"$ref": f"#/$defs/A{n + 1}"}}}
         for n in range(900)
     }
     runnable = saying("get_input_jsonschema", {"$ref": "#/$defs/A0", "$defs": chain})
-    told = document([StreamRoute("/x", runnable)])
-    assert {f"A{n}" for n in range(900)} <= set(told["components"]["schemas"])
+    result = document([StreamRoute("/x", runnable)])
+    assert {f"A{n}" for n in range(900)} <= set(result["components"]["schemas"])
 
 
 @pytest.mark.parametrize("configurable", [(), ("input",)])
-async def test_a_query_key_is_told_of_once(configurable: tuple[str, ...]) -> None:
-    asked = create_model("FormatRequest", input=(int, 0), own=(int, 0))
-    route = StreamRoute("/x", make, methods=("GET",), input=asked, configurable=configurable)
-    told = document([route])
-    validate(told)
-    parameters = told["paths"]["/x"]["get"]["parameters"]
+async def test_a_query_key_is_listed_once(configurable: tuple[str, ...]) -> None:
+    model = create_model("FormatRequest", input=(int, 0), own=(int, 0))
+    route = StreamRoute("/x", make, methods=("GET",), input=model, configurable=configurable)
+    result = document([route])
+    validate(result)
+    parameters = result["paths"]["/x"]["get"]["parameters"]
     assert sorted(each["name"] for each in parameters) == ["input", "own"]
     [whole] = [each for each in parameters if each["name"] == "input"]
     assert ("content" in whole) is (not configurable)
 
 
-async def test_paths_that_are_written_alike() -> None:
+async def test_paths_that_look_alike() -> None:
     routes = [
         StreamRoute("/bots/{name}", make),
         StreamRoute("/bots/name", make),
         StreamRoute("/x/{id:int}", make),
         StreamRoute("/x/{id}", make),
     ]
-    told = document(routes)
-    validate(told)
-    ids = [each["post"]["operationId"] for each in told["paths"].values()]
+    result = document(routes)
+    validate(result)
+    ids = [each["post"]["operationId"] for each in result["paths"].values()]
     assert ids == ["post_bots_name", "post_bots_name_2", "post_x_id"]
-    [number] = told["paths"]["/x/{id}"]["post"]["parameters"]
+    [number] = result["paths"]["/x/{id}"]["post"]["parameters"]
     assert number["schema"] == {"type": "integer"}
 
 
-async def test_codes_of_a_status_that_others_have_too() -> None:
+async def test_codes_that_share_a_status_are_listed_together() -> None:
     errors: Any = {
         ValueError: StreamError("Slow down.", code="rate_limited", status=429),
         KeyError: StreamError("x", code="one", status=418),
         OSError: StreamError("x", code="two", status=418),
     }
-    told = document([StreamRoute("/x", make, errors=errors)])
-    answers = told["paths"]["/x"]["post"]["responses"]
-    assert "`rate_limited`, `too_many_runs`" in answers["429"]["description"]
-    assert answers["418"]["description"] == "Error `one`, `two`."
+    result = document([StreamRoute("/x", make, errors=errors)])
+    responses = result["paths"]["/x"]["post"]["responses"]
+    assert "`rate_limited`, `too_many_runs`" in responses["429"]["description"]
+    assert responses["418"]["description"] == "Error `one`, `two`."
 
 
-async def test_it_can_be_left_out_and_takes_only_get() -> None:
+async def test_it_can_be_turned_off_and_allows_only_get() -> None:
     quiet = StreamApp(routes(), openapi=False)
     assert (await get(quiet, "/openapi.json")).status == 404
-    answer = await call(app, "POST", "/openapi.json")
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    response = await call(app, "POST", "/openapi.json")
+    assert (response.status, response.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert (await call(app, "OPTIONS", "/openapi.json")).status == 204
 
 
-def test_fastapi_tells_of_what_is_mounted_in_it() -> None:
+def test_fastapi_s_document_has_mounted_apps() -> None:
     fastapi = FastAPI()
 
     @fastapi.get("/own")
@@ -243,17 +243,17 @@ def test_fastapi_tells_of_what_is_mounted_in_it() -> None:
     fastapi.mount("/deep", Router(routes=[Mount("/er", app)]))
     add_to_openapi(fastapi)
     with TestClient(fastapi) as client:
-        told = client.get("/openapi.json").json()
-        assert client.get("/openapi.json").json() == told
-    validate(told)
-    assert {"/own", "/ai/chat", "/deep/er/chat"} <= set(told["paths"])
-    assert {"Gap", "Gap2"} <= set(told["components"]["schemas"])
-    assert "Error2" not in told["components"]["schemas"]
+        result = client.get("/openapi.json").json()
+        assert client.get("/openapi.json").json() == result
+    validate(result)
+    assert {"/own", "/ai/chat", "/deep/er/chat"} <= set(result["paths"])
+    assert {"Gap", "Gap2"} <= set(result["components"]["schemas"])
+    assert "Error2" not in result["components"]["schemas"]
 
 
 def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
     with serving("tests.openapi.test_document:app", tmp_path) as server:
-        told = httpx.get(f"{server.url}/openapi.json").json()
+        result = httpx.get(f"{server.url}/openapi.json").json()
         done = subprocess.run(
             [
                 *(
@@ -274,5 +274,5 @@ def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
         )
         out = done.stdout.decode()
         assert done.returncode == 0, out[-6000:]
-        assert str(sum(len(each) for each in told["paths"].values())) in out
+        assert str(sum(len(each) for each in result["paths"].values())) in out
         assert "Traceback" not in server.log()

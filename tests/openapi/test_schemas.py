@@ -1,4 +1,4 @@
-"""What formats say of their wire is what they send and take."""
+"""The schema files of formats match their wires; the schemas of inputs match what they accept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from asgi_stream import StreamError, StreamRoute, formats
-from asgi_stream._langchain.input_schema import schema_of, schema_of_declared
+from asgi_stream._langchain.runnable_schema import schema_of, schema_of_declared
 from asgi_stream.errors import statuses
 from asgi_stream.events import RunError
 from asgi_stream.formats import FormatRequest
@@ -33,13 +33,14 @@ from asgi_stream.openapi.schemas import (
     with_plain_messages,
 )
 
+from ..bound import bound
 from ..corpus import RUNS, graph_of
 from ..formats.test_formats import FRAMED, NAMES, frames, run_of
 from ..models import PROMPT, Scripted, chain_of
 
 pytestmark = pytest.mark.anyio
 
-ASKED = {
+REQUESTS = {
     "agui": FormatRequest(body={"threadId": "t", "runId": "r", "messages": []}),
     "openai": FormatRequest(
         endpoint="/chat/completions",
@@ -57,34 +58,34 @@ def validator(schema: Any, **definitions: Any) -> Draft202012Validator:
 
 @pytest.mark.parametrize("name", FRAMED)
 @pytest.mark.parametrize("run", RUNS)
-async def test_every_frame_fits_what_is_said_of_frames(name: str, run: str) -> None:
+async def test_every_frame_matches_the_schema_of_frames(name: str, run: str) -> None:
     kind = formats.load(name)
-    told = of_format(kind)
+    wire = of_format(kind)
     encoder = kind()
-    if name in ASKED:
-        encoder.parse(ASKED[name])
+    if name in REQUESTS:
+        encoder.parse(REQUESTS[name])
     body = b"".join(encoder.encode(event) for event in await run_of(kind, run))
     error = encoder.encode(RunError("run_failed", "The run failed.", "id"))
-    fits = validator(told["frame"], **told.get("$defs", {}))
+    fits = validator(wire["frame"], **wire.get("$defs", {}))
     for _, data in frames(body) + frames(error):
         if data not in (None, "[DONE]"):
             fits.validate(data)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_refusal_fits_what_is_said_of_errors(name: str) -> None:
+def test_a_refusal_matches_the_schema_of_errors(name: str) -> None:
     kind = formats.load(name)
-    told = of_format(kind)
+    wire = of_format(kind)
     body, media_type = kind.refusal(RunError("run_failed", "No.", "id", fields={"a.b": "wrong"}))
     if media_type == "application/json":
-        shape = told.get("error", {"$ref": "#/$defs/Error"})
-        validator(shape, **told.get("$defs", {})).validate(json.loads(body))
+        schema = wire.get("error", {"$ref": "#/$defs/Error"})
+        validator(schema, **wire.get("$defs", {})).validate(json.loads(body))
     else:
-        assert told["error"] == {"type": "string"}
+        assert wire["error"] == {"type": "string"}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_said_of_endpoints_is_of_endpoints_that_there_are(name: str) -> None:
+def test_only_existing_endpoints_are_described(name: str) -> None:
     kind = formats.load(name)
     known = {f"{method} {path}" for method, path in kind.endpoints}
     assert set(of_format(kind).get("endpoints", {})) <= known
@@ -93,7 +94,7 @@ def test_what_is_said_of_endpoints_is_of_endpoints_that_there_are(name: str) -> 
     validator({"anyOf": [{}, *of_format(kind).get("$defs", {}).values()]})
 
 
-def test_a_format_from_elsewhere_may_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_s_format_needs_no_schema_file(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("my_wire")
     source = "from asgi_stream.formats.tokens import TokensFormat as F\nclass Format(F): pass\n"
     exec(source, module.__dict__)
@@ -102,7 +103,7 @@ def test_a_format_from_elsewhere_may_say_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "wire"),
     [
         ("[1]", {}),
         ("{", {}),
@@ -110,15 +111,15 @@ def test_a_format_from_elsewhere_may_say_nothing(monkeypatch: pytest.MonkeyPatch
         ('{"frame": {"type": "integer"}}', {"frame": {"type": "integer"}}),
     ],
 )
-def test_what_a_file_beside_a_format_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: Any
+def test_a_schema_file_beside_a_format_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, wire: Any
 ) -> None:
     name = f"wire_{tmp_path.name}"
     source = "from asgi_stream.formats.tokens import TokensFormat as F\nclass Format(F): pass\n"
     (tmp_path / f"{name}.py").write_text(source)
     (tmp_path / f"{name}.json").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    assert of_format(formats.load(f"{name}:Format")) == told
+    assert of_format(formats.load(f"{name}:Format")) == wire
 
 
 class ChatMessage(BaseModel):
@@ -126,8 +127,8 @@ class ChatMessage(BaseModel):
     text: str
 
 
-def test_a_user_s_class_with_a_message_s_name_is_the_user_s() -> None:
-    schema = input_of(StreamRoute("/x", chain_of("a"), input=list[ChatMessage]), "x")
+def test_a_user_s_class_with_the_name_of_a_message_is_kept() -> None:
+    schema = input_of(bound(StreamRoute("/x", chain_of("a"), input=list[ChatMessage])), "x")
     fits = validator(schema)
     fits.validate([{"who": "ann", "text": "Hi"}])
     assert not fits.is_valid([{"role": "human", "content": "Hi"}])
@@ -146,8 +147,8 @@ class Part(TypedDict):
     text: str
 
 
-def test_a_prompt_s_messages_are_what_is_sent_for_them() -> None:
-    schema = input_of(StreamRoute("/x", chain_of("a")), "x")
+def test_the_messages_of_a_prompt_are_shown_as_what_is_sent_for_them() -> None:
+    schema = input_of(bound(StreamRoute("/x", chain_of("a"))), "x")
     fits = validator(schema)
     fits.validate(
         {"question": "Hi", "chat_history": [["human", "a"], {"role": "ai", "content": "b"}]}
@@ -166,57 +167,58 @@ def test_two_lists_of_messages_are_one_definition() -> None:
     prompt = ChatPromptTemplate.from_messages(
         [MessagesPlaceholder("before"), MessagesPlaceholder("after")]
     )
-    schema = input_of(StreamRoute("/x", prompt), "x")
+    schema = input_of(bound(StreamRoute("/x", prompt)), "x")
     assert set(schema["$defs"]) == {"LangChainMessage", "LangChainMessages"}
     validate(document([StreamRoute("/x", prompt)]))
 
 
-def test_types_that_have_no_schema_are_left_open() -> None:
+def test_types_without_a_schema_are_unspecified() -> None:
     class Configured(RunnablePassthrough[Any]):
         @property
         def config_specs(self) -> list[ConfigurableFieldSpec]:
             return [ConfigurableFieldSpec(id="hook", annotation=Callable[[], int])]
 
-    route = StreamRoute("/x", Configured(), configurable=("hook",))
+    route = bound(StreamRoute("/x", Configured(), configurable=("hook",)))
     assert configurable_of(route) == {"hook": {}}
     assert schema_of_declared(Callable[[], int]) == {}
 
 
 def test_a_model_takes_text_or_messages() -> None:
-    schema = input_of(StreamRoute("/x", Scripted(script=["a"])), "x")
+    schema = input_of(bound(StreamRoute("/x", Scripted(script=["a"]))), "x")
     fits = validator(schema)
     fits.validate("Hi")
     fits.validate([["human", "Hi"]])
     assert "PromptValue" not in str(schema)
-    out = output_of(StreamRoute("/x", Scripted(script=["a"])), "x")
+    out = output_of(bound(StreamRoute("/x", Scripted(script=["a"]))), "x")
     validator(out).validate({"type": "ai", "content": "Hi"})
 
 
-def test_a_declared_input_is_what_is_wanted() -> None:
-    route = StreamRoute("/x", chain_of("a"), input=Trip)
+def test_a_declared_input_is_the_schema() -> None:
+    route = bound(StreamRoute("/x", chain_of("a"), input=Trip))
     fits = validator(input_of(route, "x"))
     fits.validate({"to": "Paris"})
     assert not fits.is_valid({"days": 3})
 
 
 def test_a_graph_takes_a_part_of_its_state() -> None:
-    fits = validator(input_of(StreamRoute("/x", graph_of(Scripted(script=["a"]))), "x"))
+    fits = validator(input_of(bound(StreamRoute("/x", graph_of(Scripted(script=["a"])))), "x"))
     fits.validate({})
     fits.validate({"messages": [["human", "Hi"]]})
 
 
-def test_what_cannot_be_known_is_left_open() -> None:
+def test_unknown_types_are_unspecified() -> None:
     def odd(value: Odd) -> Odd:
         return value
 
     def make(request: Any) -> Any:
         return PROMPT
 
-    assert input_of(StreamRoute("/x", make), "x") == {}
-    assert output_of(StreamRoute("/x", make), "x") == {}
-    assert input_of(StreamRoute("/x", RunnableLambda(odd)), "x") in ({}, {"title": "odd_input"})
-    assert output_of(StreamRoute("/x", RunnableLambda(odd)), "x") in ({}, {"title": "odd_output"})
-    assert configurable_of(StreamRoute("/x", make, configurable=("a",))) == {
+    assert input_of(bound(StreamRoute("/x", make)), "x") == {}
+    assert output_of(bound(StreamRoute("/x", make)), "x") == {}
+    route = bound(StreamRoute("/x", RunnableLambda(odd)))
+    assert input_of(route, "x") in ({}, {"title": "odd_input"})
+    assert output_of(route, "x") in ({}, {"title": "odd_output"})
+    assert configurable_of(bound(StreamRoute("/x", make, configurable=("a",)))) == {
         "a": {"type": "string"}
     }
 
@@ -231,13 +233,13 @@ def test_configurable_keys_have_their_types() -> None:
     model: Any = Warm(script=["a"]).configurable_fields(
         temperature=ConfigurableField(id="temperature")
     )
-    route = StreamRoute("/x", model, configurable=("temperature", "thread_id"))
-    found = configurable_of(route)
-    assert found["temperature"]["type"] == "number"
-    assert found["thread_id"] == {"type": "string"}
+    route = bound(StreamRoute("/x", model, configurable=("temperature", "thread_id")))
+    schemas = configurable_of(route)
+    assert schemas["temperature"]["type"] == "number"
+    assert schemas["thread_id"] == {"type": "string"}
 
 
-def test_definitions_of_the_user_s_own_stay_theirs() -> None:
+def test_a_user_s_own_definitions_are_kept() -> None:
     own = {"$ref": "#/$defs/Error", "$defs": {"Error": {"type": "integer"}, "Unused": {}}}
     assert with_plain_messages(own) == {
         "$ref": "#/$defs/Error",
@@ -248,16 +250,16 @@ def test_definitions_of_the_user_s_own_stay_theirs() -> None:
 
 
 class Own(StreamError):
-    """Someone's own, which is none of the package's."""
+    """A user's own error, which is not one of the package's."""
 
     status = 599
 
 
 def test_every_status_has_its_errors() -> None:
     assert 599 not in statuses()
-    found = statuses()
-    assert list(found) == sorted(found)
-    assert {kind.code for kind in found[503]} >= {"shutdown", "too_many_runs"}
+    kinds = statuses()
+    assert list(kinds) == sorted(kinds)
+    assert {kind.code for kind in kinds[503]} >= {"shutdown", "too_many_runs"}
 
 
 def test_a_schema_that_pydantic_cannot_make_is_what_the_type_says_or_empty() -> None:

@@ -263,7 +263,7 @@ const SCENARIOS = {
     report.runs = await page.$$eval("#runs button small", (found) => found.map((each) => each.textContent.replace(/^.*?([/])/, "$1")));
     await page.click("#runs button >> nth=3");
     report.restored = await page.inputValue("#form textarea:visible >> nth=0");
-    await page.click("text=Forget them");
+    await page.click("text=Clear history");
     report.forgotten = await page.$$eval("#runs button", (found) => found.length);
   },
 

@@ -81,7 +81,7 @@ def test_a_run_that_stops_to_ask_is_shown_as_interrupted(server: Server, drive: 
     report = drive("interrupted", f"{server.url}/playground")
     assert set(report["steps"]) == {f"/asks/{name}" for name in ASKS}
     for path, events in report["steps"].items():
-        assert events.count(["event", "waits for an answer"]) == 1, path
+        assert events.count(["event", "interrupt"]) == 1, path
 
 
 def test_markdown_is_shown_and_html_stays_text(server: Server, drive: Any) -> None:
@@ -141,7 +141,7 @@ def test_a_form_loses_nothing_and_shows_what_clients_get(server: Server, drive: 
     assert report["said"]["/thought"] == "SAID."
     assert json.loads(report["said"]["/parsed"]) == {"a": [1, 2]}
     assert (report["resumable"], report["other"]) == (True, False)
-    assert report["path"] == "input name is missing: it is a part of the path"
+    assert report["path"] == "input name is missing: it is part of the path"
 
 
 def test_files_go_where_the_format_takes_them(server: Server, drive: Any) -> None:

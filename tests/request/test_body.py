@@ -21,7 +21,7 @@ from asgi_stream.requests import StreamRequest
 pytestmark = pytest.mark.anyio
 
 
-def request(
+def request_with(
     *parts: bytes, type_: str | None = "application/json", query: str = "", method: str = "POST",
     length: str | None = None, never_ends: bool = False, limits: Limits | None = None,
     encoding: str | None = None,
@@ -58,8 +58,8 @@ def request(
         "application/ld+json",
     ],
 )
-async def test_json_in_parts_is_read(type_: str) -> None:
-    assert await read_body(request(b'{"a"', b": 1}", type_=type_)) == {"a": 1}
+async def test_a_body_in_parts_is_read(type_: str) -> None:
+    assert await read_body(request_with(b'{"a"', b": 1}", type_=type_)) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -69,55 +69,55 @@ async def test_json_in_parts_is_read(type_: str) -> None:
 )  # fmt: skip
 async def test_another_media_type_is_refused(type_: str | None) -> None:
     with pytest.raises(UnsupportedMediaType):
-        await read_body(request(b"{}", type_=type_))
+        await read_body(request_with(b"{}", type_=type_))
 
 
 @pytest.mark.parametrize("parts", [(b"[", b"1" * 20, b"]"), (b" " * 11,)])
-async def test_a_body_is_counted_as_it_comes(parts: tuple[bytes, ...]) -> None:
+async def test_a_body_is_refused_as_soon_as_it_exceeds_the_limit(parts: tuple[bytes, ...]) -> None:
     with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
-        await read_body(request(*parts, never_ends=True, limits=Limits(body=10)))
+        await read_body(request_with(*parts, never_ends=True, limits=Limits(body=10)))
 
 
-async def test_a_body_that_is_announced_as_too_large_is_not_read() -> None:
+async def test_a_content_length_above_the_limit_is_refused_unread() -> None:
     with pytest.raises(BodyTooLarge):
-        await read_body(request(length="11", never_ends=True, limits=Limits(body=10)))
+        await read_body(request_with(length="11", never_ends=True, limits=Limits(body=10)))
 
 
 async def test_a_body_without_a_limit_is_read() -> None:
     limits = Limits(body=None, depth=None, receive=None)
-    assert len(await read_body(request(b'"' + b"x" * 2**21 + b'"', limits=limits))) == 2**21
+    assert len(await read_body(request_with(b'"' + b"x" * 2**21 + b'"', limits=limits))) == 2**21
 
 
-async def test_a_body_that_never_ends_is_given_up() -> None:
+async def test_a_body_that_never_ends_times_out() -> None:
     with pytest.raises(BodyTimeout):
-        await read_body(request(b"[", never_ends=True, limits=Limits(receive=0.01)))
+        await read_body(request_with(b"[", never_ends=True, limits=Limits(receive=0.01)))
 
 
-async def test_a_body_is_read_once_however_often_and_by_whomever_it_is_read() -> None:
-    asked = request(b'{"a"', b": 1}")
-    assert await asked.json() == {"a": 1}
-    assert await asked.body() == b'{"a": 1}'
-    assert [part async for part in asked.stream()] == [b'{"a": 1}', b""]
-    assert [part async for part in asked.stream()] == [b'{"a": 1}', b""]
-    assert await read_body(asked) is await asked.json()
+async def test_a_body_is_received_once_and_read_many_times() -> None:
+    request = request_with(b'{"a"', b": 1}")
+    assert await request.json() == {"a": 1}
+    assert await request.body() == b'{"a": 1}'
+    assert [part async for part in request.stream()] == [b'{"a": 1}', b""]
+    assert [part async for part in request.stream()] == [b'{"a": 1}', b""]
+    assert await read_body(request) is await request.json()
 
 
 async def test_a_body_that_is_streamed_first_can_be_read_afterwards() -> None:
-    asked = request(b"[1", b",2]")
-    assert b"".join([part async for part in asked.stream()]) == b"[1,2]"
-    assert await read_body(asked) == [1, 2]
+    request = request_with(b"[1", b",2]")
+    assert b"".join([part async for part in request.stream()]) == b"[1,2]"
+    assert await read_body(request) == [1, 2]
 
 
 async def test_a_body_that_was_refused_stays_refused() -> None:
-    asked = request(b"[1,", b"2]", limits=Limits(body=4))
-    for read in (asked.body, asked.json, asked.body):
+    request = request_with(b"[1,", b"2]", limits=Limits(body=4))
+    for read in (request.body, request.json, request.body):
         with pytest.raises(BodyTooLarge):
             await read()
     with pytest.raises(BodyTooLarge):
-        await read_body(asked)
+        await read_body(request)
 
 
-async def test_a_reader_that_gives_up_loses_nothing_of_the_body() -> None:
+async def test_a_cancelled_read_loses_nothing_of_the_body() -> None:
     more = asyncio.Event()
     parts = [b"[1,", b"2]"]
 
@@ -128,29 +128,29 @@ async def test_a_reader_that_gives_up_loses_nothing_of_the_body() -> None:
         return {"type": "http.request", "body": part, "more_body": bool(parts)}
 
     scope = {"type": "http", "method": "POST", "headers": [], "query_string": b""}
-    asked = StreamRequest(scope, receive, Limits())
+    request = StreamRequest(scope, receive, Limits())
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(asked.body(), 0.01)
+        await asyncio.wait_for(request.body(), 0.01)
     more.set()
-    assert await asked.json() == [1, 2]
+    assert await request.json() == [1, 2]
 
 
-async def test_to_look_for_the_client_s_end_loses_nothing_of_the_body() -> None:
-    asked = request(b"[1]")
-    assert not await asked.is_disconnected()
-    assert await asked.json() == [1]
-    assert not await asked.is_disconnected()
+async def test_is_disconnected_loses_nothing_of_the_body() -> None:
+    request = request_with(b"[1]")
+    assert not await request.is_disconnected()
+    assert await request.json() == [1]
+    assert not await request.is_disconnected()
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nope", b"\xff", b"[1,]", b"NaN", b'{"a":1}x', b"]["])
 async def test_what_is_not_json_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidRequest) as told:
-        await read_body(request(body))
-    assert told.value.status == 400
+    with pytest.raises(InvalidRequest) as raised:
+        await read_body(request_with(body))
+    assert raised.value.status == 400
 
 
 @pytest.mark.parametrize(
-    ("accept", "answer"),
+    ("accept", "expected"),
     [
         ("", False),
         ("*/*", False),
@@ -176,24 +176,24 @@ async def test_what_is_not_json_is_refused(body: bytes) -> None:
         (",;,q=1", False),
     ],
 )
-def test_json_is_answered_to_who_asks_for_it(accept: str, answer: bool) -> None:
-    assert wants_json(accept) is answer
+def test_json_is_sent_to_clients_that_prefer_it(accept: str, expected: bool) -> None:
+    assert wants_json(accept) is expected
 
 
 @pytest.mark.parametrize(
-    ("accept", "answer"),
+    ("accept", "expected"),
     [
         ("text/plain, application/json;q=0.5", False),
         ("text/plain;q=0.5, application/json", True),
         ("text/event-stream, application/json", False),
     ],
 )
-def test_a_stream_of_plain_text_is_preferred_by_its_own_type(accept: str, answer: bool) -> None:
-    assert wants_json(accept, "text/plain") is answer
+def test_a_stream_of_plain_text_is_negotiated_by_its_own_type(accept: str, expected: bool) -> None:
+    assert wants_json(accept, "text/plain") is expected
 
 
 @pytest.mark.parametrize(
-    ("accept", "answer"),
+    ("accept", "expected"),
     [
         ("text/event-stream", True),
         ("Text/Event-Stream;charset=utf-8, */*", True),
@@ -202,42 +202,43 @@ def test_a_stream_of_plain_text_is_preferred_by_its_own_type(accept: str, answer
         ("text/*", False),
     ],
 )
-def test_an_event_source_names_the_event_stream(accept: str, answer: bool) -> None:
-    assert names_event_stream(accept) is answer
+def test_only_the_event_stream_itself_names_it(accept: str, expected: bool) -> None:
+    assert names_event_stream(accept) is expected
 
 
 def test_accept_may_come_in_several_fields() -> None:
-    asked = request()
-    asked.scope["headers"] += [(b"accept", b"application/json;q=0.5"), (b"accept", b"text/*")]
-    assert accept_of(asked) == "application/json;q=0.5,text/*"
+    request = request_with()
+    request.scope["headers"] += [(b"accept", b"application/json;q=0.5"), (b"accept", b"text/*")]
+    assert accept_of(request) == "application/json;q=0.5,text/*"
 
 
-def ask(query: str, method: str = "GET", narrows: bool = False, **limits: Any) -> Any:
-    asked = request(query=query, method=method)
-    return read_query(asked, Limits(**limits), configurable=("thread_id",), narrows=narrows)
+def query_of(query: str, method: str = "GET", narrows: bool = False, **limits: Any) -> Any:
+    request = request_with(query=query, method=method)
+    return read_query(request, Limits(**limits), configurable=("thread_id",), narrows=narrows)
 
 
 def test_a_get_has_its_input_in_the_query() -> None:
-    assert ask("question=a%20b&tag=x&tag=y").input == {"question": "a b", "tag": ["x", "y"]}
-    assert ask('input={"a":[1]}').input == {"a": [1]}
-    assert ask("input=1&other=2").input == {"input": "1", "other": "2"}
-    assert ask("").input == {}
+    assert query_of("a=1&lastEventId=5").input == {"a": "1"}
+    assert query_of("question=a%20b&tag=x&tag=y").input == {"question": "a b", "tag": ["x", "y"]}
+    assert query_of('input={"a":[1]}').input == {"a": [1]}
+    assert query_of("input=1&other=2").input == {"input": "1", "other": "2"}
+    assert query_of("").input == {}
 
 
 def test_configurable_keys_are_taken_out() -> None:
-    asked = ask("thread_id=7", "POST")
-    assert asked.configurable == {"thread_id": "7"}
-    assert asked.filter is None
+    request = query_of("thread_id=7", "POST")
+    assert request.configurable == {"thread_id": "7"}
+    assert request.filter is None
 
 
-def test_a_client_narrows_the_filter() -> None:
-    asked = ask("include=on_tool_*,on_chat_*&include=x&exclude_tags=a", "POST", narrows=True)
-    assert asked.filter.include == ("on_tool_*", "on_chat_*", "x")
-    assert asked.filter.exclude_tags == ("a",)
+def test_a_query_narrows_the_filter() -> None:
+    request = query_of("include=on_tool_*,on_chat_*&include=x&exclude_tags=a", "POST", narrows=True)
+    assert request.filter.include == ("on_tool_*", "on_chat_*", "x")
+    assert request.filter.exclude_tags == ("a",)
 
 
 @pytest.mark.parametrize(
-    ("query", "method", "narrows", "said"),
+    ("query", "method", "narrows", "text"),
     [
         ("other=1", "POST", False, "'other' is not one that this route takes"),
         ("include=x", "POST", False, "'include' is not one"),
@@ -248,26 +249,24 @@ def test_a_client_narrows_the_filter() -> None:
         ("input={", "GET", False, "This is not JSON"),
     ],
 )
-def test_a_query_that_nobody_takes_is_refused(
-    query: str, method: str, narrows: bool, said: str
-) -> None:
-    with pytest.raises(StreamError) as told:
-        ask(query, method, narrows)
-    assert said in told.value.message
+def test_an_invalid_query_is_refused(query: str, method: str, narrows: bool, text: str) -> None:
+    with pytest.raises(StreamError) as raised:
+        query_of(query, method, narrows)
+    assert text in raised.value.message
 
 
 def test_a_query_has_the_body_s_limit() -> None:
     with pytest.raises(BodyTooLarge):
-        ask("question=" + "x" * 20, body=20)
+        query_of("question=" + "x" * 20, body=20)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity, br", "Deflate"])
-async def test_a_compressed_body_is_refused_with_what_to_send(encoding: str) -> None:
-    with pytest.raises(UnsupportedMediaType, match="uncompressed") as caught:
-        await read_body(request(b"{}", encoding=encoding))
-    assert caught.value.headers == {"Accept-Encoding": "identity"}
+async def test_a_compressed_body_is_refused_with_accept_encoding(encoding: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match="uncompressed") as raised:
+        await read_body(request_with(b"{}", encoding=encoding))
+    assert raised.value.headers == {"Accept-Encoding": "identity"}
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
-async def test_a_body_that_is_not_compressed_may_say_so(encoding: str) -> None:
-    assert await read_body(request(b"{}", encoding=encoding)) == {}
+async def test_an_identity_encoding_is_accepted(encoding: str) -> None:
+    assert await read_body(request_with(b"{}", encoding=encoding)) == {}

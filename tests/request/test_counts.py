@@ -1,4 +1,4 @@
-"""What a request may have of everything that costs time by the count."""
+"""Limits on everything in a request that costs time by the count."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ ROUTES = [
 ]
 
 
-def user(n: int, content: Any = "x") -> list[Any]:
-    return [{"id": str(each), "role": "user", "content": content} for each in range(n)]
+def user(count: int, content: Any = "x") -> list[Any]:
+    return [{"id": str(n), "role": "user", "content": content} for n in range(count)]
 
 
 def agui(**body: Any) -> dict[str, Any]:
     return {"threadId": "t", "runId": "r", "state": {}, "context": [], "tools": [], **body}
 
 
-def parts(n: int, part: Any) -> list[Any]:
-    return [{"id": "1", "role": "user", "parts": [part] * n}]
+def parts(count: int, part: Any) -> list[Any]:
+    return [{"id": "1", "role": "user", "parts": [part] * count}]
 
 
 FILE = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,AAAA"}
@@ -82,24 +82,24 @@ FILE = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64,
         ),
     ],
 )
-async def test_a_request_has_at_most_so_many(path: str, body: Any, limit: str) -> None:
-    answer = await post(StreamApp(ROUTES), path, body)
-    assert answer.status == 422
-    assert limit in answer.body.decode()
+async def test_counts_are_limited(path: str, body: Any, limit: str) -> None:
+    response = await post(StreamApp(ROUTES), path, body)
+    assert response.status == 422
+    assert limit in response.body.decode()
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "errors"),
     [
         ({"xs": ["no"] * 19_000}, 5),
         ({"xs": ["no"] * 3}, 3),
     ],
 )
-async def test_the_first_errors_are_told(body: Any, told: int) -> None:
-    answer = await post(StreamApp(ROUTES), "/numbers", body)
-    assert answer.status == 422
-    assert answer.body.count(b"should be a valid integer") == 2 * told
-    assert len(answer.body) < 2_000
+async def test_the_first_errors_are_reported(body: Any, errors: int) -> None:
+    response = await post(StreamApp(ROUTES), "/numbers", body)
+    assert response.status == 422
+    assert response.body.count(b"should be a valid integer") == 2 * errors
+    assert len(response.body) < 2_000
 
 
 @pytest.mark.parametrize(
@@ -112,17 +112,17 @@ async def test_the_first_errors_are_told(body: Any, told: int) -> None:
         ("/get", [(f"k{n}", 1) for n in range(10_000)], 413, "65536 bytes"),
     ],
 )
-async def test_a_query_has_bounds(path: str, query: Any, status: int, word: str) -> None:
-    app, asked = StreamApp(ROUTES), f"{path}?{urlencode(query)}"
-    answer: Exchange = await (
-        get(app, asked) if path == "/get" else post(app, asked, {"question": "q"})
+async def test_queries_are_limited(path: str, query: Any, status: int, word: str) -> None:
+    app, url = StreamApp(ROUTES), f"{path}?{urlencode(query)}"
+    response: Exchange = await (
+        get(app, url) if path == "/get" else post(app, url, {"question": "q"})
     )
-    assert answer.status == status
-    assert word in answer.body.decode()
+    assert response.status == status
+    assert word in response.body.decode()
 
 
 async def test_the_keys_of_a_query_are_counted() -> None:
     route = StreamRoute("/x", chain_of("a"), methods=("GET",), limits=Limits(items=3))
-    answer = await get(StreamApp([route]), "/x?a=1&b=2&c=3&d=4")
-    assert answer.status == 422
-    assert "limits.items" in answer.body.decode()
+    response = await get(StreamApp([route]), "/x?a=1&b=2&c=3&d=4")
+    assert response.status == 422
+    assert "limits.items" in response.body.decode()

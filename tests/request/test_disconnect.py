@@ -1,4 +1,4 @@
-"""A client that leaves while a function of the route still works ends that too."""
+"""A disconnect cancels the functions of a route while they are running."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from starlette.requests import Request
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._request.disconnect import WATCH_AFTER_SECONDS, unless_left
+from asgi_stream._request.disconnect import WATCH_AFTER_SECONDS, cancel_if_disconnected
 from asgi_stream._request.unread_body import AHEAD_BYTES, RequestBody
 
 from ..asgi import JSON, Exchange, frames
@@ -53,9 +53,7 @@ app = StreamApp(
 
 
 @pytest.mark.parametrize("server", ALL_SERVERS)
-async def test_what_a_request_waits_for_stops_when_its_client_leaves(
-    server: str, tmp_path: Path
-) -> None:
+async def test_a_disconnect_cancels_what_a_request_waits_for(server: str, tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with serving(f"{__name__}:app", tmp_path, server, {"PROBE_LOG": str(tmp_path / "notes")}) as on:
         for name in NAMES:
@@ -71,14 +69,14 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-def received(*headers: tuple[bytes, bytes]) -> tuple[asyncio.Queue[Any], RequestBody]:
-    """The body of a request, and the queue of what its server receives of it."""
+def body_of(*headers: tuple[bytes, bytes]) -> tuple[asyncio.Queue[Any], RequestBody]:
+    """Return the queue of messages that the server receives, and the body that reads them."""
     messages: asyncio.Queue[Any] = asyncio.Queue()
     return messages, RequestBody({"type": "http", "headers": headers}, messages.get, never, None)
 
 
 class Hook:
-    """Waits until it is told to go on, and says what became of it."""
+    """Waits until `go_on` is set, and records whether it was cancelled."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
@@ -97,19 +95,19 @@ class Hook:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_the_function_is_cancelled_and_nothing_is_sent(method: str) -> None:
+async def test_a_disconnect_cancels_the_function_and_nothing_is_sent(method: str) -> None:
     hook = Hook()
     route = StreamRoute("/", ECHO, authorize=hook, methods=["POST", "GET"])
     async with Exchange(StreamApp([route]), method, "/?input=1", 1, headers=JSON) as exchange:
         await hook.begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
     assert hook.cancelled
     assert exchange.messages == []
 
 
 @pytest.mark.parametrize("reads", [False, True])
-async def test_what_was_received_meanwhile_is_not_lost(reads: bool) -> None:
+async def test_what_the_watch_receives_is_not_lost(reads: bool) -> None:
     hook = Hook()
     hook.reads = reads
     app = StreamApp([StreamRoute("/", ECHO, authorize=hook)])
@@ -127,11 +125,11 @@ async def test_what_was_received_meanwhile_is_not_lost(reads: bool) -> None:
         assert exchange.received.qsize() == 2  # and not more than that
         hook.go_on.set()
         await exchange.finished()
-    [said, _] = frames(exchange.body)
-    assert json.loads(said["token"]) == ["x" * AHEAD_BYTES, 1]
+    [frame, _] = frames(exchange.body)
+    assert json.loads(frame["token"]) == ["x" * AHEAD_BYTES, 1]
 
 
-async def test_a_client_that_waits_for_100_is_not_told_it_before_its_body_is_wanted() -> None:
+async def test_100_continue_is_not_sent_before_the_body_is_read() -> None:
     hook = Hook()
     app = StreamApp([StreamRoute("/", ECHO, authorize=hook)])
     headers = {**JSON, "expect": "100-continue", "content-length": "4"}
@@ -144,7 +142,7 @@ async def test_a_client_that_waits_for_100_is_not_told_it_before_its_body_is_wan
     assert b"hi" in exchange.body
 
 
-async def test_a_function_that_ignores_its_end_is_heard_and_its_answer_is_not_sent() -> None:
+async def test_a_function_that_ignores_its_cancellation_sends_nothing() -> None:
     async def stubborn(request: Request) -> None:
         begun.set()
         try:
@@ -156,44 +154,48 @@ async def test_a_function_that_ignores_its_end_is_heard_and_its_answer_is_not_se
     app = StreamApp([StreamRoute("/", ECHO, authorize=stubborn)])
     async with Exchange(app, "POST", "/", "hi", headers=JSON) as exchange:
         await begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await exchange.finished()
-    assert not app._here().streams
+    assert not app._loops.current.streams
 
 
-async def test_another_s_cancellation_is_passed_on() -> None:
-    """As hypercorn cancels a request, or a server that goes away."""
-    _, body = received()
-    task = asyncio.ensure_future(unless_left(never(), body))
+async def test_a_cancellation_by_the_server_is_propagated() -> None:
+    """As hypercorn cancels a request, or a server that is stopped."""
+    _, body = body_of()
+    task = asyncio.ensure_future(cancel_if_disconnected(never(), body))
     await asyncio.sleep(2 * WATCH_AFTER_SECONDS)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
-async def test_a_client_that_leaves_as_the_work_ends_ends_nothing_else() -> None:
-    messages, body = received()
+async def test_a_disconnect_as_the_work_ends_changes_nothing() -> None:
+    messages, body = body_of()
 
     async def work() -> str:
         await asyncio.sleep(2 * WATCH_AFTER_SECONDS)
         messages.put_nowait({"type": "http.disconnect"})
         return "done"
 
-    assert await unless_left(work(), body) == "done"
+    assert await cancel_if_disconnected(work(), body) == "done"
 
 
-async def test_who_reads_the_body_hears_first_that_its_client_has_left() -> None:
-    messages, body = received((b"content-length", b"4"))
-    reading, leaving = (asyncio.ensure_future(each) for each in (body.receive(), body.left()))
+async def test_a_pending_receive_gets_the_disconnect_first() -> None:
+    messages, body = body_of((b"content-length", b"4"))
+    reading, leaving = (
+        asyncio.ensure_future(each) for each in (body.receive(), body.wait_for_disconnect())
+    )
     await asyncio.sleep(0.01)
     messages.put_nowait({"type": "http.disconnect"})
     assert await reading == {"type": "http.disconnect"}
     await leaving
 
 
-async def test_what_the_watch_receives_goes_to_who_waits_for_it() -> None:
-    messages, body = received((b"content-length", b"4"))
-    leaving, reading = (asyncio.ensure_future(each) for each in (body.left(), body.receive()))
+async def test_a_pending_receive_gets_what_the_watch_receives() -> None:
+    messages, body = body_of((b"content-length", b"4"))
+    leaving, reading = (
+        asyncio.ensure_future(each) for each in (body.wait_for_disconnect(), body.receive())
+    )
     await asyncio.sleep(0.01)
     part = {"type": "http.request", "body": b"true"}
     messages.put_nowait(part)

@@ -1,4 +1,4 @@
-"""What a page of another origin can do, or one whose host name was rebound to this machine."""
+"""Requests from pages of other origins, and from host names rebound to this machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STOPS = {
     "vercel": f"/chat/{uuid4()}/stream",
     "langgraph": f"/graph/runs/{uuid4()}/cancel",
 }
-"""What a POST without a body stops: nothing here, which is a 404."""
+"""Paths where a POST without a body cancels a run; there is none here, so they response 404."""
 
 app = StreamApp(
     [
@@ -70,40 +70,40 @@ OWN: list[Mapping[str, str]] = [
 @pytest.mark.parametrize("format", STOPS)
 @pytest.mark.parametrize("kind", [{}, PLAIN, {"content-type": "multipart/form-data; boundary=x"}])
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_a_page_of_another_origin_stops_no_run(
+async def test_a_page_of_another_origin_cannot_cancel_a_run(
     headers: Mapping[str, str], kind: Mapping[str, str], format: str
 ) -> None:
-    answer = await call(app, "POST", STOPS[format], headers={**HOST, **kind, **headers})
-    assert answer.status == 415
-    assert b"with the header Content-Type: application/json" in answer.body
+    response = await call(app, "POST", STOPS[format], headers={**HOST, **kind, **headers})
+    assert response.status == 415
+    assert b"with the header Content-Type: application/json" in response.body
 
 
 @pytest.mark.parametrize("format", STOPS)
 @pytest.mark.parametrize("kind", [{}, PLAIN])
 @pytest.mark.parametrize("headers", OWN)
-async def test_a_program_and_a_page_of_the_same_origin_stop_runs_without_a_body(
+async def test_programs_and_pages_of_the_same_origin_cancel_runs_without_a_body(
     headers: Mapping[str, str], kind: Mapping[str, str], format: str
 ) -> None:
-    answer = await call(app, "POST", STOPS[format], headers={**HOST, **kind, **headers})
-    assert answer.status == 404
+    response = await call(app, "POST", STOPS[format], headers={**HOST, **kind, **headers})
+    assert response.status == 404
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_what_a_browser_has_asked_for_in_a_preflight_is_served(
+async def test_a_request_with_a_preflight_is_served(
     headers: Mapping[str, str],
 ) -> None:
     origin = headers.get("origin", PAGE)
     allowing = CORSMiddleware(app, allow_origins=[origin], allow_methods=["*"], allow_headers=["*"])
     for path in STOPS.values():
-        answer = await post(allowing, path, {}, headers={**HOST, **headers})
-        assert answer.status == 404
+        response = await post(allowing, path, {}, headers={**HOST, **headers})
+        assert response.status == 404
         if "origin" in headers:
-            assert answer.headers["access-control-allow-origin"] == origin
-    answer = await call(allowing, "DELETE", STOPS["vercel"], headers={**HOST, **headers})
-    assert answer.status == 404
+            assert response.headers["access-control-allow-origin"] == origin
+    response = await call(allowing, "DELETE", STOPS["vercel"], headers={**HOST, **headers})
+    assert response.status == 404
 
 
-async def test_a_page_of_another_origin_is_refused_before_anything_is_called() -> None:
+async def test_a_page_of_another_origin_is_refused_before_authorize() -> None:
     called: list[Request] = []
 
     def authorize(request: Request) -> None:
@@ -112,8 +112,8 @@ async def test_a_page_of_another_origin_is_refused_before_anything_is_called() -
     route = StreamRoute("/chat", chain_of("a"), format="vercel", resume=True, authorize=authorize)
     headers = {**HOST, **PLAIN, **FOREIGN[0]}
     for path in ("/chat", STOPS["vercel"]):
-        answer = await call(StreamApp([route]), "POST", path, "{}", headers=headers)
-        assert answer.status == 415
+        response = await call(StreamApp([route]), "POST", path, "{}", headers=headers)
+        assert response.status == 415
     assert not called
 
 
@@ -135,7 +135,7 @@ def hosted(*hosts: str) -> StreamApp:
 async def test_the_playground_is_not_served_for_another_host(method: str, path: str) -> None:
     headers = {**JSON, "host": "evil.example"}
     for root in ("", "/ai"):
-        answer = await call(
+        response = await call(
             hosted("localhost"),
             method,
             root + path,
@@ -143,18 +143,18 @@ async def test_the_playground_is_not_served_for_another_host(method: str, path: 
             headers=headers,
             root_path=root,
         )
-        assert answer.status == 403
-        error = json.loads(answer.body)["error"]
+        assert response.status == 403
+        error = json.loads(response.body)["error"]
         assert error["code"] == "refused"
         assert "allowed_hosts" in error["message"]
 
 
-async def test_all_else_is_served_for_any_host() -> None:
+async def test_everything_but_the_playground_is_served_for_any_host() -> None:
     headers = {"host": "evil.example"}
-    one = hosted("localhost")
-    assert (await post(one, "/chat", {"question": "?"}, headers=headers)).status == 200
+    playground = hosted("localhost")
+    assert (await post(playground, "/chat", {"question": "?"}, headers=headers)).status == 200
     for path in ("/health", "/openapi.json"):
-        assert (await get(one, path, headers=headers)).status == 200
+        assert (await get(playground, path, headers=headers)).status == 200
     assert (await get(StreamApp([ROUTE], playground=True), "/playground")).status == 200
     without = StreamApp([ROUTE], allowed_hosts=["localhost"])
     assert (await get(without, "/playground", headers=headers)).status == 404
@@ -180,26 +180,28 @@ SERVED = [
 
 
 @pytest.mark.parametrize(("allowed", "host", "served"), SERVED)
-async def test_the_hosts_for_which_it_is_served(allowed: str, host: str, served: bool) -> None:
-    one = hosted("no.example", allowed)
+async def test_hosts_are_matched(allowed: str, host: str, served: bool) -> None:
+    playground = hosted("no.example", allowed)
     for path in ("/playground", "/playground/table.json"):
-        answer = await get(one, path, headers={"host": host})
-        assert answer.status == (200 if served else 403)
+        response = await get(playground, path, headers={"host": host})
+        assert response.status == (200 if served else 403)
     headers = {"host": host}
-    answer = await post(one, "/playground/trace/0/chat", {"question": "?"}, headers=headers)
-    assert answer.status == (200 if served else 403)
+    response = await post(
+        playground, "/playground/trace/0/chat", {"question": "?"}, headers=headers
+    )
+    assert response.status == (200 if served else 403)
 
 
-async def test_a_request_without_a_host_is_one_of_another_host() -> None:
+async def test_a_request_without_a_host_is_refused() -> None:
     assert (await get(hosted("localhost"), "/playground")).status == 403
 
 
-async def test_the_middleware_guards_its_own_playground_only() -> None:
+async def test_the_middleware_checks_the_host_for_its_own_playground_only() -> None:
     behind = PlainTextResponse("behind")
-    one = StreamMiddleware(behind, [ROUTE], playground=True, allowed_hosts=["localhost"])
+    playground = StreamMiddleware(behind, [ROUTE], playground=True, allowed_hosts=["localhost"])
     headers = {"host": "evil.example"}
-    assert (await get(one, "/playground", headers=headers)).status == 403
-    assert (await get(one, "/else", headers=headers)).body == b"behind"
+    assert (await get(playground, "/playground", headers=headers)).status == 403
+    assert (await get(playground, "/else", headers=headers)).body == b"behind"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ async def test_the_middleware_guards_its_own_playground_only() -> None:
         *(["http://x"], ["a*.example"], ["*.*.example"], ["*example"], ["a b"]),
     ],
 )
-def test_what_is_no_list_of_hosts_is_a_mistake(hosts: Any) -> None:
+def test_an_invalid_list_of_hosts_is_a_table_error(hosts: Any) -> None:
     for playground in (True, False):
         with pytest.raises(TableError, match="allowed_hosts"):
             StreamApp([ROUTE], playground=playground, allowed_hosts=hosts)

@@ -125,7 +125,7 @@ async def test_a_client_s_context_never_replaces_the_server_s() -> None:
 
     graph = StateGraph(Named).add_node("n", look).add_edge(START, "n").compile()
     server: dict[str, Any] = {
-        "stream": {"context": {"c": "stream", "d": "stream", "e": "stream"}},
+        "astream_kwargs": {"context": {"c": "stream", "d": "stream", "e": "stream"}},
         "config": {"context": {"d": "config", "e": "config"}},
         "configure": lambda request: {"context": {"e": "configure"}},
     }
@@ -136,7 +136,7 @@ async def test_a_client_s_context_never_replaces_the_server_s() -> None:
 
 
 async def test_a_batch_gets_the_context_too_and_no_stream_options() -> None:
-    options: dict[str, Any] = {"stream": {"stream_mode": "updates"}, "format": "langserve"}
+    options: dict[str, Any] = {"astream_kwargs": {"stream_mode": "updates"}, "format": "langserve"}
     app = StreamApp([StreamRoute("/x", GREETS, config={"context": {"name": "ann"}}, **options)])
     found = await post(app, "/x/batch", {"inputs": [{"messages": []}, {"messages": []}]})
     assert [each["user"] for each in found.json()["output"]] == ["ann", "ann"]

@@ -1,4 +1,4 @@
-"""A request whose body nobody reads gets its answer all the same."""
+"""A request whose body is not read still gets its response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, ResponseReceived, StreamEnded
 from starlette.types import Message
 
-from asgi_stream._request import unread_body as request_body
+from asgi_stream._request import unread_body
 from asgi_stream._request.unread_body import RequestBody
 
 from ..clients import Connection
@@ -41,8 +41,8 @@ def server(
 ) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("request_body")
     env = {"PROBE_LOG": str(folder / "notes")}
-    with serving("tests.apps:app", folder, request.param, env) as found:
-        yield found
+    with serving("tests.apps:app", folder, request.param, env) as running:
+        yield running
 
 
 def answer(
@@ -59,14 +59,14 @@ def answer(
 
 
 @pytest.mark.parametrize(("method", "path", "kind", "status"), UNREAD)
-def test_a_large_body_that_nobody_reads_is_answered(
+def test_a_large_unread_body_gets_its_response(
     server: Server, method: str, path: str, kind: str, status: int
 ) -> None:
     for _ in range(3):
         assert answer(server.port, method, path, kind, LARGE) == status
 
 
-def test_a_large_body_in_chunks_is_answered(server: Server) -> None:
+def test_a_large_chunked_body_gets_its_response(server: Server) -> None:
     parts = (b"x" * 65_536 for _ in range(300))
     assert answer(server.port, "POST", "/stream/words", JSON, parts) == 413
 
@@ -81,21 +81,21 @@ def test_the_connection_serves_the_next_request(server: Server) -> None:
     connection.close()
 
 
-async def test_a_client_that_waits_for_100_continue_is_answered_at_once(server: Server) -> None:
+async def test_a_client_that_expects_100_continue_is_answered_at_once(server: Server) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     async with Connection(reader, writer) as client:
         head = "POST /stream/words HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         writer.write(f"{head}Content-Length: 20000000\r\nExpect: 100-continue\r\n\r\n".encode())
         received = await client.read_until(b'"body_too_large"', 3)
-    # Hypercorn says 100 to every client that waits, before the app has its request.
-    told = received.startswith(b"HTTP/1.1 100")
+    # Hypercorn sends 100 to every client that expects it, before it calls the app.
+    continued = received.startswith(b"HTTP/1.1 100")
     received = received[received.index(b"HTTP/1.1 4") :]
     assert b" 413 " in received.partition(b"\r\n")[0]
-    assert told != (b"connection: close" in received.lower())
+    assert continued != (b"connection: close" in received.lower())
 
 
 @pytest.mark.parametrize(("method", "path", "kind", "status"), UNREAD)
-async def test_a_body_that_100_continue_has_asked_for_is_discarded(
+async def test_a_body_requested_by_100_continue_is_discarded(
     server: Server, method: str, path: str, kind: str, status: int
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -112,14 +112,14 @@ async def test_a_body_that_100_continue_has_asked_for_is_discarded(
     assert f"HTTP/1.1 {status} ".encode() in received
 
 
-def test_nginx_passes_the_answer_on(server: Server, tmp_path: Path) -> None:
+def test_nginx_forwards_the_response(server: Server, tmp_path: Path) -> None:
     body = LARGE[:1_000_000]  # which nginx itself takes
     with proxy("nginx", server, tmp_path) as port:
         seen = [answer(port, "POST", "/stream/small", JSON, body) for _ in range(5)]
     assert seen == [413] * 5
 
 
-async def test_http2_neighbours_go_on(tmp_path: Path) -> None:
+async def test_other_http2_streams_continue(tmp_path: Path) -> None:
     with serving("tests.apps:app", tmp_path, "hypercorn", {"PROBE_LOG": "/dev/null"}) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         async with Connection(reader, writer), asyncio.timeout(20):
@@ -161,18 +161,18 @@ async def test_http2_neighbours_go_on(tmp_path: Path) -> None:
 
 
 class Exchange:
-    """What a server hands to an app: the parts of a body, and what came back."""
+    """A fake server: the parts of a body that it has, and the messages that it was sent."""
 
-    def __init__(self, *parts: bytes, ends: bool = True, leaves: bool = False) -> None:
-        self.parts, self.ends, self.leaves = [*parts], ends, leaves
+    def __init__(self, *parts: bytes, ends: bool = True, disconnects: bool = False) -> None:
+        self.parts, self.ends, self.disconnects = [*parts], ends, disconnects
         self.sent: list[Message] = []
 
     async def receive(self) -> Message:
         if self.parts:
             part = self.parts.pop(0)
-            more = bool(self.parts) or not self.ends or self.leaves
+            more = bool(self.parts) or not self.ends or self.disconnects
             return {"type": "http.request", "body": part, "more_body": more}
-        if self.leaves:
+        if self.disconnects:
             return {"type": "http.disconnect"}
         await asyncio.Event().wait()
         raise AssertionError
@@ -210,7 +210,7 @@ async def test_the_rest_of_a_body_is_discarded_before_the_end() -> None:
     assert end == LAST
 
 
-async def test_a_request_without_a_body_is_not_touched() -> None:
+async def test_a_request_without_a_body_is_unchanged() -> None:
     start, body = await exchange(Exchange(), (b"content-length", b"0"))
     assert start["headers"] == [(b"content-length", b"2")]
     assert body == {"type": BODY, "body": b"no"}
@@ -224,7 +224,7 @@ async def test_a_request_without_a_body_is_not_touched() -> None:
         [(b"content-length", b"9" * 5000)],
     ],
 )
-async def test_what_will_not_be_read_closes_the_connection(headers: Any) -> None:
+async def test_a_body_that_is_not_discarded_closes_the_connection(headers: Any) -> None:
     server = Exchange(b"one")
     start, body = await exchange(server, *headers)
     assert start["headers"][-1] == (b"connection", b"close")
@@ -232,7 +232,7 @@ async def test_what_will_not_be_read_closes_the_connection(headers: Any) -> None
 
 
 @pytest.mark.parametrize(("version", "left"), [("1.1", []), ("2", [b"one"])])
-async def test_hypercorn_has_said_100_continue_itself(version: str, left: list[bytes]) -> None:
+async def test_hypercorn_sends_100_continue_itself(version: str, left: list[bytes]) -> None:
     server = Exchange(b"one")
     headers = [CHUNKED, (b"expect", b"100-continue")]
     await exchange(server, *headers, version=version, asgi={"spec_version": "2.1"})
@@ -261,28 +261,30 @@ async def test_a_body_that_was_read_changes_nothing() -> None:
     assert server.sent == [{"type": BODY, "body": b"no"}]
 
 
-async def test_silence_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_body, "SILENCE_SECONDS", 0.01)
+async def test_silence_ends_the_discarding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread_body, "SILENCE_SECONDS", 0.01)
     assert (await exchange(Exchange(b"one", ends=False), CHUNKED))[-1] == LAST
 
 
-async def test_the_time_for_the_body_ends_it() -> None:
+async def test_the_receive_timeout_ends_the_discarding() -> None:
     assert (await exchange(Exchange(b"one", ends=False), CHUNKED, seconds=0.01))[-1] == LAST
 
 
-async def test_a_body_without_an_end_is_read_to_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_body, "DISCARDED_BYTES", 5)
+async def test_a_body_without_an_end_is_discarded_up_to_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(unread_body, "DISCARDED_BYTES", 5)
     server = Exchange(b"one", b"two", b"three")
     assert (await exchange(server, CHUNKED))[-1] == LAST
     assert server.parts == [b"three"]
 
 
-async def test_a_client_that_leaves_is_sent_no_end() -> None:
-    sent = await exchange(Exchange(b"one", leaves=True), CHUNKED)
+async def test_a_disconnected_client_is_sent_no_end() -> None:
+    sent = await exchange(Exchange(b"one", disconnects=True), CHUNKED)
     assert sent[-1]["more_body"] is True
 
 
-async def test_a_part_that_another_task_receives_counts() -> None:
+async def test_a_part_received_by_another_task_counts() -> None:
     gate = asyncio.Event()
 
     async def receive() -> Message:

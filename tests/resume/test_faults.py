@@ -35,11 +35,11 @@ LEASE_SECONDS = 3.0
 
 
 class Seen:
-    """What a reader has got: every frame with its id, also over several connections."""
+    """All frames that a reader has received, with their ids, over one connection or several."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[str, Any]] = []
-        self.place = ""
+        self.location = ""
         self.closed = False
 
     @property
@@ -48,7 +48,7 @@ class Seen:
 
     @property
     def run_id(self) -> str:
-        return self.place.rpartition("/")[2]
+        return self.location.rpartition("/")[2]
 
     @property
     def words(self) -> list[str]:
@@ -63,7 +63,7 @@ class Seen:
         return bool(self.frames) and self.frames[-1][1] == "[DONE]"
 
     def check(self, count: int) -> None:
-        """All of it, each once and in order, and with ids that have no gap."""
+        """Check that every frame has arrived once, in order, with ids that have no gap."""
         assert self.words == [f"t{n}" for n in range(count)]
         assert self.done
         assert [int(id_.rpartition(":")[2]) for id_, _ in self.frames] == list(range(1, count + 2))
@@ -74,14 +74,14 @@ def asks(count: int, per_second: float = 100, key: str | None = None) -> dict[st
 
 
 @asynccontextmanager
-async def answering(url: str, asked: Any = None, **headers: str) -> AsyncIterator[httpx.Response]:
-    """An answer whose headers are there: to a POST of `asked`, or to a GET."""
+async def answering(url: str, payload: Any = None, **headers: str) -> AsyncIterator[httpx.Response]:
+    """Open the response to a POST of `payload`, or to a GET."""
     timeout = httpx.Timeout(30)
-    method = "GET" if asked is None else "POST"
+    method = "GET" if payload is None else "POST"
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with (
         httpx.AsyncClient(timeout=timeout) as client,
-        client.stream(method, url, json=asked, headers=named) as answer,
+        client.stream(method, url, json=payload, headers=named) as answer,
     ):
         yield answer
 
@@ -89,21 +89,21 @@ async def answering(url: str, asked: Any = None, **headers: str) -> AsyncIterato
 async def read(
     seen: Seen,
     url: str,
-    asked: Any = None,
+    payload: Any = None,
     *,
     until: Callable[[Seen], bool] = lambda seen: False,
     **headers: str,
 ) -> int:
-    """Read into `seen` to the end of the answer, or until that; then the connection is dropped.
+    """Read into `seen` to the end of the response, or until `until`; then drop the connection.
 
     Returns:
         The status.
     """
-    async with answering(url, asked, **headers) as answer:
+    async with answering(url, payload, **headers) as answer:
         if answer.status_code != 200:
             return answer.status_code
-        place = answer.headers.get("content-location", "")
-        seen.place = urljoin(url, place)
+        location = answer.headers.get("content-location", "")
+        seen.location = urljoin(url, location)
         id_, data = "", None
         async for line in answer.aiter_lines():
             if line.startswith("id: "):
@@ -130,7 +130,9 @@ def servers(
     env = {"REDIS": redis, "PROBE_LOG": str(folder / "notes"), **env}
     with ExitStack() as stack:
         yield [
-            stack.enter_context(serving("tests.resume.kept:app", folder, server=kind, env=env))
+            stack.enter_context(
+                serving("tests.resume.stored_app:app", folder, server=kind, env=env)
+            )
             for _ in range(count)
         ]
 
@@ -142,13 +144,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pair(redis: RedisServer, folder: Path) -> Iterator[list[Server]]:
-    """Two servers that no test harms."""
-    with servers(2, redis.url, folder) as found:
-        yield found
+    """Two servers that no test stops."""
+    with servers(2, redis.url, folder) as running:
+        yield running
 
 
-def place_on(server: Server, seen: Seen) -> str:
-    return f"{server.url}/stream/{seen.place.partition('/stream/')[2]}"
+def location_on(server: Server, seen: Seen) -> str:
+    return f"{server.url}/stream/{seen.location.partition('/stream/')[2]}"
 
 
 async def test_fifty_drops_and_returns_to_either_server(pair: list[Server]) -> None:
@@ -161,8 +163,8 @@ async def test_fifty_drops_and_returns_to_either_server(pair: list[Server]) -> N
         drops += 1
         wanted = len(seen.words) + chance.randint(0, 13)
         server = pair[drops % 2]
-        # As an EventSource does that lost its connection, or as a page that knows the run.
-        url = server.url + path if drops % 3 else place_on(server, seen)
+        # Like an EventSource that has lost its connection, or like a page that knows the run.
+        url = server.url + path if drops % 3 else location_on(server, seen)
         status = await read(seen, url, until=has(wanted), last_event_id=seen.last_id)
         assert status == 200
     seen.check(400)
@@ -185,7 +187,7 @@ async def test_behind_nginx_with_two_workers(redis: RedisServer, tmp_path: Path)
             await read(seen, f"{url}/stream/count", asks(100, 100), until=has(1))
             while not seen.done:
                 wanted = len(seen.words) + chance.randint(0, 20)
-                await read(seen, seen.place, until=has(wanted), last_event_id=seen.last_id)
+                await read(seen, seen.location, until=has(wanted), last_event_id=seen.last_id)
             seen.check(100)
 
         await asyncio.gather(*(one() for _ in range(10)))
@@ -195,19 +197,19 @@ async def test_two_readers_and_a_late_one(pair: list[Server]) -> None:
     all_seen = [Seen(), Seen(), Seen()]
     first = asyncio.ensure_future(read(all_seen[0], f"{pair[0].url}/stream/count", asks(150)))
     await until(lambda: len(all_seen[0].words) > 10)
-    second = asyncio.ensure_future(read(all_seen[1], place_on(pair[1], all_seen[0])))
+    second = asyncio.ensure_future(read(all_seen[1], location_on(pair[1], all_seen[0])))
     await until(lambda: len(all_seen[1].words) > 100)
-    await asyncio.gather(first, second, read(all_seen[2], place_on(pair[1], all_seen[0])))
+    await asyncio.gather(first, second, read(all_seen[2], location_on(pair[1], all_seen[0])))
     for seen in all_seen:
         seen.check(150)
 
 
 async def test_a_slow_reader_beside_a_fast_one(pair: list[Server]) -> None:
     fast = Seen()
-    asked = asks(3000, 100_000)
-    going = asyncio.ensure_future(read(fast, f"{pair[0].url}/stream/count", asked))
-    await until(lambda: fast.place)
-    async with answering(place_on(pair[1], fast)) as slow:
+    payload = asks(3000, 100_000)
+    going = asyncio.ensure_future(read(fast, f"{pair[0].url}/stream/count", payload))
+    await until(lambda: fast.location)
+    async with answering(location_on(pair[1], fast)) as slow:
         await going
         fast.check(3000)
         body = b"".join([part async for part in slow.aiter_raw()])
@@ -216,11 +218,11 @@ async def test_a_slow_reader_beside_a_fast_one(pair: list[Server]) -> None:
 
 async def test_delete_stops_it_on_the_other_server(pair: list[Server], folder: Path) -> None:
     notes, key, seen = Notes(folder / "notes"), new_key(), Seen()
-    asked = asks(1000, 20, key)
-    reading = asyncio.ensure_future(read(seen, f"{pair[0].url}/stream/count", asked))
+    payload = asks(1000, 20, key)
+    reading = asyncio.ensure_future(read(seen, f"{pair[0].url}/stream/count", payload))
     await until(lambda: len(seen.words) > 3)
     begun = time.monotonic()
-    answer = httpx.delete(place_on(pair[1], seen))
+    answer = httpx.delete(location_on(pair[1], seen))
     assert answer.status_code == 202
     await reading
     took = time.monotonic() - begun
@@ -229,17 +231,17 @@ async def test_delete_stops_it_on_the_other_server(pair: list[Server], folder: P
     assert took < 1
     await until(lambda: notes.of(key, "cancel"), 1)
     for server in pair:
-        state = httpx.get(place_on(server, seen), headers={"accept": "application/json"}).json()
+        state = httpx.get(location_on(server, seen), headers={"accept": "application/json"}).json()
         assert (state["state"], state["frames"]) == ("cancelled", len(seen.frames))
 
 
 async def test_the_same_post_at_the_same_moment(pair: list[Server], folder: Path) -> None:
     notes, key = Notes(folder / "notes"), new_key()
     all_seen = [Seen() for _ in range(8)]
-    asked = asks(30, 100, key)
+    payload = asks(30, 100, key)
     await asyncio.gather(
         *(
-            read(seen, f"{pair[n % 2].url}/stream/count", asked, idempotency_key=key)
+            read(seen, f"{pair[n % 2].url}/stream/count", payload, idempotency_key=key)
             for n, seen in enumerate(all_seen)
         )
     )
@@ -254,12 +256,12 @@ async def test_a_run_whose_only_reader_is_elsewhere_goes_on(
 ) -> None:
     notes, key = Notes(folder / "notes"), new_key()
     first, second = Seen(), Seen()
-    asked = asks(1000, 20, key)
+    payload = asks(1000, 20, key)
     begun = asyncio.ensure_future(
-        read(first, f"{pair[0].url}/stream/cancel_on_disconnect", asked, until=has(40))
+        read(first, f"{pair[0].url}/stream/cancel_on_disconnect", payload, until=has(40))
     )
     await until(lambda: len(first.words) > 1)
-    reading = asyncio.ensure_future(read(second, place_on(pair[1], first), until=has(120)))
+    reading = asyncio.ensure_future(read(second, location_on(pair[1], first), until=has(120)))
     await begun
     await until(lambda: len(second.words) > 100)
     assert not notes.of(key, "cancel")
@@ -271,7 +273,7 @@ async def test_a_trimmed_log_begins_with_the_gap(pair: list[Server]) -> None:
     first, late = Seen(), Seen()
     await read(first, f"{pair[0].url}/stream/short", asks(200, 1000))
     first.check(200)
-    await read(late, place_on(pair[1], first))
+    await read(late, location_on(pair[1], first))
     assert late.frames[0][1] == {"gap": {"first": 1, "last": 151}}
     assert late.words == [f"t{n}" for n in range(151, 200)]
     assert late.done
@@ -283,10 +285,10 @@ async def test_a_worker_that_dies_or_is_held(
 ) -> None:
     with servers(2, redis.url, tmp_path) as [one, other]:
         first, second = Seen(), Seen()
-        asked = asks(10_000, 50)
-        reading = asyncio.ensure_future(read(first, f"{one.url}/stream/count", asked))
+        payload = asks(10_000, 50)
+        reading = asyncio.ensure_future(read(first, f"{one.url}/stream/count", payload))
         await until(lambda: len(first.words) > 20)
-        following = asyncio.ensure_future(read(second, place_on(other, first)))
+        following = asyncio.ensure_future(read(second, location_on(other, first)))
         await until(lambda: len(second.words) > 30)
         one.process.send_signal(how)
         died = time.monotonic()
@@ -297,17 +299,17 @@ async def test_a_worker_that_dies_or_is_held(
         assert took < LEASE_SECONDS + 3
         assert second.words == [f"t{n}" for n in range(len(second.words))]
         late = Seen()
-        await read(late, place_on(other, first))
+        await read(late, location_on(other, first))
         assert late.frames == second.frames
-        assert await read(late, place_on(other, first), last_event_id=late.last_id) == 204
-        state = httpx.get(place_on(other, first), headers={"accept": "application/json"}).json()
+        assert await read(late, location_on(other, first), last_event_id=late.last_id) == 204
+        state = httpx.get(location_on(other, first), headers={"accept": "application/json"}).json()
         assert (state["state"], state["code"]) == ("failed", "worker_lost")
         if how == signal.SIGSTOP:
-            # It wakes, finds that it was given up, and says nothing more to anyone.
+            # It wakes up, finds that its run was finalized, and writes nothing more.
             one.process.send_signal(signal.SIGCONT)
             await asyncio.wait_for(reading, 10)
             assert first.frames == second.frames
-            await until(lambda: "ended, for it was held to be dead" in one.log(), 5)
+            await until(lambda: "its lease expired and another worker finalized it" in one.log(), 5)
         else:
             with contextlib.suppress(httpx.HTTPError):
                 await reading
@@ -333,29 +335,29 @@ async def test_redis_is_killed_and_comes_back(tmp_path: Path, persistence: str) 
         await read(ended, url, asks(20))
         reading = asyncio.ensure_future(read(first, url, asks(400, 50)))
         await until(lambda: len(first.words) > 50)
-        following = asyncio.ensure_future(read(second, place_on(other, first)))
-        await read(back, place_on(other, first), until=has(55))
+        following = asyncio.ensure_future(read(second, location_on(other, first)))
+        await read(back, location_on(other, first), until=has(55))
         await until(lambda: len(second.words) > 60)
         redis.kill()
         await asyncio.sleep(1)
         redis.start()
         returning = asyncio.ensure_future(
-            read(back, place_on(other, first), last_event_id=back.last_id)
+            read(back, location_on(other, first), last_event_id=back.last_id)
         )
         await until(lambda: len(second.words) > 150)
-        joining = asyncio.ensure_future(read(late, place_on(other, first)))
+        joining = asyncio.ensure_future(read(late, location_on(other, first)))
         await asyncio.gather(reading, following, joining, returning)
-        # What Redis has lost is written to it again by the worker that makes the run.
+        # The worker writes again what Redis has lost.
         for seen in (first, second, late, back):
             seen.check(400)
         again = Seen()
-        await read(again, place_on(other, ended))
+        await read(again, location_on(other, ended))
         again.check(20)
-        # And a run can be stopped across it.
+        # A run can still be stopped from another worker.
         third = Seen()
         reading = asyncio.ensure_future(read(third, url, asks(1000, 50)))
         await until(lambda: len(third.words) > 5)
-        assert httpx.delete(place_on(other, third)).status_code == 202
+        assert httpx.delete(location_on(other, third)).status_code == 202
         await asyncio.wait_for(reading, 2)
         assert third.codes == ["cancelled"]
 
@@ -375,22 +377,22 @@ async def test_a_replica_that_lags_takes_over(tmp_path: Path) -> None:
         url = f"{one.url}/stream/count"
         reading = asyncio.ensure_future(read(first, url, asks(300, 50)))
         await until(lambda: len(first.words) > 20)
-        following = asyncio.ensure_future(read(second, place_on(other, first)))
+        following = asyncio.ensure_future(read(second, location_on(other, first)))
         await until(lambda: len(second.words) > 30)
         link.stalled.set()
-        await read(back, place_on(other, first), until=has(80))
+        await read(back, location_on(other, first), until=has(80))
         await until(lambda: len(second.words) > 80)
         run("REPLICAOF", "NO", "ONE")
         front.switch(replica.port)
-        assert await read(back, place_on(other, first), last_event_id=back.last_id) == 200
+        assert await read(back, location_on(other, first), last_event_id=back.last_id) == 200
         await asyncio.gather(reading, following)
-        await read(late, place_on(other, first))
+        await read(late, location_on(other, first))
         for seen in (first, second, back, late):
             seen.check(300)
 
 
 class Front:
-    """One address in front of a Redis, which another may take over."""
+    """A fixed address in front of a Redis, which can be switched to another one."""
 
     def __init__(self, port: int) -> None:
         self.stalled = threading.Event()
@@ -446,7 +448,7 @@ async def test_redis_stays_away(tmp_path: Path) -> None:
         url = f"{one.url}/stream/count"
         reading = asyncio.ensure_future(read(first, url, asks(1000, 50)))
         await until(lambda: len(first.words) > 10)
-        following = asyncio.ensure_future(read(second, place_on(other, first)))
+        following = asyncio.ensure_future(read(second, location_on(other, first)))
         await until(lambda: len(second.words) > 15)
         redis.kill()
         begun = time.monotonic()
@@ -498,7 +500,7 @@ async def test_redis_refuses_for_a_while(tmp_path: Path, how: Any, back: Any) ->
         first, second = Seen(), Seen()
         reading = asyncio.ensure_future(read(first, f"{one.url}/stream/count", asks(300, 50)))
         await until(lambda: len(first.words) > 10)
-        following = asyncio.ensure_future(read(second, place_on(other, first)))
+        following = asyncio.ensure_future(read(second, location_on(other, first)))
         await until(lambda: len(second.words) > 20)
         run: Any = redis.client().execute_command
         run(*how)
@@ -511,7 +513,7 @@ async def test_redis_refuses_for_a_while(tmp_path: Path, how: Any, back: Any) ->
 
 
 class Dropping:
-    """Passes everything on to Redis, and loses some of its answers with the connection."""
+    """A proxy for Redis that drops some of its replies, and the connection with them."""
 
     def __init__(self, port: int, chance: float) -> None:
         self._behind = port
@@ -538,12 +540,12 @@ class Dropping:
     def _pass(self, source: socket.socket, sink: socket.socket, loses: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                # The replies to what was appended are ":1".
+                # The replies to appends are ":1".
                 if loses and b":1\r\n" in data and self._random.random() < self._chance:
                     self.lost += 1
                     break
                 sink.sendall(data)
-        # Each of the two threads closes the socket that it has read from.
+        # Each of the two threads closes the socket that it read from.
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -560,7 +562,7 @@ async def test_answers_of_redis_are_lost_and_nothing_is_doubled(
         seen.check(600)
         again = Seen()
         with servers(1, redis.url, tmp_path / "direct") as [direct]:
-            assert await read(again, place_on(direct, seen)) == 200
+            assert await read(again, location_on(direct, seen)) == 200
         again.check(600)
     dropping.close()
     assert dropping.lost >= 20
@@ -570,7 +572,7 @@ async def test_a_rolling_restart_with_100_runs(redis: RedisServer, tmp_path: Pat
     with servers(2, redis.url, tmp_path) as [old, new]:
         all_seen = [Seen() for _ in range(100)]
         url = f"{old.url}/stream/count"
-        # Some are done by then, some have no reader, most are in the middle.
+        # By then some are done, some have no reader, and most are in the middle.
         reading = [
             asyncio.ensure_future(
                 read(
@@ -594,7 +596,7 @@ async def test_a_rolling_restart_with_100_runs(redis: RedisServer, tmp_path: Pat
             if n % 10 == 1:
                 assert not seen.done
                 last_id = seen.last_id
-                assert await read(seen, place_on(new, seen), last_event_id=last_id) == 200
+                assert await read(seen, location_on(new, seen), last_event_id=last_id) == 200
             assert seen.done
             assert seen.codes == ["shutdown"]
             assert seen.words == [f"t{m}" for m in range(len(seen.words))]

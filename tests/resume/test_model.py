@@ -1,4 +1,4 @@
-"""Any order of saying, joining, dropping, coming back, cancelling and dying, against a list."""
+"""Emit, join, drop, reconnect, cancel and kill in any order, checked against a list."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from hypothesis.stateful import (
 )
 
 from asgi_stream import Resume, StreamApp
-from asgi_stream.stores import EventStore
+from asgi_stream.stores import EventStore, OwnershipLost
 from asgi_stream.stores.memory import MemoryStore
 from asgi_stream.stores.redis import RedisStore
 
 from ..asgi import JSON, Exchange, call, get
 from ..redis_server import RedisServer
-from ..stores.test_redis import die
+from ..stores.test_redis import suspend
 from .test_stored_runs import Speaker, app_of, until
 
 KEPT = 6
 
 
 class Reader:
-    """One who reads a run over several connections, and what it has of it."""
+    """A reader with one connection after another, and what it has received."""
 
-    def __init__(self, place: int) -> None:
-        self.place = place
+    def __init__(self, worker: int) -> None:
+        self.worker = worker
         self.exchange: Exchange | None = None
         self.taken: list[bytes] = []
 
@@ -48,13 +48,13 @@ class Reader:
 
     @property
     def blocks(self) -> list[tuple[int | None, Any]]:
-        found = []
+        blocks = []
         for block in self.body.split(b"\n\n")[:-1]:
             number = re.search(rb"^id: .*:(\d+)$", block, re.MULTILINE)
             [data] = re.findall(rb"^data: (.*)$", block, re.MULTILINE)
             value = data.decode() if data == b"[DONE]" else json.loads(data)
-            found.append((int(number[1]) if number else None, value))
-        return found
+            blocks.append((int(number[1]) if number else None, value))
+        return blocks
 
     @property
     def last(self) -> int:
@@ -66,14 +66,14 @@ class Reader:
 
 
 class Machine(RuleBasedStateMachine):
-    """One run, made by the first app, read through both."""
+    """One run of the first app, read through both apps."""
 
     redis: str | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.said: list[str] = []
+        self.words: list[str] = []
         self.ended: str | None = None
         self.readers: list[Reader] = []
 
@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         self.path = f"/chat/runs/{self.run_id}"
 
     async def _say(self, word: str) -> None:
-        self.said.append(word)
+        self.words.append(word)
         self.speaker.say(word)
 
     @precondition(lambda self: self.ended is None)
@@ -115,27 +115,27 @@ class Machine(RuleBasedStateMachine):
     def say(self, count: int) -> None:
         async def act() -> None:
             for _ in range(count):
-                await self._say(f"w{len(self.said)}")
+                await self._say(f"w{len(self.words)}")
             await self._written()
 
         self.run(act())
 
     async def _written(self) -> None:
-        """Wait until what was said is stored, for a reader may ask for no more than that."""
+        """Wait until all words are stored: a position beyond them would be refused."""
         headers = {"accept": "application/json"}
         while True:
             state = json.loads((await get(self.apps[0], self.path, headers=headers)).body)
-            if state["frames"] >= len(self.said):
+            if state["frames"] >= len(self.words):
                 return
             await asyncio.sleep(0.002)
 
-    @rule(place=st.integers(0, 1))
-    def join(self, place: int) -> None:
-        self.run(self._connect(Reader(place), None))
+    @rule(worker=st.integers(0, 1))
+    def join(self, worker: int) -> None:
+        self.run(self._connect(Reader(worker), None))
 
     async def _connect(self, reader: Reader, position: int | None) -> None:
         headers = {} if position is None else {"last-event-id": f"{self.run_id}:{position}"}
-        reader.exchange = Exchange(self.apps[reader.place], "GET", self.path, headers=headers)
+        reader.exchange = Exchange(self.apps[reader.worker], "GET", self.path, headers=headers)
         await reader.exchange.__aenter__()
         if reader not in self.readers:
             self.readers.append(reader)
@@ -155,10 +155,10 @@ class Machine(RuleBasedStateMachine):
         reader.exchange = None
 
     @precondition(lambda self: any(not reader.exchange for reader in self.readers))
-    @rule(data=st.data(), place=st.integers(0, 1))
-    def come_back(self, data: st.DataObject, place: int) -> None:
+    @rule(data=st.data(), worker=st.integers(0, 1))
+    def come_back(self, data: st.DataObject, worker: int) -> None:
         reader = data.draw(st.sampled_from([each for each in self.readers if not each.exchange]))
-        reader.place = place
+        reader.worker = worker
         self.run(self._connect(reader, reader.last))
 
     @precondition(lambda self: self.ended is None)
@@ -168,25 +168,25 @@ class Machine(RuleBasedStateMachine):
         self.speaker.say(None)
 
     @precondition(lambda self: self.ended is None)
-    @rule(place=st.integers(0, 1))
-    def cancel(self, place: int) -> None:
+    @rule(worker=st.integers(0, 1))
+    def cancel(self, worker: int) -> None:
         self.ended = "cancelled"
-        answer = self.run(call(self.apps[place], "DELETE", self.path))
+        answer = self.run(call(self.apps[worker], "DELETE", self.path))
         assert answer.status == 202
 
     @precondition(lambda self: self.ended is None and self.redis is not None)
     @rule()
     def kill(self) -> None:
         self.ended = "worker_lost"
-        # Who reads at a worker that has died is not there any more.
+        # The readers of a worker die with it.
         for reader in self.readers:
-            if reader.exchange and reader.place == 0:
+            if reader.exchange and reader.worker == 0:
                 self.run(self._disconnect(reader))
         store = self.stores[0]
 
         async def act() -> None:
             assert isinstance(store, RedisStore)
-            die(store)
+            suspend(store)
 
         self.run(act())
         self.apps[0] = self.apps[1]
@@ -206,8 +206,8 @@ class Machine(RuleBasedStateMachine):
                 continue
             assert number == expected
             expected += 1
-            if number <= len(self.said):
-                assert value == {"token": self.said[number - 1]}
+            if number <= len(self.words):
+                assert value == {"token": self.words[number - 1]}
             elif value != "[DONE]":
                 assert value["error"]["code"] == self.ended
 
@@ -243,12 +243,12 @@ class Machine(RuleBasedStateMachine):
             assert reader.done
             self._check(reader)
         for app in {id(app): app for app in self.apps}.values():
-            for run in cast(Any, tuple(app._here().runs)):
-                run.leave()
+            for run in cast(Any, tuple(app._loops.current.runs)):
+                run.written(OwnershipLost())
         for store in self.stores:
             if isinstance(store, RedisStore):
                 if self.ended == "worker_lost" and store is self.stores[0]:
-                    await store._here().link._client.aclose()
+                    await store._worker().link._connection.aclose()
                 else:
                     await store.aclose()
 
@@ -269,7 +269,7 @@ def test_any_order_of_events(store: str, redis: RedisServer) -> None:
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
-            phases=[Phase.generate],  # what fails is short enough, and a death takes its seconds
+            phases=[Phase.generate],  # failures are short enough, and each kill takes seconds
             suppress_health_check=CHECKS,
         ),
     )

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.runnables import RunnableGenerator, RunnableLambda
+from langgraph.config import get_stream_writer
 from langgraph.graph import START, MessagesState, StateGraph
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.routing import Mount
 
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, TableError
-from asgi_stream._resume.service import place_of, read_position
+from asgi_stream._resume.urls import read_position, run_location
 from asgi_stream.events import Event, TextDelta
 from asgi_stream.formats import RUNS, Format
 from asgi_stream.stores import EventStore, OwnershipLost, Page, RunRecord
@@ -38,7 +39,7 @@ AS_JSON = {"accept": "application/json"}
 
 
 class Speaker:
-    """A Runnable that says a word for each that it is given, until it is told to end."""
+    """A Runnable that yields the words it is sent, until it is sent ``None``."""
 
     def __init__(self) -> None:
         self.inbox: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
@@ -51,10 +52,10 @@ class Speaker:
             async for _ in values:
                 self.begun += 1
                 try:
-                    while (said := await self.inbox.get()) is not None:
-                        if isinstance(said, BaseException):
-                            raise said
-                        yield said
+                    while (word := await self.inbox.get()) is not None:
+                        if isinstance(word, BaseException):
+                            raise word
+                        yield word
                 except asyncio.CancelledError:
                     self.cancelled += 1
                     raise
@@ -78,9 +79,9 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
         yield MemoryStore()
         return
     server: RedisServer = request.getfixturevalue("redis")
-    found = RedisStore(server.url, prefix=uuid4().hex)
-    yield found
-    await found.aclose()
+    redis_store = RedisStore(server.url, prefix=uuid4().hex)
+    yield redis_store
+    await redis_store.aclose()
 
 
 def who(request: Request) -> str | None:
@@ -94,8 +95,8 @@ def app_of(store: EventStore, speaker: Speaker, **options: Any) -> StreamApp:
 
 
 def ids(body: bytes) -> list[tuple[str, int]]:
-    found = re.findall(rb"^id: (.*):(\d+)$", body, re.MULTILINE)
-    return [(run_id.decode(), int(number)) for run_id, number in found]
+    matches = re.findall(rb"^id: (.*):(\d+)$", body, re.MULTILINE)
+    return [(run_id.decode(), int(number)) for run_id, number in matches]
 
 
 def error_code(exchange: Exchange) -> str:
@@ -125,11 +126,11 @@ async def test_a_run_goes_on_without_its_reader_and_is_read_to_the_end(store: Ev
     for path in (state, "/chat"):
         done = await get(app, path, headers={"last-event-id": f"{run_id}:4"})
         assert (done.status, done.body) == (204, b"")
-    found = json.loads((await get(app, state, headers=AS_JSON)).body)
-    assert (found["state"], found["frames"], found["run_id"]) == ("done", 4, run_id)
-    assert found["bytes"] == len(whole.body)
-    assert found["created_at"] <= found["started_at"] <= found["ended_at"]
-    assert "code" not in found
+    record = json.loads((await get(app, state, headers=AS_JSON)).body)
+    assert (record["state"], record["frames"], record["run_id"]) == ("done", 4, run_id)
+    assert record["bytes"] == len(whole.body)
+    assert record["created_at"] <= record["started_at"] <= record["ended_at"]
+    assert "code" not in record
 
 
 async def test_readers_of_all_kinds_get_the_same(store: EventStore) -> None:
@@ -179,8 +180,8 @@ async def test_a_position_that_cannot_be(position: str, status: int, code: str) 
         speaker.say("a", "b")
         await first.until(b'"b"')
     run_id = first.headers["x-run-id"]
-    asked = {"last-event-id": position.format(run=run_id)}
-    answer = await get(app, f"/chat/runs/{run_id}", headers=asked)
+    headers = {"last-event-id": position.format(run=run_id)}
+    answer = await get(app, f"/chat/runs/{run_id}", headers=headers)
     assert (answer.status, error_code(answer)) == (status, code)
     await app.aclose()
 
@@ -250,8 +251,8 @@ async def test_runs_belong_to_who_started_them(store: EventStore) -> None:
     speaker = Speaker()
     app = app_of(store, speaker)
     ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
-    asked = {**JSON, **ann, "idempotency-key": "k"}
-    async with Exchange(app, "POST", "/chat", "hi", headers=asked) as first:
+    request = {**JSON, **ann, "idempotency-key": "k"}
+    async with Exchange(app, "POST", "/chat", "hi", headers=request) as first:
         speaker.say("a")
         await first.until(b'"a"')
         run_id = first.headers["x-run-id"]
@@ -270,14 +271,14 @@ async def test_runs_belong_to_who_started_them(store: EventStore) -> None:
             assert answer.status == 404
         [own] = json.loads((await get(app, "/chat/runs", headers=ann)).body)["runs"]
         assert own["run_id"] == run_id
-        # The same key in another's hand is another key.
-        async with Exchange(app, "POST", "/chat", "hi", headers={**asked, **bob}) as second:
+        # The same key of another owner is another key.
+        async with Exchange(app, "POST", "/chat", "hi", headers={**request, **bob}) as second:
             speaker.say("b")
             await until(lambda: speaker.begun == 2)
             await until(lambda: second.messages)
             assert second.headers["x-run-id"] != run_id
         speaker.say("c", None, None)
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
 
 
 async def test_another_route_s_runs_are_not_there(store: EventStore) -> None:
@@ -319,12 +320,12 @@ async def test_a_repeated_post_joins_the_run_that_it_repeats(store: EventStore) 
     long = await post(app, "/chat", "hi", headers={"idempotency-key": "x" * 256})
     assert long.status == 400
     assert speaker.begun == 1
-    assert app._running["/chat"] == 0
+    assert app._loops._running["/chat"] == 0
 
 
 async def test_two_that_repeat_a_post_at_the_same_moment_have_one_run() -> None:
     class Late(MemoryStore):
-        """Another worker takes the name after this one has looked for it."""
+        """Another worker takes the name right after this one has looked it up."""
 
         async def named(self, name: str) -> str | None:
             return None
@@ -380,7 +381,7 @@ async def test_stopping_before_the_first_frame_has_a_status(store: EventStore) -
     assert (first.status, error_code(first)) == (409, "cancelled")
 
 
-@pytest.mark.parametrize("resume", [{"on_disconnect": "cancel"}, {"grace": 0.2}])
+@pytest.mark.parametrize("resume", [{"on_disconnect": "cancel"}, {"unread_timeout": 0.2}])
 async def test_a_run_that_nobody_reads_is_cancelled(store: EventStore, resume: Any) -> None:
     speaker = Speaker()
     app = app_of(store, speaker, resume=Resume(store=store, **resume))
@@ -390,18 +391,18 @@ async def test_a_run_that_nobody_reads_is_cancelled(store: EventStore, resume: A
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(app, "GET", path) as second:
             await second.until(b'"a"')
-            first.leave()
+            first.disconnect()
             await first.finished()
             speaker.say("b")
             await second.until(b'"b"')
             assert not speaker.cancelled
-    if "grace" in resume:
+    if "unread_timeout" in resume:
         async with Exchange(app, "GET", path) as third:
             await third.until(b'"b"')
             await asyncio.sleep(0.3)
             assert not speaker.cancelled
     await until(lambda: speaker.cancelled)
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     state = json.loads((await get(app, path, headers=AS_JSON)).body)
     assert state["state"] == "cancelled"
 
@@ -423,7 +424,7 @@ async def test_frames_that_are_no_longer_kept_are_told(store: EventStore) -> Non
     assert gap == {"gap": {"first": 1, "last": 7}}
     assert [frame["token"] for frame in rest[:-1]] == [f"w{n}" for n in range(7, 12)]
     assert [number for _, number in ids(late.body)] == [7, 8, 9, 10, 11, 12, 13]
-    # As a browser does that has got no further than the gap.
+    # Like a browser that has received nothing after the gap.
     after = await get(app, "/chat", headers={"last-event-id": f"{run_id}:7"})
     assert frames(after.body)[0] == {"gap": {"first": 8, "last": 8}}
     assert len(frames(first.body)) == 13
@@ -457,7 +458,7 @@ async def test_an_owner_has_so_many_runs_at_once(store: EventStore) -> None:
             assert other.status == 200
         speaker.say(None, None)
         await first.finished()
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     speaker.say("c", None)
     assert (await post(app, "/chat", "hi", headers=ann)).status == 200
 
@@ -497,17 +498,17 @@ async def test_a_repeated_request_joins_its_run_however_many_go_on() -> None:
 
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a_server_that_stops_while_a_request_is_prepared_begins_no_run(kept: bool) -> None:
-    speaker, asked, go_on = Speaker(), asyncio.Event(), asyncio.Event()
+    speaker, preparing, go_on = Speaker(), asyncio.Event(), asyncio.Event()
 
     async def configure(_: Any) -> Any:
-        asked.set()
+        preparing.set()
         await go_on.wait()
         return {}
 
     app = app_of(MemoryStore(), speaker, resume=kept, configure=configure)
     async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
-        await asked.wait()
-        app._here().close()
+        await preparing.wait()
+        app._loops.current.close()
         go_on.set()
         await first.finished()
     assert (first.status, error_code(first)) == (503, "shutdown")
@@ -515,7 +516,7 @@ async def test_a_server_that_stops_while_a_request_is_prepared_begins_no_run(kep
 
 
 class Slow(MemoryStore):
-    """A store during whose `create` something happens."""
+    """A store in which something happens during `create`."""
 
     def __init__(self, happens: Callable[[Any], None]) -> None:
         super().__init__()
@@ -530,12 +531,12 @@ class Slow(MemoryStore):
 
 async def test_a_server_that_stops_while_a_run_is_created_ends_it() -> None:
     speaker = Speaker()
-    store = Slow(lambda _: app._here().close())
+    store = Slow(lambda _: app._loops.current.close())
     app = app_of(store, speaker)
     answer = await post(app, "/chat", "hi")
     assert (answer.status, error_code(answer)) == (503, "shutdown")
     assert speaker.begun == 0
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
 
 
 async def test_a_run_that_is_stopped_while_it_is_created_holds_nothing() -> None:
@@ -544,7 +545,7 @@ async def test_a_run_that_is_stopped_while_it_is_created_holds_nothing() -> None
     for _ in range(2):
         answer = await post(app, "/chat", "hi")
         assert error_code(answer) == "cancelled"
-    assert not app._here().runs
+    assert not app._loops.current.runs
     assert speaker.begun == 0
 
 
@@ -562,8 +563,8 @@ async def test_an_empty_owner_s_name_is_a_mistake(caplog: pytest.LogCaptureFixtu
     for answer in (await post(app, "/chat", "hi"), await get(app, "/chat/runs")):
         assert (answer.status, error_code(answer)) == (500, "run_failed")
     assert speaker.begun == 0
-    said = "authorize of route '/chat' returned an empty name; return None for nobody"
-    assert caplog.text.count(said) == 2
+    message = "authorize of route '/chat' returned an empty name; return None for nobody"
+    assert caplog.text.count(message) == 2
 
 
 @pytest.mark.parametrize("key", ["", " ", "\t "])
@@ -581,12 +582,12 @@ async def test_the_runs_that_ended_first_make_room_first() -> None:
     speaker = Speaker()
     store = MemoryStore(size=1500)
     app = app_of(store, speaker)
-    places = []
+    locations = []
     for word in ("a" * 500, "b" * 500, "c" * 500):
         speaker.say(word, None)
-        places.append((await post(app, "/chat", "hi")).headers["content-location"])
-    found = [(await get(app, f"/{place}", headers=AS_JSON)).status for place in places]
-    assert found == [404, 200, 200]
+        locations.append((await post(app, "/chat", "hi")).headers["content-location"])
+    statuses = [(await get(app, f"/{location}", headers=AS_JSON)).status for location in locations]
+    assert statuses == [404, 200, 200]
 
 
 async def test_a_failure_has_its_status_and_is_kept(store: EventStore) -> None:
@@ -634,7 +635,7 @@ async def test_who_reads_another_worker_s_run_is_told_of_the_shutdown_here(
             await second.until(b'"a"')
             await apps[1].aclose()
             await second.finished()
-        # Without an id, so that it goes on elsewhere from where it was.
+        # Without an id, so that the reader resumes elsewhere from its last frame.
         assert frames(second.body)[1]["error"]["code"] == "shutdown"
         assert ids(second.body) == [(run_id, 1)]
         speaker.say("b", None)
@@ -666,12 +667,12 @@ async def test_what_is_dropped_in_mid_reading_is_told() -> None:
     async with Exchange(app, "GET", path, stalled=True) as slow:
         await until(lambda: store._runs[first.headers["x-run-id"]].followers)
         replay: Any
-        [replay] = app._here().streams
+        [replay] = app._loops.current.streams
         store._drop(first.headers["x-run-id"])
         slow.resume()
         await slow.finished()
     assert frames(slow.body)[-2]["error"]["code"] == "not_found"
-    assert replay.taken
+    assert replay.buffer.taken
 
 
 async def test_vercel_s_own_way(store: EventStore) -> None:
@@ -730,7 +731,7 @@ async def test_a_format_that_cannot_go_on_after_a_gap_ends_with_an_error() -> No
             speaker.say(f"w{n}")
             await first.until(f"w{n}".encode())
         late = await get(app, "/chat/c/stream")
-        assert b'"errorText":"A part of the answer is no longer kept. (error id ' in late.body
+        assert b'"errorText":"A part of the stream is no longer available. (error id ' in late.body
         assert late.body.endswith(b"data: [DONE]\n\n")
         speaker.say(None)
         await first.finished()
@@ -749,20 +750,20 @@ async def test_langgraph_s_own_way(store: EventStore) -> None:
     async with Exchange(app, "POST", "/g/runs/stream", body, headers=JSON) as first:
         await first.until(b"metadata")
         run_id = first.headers["x-run-id"]
-        place = f"/runs/{run_id}"
-        assert first.headers["content-location"] == place
-        assert first.headers["location"] == f"{place}/stream"
-    state = json.loads((await get(app, f"/g{place}")).body)
+        path = f"/runs/{run_id}"
+        assert first.headers["content-location"] == path
+        assert first.headers["location"] == f"{path}/stream"
+    state = json.loads((await get(app, f"/g{path}")).body)
     assert (state["run_id"], state["status"]) == (run_id, "running")
     gate.set()
-    rest = await get(app, f"/g{place}/stream", headers={"last-event-id": "1"})
+    rest = await get(app, f"/g{path}/stream", headers={"last-event-id": "1"})
     assert b"hello" in rest.body
     assert b"event: metadata" not in rest.body
     assert re.findall(rb"^id: (\d+)$", rest.body, re.MULTILINE)[0] == b"2"
     assert rest.body.endswith(b"event: end\ndata: null\n\n")
-    whole = await get(app, f"/g{place}/stream", headers={"last-event-id": "-1"})
+    whole = await get(app, f"/g{path}/stream", headers={"last-event-id": "-1"})
     assert b"event: metadata" in whole.body
-    assert json.loads((await get(app, f"/g{place}")).body)["status"] == "success"
+    assert json.loads((await get(app, f"/g{path}")).body)["status"] == "success"
     gate.clear()
     async with Exchange(app, "POST", "/g/runs/stream", body, headers=JSON) as second:
         await second.until(b"metadata")
@@ -775,7 +776,7 @@ async def test_langgraph_s_own_way(store: EventStore) -> None:
     async with Exchange(app, "POST", "/g/runs/stream", cancel, headers=JSON) as third:
         await third.until(b"metadata")
         path = f"/g/runs/{third.headers['x-run-id']}"
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     assert json.loads((await get(app, path)).body)["status"] == "interrupted"
 
 
@@ -798,11 +799,11 @@ async def test_front_ends_runs_belong_to_who_started_them_too(store: EventStore)
     ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
     parts = [{"type": "text", "text": "hi"}]
     chat = {"id": "c", "messages": [{"id": "1", "role": "user", "parts": parts}]}
-    asked = {"assistant_id": "g", "input": {"messages": []}}
+    body = {"assistant_id": "g", "input": {"messages": []}}
     headers = {**JSON, **ann}
     async with (
         Exchange(app, "POST", "/chat", chat, headers=headers) as first,
-        Exchange(app, "POST", "/g/runs/stream", asked, headers=headers) as second,
+        Exchange(app, "POST", "/g/runs/stream", body, headers=headers) as second,
     ):
         await until(lambda: first.messages and second.messages)
         for other in (bob, {}):
@@ -824,7 +825,7 @@ async def test_front_ends_runs_belong_to_who_started_them_too(store: EventStore)
 
 
 class Plain(Format):
-    """A format of one's own, without a last word."""
+    """A user's format without a terminal frame."""
 
     runs = RUNS
     wants = frozenset({TextDelta})
@@ -839,7 +840,7 @@ async def test_a_format_without_a_last_word_ends_too(store: EventStore) -> None:
     speaker.say("a", "b", None)
     answer = await post(app, "/chat", "hi")
     assert answer.body.count(b"data: x") == 2
-    await until(lambda: not app._here().runs)
+    await until(lambda: not app._loops.current.runs)
     state = await get(app, f"/chat/runs/{answer.headers['x-run-id']}", headers=AS_JSON)
     assert json.loads(state.body)["state"] == "done"
 
@@ -860,8 +861,8 @@ async def test_a_format_without_a_last_word_ends_too(store: EventStore) -> None:
 )
 def test_the_place_of_a_run_is_relative_to_the_request(path: str, endpoint: str) -> None:
     base = path.rstrip("/").removesuffix("/c/stream").removesuffix("/runs/r")
-    found = urljoin(f"http://h{path}", place_of("r", path, endpoint))
-    assert found == f"http://h{base}/runs/r".replace(":b", "%3Ab") or found == (
+    url = urljoin(f"http://h{path}", run_location("r", path, endpoint))
+    assert url == f"http://h{base}/runs/r".replace(":b", "%3Ab") or url == (
         f"http://h{base}/runs/r"
     )
 
@@ -871,8 +872,8 @@ async def test_a_run_is_found_from_where_its_answer_says(store: EventStore) -> N
     app = Starlette(routes=[Mount("/ai", app=app_of(store, speaker))])
     speaker.say("a", None)
     answer = await post(app, "/ai/chat", "hi")
-    place = urljoin("http://h/ai/chat", answer.headers["content-location"])
-    again = await get(app, place.removeprefix("http://h"))
+    location = urljoin("http://h/ai/chat", answer.headers["content-location"])
+    again = await get(app, location.removeprefix("http://h"))
     assert again.body == answer.body
 
 
@@ -906,9 +907,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or an address like'),
     ({"resume": Resume(store=1)}, "resume.store: a int is not a store (it has no create)"),  # type: ignore[arg-type]
     ({"resume": Resume(on_disconnect="stop")}, "resume.on_disconnect must be one of"),  # type: ignore[arg-type]
-    ({"resume": Resume(on_disconnect="cancel", grace=1)}, "resume.grace goes with"),
+    (
+        {"resume": Resume(on_disconnect="cancel", unread_timeout=1)},
+        "resume.unread_timeout goes with",
+    ),
     ({"resume": Resume(keep=0)}, "resume.keep must be more than 0 and finite, not 0"),
-    ({"resume": Resume(grace=-1)}, "resume.grace must be more than 0"),
+    ({"resume": Resume(unread_timeout=-1)}, "resume.unread_timeout must be more than 0"),
     ({"resume": Resume(frames=1.5)}, "resume.frames must be a whole number, not 1.5"),  # type: ignore[arg-type]
     ({"resume": Resume(size=True)}, "resume.size must be a whole number, not True"),
     ({"resume": Resume(keep="x")}, "resume.keep must be a number of seconds, not 'x'"),  # type: ignore[arg-type]
@@ -921,7 +925,7 @@ def test_what_is_wrong_with_it_is_told_when_the_table_is_built(
     options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(TableError, match=re.escape(message)):
-        StreamRoute("/chat", RunnableLambda(str), **options)
+        StreamApp([StreamRoute("/chat", RunnableLambda(str), **options)])
 
 
 async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
@@ -945,7 +949,7 @@ async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(app, "GET", path) as second:
             await second.until(b'"a"')
-            [replay] = [each for each in app._here().streams if each.made_here is None]  # type: ignore[attr-defined]
+            [replay] = [each for each in app._loops.current.streams if each.recorder is None]  # type: ignore[attr-defined]
             replay.shut_down()
             replay.shut_down()
             await second.finished()
@@ -961,12 +965,11 @@ async def test_what_is_said_while_a_reader_leaves_is_written() -> None:
         await asyncio.sleep(0.01)
         replay: Any
         run: Any
-        [replay], [run] = app._here().streams, app._here().runs
-        # All in one turn of the loop: the frame, the waking of the reader, and its leaving.
-        run.add(b"data: between\n\n")
-        replay.reader_left = True
+        [replay], [run] = app._loops.current.streams, app._loops.current.runs
+        # In one turn of the loop: a frame, which wakes the reader, and the disconnect.
+        run.append(b"data: between\n\n")
         replay.leave()
-        run.add(b"data: after\n\n")
+        run.append(b"data: after\n\n")
         await first.finished()
     speaker.say("b", None)
     path = f"/chat/runs/{first.headers['x-run-id']}"
@@ -984,7 +987,7 @@ async def test_head_and_other_methods() -> None:
 
 
 class Failing(MemoryStore):
-    """A store that takes so many frames, and then raises."""
+    """A store that accepts `after` appends, and then fails."""
 
     def __init__(self, error: Exception, after: int) -> None:
         super().__init__()
@@ -1008,13 +1011,13 @@ async def test_a_store_that_breaks_ends_the_run(caplog: pytest.LogCaptureFixture
         await first.until(b'"a"')
         speaker.say("b")
         await until(lambda: speaker.cancelled)
-    await until(lambda: not app._here().runs)
-    assert "ended, for its store does not take what it says" in caplog.text
+    await until(lambda: not app._loops.current.runs)
+    assert "aborted: its store does not accept its frames" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 
 
 class Odd(MemoryStore):
-    """Says what a store says that has lost frames."""
+    """Behaves like a store that has lost frames."""
 
     page: Page | None = None
 
@@ -1048,9 +1051,57 @@ async def test_an_answer_whose_end_is_gone_ends_with_an_error(
         store.page = None
         speaker.say(None)
         await first.finished()
-    said = frames(answer.body)
-    assert said[-1] == "[DONE]"
-    assert [each["error"]["code"] for each in said if "error" in each] == codes
+    sent = frames(answer.body)
+    assert sent[-1] == "[DONE]"
+    assert [each["error"]["code"] for each in sent if "error" in each] == codes
+
+
+async def test_a_reader_that_leaves_while_the_store_is_read_gets_nothing_more() -> None:
+    class Blocking(MemoryStore):
+        """A store whose reads wait."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.reading, self.go_on = asyncio.Event(), asyncio.Event()
+
+        async def read(self, run_id: str, after: int) -> Page | None:
+            self.reading.set()
+            await self.go_on.wait()
+            return await super().read(run_id, after)
+
+    store, speaker = Blocking(), Speaker()
+    app = app_of(store, speaker)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        async with Exchange(app, "GET", f"/chat/runs/{first.headers['x-run-id']}") as second:
+            await store.reading.wait()
+            streams: Any = app._loops.current.streams
+            [reader] = [each for each in streams if each.recorder is None]
+            reader.leave()
+            store.go_on.set()
+            await second.finished()
+        speaker.say(None)
+        await first.finished()
+    assert second.body == b""
+
+
+async def test_what_a_graph_s_stream_writer_writes_is_stored(store: EventStore) -> None:
+    def node(state: Any) -> Any:
+        writer = get_stream_writer()
+        for n in range(5):
+            writer({"n": n, "padding": "x" * 100})
+        return {"messages": [("ai", "hello")]}
+
+    graph = StateGraph(MessagesState).add_node("n", node).add_edge(START, "n").compile()
+    route = StreamRoute("/g", graph, format="vercel", limits=Limits(buffer=200))
+    app = StreamApp([route], resume=Resume(store=store))
+    parts = [{"type": "text", "text": "hi"}]
+    chat = {"id": "c", "messages": [{"id": "1", "role": "user", "parts": parts}]}
+    first = await post(app, "/g", chat)
+    again = await get(app, f"/g/runs/{first.headers['x-run-id']}")
+    assert again.body == first.body
+    assert [int(n) for n in re.findall(rb'{"n":(\d)', first.body)] == [0, 1, 2, 3, 4]
 
 
 async def test_an_id_that_another_run_has_is_no_fault_of_the_client_s() -> None:

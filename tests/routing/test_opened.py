@@ -441,7 +441,7 @@ async def test_closing_waits_for_no_thread_of_the_pool() -> None:
         before, limiter.total_tokens = limiter.total_tokens, 1
         try:
             async with limiter:
-                exchange.leave()
+                exchange.disconnect()
                 await held.until_closed()
         finally:
             limiter.total_tokens = before

@@ -100,6 +100,6 @@ def test_apps_that_share_a_redis_have_keys_of_their_own() -> None:
 def test_a_route_in_two_apps_is_kept_by_each() -> None:
     route = StreamRoute("/a", chain_of("a"), resume=Resume(store="redis://h/0"))
     one, other = StreamApp([route], title="one"), StreamApp([route], title="other")
-    assert one.table[0].kept != other.table[0].kept
+    assert one.table[0].resume_policy != other.table[0].resume_policy
     own = Resume(store=RedisStore("redis://h/0", prefix="own"))
-    assert StreamApp([StreamRoute("/a", chain_of("a"), resume=own)]).table[0].kept == own
+    assert StreamApp([StreamRoute("/a", chain_of("a"), resume=own)]).table[0].resume_policy == own

@@ -1,4 +1,4 @@
-"""What only a store that is elsewhere has to do: to wait for it, and to be held for dead."""
+"""RedisStore: outages, losses of data, orphaned runs, and what several workers share."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from redis.exceptions import MovedError, RedisError
 from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
 from asgi_stream.stores import OwnershipLost, Page, Quota, RunRecord
-from asgi_stream.stores.redis import SKIPPED, RedisStore
-from asgi_stream.stores.redis_backlog import Backlog
-from asgi_stream.stores.redis_commands import unpacked
-from asgi_stream.stores.redis_errors import NotSupported, Trouble
+from asgi_stream.stores._redis.backlog import Backlog
+from asgi_stream.stores._redis.encoding import decode_frames
+from asgi_stream.stores._redis.errors import NotSupported, ProblemLog
+from asgi_stream.stores._redis.keys import split_prefix
+from asgi_stream.stores._redis.lookup import SKIPPED
+from asgi_stream.stores.redis import RedisStore
+from asgi_stream.testing import RecordingFollower, RecordingProducer, read_frames
 
 from ..asgi import JSON, Exchange, frames, get, post
-from ..redis_server import RedisServer, redis_server
+from ..clients import until
+from ..redis_server import RedisServer, redis_server, settled
 from ..resume.test_stored_runs import Speaker, app_of, error_code
 from ..servers import free_port
-from .test_contract import Maker, Reader, settled, until, whole
 
 pytestmark = pytest.mark.anyio
 
@@ -34,154 +37,175 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def pair(redis: RedisServer) -> AsyncIterator[tuple[RedisStore, RedisStore]]:
     prefix = settled(redis)
-    found = [RedisStore(redis.url, prefix=prefix, lease=2, patience=2) for _ in range(2)]
-    yield found[0], found[1]
-    for each in found:
+    one, other = (RedisStore(redis.url, prefix=prefix, lease=2, patience=2) for _ in range(2))
+    yield one, other
+    for each in (one, other):
         wake(each)
         await each.aclose()
 
 
-def die(store: RedisStore) -> None:
-    """As a worker that is held: it says nothing more to Redis, until `wake`."""
-    link: Any = store._here().link
+def suspend(store: RedisStore) -> None:
+    """Suspend a store's worker: it sends nothing to Redis until `wake`."""
+    link: Any = store._worker().link
+    queue = link._queue
     link.woken = asyncio.Event()
 
     async def hold(batch: list[Any]) -> None:
-        link._queue = batch + link._queue
+        queue._waiting = batch + queue._waiting
         await link.woken.wait()
 
-    link._schedule = lambda at: None
-    link._send_batch = hold
+    queue._schedule = lambda at: None
+    queue._send = link._send_batch = hold
 
 
 def wake(store: RedisStore) -> None:
-    link: Any = store._here().link
+    link: Any = store._worker().link
+    queue = link._queue
     if hasattr(link, "woken"):
         link.woken.set()
-        del link._schedule, link._send_batch, link.woken
-        link._schedule(0.0)
+        del queue._schedule, link._send_batch, link.woken
+        queue._send = link._send_batch
+        queue.flush()
 
 
-def test_the_frames_of_a_message_add_up() -> None:
-    assert unpacked(b"7 0 0 2 4\na\n\n\n\x00b") == (7, [b"", b"a\n", b"\n\n\x00b"], False)
-    assert unpacked(b"7 1 1\na") == (7, [b"a"], True)
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h/0", ("redis://h/0", "")),
+        ("redis://h/0?prefix=shop", ("redis://h/0", "shop")),
+        ("redis://h?db=1&prefix=shop", ("redis://h?db=1", "shop")),
+        ("redis://h?db=1", ("redis://h?db=1", "")),
+    ],
+)
+def test_a_url_may_have_a_prefix(url: str, expected: tuple[str, str]) -> None:
+    assert split_prefix(url) == expected
+
+
+def test_published_frames_are_decoded() -> None:
+    assert decode_frames(b"7 0 0 2 4\na\n\n\n\x00b") == (7, [b"", b"a\n", b"\n\n\x00b"], False)
+    assert decode_frames(b"7 1 1\na") == (7, [b"a"], True)
     for message in (b"7 1 1\n", b"7 1 1\nab", b"7", b"seven 1 1\na", b"\xff"):
         with pytest.raises(ValueError, match=r"add up|unpack|int"):
-            unpacked(message)
+            decode_frames(message)
 
 
-async def test_the_same_start_twice_is_refused(pair: tuple[RedisStore, RedisStore]) -> None:
-    maker = Maker(pair[0])
-    await maker.create()
+async def test_creating_the_same_run_twice_is_refused(pair: tuple[RedisStore, RedisStore]) -> None:
+    producer = RecordingProducer(pair[0])
+    await producer.create()
     with pytest.raises(OwnershipLost):
-        await pair[1].create(maker, keep=60)
-    await maker.append(b"a", end=True)
+        await pair[1].create(producer, keep=60)
+    await producer.append(b"a", end=True)
 
 
-async def test_a_run_is_held_for_dead_and_its_worker_gives_way(
+async def test_a_suspended_worker_loses_its_run(
     pair: tuple[RedisStore, RedisStore],
 ) -> None:
     one, other = pair
-    maker, reader = Maker(one), Reader()
-    await maker.create()
-    await maker.append(b"a")
-    await other.follow(maker.run_id, reader)
-    die(one)
-    page = await other.read(maker.run_id, 1)
+    producer, follower = RecordingProducer(one), RecordingFollower()
+    await producer.create()
+    await producer.append(b"a")
+    await other.follow(producer.run_id, follower)
+    suspend(one)
+    page = await other.read(producer.run_id, 1)
     assert page is not None
     assert page.final is None
     async with asyncio.timeout(8):
         while page is not None and page.final is None:
             await asyncio.sleep(0.05)
-            page = await other.read(maker.run_id, 1)
-    found = await other.find(maker.run_id)
+            page = await other.read(producer.run_id, 1)
+    record = await other.find(producer.run_id)
     assert page is not None
     assert page.final == 2
-    assert found is not None
-    assert (found.state, found.code, found.ended) == ("failed", "worker_lost", None)
-    assert reader.looks
-    end = replace(found, ended=5.0)
-    await other.finalize_orphan(maker.run_id, 1, 2, [b"lost"], end)
+    assert record is not None
+    assert (record.state, record.code, record.ended) == ("failed", "worker_lost", None)
+    assert follower.looks
+    end = replace(record, ended=5.0)
+    await other.finalize_orphan(producer.run_id, 1, 2, [b"lost"], end)
     with pytest.raises(OwnershipLost):
-        await other.finalize_orphan(maker.run_id, 1, 2, [b"lost again"], end)
-    assert await other.find(maker.run_id) == replace(end, frames=2)
+        await other.finalize_orphan(producer.run_id, 1, 2, [b"lost again"], end)
+    assert await other.find(producer.run_id) == replace(end, frames=2)
     wake(one)
-    await until(lambda: isinstance(maker.errors[-1], OwnershipLost))
-    assert await whole(other, maker.run_id) == [b"a", b"lost"]
-    assert await other.find(maker.run_id) == replace(end, frames=2)
+    await until(lambda: isinstance(producer.errors[-1], OwnershipLost))
+    assert await read_frames(other, producer.run_id) == [b"a", b"lost"]
+    assert await other.find(producer.run_id) == replace(end, frames=2)
 
 
-async def test_what_is_said_meanwhile_is_not_written_after_the_end(
+async def test_frames_of_a_suspended_worker_are_not_written_after_the_end(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
     one, other = pair
-    maker = Maker(one)
-    await maker.create()
-    await maker.append(b"a")
-    found = await other.find(maker.run_id)
-    assert found is not None
-    die(one)
-    redis.client().delete(one._keys.of_run(maker.run_id)[2])  # the lease
-    await other.finalize_orphan(maker.run_id, 1, 2, [b"lost"], replace(found, ended=5.0))
-    reader = Reader()
-    await one.follow(maker.run_id, reader)
+    producer = RecordingProducer(one)
+    await producer.create()
+    await producer.append(b"a")
+    record = await other.find(producer.run_id)
+    assert record is not None
+    suspend(one)
+    redis.client().delete(one._keys.of_run(producer.run_id)[2])  # the lease
+    await other.finalize_orphan(producer.run_id, 1, 2, [b"lost"], replace(record, ended=5.0))
+    follower = RecordingFollower()
+    await one.follow(producer.run_id, follower)
     wake(one)
-    await maker.append(b"b", b"c")
-    assert isinstance(maker.errors[-1], OwnershipLost)
-    assert reader.looks
-    assert not reader.errors
-    assert await whole(other, maker.run_id) == [b"a", b"lost"]
+    await producer.append(b"b", b"c")
+    assert isinstance(producer.errors[-1], OwnershipLost)
+    assert follower.looks
+    assert not follower.errors
+    assert await read_frames(other, producer.run_id) == [b"a", b"lost"]
 
 
-async def test_a_request_to_stop_is_found_without_its_message(
+async def test_a_stop_request_arrives_without_its_message(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
-    maker = Maker(pair[0])
-    await maker.create()
-    redis.client().set(pair[0]._keys.of_run(maker.run_id)[3], 1)
-    await until(lambda: maker.stopped)
-    await maker.append(b"", end=True)
+    producer = RecordingProducer(pair[0])
+    await producer.create()
+    redis.client().set(pair[0]._keys.of_run(producer.run_id)[3], 1)
+    await until(lambda: producer.stopped)
+    await producer.append(b"", end=True)
 
 
-async def test_a_reader_elsewhere_that_is_silent_is_no_reader(
+async def test_a_worker_that_stops_announcing_readers_has_none(
     pair: tuple[RedisStore, RedisStore],
 ) -> None:
-    maker = Maker(pair[0])
-    await maker.create()
-    await maker.append(b"a")
-    await pair[1].follow(maker.run_id, Reader())
-    await until(lambda: maker.readers[-1:] == [1])
-    die(pair[1])
-    await until(lambda: maker.readers[-1] == 0)
+    producer = RecordingProducer(pair[0])
+    await producer.create()
+    await producer.append(b"a")
+    await pair[1].follow(producer.run_id, RecordingFollower())
+    await until(lambda: producer.readers[-1:] == [1])
+    suspend(pair[1])
+    await until(lambda: producer.readers[-1] == 0)
     wake(pair[1])
-    await until(lambda: maker.readers[-1] == 1)
-    await maker.append(b"b", end=True)
+    await until(lambda: producer.readers[-1] == 1)
+    await producer.append(b"b", end=True)
 
 
-async def test_all_of_a_long_run_lives_on(redis: RedisServer, monkeypatch: Any) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_worker.BEATS_PER_EXTENSION", 1)
+async def test_everything_of_a_long_run_is_extended(redis: RedisServer, monkeypatch: Any) -> None:
+    monkeypatch.setattr("asgi_stream.stores._redis.worker.BEATS_PER_EXTENSION", 1)
     store = RedisStore(redis.url, prefix=settled(redis))
-    maker = Maker(store, owner="ann", keep=60)
-    await maker.create(key="k", place="p")
-    await maker.append(b"a")
+    producer = RecordingProducer(store, owner="ann", keep=60)
+    await producer.create(key="k", conversation_id="p")
+    await producer.append(b"a")
     keys, client = store._keys, redis.client()
-    log, run, *_ = keys.of_run(maker.run_id)
+    log, run, *_ = keys.of_run(producer.run_id)
     names = [log, run, keys.owner("ann"), keys.name("k"), keys.name("p")]
     for name in names:
         client.expire(name, 20)
     await until(lambda: all(client.ttl(name) > 100 for name in names))
-    await maker.append(b"", end=True)
+    await producer.append(b"", end=True)
     own = [name for name in names if name != keys.owner("ann")]
     assert all(50 < client.ttl(name) <= 60 for name in own)
     await store.aclose()
 
 
-async def test_the_end_of_a_short_run_shortens_no_other_s_life(redis: RedisServer) -> None:
+async def test_the_end_of_a_short_run_does_not_shorten_the_expiry_of_others(
+    redis: RedisServer,
+) -> None:
     store = RedisStore(redis.url, prefix=settled(redis))
-    short, long = Maker(store, owner="ann", keep=1), Maker(store, owner="ann", keep=60)
-    await short.create(place="chat")
+    short, long = (
+        RecordingProducer(store, owner="ann", keep=1),
+        RecordingProducer(store, owner="ann", keep=60),
+    )
+    await short.create(conversation_id="chat")
     await short.append(b"a")
-    await long.create(place="chat")
+    await long.create(conversation_id="chat")
     await long.append(b"a")
     await short.append(b"b", end=True)
     client, keys = redis.client(), store._keys
@@ -191,184 +215,190 @@ async def test_the_end_of_a_short_run_shortens_no_other_s_life(redis: RedisServe
     async with asyncio.timeout(5):
         while await store.find(short.run_id) is not None:
             await asyncio.sleep(0.05)
-    # Nobody has listed the owner's runs, and the next one's beginning forgets those that are gone.
-    await Maker(store, owner="ann", keep=60).create()
+    # Nobody has listed the owner's runs; creating the next one removes those that have expired.
+    await RecordingProducer(store, owner="ann", keep=60).create()
     assert short.run_id.encode() not in client.zrange(keys.owner("ann"), 0, -1)
     await long.append(b"b", end=True)
     await store.aclose()
 
 
-async def test_redis_is_away_for_good(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_redis_goes_away_for_longer_than_the_patience(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with redis_server(tmp_path) as server:
         one, other = (RedisStore(server.url, lease=2, patience=1) for _ in range(2))
-        maker, reader = Maker(one), Reader()
-        await maker.create()
-        await maker.append(b"a")
-        await other.follow(maker.run_id, reader)
+        producer, follower = RecordingProducer(one), RecordingFollower()
+        await producer.create()
+        await producer.append(b"a")
+        await other.follow(producer.run_id, follower)
         server.kill()
-        await maker.append(b"b")
-        assert isinstance(maker.errors[-1], StoreUnavailable)
-        assert not reader.errors
-        for asked in (
+        await producer.append(b"b")
+        assert isinstance(producer.errors[-1], StoreUnavailable)
+        assert not follower.errors
+        for request in (
             one.named("x"),
-            one.find(maker.run_id),
+            one.find(producer.run_id),
             one.owned("x"),
-            other.read(maker.run_id, 0),
-            other.stop(maker.run_id),
-            other.follow(maker.run_id, Reader()),
-            other.follow(str(uuid4()), Reader()),
-            Maker(other).create(),
+            other.read(producer.run_id, 0),
+            other.stop(producer.run_id),
+            other.follow(producer.run_id, RecordingFollower()),
+            other.follow(str(uuid4()), RecordingFollower()),
+            RecordingProducer(other).create(),
         ):
             with pytest.raises(StoreUnavailable):
-                await asked
-        other.unfollow(maker.run_id, reader)
+                await request
+        other.unfollow(producer.run_id, follower)
         await asyncio.sleep(0.1)
         server.start()
-        again = Maker(other)
+        again = RecordingProducer(other)
         await again.create()
         await again.append(b"a", end=True)
-        assert await whole(one, again.run_id) == [b"a"]
+        assert await read_frames(one, again.run_id) == [b"a"]
         for each in (one, other):
             await each.aclose()
-    assert "the store does not answer, and is tried again" in caplog.text
-    assert "the store's messages are cut off" in caplog.text
+    assert "the store does not answer; retrying" in caplog.text
+    assert "the store's pub/sub connection is lost; reconnecting" in caplog.text
 
 
-async def test_redis_comes_back_without_what_it_had(tmp_path: Path) -> None:
+async def test_redis_comes_back_without_its_data(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         one, other = (RedisStore(server.url, lease=2) for _ in range(2))
-        maker, reader = Maker(one, owner="ann"), Reader()
-        await maker.create(key="key", place="place", quota=Quota("ann", 1))
-        await maker.append(b"a")
-        await maker.append(b"b", b"c")
-        over = Maker(one, owner="ann")
-        await over.create()
-        await over.append(b"x")
-        await over.append(b"y", end=True)
-        await other.follow(maker.run_id, reader)
+        producer, follower = RecordingProducer(one, owner="ann"), RecordingFollower()
+        await producer.create(key="key", conversation_id="chat", quota=Quota("ann", 1))
+        await producer.append(b"a")
+        await producer.append(b"b", b"c")
+        ended = RecordingProducer(one, owner="ann")
+        await ended.create()
+        await ended.append(b"x")
+        await ended.append(b"y", end=True)
+        await other.follow(producer.run_id, follower)
         server.kill()
-        writing = asyncio.ensure_future(maker.append(b"d"))
-        reading = asyncio.ensure_future(other.read(maker.run_id, 3))
+        writing = asyncio.ensure_future(producer.append(b"d"))
+        reading = asyncio.ensure_future(other.read(producer.run_id, 3))
         await asyncio.sleep(0.2)
         server.start()
-        # Whoever asks meanwhile waits until it is there again.
-        found = await other.find(maker.run_id)
-        assert found is not None
-        assert found.frames >= 3
+        # Lookups wait until the run has been rewritten.
+        record = await other.find(producer.run_id)
+        assert record is not None
+        assert record.frames >= 3
         await writing
         page = await reading
         assert page is not None
         assert page.final is None
-        assert await whole(other, maker.run_id) == maker.said
-        found = await other.find(over.run_id)
-        assert found is not None
-        assert found.state == "done"
+        assert await read_frames(other, producer.run_id) == producer.frames
+        record = await other.find(ended.run_id)
+        assert record is not None
+        assert record.state == "done"
         async with asyncio.timeout(5):
-            while (page := await other.read(over.run_id, 0)) is None or not page.ended:
+            while (page := await other.read(ended.run_id, 0)) is None or not page.ended:
                 await asyncio.sleep(0.02)
         assert list(page.frames) == [b"x", b"y"]
-        assert [each.run_id for each in await other.owned("ann")] == [over.run_id, maker.run_id]
-        assert await other.named("key") == await other.named("place") == maker.run_id
+        assert [each.run_id for each in await other.owned("ann")] == [ended.run_id, producer.run_id]
+        assert await other.named("key") == await other.named("chat") == producer.run_id
         with pytest.raises(TooManyOwned):
-            await Maker(other).create(quota=Quota("ann", 1))
-        await until(lambda: reader.looks)
-        await maker.append(b"e", end=True)
-        await Maker(other).create(quota=Quota("ann", 1))
-        assert set(maker.errors) == {None}
-        other.unfollow(maker.run_id, reader)
+            await RecordingProducer(other).create(quota=Quota("ann", 1))
+        await until(lambda: follower.looks)
+        await producer.append(b"e", end=True)
+        await RecordingProducer(other).create(quota=Quota("ann", 1))
+        assert set(producer.errors) == {None}
+        other.unfollow(producer.run_id, follower)
         for each in (one, other):
             await each.aclose()
 
 
-async def test_redis_loses_everything_under_its_workers(
+async def test_redis_loses_everything_while_connected(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
-    """As ``FLUSHALL`` or an eviction does: no connection is lost."""
+    """As with ``FLUSHALL`` or an eviction: no connection is lost."""
     one, other = pair
-    maker, over = Maker(one), Maker(one)
-    for each in (maker, over):
+    producer, ended = RecordingProducer(one), RecordingProducer(one)
+    for each in (producer, ended):
         await each.create()
         await each.append(b"a")
-        await each.append(b"b", end=each is over)
+        await each.append(b"b", end=each is ended)
     client = redis.client()
     prefix = one._keys.server.rpartition(b":")[0]
     client.delete(*client.scan_iter(prefix + b":*"))
-    for each in (over, maker):
-        found = await other.find(each.run_id)
-        assert found is not None
-        assert found.frames == 2
-    await until_whole(other, over)
-    await maker.append(b"c", end=True)
-    await until_whole(other, maker)
+    for each in (ended, producer):
+        record = await other.find(each.run_id)
+        assert record is not None
+        assert record.frames == 2
+    await until_complete(other, ended)
+    await producer.append(b"c", end=True)
+    await until_complete(other, producer)
     assert await other.find(str(uuid4())) is None
 
 
-async def until_whole(store: RedisStore, maker: Maker) -> None:
+async def until_complete(store: RedisStore, producer: RecordingProducer) -> None:
     async with asyncio.timeout(5):
-        while (page := await store.read(maker.run_id, 0)) is None or not page.ended:
+        while (page := await store.read(producer.run_id, 0)) is None or not page.ended:
             await asyncio.sleep(0.02)
-    assert list(page.frames) == maker.said
+    assert list(page.frames) == producer.frames
 
 
 @pytest.mark.parametrize("backlog", [4, 67_108_864], ids=["lost", "held"])
-async def test_an_older_log_is_made_whole_or_has_a_gap(redis: RedisServer, backlog: int) -> None:
+async def test_an_older_log_is_completed_or_has_a_gap(redis: RedisServer, backlog: int) -> None:
     prefix = settled(redis)
     store = RedisStore(redis.url, prefix=prefix, backlog=backlog)
-    maker = Maker(store)
-    await maker.create()
+    producer = RecordingProducer(store)
+    await producer.create()
     for n in range(1, 9):
-        await maker.append(b"%d" % n)
-    client, log = redis.client(), store._keys.of_run(maker.run_id)[0]
+        await producer.append(b"%d" % n)
+    client, log = redis.client(), store._keys.of_run(producer.run_id)[0]
     snapshot = client.dump(log) or b""
     for n in range(9, 17):
-        await maker.append(b"%d" % n)
+        await producer.append(b"%d" % n)
     client.restore(log, 0, snapshot, replace=True)
-    await maker.append(b"17", b"18")
+    await producer.append(b"17", b"18")
     if backlog > 4:
-        assert await whole(store, maker.run_id) == maker.said
+        assert await read_frames(store, producer.run_id) == producer.frames
     else:
-        page = await store.read(maker.run_id, 0)
+        page = await store.read(producer.run_id, 0)
         assert page is not None
-        assert (list(page.frames), page.more) == (maker.said[:8], True)
-        page = await store.read(maker.run_id, 8)
+        assert (list(page.frames), page.more) == (producer.frames[:8], True)
+        page = await store.read(producer.run_id, 8)
         assert page is not None
         assert page.first > 9
-        assert list(page.frames) == maker.said[page.first - 1 :]
-    assert set(maker.errors) == {None}
-    await maker.append(b"end", end=True)
-    # What was finished is dropped first.
-    again = Maker(store)
+        assert list(page.frames) == producer.frames[page.first - 1 :]
+    assert set(producer.errors) == {None}
+    await producer.append(b"end", end=True)
+    # Finished runs are dropped first.
+    again = RecordingProducer(store)
     await again.create()
     await again.append(b"12345")
-    assert len(store._here().backlog.finished()) == (1 if backlog > 4 else 0)
+    assert len(store._worker().backlog.finished()) == (1 if backlog > 4 else 0)
     await again.append(b"end", end=True)
     await store.aclose()
 
 
-async def test_a_run_is_finished_beyond_what_may_have_been_shown(redis: RedisServer) -> None:
+async def test_an_orphan_is_finalized_beyond_the_ids_that_may_have_been_read(
+    redis: RedisServer,
+) -> None:
     prefix = settled(redis)
     one, other = (RedisStore(redis.url, prefix=prefix, lease=2) for _ in range(2))
-    maker = Maker(one)
-    await maker.create()
-    await maker.append(b"a")
-    die(one)
-    # The record was written to another Redis than this one: what has followed may be lost.
-    client, run = redis.client(), one._keys.of_run(maker.run_id)[1]
+    producer = RecordingProducer(one)
+    await producer.create()
+    await producer.append(b"a")
+    suspend(one)
+    # The record was written to another Redis than this one: later frames may be lost.
+    client, run = redis.client(), one._keys.of_run(producer.run_id)[1]
     written = json.loads(client.get(run) or b"")
     client.set(run, json.dumps({**written, "server": "before"}))
     async with asyncio.timeout(8):
-        while (page := await other.read(maker.run_id, 1)) is None or page.final is None:
+        while (page := await other.read(producer.run_id, 1)) is None or page.final is None:
             await asyncio.sleep(0.05)
-    found = await other.find(maker.run_id)
-    assert found is not None
-    assert not found.certain
+    record = await other.find(producer.run_id)
+    assert record is not None
+    assert not record.certain
     assert page.final == 2 + SKIPPED
-    # Also for a reader that has been shown more than is there.
-    ahead = await other.read(maker.run_id, 7)
+    # Also for somebody who has read more than Redis has now.
+    ahead = await other.read(producer.run_id, 7)
     assert ahead is not None
     assert ahead.final == 8 + SKIPPED
-    await other.finalize_orphan(maker.run_id, 7, 8 + SKIPPED, [b"lost"], replace(found, ended=5.0))
-    page = await other.read(maker.run_id, 1)
+    await other.finalize_orphan(
+        producer.run_id, 7, 8 + SKIPPED, [b"lost"], replace(record, ended=5.0)
+    )
+    page = await other.read(producer.run_id, 1)
     assert page is not None
     assert (page.first, list(page.frames), page.ended) == (8 + SKIPPED, [b"lost"], True)
     wake(one)
@@ -392,86 +422,86 @@ REFUSALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("how", REFUSALS)
-async def test_redis_refuses_what_it_may_take_later(tmp_path: Path, how: str) -> None:
+async def test_transient_refusals_are_retried(tmp_path: Path, how: str) -> None:
     refuse, accept = REFUSALS[how]
     with redis_server(tmp_path) as server:
         one, other = (RedisStore(server.url, lease=2) for _ in range(2))
-        maker, reader = Maker(one), Reader()
-        await maker.create()
-        await maker.append(b"a")
-        await other.follow(maker.run_id, reader)
+        producer, follower = RecordingProducer(one), RecordingFollower()
+        await producer.create()
+        await producer.append(b"a")
+        await other.follow(producer.run_id, follower)
         await one.check()
         run: Any = server.client().execute_command
         run(*refuse)
-        writing = asyncio.ensure_future(maker.append(b"b"))
-        # For longer than its lease, so others must not take the run for dead.
+        writing = asyncio.ensure_future(producer.append(b"b"))
+        # For longer than the lease, but the run must not count as orphaned.
         await asyncio.sleep(2.5)
         assert not writing.done()
-        assert not reader.fed
+        assert not follower.frames
         with pytest.raises(StoreUnavailable):
             await one.check()
         if how != "not allowed":
             with pytest.raises(StoreUnavailable):
-                await Maker(one).create()
-        found = await other.find(maker.run_id)
-        assert found is not None
-        burying = asyncio.ensure_future(
-            other.finalize_orphan(maker.run_id, 1, 2, [b"lost"], replace(found, ended=1.0))
+                await RecordingProducer(one).create()
+        record = await other.find(producer.run_id)
+        assert record is not None
+        finalizing = asyncio.ensure_future(
+            other.finalize_orphan(producer.run_id, 1, 2, [b"lost"], replace(record, ended=1.0))
         )
         await asyncio.sleep(0.2)
         run(*accept)
         with pytest.raises(OwnershipLost):
-            await burying
+            await finalizing
         await writing
-        await maker.append(b"c", end=True)
-        assert maker.errors == [None, None, None]
-        assert await whole(other, maker.run_id) == [b"a", b"b", b"c"]
+        await producer.append(b"c", end=True)
+        assert producer.errors == [None, None, None]
+        assert await read_frames(other, producer.run_id) == [b"a", b"b", b"c"]
         for each in (one, other):
             await each.aclose()
 
 
-async def test_a_refusal_for_too_long_ends_the_run_and_nothing_else(
+async def test_a_refusal_beyond_the_patience_ends_only_the_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with redis_server(tmp_path) as server:
         store = RedisStore(server.url, patience=0.5, prefix=settled(server))
-        maker, reader = Maker(store), Reader()
-        await maker.create()
-        await store.follow(maker.run_id, reader)
+        producer, follower = RecordingProducer(store), RecordingFollower()
+        await producer.create()
+        await store.follow(producer.run_id, follower)
         server.client().config_set("min-replicas-to-write", 1)
-        await maker.append(b"a")
-        assert isinstance(maker.errors[-1], StoreUnavailable)
-        assert reader.errors == [maker.errors[-1]]
-        assert not reader.fed
+        await producer.append(b"a")
+        assert isinstance(producer.errors[-1], StoreUnavailable)
+        assert follower.errors == [producer.errors[-1]]
+        assert not follower.frames
         assert await store.named("x") is None
         server.client().config_set("min-replicas-to-write", 0)
-        again = Maker(store)
+        again = RecordingProducer(store)
         await again.create()
         await again.append(b"a", end=True)
-        assert await whole(store, again.run_id) == [b"a"]
+        assert await read_frames(store, again.run_id) == [b"a"]
         await store.aclose()
-    assert caplog.text.count("the store refuses, and is tried again") == 1
+    assert caplog.text.count("the store refuses; retrying") == 1
 
 
-async def test_the_scripts_are_there_again_after_a_flush(redis: RedisServer) -> None:
+async def test_scripts_are_loaded_again_after_a_flush(redis: RedisServer) -> None:
     store = RedisStore(redis.url, prefix=settled(redis))
-    maker = Maker(store)
-    await maker.create()
+    producer = RecordingProducer(store)
+    await producer.create()
     redis.client().script_flush()
-    await maker.append(b"a")
-    await maker.append(b"b", end=True)
-    assert await whole(store, maker.run_id) == [b"a", b"b"]
+    await producer.append(b"a")
+    await producer.append(b"b", end=True)
+    assert await read_frames(store, producer.run_id) == [b"a", b"b"]
     await store.aclose()
 
 
-async def test_a_cluster_and_a_sentinel_are_refused_in_words(
+async def test_a_cluster_and_a_sentinel_are_refused_with_an_explanation(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     options = ("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with redis_server(tmp_path, options=options) as server:
         store = RedisStore(server.url)
         with pytest.raises(StoreUnavailable):
-            await Maker(store).create()
+            await RecordingProducer(store).create()
         with pytest.raises(StoreUnavailable):
             await store.check()
         await store.aclose()
@@ -479,7 +509,7 @@ async def test_a_cluster_and_a_sentinel_are_refused_in_words(
     assert "give RedisStore the address of the Redis server itself" in str(NotSupported("sentinel"))
 
 
-async def test_a_claim_that_is_not_confirmed_runs_out(
+async def test_a_claim_that_is_not_confirmed_is_released(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = pair
@@ -487,94 +517,94 @@ async def test_a_claim_that_is_not_confirmed_runs_out(
     async def unreachable(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(one, "_begin", unreachable)
+    monkeypatch.setattr(one._parts().creation, "_begin", unreachable)
     with pytest.raises(StoreUnavailable):
-        await Maker(one).create(key="key")
+        await RecordingProducer(one).create(key="key")
     monkeypatch.undo()
-    retry, joining = Maker(other), Maker(one)
+    retry, joining = RecordingProducer(other), RecordingProducer(one)
     assert await retry.create(key="key") == retry.run_id
-    # Who comes while a run is being created waits for that.
+    # A second request waits while a run is being created.
     assert await joining.create(key="key") == retry.run_id
     assert await one.named("key") == retry.run_id
 
 
-async def test_two_follow_at_once_and_one_leaves_that_never_came(
+async def test_followers_join_at_once_and_unknown_ones_leave(
     pair: tuple[RedisStore, RedisStore],
 ) -> None:
-    maker = Maker(pair[0])
-    await maker.create()
-    readers = [Reader() for _ in range(3)]
-    another = Maker(pair[0])
+    producer = RecordingProducer(pair[0])
+    await producer.create()
+    followers = [RecordingFollower() for _ in range(3)]
+    another = RecordingProducer(pair[0])
     await another.create()
     await asyncio.gather(
-        *(pair[1].follow(maker.run_id, reader) for reader in readers),
-        pair[1].follow(another.run_id, Reader()),
+        *(pair[1].follow(producer.run_id, follower) for follower in followers),
+        pair[1].follow(another.run_id, RecordingFollower()),
     )
-    await until(lambda: maker.readers[-1:] == another.readers[-1:] == [1])
+    await until(lambda: producer.readers[-1:] == another.readers[-1:] == [1])
     await another.append(b"", end=True)
-    pair[1].unfollow(maker.run_id, Reader())
-    pair[1].unfollow("no such run", Reader())
-    await maker.append(b"a")
-    await until(lambda: all(reader.fed == [b"a"] for reader in readers))
-    await maker.append(b"b", end=True)
+    pair[1].unfollow(producer.run_id, RecordingFollower())
+    pair[1].unfollow("no such run", RecordingFollower())
+    await producer.append(b"a")
+    await until(lambda: all(follower.frames == [b"a"] for follower in followers))
+    await producer.append(b"b", end=True)
 
 
-async def test_redis_fails_in_an_odd_way(
+async def test_an_unknown_error_of_redis_is_retried(
     redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = RedisStore(redis.url, prefix=settled(redis), patience=0.5)
     redis.client().set(store._keys.of_run("r")[0], "not a stream")
-    maker = Maker(store)
-    await maker.create()
-    link = store._here().link
+    producer = RecordingProducer(store)
+    await producer.create()
+    link = store._worker().link
 
     async def broken(batch: Any) -> Any:
         raise RedisError("odd")
 
-    link._run = broken  # type: ignore[method-assign]
+    link._connection.run = broken  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable):
         await store.named("x")
-    assert "the store refuses, and is tried again: RedisError: odd" in caplog.text
-    del link._run
-    await maker.append(b"a", end=True)
+    assert "the store refuses; retrying: RedisError: odd" in caplog.text
+    del link._connection.run
+    await producer.append(b"a", end=True)
     await store.aclose()
     await store.aclose()
 
 
-async def test_a_password_that_is_wrong_is_an_outage(redis: RedisServer) -> None:
+async def test_a_wrong_password_is_an_outage(redis: RedisServer) -> None:
     run: Any = redis.client().execute_command
     run("ACL", "SETUSER", "ann", "on", ">right", "~*", "&*", "+@all")
     store = RedisStore(redis.url.replace("redis://", "redis://ann:wrong@"))
     with pytest.raises(StoreUnavailable):
-        await Maker(store).create()
+        await RecordingProducer(store).create()
     await store.aclose()
     store = RedisStore(redis.url.replace("redis://", "redis://ann:right@"))
-    maker = Maker(store)
-    assert await maker.create() == maker.run_id
-    await maker.append(b"a", end=True)
+    producer = RecordingProducer(store)
+    assert await producer.create() == producer.run_id
+    await producer.append(b"a", end=True)
     await store.aclose()
 
 
-async def test_who_does_not_wait_for_the_answer_harms_nobody(redis: RedisServer) -> None:
+async def test_cancelled_requests_affect_no_others(redis: RedisServer) -> None:
     store = RedisStore(redis.url, prefix=settled(redis))
     for _ in range(20):
         asking = asyncio.ensure_future(store.named("x"))
         await asyncio.sleep(0)
         asking.cancel()
-    makers = [Maker(store) for _ in range(150)]
-    await asyncio.gather(*(maker.create() for maker in makers))
-    await asyncio.gather(*(maker.append(b"first") for maker in makers))
-    await asyncio.gather(*(maker.append(*[b"a"] * 20) for maker in makers))
-    await asyncio.gather(*(maker.append(b"b", end=True) for maker in makers))
-    for maker in makers:
-        assert await whole(store, maker.run_id) == maker.said
+    producers = [RecordingProducer(store) for _ in range(150)]
+    await asyncio.gather(*(producer.create() for producer in producers))
+    await asyncio.gather(*(producer.append(b"first") for producer in producers))
+    await asyncio.gather(*(producer.append(*[b"a"] * 20) for producer in producers))
+    await asyncio.gather(*(producer.append(b"b", end=True) for producer in producers))
+    for producer in producers:
+        assert await read_frames(store, producer.run_id) == producer.frames
     await store.aclose()
 
 
-# The same, seen by who reads.
+# The same, through apps.
 
 
-async def test_a_reader_is_told_that_the_worker_is_lost(
+async def test_a_reader_gets_worker_lost(
     pair: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
 ) -> None:
     speaker = Speaker()
@@ -586,7 +616,7 @@ async def test_a_reader_is_told_that_the_worker_is_lost(
         async with Exchange(other, "GET", path) as second, Exchange(other, "GET", path) as third:
             await second.until(b'"a"')
             await third.until(b'"a"')
-            die(pair[0])
+            suspend(pair[0])
             await second.finished()
             await third.finished()
         assert second.body == third.body
@@ -595,12 +625,12 @@ async def test_a_reader_is_told_that_the_worker_is_lost(
         wake(pair[0])
         await first.finished()
         assert first.body == second.body
-    await until(lambda: not one._here().runs)
+    await until(lambda: not one._loops.current.runs)
     assert speaker.cancelled == 1
-    assert "ended, for it was held to be dead" in caplog.text
+    assert "aborted: its lease expired and another worker finalized it" in caplog.text
 
 
-async def test_readers_are_told_that_redis_is_away(tmp_path: Path) -> None:
+async def test_readers_get_store_unavailable(tmp_path: Path) -> None:
     with redis_server(tmp_path) as server:
         speaker = Speaker()
         stores = [RedisStore(server.url, lease=2, patience=0.5) for _ in range(2)]
@@ -616,18 +646,18 @@ async def test_readers_are_told_that_redis_is_away(tmp_path: Path) -> None:
                 await first.finished()
                 await second.finished()
         for each in (first, second):
-            said, error, done = frames(each.body)
-            assert (said, done) == ({"token": "a"}, "[DONE]")
+            token, error, done = frames(each.body)
+            assert (token, done) == ({"token": "a"}, "[DONE]")
             assert error["error"]["code"] == "store_unavailable"
         refused = await post(apps[0], "/chat", "hi")
         assert (refused.status, error_code(refused)) == (503, "store_unavailable")
         assert (await get(apps[1], path)).status == 503
-        assert apps[0]._running["/chat"] == 0
+        assert apps[0]._loops._running["/chat"] == 0
         for store in stores:
             await store.aclose()
 
 
-async def test_nobody_can_bury_while_redis_is_away(
+async def test_an_orphan_cannot_be_finalized_while_redis_is_away(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speaker = Speaker()
@@ -643,7 +673,7 @@ async def test_nobody_can_bury_while_redis_is_away(
         path = f"/chat/runs/{first.headers['x-run-id']}"
         async with Exchange(other, "GET", path) as second:
             await second.until(b'"a"')
-            die(pair[0])
+            suspend(pair[0])
             await second.finished()
         assert frames(second.body)[1]["error"]["code"] == "store_unavailable"
         wake(pair[0])
@@ -652,7 +682,7 @@ async def test_nobody_can_bury_while_redis_is_away(
     assert frames(first.body) == [{"token": "a"}, "[DONE]"]
 
 
-def test_a_resume_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asgi_stream.stores.redis", None)
     [problem] = Resume(store="redis://h").problems()
     assert problem.startswith("resume.store: ")
@@ -662,25 +692,25 @@ def _breaks(replies: Any) -> None:
     raise RuntimeError("a bug")
 
 
-async def test_no_reply_and_no_message_ends_the_store(
+async def test_invalid_replies_and_messages_do_not_stop_the_store(
     pair: tuple[RedisStore, RedisStore],
     redis: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store, other = pair
-    maker, reader = Maker(store), Reader()
-    await maker.create()
-    await maker.append(b"a")
-    await other.follow(maker.run_id, reader)
-    here, client = other._here(), redis.client()
-    # Messages that nobody of this package sends.
-    for channel in (here._keys.worker(here.id), here._keys.frames(maker.run_id)):
+    producer, follower = RecordingProducer(store), RecordingFollower()
+    await producer.create()
+    await producer.append(b"a")
+    await other.follow(producer.run_id, follower)
+    here, client = other._worker(), redis.client()
+    # Messages that this package does not send.
+    for channel in (here._keys.worker(here.id), here._keys.frames(producer.run_id)):
         for message in (b"\xff", b"stop", b"nonsense of all kinds", b"1 0 9\nx"):
             client.publish(channel, message)
-    client.publish(store._here()._keys.worker(store._here().id), f"odd {maker.run_id} x")
-    # Replies that cannot be read, or used.
-    run, link = here.link._run, here.link
+    client.publish(store._worker()._keys.worker(store._worker().id), f"odd {producer.run_id} x")
+    # Replies that cannot be parsed or processed.
+    run, link = here.link._connection.run, here.link
     broken = [ValueError("not a reply"), KeyError("x")]
 
     async def odd(batch: list[Any]) -> list[Any]:
@@ -688,41 +718,41 @@ async def test_no_reply_and_no_message_ends_the_store(
             raise broken.pop()
         return await run(batch)
 
-    monkeypatch.setattr(link, "_run", odd)
+    monkeypatch.setattr(link._connection, "run", odd)
     assert await other.named("x") is None
-    link.ask([("GET", "x")], _breaks, patience=1)
-    # Arguments that cannot be sent harm nobody that is in the same batch.
+    link.submit([("GET", "x")], _breaks, patience=1)
+    # Arguments that cannot be encoded do not affect other requests of the batch.
     unsendable = asyncio.gather(
-        link.do(("GET", "\ud800"), patience=1),
-        link.do(("GET", object()), patience=1),
+        link.execute(("GET", "\ud800"), patience=1),
+        link.execute(("GET", object()), patience=1),
         other.named("y"),
         return_exceptions=True,
     )
     results = await unsendable
     assert [type(result) for result in results] == [StoreUnavailable, StoreUnavailable, type(None)]
     with pytest.raises(StoreUnavailable):
-        await link.do(("GET", "\ud800"), patience=1)
+        await link.execute(("GET", "\ud800"), patience=1)
 
     async def fails() -> None:
         raise RuntimeError("a bug beside")
 
     link.spawn(fails())
-    monkeypatch.setattr(here, "_register", fails)
-    await until(lambda: "has failed at what it does each second" in caplog.text)
+    monkeypatch.setattr(here.readers, "announce", fails)
+    await until(lambda: "check each second failed" in caplog.text)
     monkeypatch.undo()
-    await maker.append(b"b")
-    await until(lambda: reader.fed == [b"b"])
-    await maker.append(b"c", end=True)
-    await until(lambda: reader.ended)
-    assert "the store has sent a message that cannot be read" in caplog.text
-    assert "a reply of the store could not be used" in caplog.text
+    await producer.append(b"b")
+    await until(lambda: follower.frames == [b"b"])
+    await producer.append(b"c", end=True)
+    await until(lambda: follower.ended)
+    assert "the store has published an invalid message" in caplog.text
+    assert "failed to process a reply of the store" in caplog.text
     assert "a bug beside" in caplog.text
 
 
-async def test_a_lease_that_cannot_be_renewed_is_one_run_s_trouble(
+async def test_a_lease_that_cannot_be_renewed_affects_one_run_only(
     pair: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Broken(Maker):
+    class Broken(RecordingProducer):
         broken = False
 
         @property
@@ -736,29 +766,30 @@ async def test_a_lease_that_cannot_be_renewed_is_one_run_s_trouble(
             self._record = record
 
     store = pair[0]
-    broken, other = Broken(store), Maker(store)
+    broken, other = Broken(store), RecordingProducer(store)
     await broken.create()
     await other.create()
     await broken.append(b"a")
     broken.broken = True
-    await until(lambda: "the store has failed to renew the lease of a run" in caplog.text)
+    await until(lambda: "the store failed to renew the lease of a run" in caplog.text)
     broken.broken = False
     await other.append(b"a", end=True)
     await broken.append(b"b", end=True)
 
 
-async def test_a_run_that_fails_to_begin_leaves_nothing(
+async def test_a_run_that_fails_to_begin_leaves_nothing_behind(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, other = pair
-    begin = store._begin
+    creation = store._parts().creation
+    begin = creation._begin
 
-    async def cut(here: Any, made: Any, place: str | None) -> None:
-        await begin(here, made, place)
+    async def cut(run: Any) -> None:
+        await begin(run)
         raise StoreUnavailable
 
-    monkeypatch.setattr(store, "_begin", cut)
-    failed, quota = Maker(store, owner="ann"), Quota("ann", 1)
+    monkeypatch.setattr(creation, "_begin", cut)
+    failed, quota = RecordingProducer(store, owner="ann"), Quota("ann", 1)
     with pytest.raises(StoreUnavailable):
         await failed.create(quota=quota)
     monkeypatch.undo()
@@ -766,26 +797,26 @@ async def test_a_run_that_fails_to_begin_leaves_nothing(
         while await other.find(failed.run_id) is not None:
             await asyncio.sleep(0.01)
     assert await other.owned("ann") == []
-    assert await Maker(other).create(quota=quota)
+    assert await RecordingProducer(other).create(quota=quota)
 
 
-async def test_a_user_need_not_be_allowed_everything(redis: RedisServer) -> None:
+async def test_a_user_may_lack_permissions(redis: RedisServer) -> None:
     run: Any = redis.client().execute_command
     run("ACL", "SETUSER", "quiet", "on", ">x", "~*", "&*", "+@all", "-info")
     run("ACL", "SETUSER", "mute", "on", ">x", "~*", "&*", "+@all", "-@scripting")
     url = redis.url.replace("redis://", "redis://{}:x@")
     prefix = uuid4().hex
     one, other = (RedisStore(url.format("quiet"), prefix=prefix, lease=2) for _ in range(2))
-    maker, reader = Maker(one), Reader()
-    await maker.create()
-    await maker.append(b"a")
-    await other.follow(maker.run_id, reader)
-    await until(lambda: maker.readers[-1:] == [1])
+    producer, follower = RecordingProducer(one), RecordingFollower()
+    await producer.create()
+    await producer.append(b"a")
+    await other.follow(producer.run_id, follower)
+    await until(lambda: producer.readers[-1:] == [1])
     client = redis.client()
     client.delete(*client.scan_iter(f"{prefix}:*"))
-    await maker.append(b"b", end=True)
-    assert await whole(other, maker.run_id) == [b"a", b"b"]
-    await until(lambda: reader.ended)
+    await producer.append(b"b", end=True)
+    assert await read_frames(other, producer.run_id) == [b"a", b"b"]
+    await until(lambda: follower.ended)
     store = RedisStore(url.format("mute"), prefix=prefix)
     with pytest.raises(StoreUnavailable):
         await store.check()
@@ -793,94 +824,95 @@ async def test_a_user_need_not_be_allowed_everything(redis: RedisServer) -> None
         await each.aclose()
 
 
-def test_a_cluster_s_own_errors_are_put_in_words(caplog: pytest.LogCaptureFixture) -> None:
-    trouble = Trouble()
+def test_cluster_errors_are_logged_once_with_an_explanation(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    problems = ProblemLog()
     for _ in range(2):
-        trouble.log("the store refuses to serve", MovedError("1 127.0.0.1:7000"))
+        problems.warn("the store refuses to serve", MovedError("1 127.0.0.1:7000"))
     assert caplog.text.count("a node of a Redis Cluster") == 1
-    trouble.over()
-    trouble.over()
+    problems.over()
+    problems.over()
 
 
-async def test_a_channel_is_heard_even_if_its_connection_breaks_meanwhile(
+async def test_a_subscription_survives_a_broken_connection(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    maker, other = Maker(pair[0]), Maker(pair[0])
-    await maker.create()
+    producer, other = RecordingProducer(pair[0]), RecordingProducer(pair[0])
+    await producer.create()
     await other.create()
-    await pair[1].follow(maker.run_id, Reader())
-    messages: Any = pair[1]._here().link.messages
+    await pair[1].follow(producer.run_id, RecordingFollower())
+    messages: Any = pair[1]._worker().link.subscriptions
 
     async def broken(*_: Any) -> None:
         await messages._connection.connection.disconnect()
         raise ConnectionError("cut")
 
     monkeypatch.setattr(messages._connection, "subscribe", broken)
-    reader = Reader()
-    await pair[1].follow(other.run_id, reader)
+    follower = RecordingFollower()
+    await pair[1].follow(other.run_id, follower)
     await other.append(b"a", end=True)
-    await until(lambda: reader.ended or reader.looks)
+    await until(lambda: follower.ended or follower.looks)
 
 
-async def test_a_crowd_does_not_wait_for_the_next_batch(
+async def test_a_crowd_of_requests_does_not_wait_for_the_interval(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_link.BATCH", 10)
+    monkeypatch.setattr("asgi_stream.stores._redis.queue.BATCH", 10)
     names = await asyncio.gather(*(pair[0].named(f"{n}") for n in range(150)))
     assert names == [None] * 150
 
 
-async def test_what_a_worker_has_finished_is_written_again_when_another_notices(
+async def test_finished_runs_are_rewritten_when_another_worker_notices_a_loss(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
     one, other = pair
-    over = Maker(one, keep=3)
-    await over.create()
-    await over.append(b"a")
-    await over.append(b"b", end=True)
-    client, here = redis.client(), one._here()
-    # Its own beat sees nothing wrong: the other worker has taken note of the loss first.
-    client.delete(*one._keys.of_run(over.run_id))
-    await other._here().health.unsettle(1)
-    found = await other.find(over.run_id)
-    assert found is not None
-    assert found.state == "done"
-    await until_whole(other, over)
+    ended = RecordingProducer(one, keep=3)
+    await ended.create()
+    await ended.append(b"a")
+    await ended.append(b"b", end=True)
+    client, here = redis.client(), one._worker()
+    # Its own beat sees nothing wrong: the other worker has noticed the loss first.
+    client.delete(*one._keys.of_run(ended.run_id))
+    await other._worker().health.announce_loss(1)
+    record = await other.find(ended.run_id)
+    assert record is not None
+    assert record.state == "done"
+    await until_complete(other, ended)
     assert here.backlog
     await until(lambda: not here.backlog)
 
 
-async def test_what_cannot_be_written_again_yet_is_tried_again_at_the_next_beat(
+async def test_a_recovery_that_fails_starts_again_at_the_next_beat(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = pair[0]
-    maker = Maker(store)
-    await maker.create()
-    here: Any = store._here()
-    await until(lambda: here._beats > 0 and not here._again)
+    producer = RecordingProducer(store)
+    await producer.create()
+    here: Any = store._worker()
+    await until(lambda: here._beats > 0 and not here.recovery.is_due)
     refused: list[float] = []
 
     async def refuse(patience: float) -> None:
-        refused.append(here._restored_at)
+        refused.append(here.recovery.finished_at)
         raise StoreUnavailable
 
-    monkeypatch.setattr(here.health, "unsettle", refuse)
-    here.changed()
-    await until(lambda: bool(refused) and not here._again)
-    assert here._restored_at > refused[-1]
-    await maker.append(b"a", end=True)
+    monkeypatch.setattr(here.health, "announce_loss", refuse)
+    here.recovery.start()
+    await until(lambda: bool(refused) and not here.recovery.is_due)
+    assert here.recovery.finished_at > refused[-1]
+    await producer.append(b"a", end=True)
 
 
-def test_a_backlog_has_a_bound() -> None:
+def test_the_backlog_is_bounded() -> None:
     async def check() -> None:
         store = RedisStore("redis://h")
-        here = store._here()
-        producers = [Maker(store) for _ in range(3)]
-        names: Any = {"keep": 60, "key": None, "place": None, "quota": None}
-        ended, grows, other = (here.make(each, **names) for each in producers)
+        here = store._worker()
+        producers = [RecordingProducer(store) for _ in range(3)]
+        ended, grows, other = (here.new_run(each, keep=60) for each in producers)
         backlog = Backlog(10)
         backlog.add(ended, [b"1234"], 1)
-        backlog.keep(ended)
+        backlog.finish(ended)
         backlog.add(other, [b"1234"], 1)
         backlog.add(grows, [b"12"], 1)
         assert (ended.size, other.size, grows.size) == (4, 4, 2)
@@ -896,44 +928,44 @@ def test_a_backlog_has_a_bound() -> None:
     asyncio.run(check())
 
 
-async def test_what_is_no_record_hides_one_run_only(
+async def test_an_invalid_record_hides_one_run_only(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, other = pair
-    makers = [Maker(one, owner="ann") for _ in range(4)]
-    for maker in makers:
-        await maker.create()
-        await maker.append(b"a", end=True)
+    producers = [RecordingProducer(one, owner="ann") for _ in range(4)]
+    for producer in producers:
+        await producer.create()
+        await producer.append(b"a", end=True)
     client = redis.client()
-    runs = [one._keys.of_run(maker.run_id)[1] for maker in makers]
+    runs = [one._keys.of_run(producer.run_id)[1] for producer in producers]
     client.set(runs[0], "no record")
     client.set(runs[1], json.dumps({**json.loads(client.get(runs[1]) or b""), "newer": 1}))
     client.delete(runs[2])
     client.rpush(runs[2], "a list")
-    found = await other.owned("ann")
-    assert [each.run_id for each in found] == [makers[3].run_id, makers[1].run_id]
-    assert await other.find(makers[0].run_id) is None
-    assert "something else where the record of a run should be" in caplog.text
+    records = await other.owned("ann")
+    assert [record.run_id for record in records] == [producers[3].run_id, producers[1].run_id]
+    assert await other.find(producers[0].run_id) is None
+    assert "the store holds an invalid run record" in caplog.text
 
 
-async def test_a_claim_is_worth_nothing_without_a_worker(
+async def test_a_claim_without_a_worker_is_void(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = pair
-    maker = Maker(one)
+    producer = RecordingProducer(one)
     # As if the worker had died between the claim and the run's beginning.
-    monkeypatch.setattr(one, "_undo", lambda *_: None)
+    monkeypatch.setattr(one._parts().creation, "_undo", lambda *_: None)
 
     async def cut(*_: Any) -> None:
         raise StoreUnavailable
 
-    monkeypatch.setattr(one, "_begin", cut)
+    monkeypatch.setattr(one._parts().creation, "_begin", cut)
     with pytest.raises(StoreUnavailable):
-        await maker.create(key="key")
-    retry = Maker(other)
+        await producer.create(key="key")
+    retry = RecordingProducer(other)
     async with asyncio.timeout(10):
         assert await retry.create(key="key") == retry.run_id
-    # A claim whose run has a worker is waited for.
+    # While its run has a worker, lookups wait for a claim.
     client = redis.client()
     client.set(other._keys.name("slow"), f"?{retry.run_id}")
     naming = asyncio.ensure_future(other.named("slow"))
@@ -941,48 +973,49 @@ async def test_a_claim_is_worth_nothing_without_a_worker(
     assert not naming.done()
     client.set(other._keys.name("slow"), retry.run_id)
     assert await naming == retry.run_id
-    # And a key whose run is gone is free.
+    # A key whose run no longer exists is free.
     client.set(other._keys.name("gone"), str(uuid4()))
-    again = Maker(one)
+    again = RecordingProducer(one)
     monkeypatch.undo()
     assert await again.create(key="gone") == again.run_id
 
 
-async def test_an_end_without_its_frames_is_given_back_or_an_error(
+async def test_missing_last_frames_are_rewritten_or_a_gap(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
     one, other = pair
-    held, lost = Maker(one), Maker(one)
-    for maker in (held, lost):
-        await maker.create()
-        await maker.append(b"a", b"b")
-        await maker.append(b"c", b"d", end=True)
-    [kept] = [made for made in one._here().backlog.finished() if made.run_id == lost.run_id]
-    one._here().backlog.forget(kept)
-    for maker in (held, lost):
-        redis.client().delete(one._keys.of_run(maker.run_id)[0])
+    held, lost = RecordingProducer(one), RecordingProducer(one)
+    for producer in (held, lost):
+        await producer.create()
+        await producer.append(b"a", b"b")
+        await producer.append(b"c", b"d", end=True)
+    backlog = one._worker().backlog
+    [lost_run] = [run for run in backlog.finished() if run.run_id == lost.run_id]
+    backlog.forget(lost_run)
+    for producer in (held, lost):
+        redis.client().delete(one._keys.of_run(producer.run_id)[0])
     page = await other.read(held.run_id, 0)
     assert page == Page(1, [], ended=False, more=False)
-    await until_whole(other, held)
+    await until_complete(other, held)
     async with asyncio.timeout(8):
         while not (page := await other.read(lost.run_id, 0)) or not page.ended:
             await asyncio.sleep(0.05)
     assert (page.first, list(page.frames)) == (5, [])
 
 
-async def test_what_is_never_seen_again_is_forgotten(
+async def test_health_forgets_runs_that_are_not_read_again(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_health.FORGET_SECONDS", 0.0)
-    maker = Maker(pair[0])
-    await maker.create()
-    health = pair[1]._here().health
-    assert not health.is_dead("x")
-    pair[1]._here().beat()
+    monkeypatch.setattr("asgi_stream.stores._redis.health.FORGET_SECONDS", 0.0)
+    producer = RecordingProducer(pair[0])
+    await producer.create()
+    health = pair[1]._worker().health
+    assert not health.is_orphaned("x")
+    pair[1]._worker().beat()
     await until(lambda: not health._unleased)
 
 
-async def test_a_command_that_is_wrong_fails_at_once(
+async def test_an_invalid_command_fails_at_once(
     pair: tuple[RedisStore, RedisStore], redis: RedisServer
 ) -> None:
     store = pair[0]
@@ -990,18 +1023,18 @@ async def test_a_command_that_is_wrong_fails_at_once(
     with pytest.raises(StoreUnavailable):
         await store.owned("ann")
     with pytest.raises(StoreUnavailable):
-        await Maker(store, owner="ann").create()
+        await RecordingProducer(store, owner="ann").create()
 
 
-async def test_a_reply_to_other_commands_is_none(
+async def test_a_reply_to_other_commands_is_rejected(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = pair[0]
-    maker = Maker(store)
-    await maker.create()
-    await maker.append(b"a")
-    link = store._here().link
-    run = link._run
+    producer = RecordingProducer(store)
+    await producer.create()
+    await producer.append(b"a")
+    link = store._worker().link
+    run = link._connection.run
     wrong: list[Any] = [b"OK", None, []]
 
     async def shifted(batch: list[Any]) -> list[Any]:
@@ -1012,19 +1045,19 @@ async def test_a_reply_to_other_commands_is_none(
                 replies[n] = wrong.pop()
         return replies
 
-    monkeypatch.setattr(link, "_run", shifted)
-    await maker.append(b"b")
+    monkeypatch.setattr(link._connection, "run", shifted)
+    await producer.append(b"b")
     assert not wrong
-    await maker.append(b"c", end=True)
-    assert maker.errors == [None, None, None]
-    assert await whole(pair[1], maker.run_id) == [b"a", b"b", b"c"]
+    await producer.append(b"c", end=True)
+    assert producer.errors == [None, None, None]
+    assert await read_frames(pair[1], producer.run_id) == [b"a", b"b", b"c"]
 
 
-async def test_a_store_that_nobody_uses_comes_to_rest(
+async def test_an_unused_store_stops_its_checks(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream.stores.redis_worker.USED_SECONDS", 0.0)
+    monkeypatch.setattr("asgi_stream.stores._redis.worker.IDLE_SECONDS", 0.0)
     assert await pair[0].named("x") is None
-    beating = pair[0]._here()._beating
+    beating = pair[0]._worker()._beating
     assert beating is not None
     await until(beating.done)

@@ -1,0 +1,173 @@
+"""Reads what ``astream()`` yields, in the several forms that LangGraph's options give it.
+
+https://docs.langchain.com/oss/python/langgraph/streaming, langgraph 1.2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from ..events import BREAKPOINT, Interrupt, OutputChunk, Step
+from .graphs import graph_of
+
+COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
+"""Keys of ``configurable`` that locate a run in its thread, and are no secret."""
+
+
+class ChunkReader:
+    """Decides how a run's chunks are requested, and reads them.
+
+    LangGraph reports every interrupt only in the stream mode ``updates``, so that is always
+    requested of a graph. Of its state only the part in its output schema is requested. The states
+    of subgraphs are reduced to theirs; the state of a subgraph that a tool calls passes unchanged,
+    because its schema is unknown.
+
+    Args:
+        graph: The graph that runs, None for any other Runnable.
+        options: The route's keyword arguments for ``astream``.
+        detailed: Whether everything in the run is turned into events. LangGraph's stream writer is
+            then replaced (see `graph_parts.writer_config`), and the mode ``custom`` not requested.
+        configurable: The run's ``configurable``.
+
+    Attributes:
+        stream: The keyword arguments for ``astream``.
+        plain: Whether chunks come as they are, without a mode and a namespace.
+        interrupts: The interrupts that the graph has reported, by id.
+        secret: Keys of metadata that come from ``configurable``, and are not for the client.
+    """
+
+    def __init__(
+        self,
+        graph: Any,
+        options: Mapping[str, Any],
+        *,
+        detailed: bool,
+        configurable: Mapping[str, Any],
+    ) -> None:
+        self.stream = dict(options)
+        self.interrupts: dict[str, Interrupt] = {}
+        self.secret = configurable.keys() - COORDINATES
+        self._graph = graph
+        self._metadata: tuple[Any, dict[str, Any]] = None, {}
+        self._subgraphs: dict[str, Any] | None = None
+        self._added: set[str] = set()
+        """Stream modes that the route has not requested."""
+        modes = options.get("stream_mode")
+        several = isinstance(modes, (list, tuple))
+        self._labelled = detailed or several
+        if graph is not None:
+            several = self._request(graph, modes or graph.stream_mode, detailed) or several
+        self._parts = graph is not None and options.get("version") == "v2"
+        self._mode_at = -2 if several and not self._parts else None
+        self._namespace_at = 0 if options.get("subgraphs") and not self._parts else None
+        self.plain = not self._parts and self._mode_at is None and self._namespace_at is None
+
+    def _request(self, graph: Any, modes: Any, detailed: bool) -> bool:
+        """Complete the arguments for a graph; return whether they request several modes."""
+        wanted = [modes] if isinstance(modes, str) else list(modes)
+        if detailed:
+            wanted = [mode for mode in wanted if mode != "custom"]
+        self._added = {"updates"} - {*wanted}
+        if graph.output_channels != graph.stream_channels:
+            self.stream.setdefault("output_keys", graph.output_channels)
+        if not detailed and not self._added:
+            return False
+        self.stream["stream_mode"] = [*wanted, *self._added]
+        return True
+
+    def read(self, step: Step, value: Any) -> OutputChunk | None:
+        """Return a chunk with its labels; None if the route has not requested it.
+
+        Args:
+            step: The run itself.
+            value: What ``astream`` yielded.
+        """
+        if self.plain:
+            chunk = OutputChunk(step, value)
+        elif self._parts:
+            namespace = tuple(value["ns"]) if self.stream.get("subgraphs") else None
+            chunk = OutputChunk(step, value["data"], value["type"], namespace, value)
+            self._add_interrupts(value.get("interrupts"))
+        else:
+            mode = None if self._mode_at is None else value[self._mode_at]
+            namespace = None if self._namespace_at is None else tuple(value[self._namespace_at])
+            chunk = OutputChunk(step, value[-1], mode, namespace)
+        if isinstance(chunk.data, dict) and "__interrupt__" in chunk.data:
+            interrupts = chunk.data["__interrupt__"]
+            self._add_interrupts([BREAKPOINT] if interrupts == () else interrupts)
+        if chunk.mode in self._added:
+            return None
+        return chunk if self.plain else self._public(chunk)
+
+    def _add_interrupts(self, interrupts: Any) -> None:
+        for each in interrupts if isinstance(interrupts, (list, tuple)) else ():
+            interrupt = Interrupt(str(getattr(each, "id", "")), getattr(each, "value", each))
+            self.interrupts[interrupt.id] = interrupt
+
+    def _public(self, chunk: OutputChunk) -> OutputChunk:
+        """Return `chunk` without configuration and private state."""
+        data = chunk.data
+        match chunk.mode:
+            case "messages" if self.secret:
+                data = data[0], self._public_metadata(data[1])
+            case "checkpoints":
+                data = self._public_checkpoint(data)
+            case "debug" if data.get("type") == "checkpoint":
+                data = {**data, "payload": self._public_checkpoint(data["payload"])}
+            case "values" | "updates" if chunk.namespace:
+                data = self._public_state(chunk.namespace, chunk.mode, data)
+        part = None if chunk.part is None else {**chunk.part, "data": data}
+        mode = chunk.mode if self._labelled else None
+        return OutputChunk(chunk.step, data, mode, chunk.namespace, part)
+
+    def _public_metadata(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+        known, public = self._metadata
+        if metadata is not known:  # all chunks of a message share theirs
+            public = without(metadata, self.secret)
+            self._metadata = metadata, public
+        return public
+
+    def _public_state(self, namespace: Sequence[str], mode: str, data: Any) -> Any:
+        """Return the part of a subgraph's state that is in its output schema, if that is known."""
+        path = "|".join(part.partition(":")[0] for part in namespace)
+        if self._subgraphs is None:
+            subgraphs = self._graph.get_subgraphs(recurse=True)
+            self._subgraphs = {name: graph_of(each) for name, each in subgraphs}
+        graph = self._subgraphs.get(path)
+        if graph is None or isinstance(graph.output_channels, str):
+            return data
+        keys = {*graph.output_channels, "__interrupt__"}
+        if mode == "values":
+            return only(data, keys)
+        return {
+            node: [only(each, keys) for each in update]
+            if isinstance(update, list)
+            else only(update, keys)
+            for node, update in data.items()
+        }
+
+    def _public_checkpoint(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        public = dict(checkpoint)
+        public["metadata"] = without(public.get("metadata") or {}, self.secret)
+        for key in ("config", "parent_config"):
+            if config := public.get(key):
+                configurable = without(config.get("configurable") or {}, self.secret)
+                public[key] = {"configurable": configurable}
+        return public
+
+
+def without(metadata: Mapping[str, Any], keys: Set[str]) -> dict[str, Any]:
+    """Return `metadata` without `keys`, and without LangGraph's internal ones."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key not in keys and not key.startswith("__")
+    }
+
+
+def only(state: Any, keys: Set[str]) -> Any:
+    """Return a state, or an update of one, reduced to `keys`; any other value unchanged."""
+    if not isinstance(state, Mapping):
+        return state
+    return {key: value for key, value in state.items() if key in keys}

@@ -1,0 +1,45 @@
+"""What is known about a Runnable before any request: worked out once, used by all of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.runnables import Runnable
+
+from .graph_parts import graphs_in, public, settled_graphs
+from .graphs import graph_of
+from .inline_parser import with_inline_parser
+
+
+@dataclass(frozen=True, slots=True)
+class RunnablePlan:
+    """How a Runnable is run.
+
+    Attributes:
+        runnable: What runs: the Runnable with an inline parser, its graphs bound to their output.
+        name: The name that the Runnable goes by.
+        graph: The LangGraph graph that it is or wraps, None if it is no graph.
+        graphs: The graphs in it, itself included. None if it contains functions: they may refer to
+            graphs that are made later, so the graphs are searched for in each run.
+    """
+
+    runnable: Runnable[Any, Any]
+    name: str
+    graph: Any
+    graphs: tuple[Any, ...] | None
+
+    def current_graphs(self) -> Sequence[Any]:
+        """Return the graphs in what runs, as of now."""
+        return graphs_in(self.runnable) if self.graphs is None else self.graphs
+
+
+def plan_of(runnable: Runnable[Any, Any]) -> RunnablePlan:
+    """Return the plan for a Runnable.
+
+    It depends on nothing but the Runnable, so it can be cached for as long as the Runnable lives.
+    """
+    graph = graph_of(runnable)
+    runs = runnable if graph is not None else public(with_inline_parser(runnable))
+    return RunnablePlan(runs, runnable.get_name(), graph, settled_graphs(runs))

@@ -1,0 +1,85 @@
+"""The endpoints of stored runs: list, show, join and stop them, or reconnect to one."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .._delivery.response import json_response, no_content
+from .._request.accept import accept_of, names_event_stream, wants_json
+from .._request.query import last_event_id
+from ..errors import InvalidInput, InvalidRequest, RunNotFound
+from .reader import StoredRunReader
+from .service import Finished, StoredRuns
+from .urls import read_position
+
+
+async def stored_run_response(
+    runs: StoredRuns, action: str, request: Request
+) -> StoredRunReader | Response:
+    """Return the response to a request about stored runs.
+
+    Args:
+        runs: The runs of the route and the caller.
+        action: What to do, as `Format.runs` names it.
+        request: The request.
+
+    Raises:
+        StreamError: The caller has no such run, or the request is not valid.
+    """
+    if action == "list":
+        return json_response({"runs": [runs.public(record) for record in await runs.owned()]})
+    params = request.path_params
+    position = last_event_id(request)
+    try:
+        run_id = params["run_id"] if "run_id" in params else await runs.newest(params["place"])
+        if action == "stop":
+            record = await runs.stop(run_id)
+            return json_response(runs.public(record), 200 if record.ended else 202)
+        if action == "state" or (action == "show" and wants_json(accept_of(request))):
+            return json_response(runs.public(await runs.find(run_id)))
+        if "place" in params and (await runs.find(run_id)).ended is not None:
+            raise Finished
+        # Only an `EventSource` needs a 204; clients that join may take it for an error.
+        return await runs.join(run_id, position, if_finished=action == "join")
+    except Finished:
+        return no_content()
+    except RunNotFound:
+        if (action == "join" and "place" in params) or _reconnects(request):
+            return no_content()
+        raise
+
+
+async def reconnect_response(
+    runs: StoredRuns | None, request: Request, position: str
+) -> StoredRunReader | Response:
+    """Return the response to a request with a ``Last-Event-ID``, which never starts a run.
+
+    A browser's ``EventSource`` reconnects to the address that it was opened with, after the end of
+    a stream too. Only a 204 stops it: with anything else it would repeat the whole run for ever.
+
+    Args:
+        runs: The runs of the route and the caller; ``None`` if the route stores none.
+        request: The request.
+        position: The ``Last-Event-ID``.
+
+    Raises:
+        StreamError: The caller has no such run, or the position is not valid.
+    """
+    try:
+        if runs is None:
+            raise RunNotFound
+        run_id, _ = read_position(position)
+        return await runs.join(run_id or "", position)
+    except Finished:
+        return no_content()
+    except (InvalidRequest, RunNotFound) as error:
+        if request.method == "GET" and not isinstance(error, InvalidInput):
+            return no_content()
+        raise
+
+
+def _reconnects(request: Request) -> bool:
+    """Return whether the request is an ``EventSource`` that has lost its connection."""
+    streamed = names_event_stream(accept_of(request))
+    return request.method == "GET" and streamed and last_event_id(request) is not None

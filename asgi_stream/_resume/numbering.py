@@ -1,0 +1,34 @@
+"""Ids of stored frames: 1, 2, 3, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..formats import Format
+
+
+def id_line(format: Format, run_id: str) -> bytes:
+    """Return the ``id:`` line of a frame with ``%d`` for its number; ``b""`` without ids."""
+    prefix = format.id_prefix(run_id)
+    return b"" if prefix is None else b"id: " + prefix.encode() + b"%d\n"
+
+
+def numbered(line: bytes, first: int, pieces: Sequence[bytes]) -> list[bytes]:
+    """Split `pieces` into single frames, and return them with their ids.
+
+    Args:
+        line: From `id_line`.
+        first: The number of the first frame.
+        pieces: Each one frame or more.
+    """
+    if line and len(pieces) == 1 and pieces[0].find(b"\n\n") == len(pieces[0]) - 2:
+        return [line % first + pieces[0]]
+    frames: list[bytes] = []
+    for piece in pieces:
+        if piece.find(b"\n\n") in (-1, len(piece) - 2):
+            frames.append(piece)
+        else:
+            frames += [frame + b"\n\n" for frame in piece.split(b"\n\n") if frame]
+    if not line:
+        return frames
+    return [line % number + frame for number, frame in enumerate(frames, first)]

@@ -1,0 +1,170 @@
+"""A route with its app's defaults, checked, and with what is found out about its Runnables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from .._importer import kind_of
+from .._langchain.graphs import merged_context
+from .._langchain.runnable_input import RunnableInput
+from .._langchain.runnables import is_runnable, merge_configs
+from .._langchain.tasks import RunTasks
+from ..formats import RunSpec
+from ..requests import StreamRequest
+from ..resume import Resume
+from ..routes import OPTIONS, Options, StreamRoute
+from .hooks import call_hook
+from .opened import Opened, as_manager
+from .validation import RouteValidation
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+    from ..routes import AnyRunnable, RunnableSource
+
+
+class BoundRoute(Options):
+    """A route that can serve requests. Its options are attributes, as a `StreamRoute`'s are.
+
+    Args:
+        route: The route, with its app's defaults.
+        validation: What was found out when it was checked, without a problem.
+        resume_policy: How its runs are stored, if they are.
+
+    Attributes:
+        path: The route's path.
+        source: What the route names as its Runnable.
+        format_class: The class of its format.
+        runnables: Its Runnables, or functions that return them, by name; the name of a single one
+            is the last part of the path.
+        resume_policy: How its runs are stored; None if they are not.
+    """
+
+    def __init__(
+        self, route: StreamRoute, validation: RouteValidation, resume_policy: Resume | None
+    ) -> None:
+        self._route = route
+        self.path = route.path
+        self.source = route.runnable
+        self.options: Mapping[str, Any] = {**route.options, **validation.words}
+        # As plain attributes, because each is read for each request.
+        vars(self).update({name: getattr(self, name) for name in OPTIONS})
+        self.format_class = validation.format_class
+        self.runnables: Mapping[str, RunnableSource] = validation.runnables
+        self.resume_policy = resume_policy
+        self._inputs = validation.inputs
+        self._logged: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"BoundRoute({self._route!r})"
+
+    def is_first(self, kind: str) -> bool:
+        """Return whether this is the first call with `kind`: what the log tells once."""
+        first = kind not in self._logged
+        self._logged.add(kind)
+        return first
+
+    @property
+    def endpoints(self) -> Sequence[tuple[str, str]]:
+        """The method and the path, below this route's own, of everything that it serves."""
+        own = self.format_class.endpoints or tuple((method, "") for method in self.methods)
+        return (*own, *(self.format_class.runs if self.resume_policy else ()))
+
+    async def owner(self, request: StreamRequest) -> str | None:
+        """Return the name of whoever has sent `request`, who owns the runs that it starts.
+
+        Raises:
+            TypeError: `authorize` returned something else, or an empty name.
+        """
+        owner: Any = await call_hook(self.authorize, request) if self.authorize else None
+        if not isinstance(owner, str | None):
+            raise TypeError(
+                f"authorize of route {self.path!r} returned {kind_of(owner)}, not a name or None"
+            )
+        if owner == "":
+            raise TypeError(
+                f"authorize of route {self.path!r} returned an empty name; return None for nobody"
+            )
+        return owner
+
+    async def resolve(
+        self, request: StreamRequest, name: str | None, held: ExitStack, tasks: RunTasks
+    ) -> AnyRunnable:
+        """Return the Runnable of that name, or the only one, for this request.
+
+        Args:
+            request: What the route's function is called with.
+            name: One of `runnables`.
+            held: Closed when the run has ended; this closes what the function has opened.
+            tasks: Keeps the task alive that waits for that.
+
+        Raises:
+            TypeError: The function that the route names returned something else.
+        """
+        source: Any = self.runnables[name] if name else next(iter(self.runnables.values()))
+        if is_runnable(source):
+            return source  # type: ignore[no-any-return]  # checked
+        result = await call_hook(source, request)
+        manager = None if is_runnable(result) else as_manager(result)
+        if manager is not None:
+            opened = Opened(manager, self.path, tasks)
+            held.callback(opened.release)
+            result = await opened.value()
+        if not is_runnable(result):
+            how = "returned" if manager is None else "yielded"
+            raise TypeError(
+                f"the function of route {self.path!r} {how} {kind_of(result)}, not a Runnable"
+            )
+        return result  # type: ignore[no-any-return]  # checked
+
+    async def config_for(
+        self, request: StreamRequest, configurable: Mapping[str, Any]
+    ) -> tuple[RunnableConfig, Any]:
+        """Return the config of one run: what the client may set, under what the server sets.
+
+        Its metadata is the run's own, so that nothing that a run writes there is seen by another.
+
+        Returns:
+            The config, and LangGraph's context for the run; None if there is none.
+
+        Raises:
+            TypeError: `configure` returned something else.
+        """
+        configured: Any = await call_hook(self.configure, request) if self.configure else None
+        if not isinstance(configured, Mapping | None):
+            raise TypeError(
+                f"configure of route {self.path!r} returned {kind_of(configured)}, not a config"
+            )
+        ours: list[Any] = [dict(each or {}) for each in (self.config, configured)]
+        # LangChain would make it a configurable key.
+        context = merged_context(*(each.pop("context", None) for each in ours))
+        config = merge_configs({"configurable": dict(configurable)}, *ours)
+        return {**config, "metadata": _copied(config["metadata"])}, context
+
+    def input_of(self, runnable: AnyRunnable) -> RunnableInput:
+        """Return what `runnable` takes, found out once for each Runnable of the route."""
+        for known, takes in self._inputs:
+            if known is runnable:
+                return takes
+        takes = RunnableInput(runnable, self.input, self.conversation)
+        # As many as the route has: those that a function makes for each request replace each other.
+        self._inputs.insert(0, (runnable, takes))
+        del self._inputs[len(self.runnables) :]
+        return takes
+
+    def takes_system_messages(self, spec: RunSpec) -> bool:
+        """Return whether the client's system messages reach the Runnable."""
+        if self.system_messages is not None:
+            return self.system_messages
+        return spec.messages is None or self.format_class.system_messages
+
+
+def _copied(value: Any) -> Any:
+    """Return a deep copy of plain containers; all else, a client or a lock perhaps, is shared."""
+    if type(value) is dict:
+        return {key: _copied(each) for key, each in value.items()}
+    if type(value) in (list, tuple, set):
+        return type(value)(map(_copied, value))
+    return value

@@ -1,0 +1,250 @@
+"""The errors that a client can receive, each with its HTTP status and its code.
+
+StreamError
+├── InvalidRequest            400  invalid_request
+│   └── InvalidInput          422  invalid_request
+├── NotFound                  404  not_found
+│   └── RunNotFound           404  not_found
+├── MethodNotAllowed          405  method_not_allowed
+├── BodyTimeout               408  timeout
+├── RunCancelled              409  cancelled
+├── FramesGone                410  gap
+├── BodyTooLarge              413  body_too_large
+├── UnsupportedMediaType      415  unsupported_media_type
+├── RunFailed                 500  run_failed
+├── RunIncomplete             500  incomplete
+├── ReaderTooSlow             500  slow_reader
+├── TooManyRuns               503  too_many_runs
+│   └── TooManyOwned          429  too_many_runs
+├── ShuttingDown              503  shutdown
+├── StoreUnavailable          503  store_unavailable
+├── WorkerLost                503  worker_lost
+└── RunTimeout                504  timeout
+
+TableError(ValueError)        an invalid route table, raised while the app is built
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from .text import PATH_CHARACTERS
+from .text import listed as listed
+from .text import mask_passwords as mask_passwords
+from .text import one_line as one_line
+
+METHOD_CHARACTERS = 20
+RETRY_AFTER_SECONDS = 5
+
+
+class TableError(ValueError):
+    """An invalid route table. The message has one line for each problem and names its route.
+
+    Passwords in URLs are masked.
+
+    Attributes:
+        problems: The lines of the message.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = tuple(map(mask_passwords, problems))
+        super().__init__("\n".join(self.problems))
+
+
+class StreamError(Exception):
+    """An error whose code, status and message are sent to the client.
+
+    Raise one in ``configure`` or in a Runnable to choose the error that the client receives, or
+    map another exception class to one in a route's ``errors``.
+
+    Args:
+        message: Sent to the client unchanged.
+        code: A constant for programs to compare, for example ``"rate_limited"``.
+        status: The HTTP status (400 to 599), used as long as no frame has been sent.
+        headers: HTTP headers of the response with that status.
+        fields: For invalid input, the problem with each field, by the field's dotted path.
+
+    Attributes:
+        id: The error id that the server sent, if `asgi_stream.client` raised the error.
+
+    Example:
+        >>> raise StreamError("Slow down.", code="rate_limited", status=429)
+        Traceback (most recent call last):
+        asgi_stream.errors.StreamError: Slow down.
+    """
+
+    id: str | None = None
+    code: str = "run_failed"
+    status: int = 500
+    message: str = "The run failed."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = type(self).message if message is None else message
+        self.code = type(self).code if code is None else code
+        self.status = type(self).status if status is None else status
+        self.headers = dict(headers or {})
+        self.fields = dict(fields or {})
+        super().__init__(self.message)
+
+
+class InvalidRequest(StreamError):
+    """A malformed request. What it repeats of the request is escaped and truncated."""
+
+    code, status, message = "invalid_request", 400, "The request is not valid."
+
+    def __init__(self, message: str | None = None, **options: Any) -> None:
+        fields = options.pop("fields", None) or {}
+        options["fields"] = {
+            one_line(path, PATH_CHARACTERS): one_line(problem) for path, problem in fields.items()
+        }
+        super().__init__(None if message is None else one_line(message), **options)
+
+    @classmethod
+    def at(cls, path: str, problem: str) -> Self:
+        """Return the error for one field, named by its dotted `path`."""
+        return cls(f"{path}: {problem}", fields={path: problem})
+
+
+class InvalidInput(InvalidRequest):
+    """Well-formed input that does not fit the route."""
+
+    status, message = 422, "The input is not valid."
+
+
+class NotFound(StreamError):
+    """No route, model or assistant with this name."""
+
+    code, status, message = "not_found", 404, "There is no route at this path."
+
+
+class RunNotFound(NotFound):
+    """A run that never existed, has expired or belongs to another owner."""
+
+    message = "There is no such run, or it has expired."
+
+
+class MethodNotAllowed(StreamError):
+    """A path that exists, requested with a method that it does not allow."""
+
+    code, status, message = "method_not_allowed", 405, "This route does not take this method."
+
+    @classmethod
+    def of(cls, method: str, allowed: Sequence[str]) -> MethodNotAllowed:
+        """Return the error for `method` at a path with the methods `allowed`."""
+        methods = ", ".join(allowed)
+        return cls(
+            f"This path takes {methods}, not {one_line(method, METHOD_CHARACTERS)}.",
+            headers={"Allow": methods},
+        )
+
+
+class BodyTimeout(StreamError):
+    """The body took longer than ``limits.receive``."""
+
+    code, status, message = "timeout", 408, "The request's body did not arrive in time."
+
+
+class RunCancelled(StreamError):
+    """The run was cancelled on request."""
+
+    code, status, message = "cancelled", 409, "The run was cancelled."
+
+
+class FramesGone(StreamError):
+    """Frames that a reader asked to replay have been dropped from the store."""
+
+    code, status, message = "gap", 410, "A part of the stream is no longer available."
+
+
+class BodyTooLarge(StreamError):
+    """The body, its files or the query string exceed their limit."""
+
+    code, status, message = "body_too_large", 413, "The request's body is too large."
+
+
+class UnsupportedMediaType(StreamError):
+    """The body is not declared as JSON, or it is compressed."""
+
+    code, status = "unsupported_media_type", 415
+    message = "Send the input as JSON, with the header Content-Type: application/json."
+
+
+class RunFailed(StreamError):
+    """The Runnable raised an exception that no route maps to another error."""
+
+
+class RunIncomplete(StreamError):
+    """The Runnable's stream ended without its final event."""
+
+    code, message = "incomplete", "The run stopped before it was complete."
+
+
+class ReaderTooSlow(StreamError):
+    """The buffer is full, and the run cannot be paused."""
+
+    code = "slow_reader"
+    message = "The client read the stream too slowly, and this run cannot be paused."
+
+
+class TooManyRuns(StreamError):
+    """``limits.concurrent`` runs of the route are in progress."""
+
+    code, status, message = "too_many_runs", 503, "Too many concurrent runs; try again later."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class TooManyOwned(TooManyRuns):
+    """The caller owns ``resume.per_owner`` runs."""
+
+    status, message = 429, "You have too many concurrent runs; try again later."
+
+
+class ShuttingDown(StreamError):
+    """The server is stopping and accepts no more runs."""
+
+    code, status, message = "shutdown", 503, "The server is shutting down; try again later."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class StoreUnavailable(StreamError):
+    """The event store cannot be reached."""
+
+    code, status = "store_unavailable", 503
+    message = "The store of runs is unavailable; try again later."
+
+
+class WorkerLost(StreamError):
+    """The process that ran the run has died; its lease has expired."""
+
+    code, status = "worker_lost", 503
+    message = "The server that ran this run was lost; the stream ends with what it had sent."
+
+
+class RunTimeout(StreamError):
+    """The run exceeded ``limits.run``, ``limits.first`` or ``limits.idle``."""
+
+    code, status, message = "timeout", 504, "The run took too long."
+
+
+def statuses() -> dict[int, list[type[StreamError]]]:
+    """Return the error classes of this module by HTTP status, in ascending order."""
+    by_status: dict[int, list[type[StreamError]]] = {}
+    kinds: list[type[StreamError]] = StreamError.__subclasses__()
+    for kind in kinds:
+        if kind.__module__ == __name__:
+            kinds += kind.__subclasses__()
+            by_status.setdefault(kind.status, []).append(kind)
+    return dict(sorted(by_status.items()))

@@ -1,0 +1,201 @@
+"""One operation of an OpenAPI document: its parameters, its body and its responses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .._langchain.schema_keywords import mapped
+from .._routing.bound import BoundRoute
+from ..errors import statuses
+from ..events import LangChainEvent, RunError
+from ..filters import WORDS
+from .components import Components, referenced_name
+from .schemas import Schema, configurable_of, of_endpoint, of_format
+
+JSON = "application/json"
+
+INPUT = {"$ref": "#/$defs/Input"}
+
+path_parameter = re.compile(r"{(\w+)(?::(\w+))?}")
+CONVERTORS = {"int": "integer", "float": "number"}
+
+RUN_SUMMARIES = {
+    "list": "The caller's own runs, newest first.",
+    "show": "A run's frames, after `Last-Event-ID`; its state as JSON.",
+    "state": "A run's state.",
+    "join": "A run's frames.",
+    "stop": "Stop a run, whichever worker it is on.",
+}
+
+
+class Operation:
+    """One endpoint of one route.
+
+    Args:
+        route: The route.
+        method: The HTTP method.
+        endpoint: The path of the endpoint, behind that of the route.
+        route_schemas: What ``Input``, ``Output`` and ``Model`` mean for the route.
+        components: Where schemas that are referred to are added.
+    """
+
+    def __init__(
+        self,
+        route: BoundRoute,
+        method: str,
+        endpoint: str,
+        route_schemas: Mapping[str, Schema],
+        components: Components,
+    ) -> None:
+        self._route, self._method, self._endpoint = route, method, endpoint
+        self._route_schemas, self._components = route_schemas, components
+        self._format = of_format(route.format_class)
+        runs = route.format_class.runs if route.resume_policy else {}
+        self._run_action = runs.get((method, endpoint))
+        wire = of_endpoint(route.format_class, method, endpoint)
+        self._body, self._document = wire.get("body"), wire.get("document")
+        self._streams = wire.get("streams", self._document is None or self._body is not None)
+        self._frame = wire.get("frame", self._format.get("frame"))
+        self._definitions = {**route_schemas, **self._format.get("$defs", {})}
+
+    def describe(self) -> dict[str, Any]:
+        """Return the operation object, without its id."""
+        route, name, action = self._route, next(iter(self._route.runnables)), self._run_action
+        operation: dict[str, Any] = {
+            "tags": [route.path],
+            "summary": RUN_SUMMARIES[action] if action else f"{name} ({route.format})",
+        }
+        path = route.path + self._endpoint
+        if parameters := [*_in_path(path), *self._in_query(), *self._in_headers()]:
+            operation["parameters"] = parameters
+        if self._method == "POST" and not action:
+            body = self._schema(self._body or INPUT)
+            operation["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+        operation["responses"] = self._responses()
+        return operation
+
+    def _schema(self, schema: Schema) -> Schema:
+        return self._components.add(self._inlined(schema), self._definitions)
+
+    def _inlined(self, schema: Schema) -> Schema:
+        """Inline the route's own schemas, because components are shared by all routes."""
+        name = referenced_name(schema)
+        if name in self._route_schemas:
+            return self._components.add(self._route_schemas[name], {})
+        return mapped(schema, self._inlined)
+
+    # Parameters.
+
+    def _in_query(self) -> Iterator[dict[str, Any]]:
+        if self._run_action or self._document:
+            return
+        schemas = configurable_of(self._route)
+        if LangChainEvent in self._route.format_class.wants and self._route.format == "events":
+            schemas |= {word: {"type": "string"} for word in WORDS}
+        if self._method == "GET":
+            whole = self._schema(INPUT)
+            if "input" not in schemas:
+                yield {"name": "input", "in": "query", "content": {JSON: {"schema": whole}}}
+            fields = {key: field for key, field in _properties(whole).items() if "type" in field}
+            schemas = fields | schemas
+        for name, schema in schemas.items():
+            yield {"name": name, "in": "query", "schema": self._schema(schema)}
+
+    def _in_headers(self) -> Iterator[dict[str, Any]]:
+        if self._route.resume_policy and not self._document:
+            text = {"schema": {"type": "string"}}
+            if self._method == "GET":
+                yield {"name": "Last-Event-ID", "in": "header", **text}
+            elif not self._run_action:
+                yield {"name": "Idempotency-Key", "in": "header", **text}
+
+    # Responses.
+
+    def _responses(self) -> dict[str, Any]:
+        responses = {"200": self._success()}
+        if self._run_action == "stop":
+            responses["202"] = responses["200"]
+        if self._method == "GET" or self._run_action:
+            responses["204"] = {"description": "There is nothing more to read."}
+        _, media_type = self._route.format_class.refusal(RunError("run_failed", "x", "x"))
+        schema = self._schema(self._format.get("error", {"$ref": "#/$defs/Error"}))
+        content = {media_type: {"schema": schema}}
+        for status, codes in sorted(self._error_codes().items()):
+            names = ", ".join(f"`{code}`" for code in sorted(codes))
+            responses[str(status)] = {"description": f"Error {names}.", "content": content}
+        return responses
+
+    def _error_codes(self) -> dict[int, set[str]]:
+        codes = {status: {kind.code for kind in kinds} for status, kinds in statuses().items()}
+        for error in self._route.errors.values():
+            codes.setdefault(error.status, set()).add(error.code)
+        return codes
+
+    def _success(self) -> dict[str, Any]:
+        run = self._format.get("run", {"$ref": "#/$defs/Run"})
+        if self._run_action == "list":
+            runs = {"type": "object", "properties": {"runs": {"type": "array", "items": run}}}
+            return _response("The runs.", {JSON: {"schema": self._schema(runs)}})
+        if self._run_action in ("state", "stop"):
+            return _response("The run.", {JSON: {"schema": self._schema(run)}})
+        content: dict[str, Any] = {}
+        if self._streams:
+            content[self._route.format_class.media_type] = {"schema": self._stream()}
+        if self._run_action == "show":
+            content[JSON] = {"schema": self._schema(run)}
+        elif self._document is not None:
+            content[JSON] = {"schema": self._schema(self._document)}
+        elif "output" in self._format:
+            content[JSON] = {"schema": self._schema(self._native_document())}
+        response = _response(str(self._format.get("frames", "The answer.")), content)
+        if self._streams:
+            response["headers"] = self._response_headers()
+        return response
+
+    def _response_headers(self) -> dict[str, Any]:
+        headers = {"X-Run-ID": "The run's id."}
+        if self._route.resume_policy:
+            headers["Content-Location"] = "The run's URL, relative to the request."
+        return {
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in headers.items()
+        }
+
+    def _stream(self) -> Schema:
+        schema: Schema = {"type": "string"}
+        if self._frame is not None:
+            schema["contentMediaType"] = JSON
+            schema["contentSchema"] = self._schema(self._frame)
+            schema["description"] = "A stream of frames. The schema is that of one frame's data."
+        return schema
+
+    def _native_document(self) -> Schema:
+        return {
+            "type": "object",
+            "required": ["run_id", "output"],
+            "properties": {
+                "run_id": {"type": "string", "format": "uuid"},
+                "output": self._format["output"],
+                "interrupted": {"type": "array", "items": {"$ref": "#/$defs/Interrupt"}},
+            },
+        }
+
+
+def _in_path(path: str) -> Iterator[dict[str, Any]]:
+    for name, convertor in path_parameter.findall(path):
+        schema: Schema = {"type": CONVERTORS.get(convertor, "string")}
+        if convertor == "uuid" or name == "run_id":
+            schema["format"] = "uuid"
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _properties(schema: Schema) -> dict[str, Schema]:
+    """Return the properties of an input that have query parameters of their own."""
+    properties = schema.get("properties", {})
+    return {name: field for name, field in properties.items() if name != "input"}
+
+
+def _response(description: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": dict(content)}

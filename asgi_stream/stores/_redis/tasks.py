@@ -1,0 +1,34 @@
+"""Background tasks, none of which ends with an exception that nobody sees."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Task
+from collections.abc import Coroutine
+from typing import Any
+
+from .errors import logger
+
+
+class Tasks:
+    """The background tasks of one event loop.
+
+    Attributes:
+        running: Those that are not done.
+    """
+
+    def __init__(self) -> None:
+        self.running: set[Task[None]] = set()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task[None]:
+        task = asyncio.get_running_loop().create_task(_logged(coroutine))
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        return task
+
+
+async def _logged(coroutine: Coroutine[Any, Any, None]) -> None:
+    try:
+        await coroutine
+    except Exception:
+        logger.exception("a background task of the store failed")

@@ -1,0 +1,26 @@
+"""Tests of a route table or of a store, in process: no server, no sockets, no plugin.
+
+`Exchange` and `request` call an ASGI app and read its response while it is being sent.
+`STORE_CHECKS` are the checks that every `asgi_stream.stores.EventStore` must pass.
+
+Nothing here imports pytest. For detailed messages of failed checks, put
+``pytest.register_assert_rewrite("asgi_stream.testing")`` into ``conftest.py``.
+"""
+
+from __future__ import annotations
+
+from .exchange import Exchange, request
+from .frame import Frame
+from .recording import RecordingFollower, RecordingProducer, read_frames
+from .store_contract import STORE_CHECKS, StoreCheck
+
+__all__ = [
+    "STORE_CHECKS",
+    "Exchange",
+    "Frame",
+    "RecordingFollower",
+    "RecordingProducer",
+    "StoreCheck",
+    "read_frames",
+    "request",
+]

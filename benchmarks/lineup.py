@@ -1,0 +1,99 @@
+"""All contenders, and what each is sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from .driver import Contender
+
+OWN = [
+    Contender("hand", "contenders:hand"),
+    Contender("hand_sr", "contenders:hand_sr"),
+    Contender("hand_events", "contenders:hand_events", events=True),
+    Contender("hand_models", "contenders:hand_models", events=True),
+    Contender("constant", "contenders:constant"),
+    Contender("constant_sr", "contenders:constant_sr"),
+    Contender("ours", "contenders:ours"),
+    Contender("ours_memory", "contenders:ours_memory"),
+    Contender("ours_redis", "contenders:ours_redis"),
+    Contender("ours_chunks", "contenders:ours_chunks", runnables=("model", "chain")),
+    Contender("ours_events", "contenders:ours_events", events=True),
+    Contender("ours_models", "contenders:ours_models", events=True),
+]
+
+
+def _vercel(asked: str, runnable: str) -> Any:
+    return {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": asked}]}]}
+
+
+def _openai(asked: str, runnable: str) -> Any:
+    messages = [{"role": "user", "content": asked}]
+    return {"model": runnable, "stream": True, "messages": messages}
+
+
+def _agui(asked: str, runnable: str) -> Any:
+    messages = [{"id": "1", "role": "user", "content": asked}]
+    every: dict[str, Any] = {"state": {}, "tools": [], "context": [], "forwardedProps": {}}
+    return {"threadId": uuid4().hex, "runId": "r", "messages": messages, **every}
+
+
+def _langgraph(asked: str, runnable: str) -> Any:
+    value = {"messages": [["human", asked]]}
+    return {"assistant_id": runnable, "input": value, "stream_mode": "messages-tuple"}
+
+
+FRONT_ENDS = [
+    Contender("ours_text", "contenders:ours_text", end=b""),
+    Contender("ours_vercel", "contenders:ours_vercel", body=_vercel),
+    Contender(
+        "ours_openai", "contenders:ours_openai", path="/{runnable}/chat/completions", body=_openai
+    ),
+    Contender("ours_agui", "contenders:ours_agui", body=_agui, end=b"RUN_FINISHED"),
+    Contender(
+        "ours_langserve",
+        "contenders:ours_langserve",
+        path="/{runnable}/stream",
+        wrapped=True,
+        end=b"event: end",
+        runnables=("model", "chain"),
+    ),
+    Contender(
+        "ours_langgraph",
+        "contenders:ours_langgraph",
+        path="/{runnable}/runs/stream",
+        body=_langgraph,
+        end=b"event: end",
+        runnables=("graph",),
+    ),
+]
+
+
+THEIRS = [
+    Contender(
+        "langserve",
+        "langserve_contender:app",
+        path="/{runnable}/stream",
+        wrapped=True,
+        end=b"event: end",
+        runnables=("model", "chain"),
+    ),
+    Contender(
+        "langserve_events",
+        "langserve_contender:app",
+        events=True,
+        path="/{runnable}/stream_events",
+        wrapped=True,
+        end=b"event: end",
+        runnables=("model", "chain"),  # it answers 500 to the graph
+    ),
+    Contender(
+        "ag_ui_langgraph",
+        "agui_contender:app",
+        body=_agui,
+        end=b"RUN_FINISHED",
+        token=re.compile(rb'"delta":"t(\d+) "'),
+        runnables=("graph",),
+    ),
+]
