@@ -21,6 +21,7 @@ from .recorder import RunRecorder
 from .urls import AHEAD_OF_RUN, is_run_id, is_segment, read_position
 
 Release = Callable[[], None]
+Hold = Callable[[], Release]
 
 MAX_KEY = 255
 """Characters of an ``Idempotency-Key``, the limit of most public APIs."""
@@ -51,11 +52,7 @@ class StoredRuns:
         self._store = resume.opened
 
     async def begin(
-        self,
-        run_request: RunRequest,
-        request: Request,
-        here: ActiveRuns,
-        hold: Callable[[], Release],
+        self, run_request: RunRequest, request: Request, here: ActiveRuns, hold: Hold
     ) -> StoredRunReader:
         """Start a run that outlives the request, or join the run that the request repeats.
 
@@ -99,7 +96,7 @@ class StoredRuns:
         record: RunRecord,
         key: str | None,
         here: ActiveRuns,
-        hold: Callable[[], Release],
+        hold: Hold,
     ) -> StoredRunReader | str:
         """Start a run and return its first reader; or the id of the run that has its key."""
         run = RunRecorder(run_request, self._route, self._resume, record, tasks=here.tasks)

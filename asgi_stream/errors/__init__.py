@@ -55,11 +55,11 @@ __all__ = [
     "WorkerLost",
 ]
 
+RETRY = {"Retry-After": "5"}
+
 
 class TableError(ValueError):
-    """An invalid route table. The message has one line for each problem and names its route.
-
-    Passwords in URLs are masked.
+    """An invalid route table. Each line of the message is a problem, with passwords masked.
 
     Attributes:
         problems: The lines of the message.
@@ -84,7 +84,6 @@ class StreamError(Exception):
         fields: For invalid input, the problem with each field, by the field's dotted path.
 
     Attributes:
-        retry_after: Seconds after which clients may try again; sent as ``Retry-After``.
         id: The error id that the server sent, if `asgi_stream.client` raised the error.
 
     Example:
@@ -97,7 +96,7 @@ class StreamError(Exception):
     code: str = "run_failed"
     status: int = 500
     message: str = "The run failed."
-    retry_after: int | None = None
+    default_headers: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -111,8 +110,7 @@ class StreamError(Exception):
         self.message = type(self).message if message is None else message
         self.code = type(self).code if code is None else code
         self.status = type(self).status if status is None else status
-        retry = {"Retry-After": str(self.retry_after)} if self.retry_after else {}
-        self.headers = {**retry, **(headers or {})}
+        self.headers = {**self.default_headers, **(headers or {})}
         self.fields = dict(fields or {})
         super().__init__(self.message)
 
@@ -124,8 +122,7 @@ class InvalidRequest(StreamError):
 
     def __init__(self, message: str | None = None, **options: Any) -> None:
         fields = options.pop("fields", None) or {}
-        lines = ((one_line(key, PATH_CHARACTERS), one_line(fields[key])) for key in fields)
-        options["fields"] = dict(lines)
+        options["fields"] = {one_line(k, PATH_CHARACTERS): one_line(v) for k, v in fields.items()}
         super().__init__(None if message is None else one_line(message), **options)
 
     @classmethod
@@ -217,7 +214,7 @@ class TooManyRuns(StreamError):
     """``limits.concurrent`` runs of the route are in progress."""
 
     code, status, message = "too_many_runs", 503, "Too many concurrent runs; try again later."
-    retry_after = 5
+    default_headers = RETRY
 
 
 class TooManyOwned(TooManyRuns):
@@ -230,7 +227,7 @@ class ShuttingDown(StreamError):
     """The server is stopping and accepts no more runs."""
 
     code, status, message = "shutdown", 503, "The server is shutting down; try again later."
-    retry_after = 5
+    default_headers = RETRY
 
 
 class StoreUnavailable(StreamError):

@@ -97,15 +97,15 @@ def test_what_is_asked_for_is_a_call() -> None:
     assert spec.input == {"a": 1}
     assert (spec.model, spec.gathered) == (None, False)
     assert spec.configurable == {"tone": 1}
-    assert spec.stream == {"stream_mode": ["values", "messages", "updates", "custom"]}
+    assert spec.astream_kwargs == {"stream_mode": ["values", "messages", "updates", "custom"]}
     body = {**NAMED, "stream_mode": "values", "stream_subgraphs": True, "context": {"tone": 2}}
     spec = LangGraphFormat().parse(request_of(body))
     subgraphs = {"stream_mode": ["values"], "subgraphs": True, "context": {"tone": 2}}
-    assert (spec.model, spec.stream) == ("x", subgraphs)
+    assert (spec.model, spec.astream_kwargs) == ("x", subgraphs)
     spec = LangGraphFormat().parse(request_of(NAMED))
-    assert spec.stream == {"stream_mode": ["values"]}
+    assert spec.astream_kwargs == {"stream_mode": ["values"]}
     spec = LangGraphFormat().parse(request_of(NAMED, "/runs/wait"))
-    assert (spec.stream, spec.gathered) == ({"stream_mode": ["values"]}, True)
+    assert (spec.astream_kwargs, spec.gathered) == ({"stream_mode": ["values"]}, True)
 
 
 def test_an_answer_in_one_piece_is_the_state() -> None:
