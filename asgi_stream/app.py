@@ -27,28 +27,35 @@ __all__ = ["StreamApp", "StreamMiddleware"]
 
 
 class StreamApp:
-    """An ASGI app that serves a table of routes. Mount it anywhere; it needs no lifespan.
+    """An ASGI app that serves a table of routes. Mount it in any ASGI app; it needs no lifespan.
 
     Args:
-        routes: The table. Of two routes that fit a request's path, the first serves it.
-        title: What the OpenAPI document and the playground call the app, and what its keys on a
-            Redis are named after, unless a store's address or `RedisStore` says a ``prefix``.
-        openapi: Serve an OpenAPI document of the table at ``/openapi.json``.
-        health: Serve ``/health`` and ``/ready``: 200, or 503 from the moment on when no new run is
-            begun; ``/ready`` also while a store of the runs does not answer.
-        playground: Serve a page at ``/playground`` on which the routes can be tried. It tells all
-            who see it what the routes take, and of each step of what it runs.
-        allowed_hosts: The host names in a request's ``Host`` header for which the playground is
-            served, such as ``"localhost"`` or ``"*.example.com"``. ``None`` is any host.
-        telemetry: Tell OpenTelemetry of each run, as `asgi_stream.telemetry` says: a span under the
-            request's, and metrics. Needs the extra ``otel``.
-        signals: When the process gets SIGTERM or SIGINT, end every stream with a terminal frame
-            before the server's own handler runs. Installed at the first request, if that is
-            served in the main thread.
-        **defaults: Options of `StreamRoute`, for those routes that do not set them themselves.
+        routes: The table. The first route that matches a request serves it.
+        title: The title of the OpenAPI document and of the playground, and the prefix of the keys
+            on a Redis, unless a store's URL or `RedisStore` has a ``prefix``.
+        openapi: Serve the OpenAPI document of the table at ``/openapi.json``.
+        health: Serve ``/health`` and ``/ready``: 200, or 503 once new runs are refused; ``/ready``
+            also while a store of runs does not answer.
+        playground: Serve a page at ``/playground`` on which to try the routes. Everyone who can
+            open it sees what the routes take, and each step of the runs that it starts.
+        allowed_hosts: The ``Host`` headers for which the playground is served, such as
+            ``"localhost"`` or ``"*.example.com"``. ``None`` is any host.
+        telemetry: Record a span and metrics for each run with OpenTelemetry
+            (`asgi_stream.telemetry`). Needs the extra ``otel``.
+        signals: On SIGTERM or SIGINT, end every stream with a terminal frame before the server's
+            own handler runs. Installed at the first request that is served in the main thread.
+        **defaults: Options of `StreamRoute`, for the routes that do not set them themselves.
+
+    Attributes:
+        table: The routes with the app's defaults.
 
     Raises:
-        TableError: The table cannot work. The message names the route and what was expected.
+        TableError: The table cannot work. The message names each route and what was expected.
+
+    Example:
+        >>> app = StreamApp([StreamRoute("/chat", chain), StreamRoute("/bots", graph)])
+        >>> [route.path for route in app.table]
+        ['/chat', '/bots']
     """
 
     def __init__(
@@ -66,7 +73,6 @@ class StreamApp:
     ) -> None:
         self._table = Table(routes, defaults, title)
         self.table = tuple(self._table.routes)
-        """The routes, with the app's defaults."""
         if playground:
             self._table.add(traces(self.table), {}, first=True)
         grace = max((route.limits.grace for route in self.table), default=0.0)
@@ -167,16 +173,19 @@ class StreamApp:
 
 
 class StreamMiddleware:
-    """The same table in front of any ASGI app. What no route has goes to the app untouched.
+    """ASGI middleware that serves a table of routes; all other requests go to the app behind it.
 
     Args:
         app: The app behind.
         routes: The table, as for `StreamApp`.
         **options: As for `StreamApp`, except that `openapi` and `health` are off by default: those
-            paths are the app's own.
+            paths belong to the app behind.
 
     Raises:
-        TableError: The table cannot work. The message names the route and what was expected.
+        TableError: The table cannot work. The message names each route and what was expected.
+
+    Example:
+        >>> app = StreamMiddleware(Starlette(), [StreamRoute("/chat", chain)])
     """
 
     def __init__(

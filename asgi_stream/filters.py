@@ -43,7 +43,8 @@ class EventFilter:
         TypeError: An option is not a sequence of strings.
 
     Example:
-        >>> EventFilter(include=["on_tool_*"], exclude_tags=["internal"])
+        >>> EventFilter(include=["on_tool_*"], exclude_tags=["internal"]).include
+        ('on_tool_*',)
     """
 
     include: Sequence[str] = ()

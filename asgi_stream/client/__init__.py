@@ -68,8 +68,7 @@ class RemoteRunnable(Runnable[Input, Output]):
 
     Example:
         >>> remote = RemoteRunnable("https://example.com/chat")
-        >>> async for chunk in remote.astream({"question": "Hi"}):
-        ...     print(chunk, end="")
+        >>> shouting = remote | (lambda answer: answer.upper())
     """
 
     def __init__(

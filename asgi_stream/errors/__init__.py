@@ -29,7 +29,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from .text import PATH_CHARACTERS, mask_passwords, one_line
+from .table import TableError
+from .text import PATH_CHARACTERS, one_line
 
 __all__ = [
     "BodyTimeout",
@@ -56,18 +57,6 @@ __all__ = [
 ]
 
 RETRY = {"Retry-After": "5"}
-
-
-class TableError(ValueError):
-    """An invalid route table. Each line of the message is a problem, with passwords masked.
-
-    Attributes:
-        problems: The lines of the message.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        self.problems = tuple(map(mask_passwords, problems))
-        super().__init__("\n".join(self.problems))
 
 
 class StreamError(Exception):

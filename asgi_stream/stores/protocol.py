@@ -145,7 +145,8 @@ class EventStore(Protocol):
     `asgi_stream.errors`) if the store cannot be reached, or refuses.
 
     Example:
-        >>> StreamRoute("/chat", chain, resume=Resume(store=MyStore("postgres://db/runs")))
+        >>> store = MyStore("postgres://db/runs")
+        >>> route = StreamRoute("/chat", chain, resume=Resume(store=store))
     """
 
     async def create(
