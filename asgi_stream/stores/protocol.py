@@ -145,8 +145,7 @@ class EventStore(Protocol):
     `asgi_stream.errors`) if the store cannot be reached, or refuses.
 
     Example:
-        >>> store = MyStore("postgres://db/runs")
-        >>> route = StreamRoute("/chat", chain, resume=Resume(store=store))
+        >>> resume = Resume(store=MyStore("postgres://db/runs"))
     """
 
     async def create(
