@@ -1,4 +1,4 @@
-"""Options as attributes with defaults, and what is said of those that do not exist."""
+"""Options as attributes with defaults, and suggestions for misspelt ones."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class StreamApp:
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
         """A lifespan for the app that this one is mounted in: ``Starlette(lifespan=...)``.
 
-        Not needed; with it every run has ended when the server's shutdown goes on.
+        Optional. With it, every run has ended before the server's shutdown continues.
         """
         self._loops.current.open()
         try:

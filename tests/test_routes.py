@@ -46,8 +46,8 @@ graph = StateGraph(MessagesState).add_node("n", lambda s: s).add_edge(START, "n"
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"format": "nope"}, "format: expected one of agui, chunks, events, langgraph, langserve,"),
-    ({"format": "vercel", "methods": ("GET",)}, "the vercel format has methods of its own"),
-    ({"conversation": str}, "conversation: the tokens format takes an input"),
+    ({"format": "vercel", "methods": ("GET",)}, "the vercel format defines its own methods"),
+    ({"conversation": str}, "conversation: the tokens format sends an input"),
     ({"conversation": 1, "format": "vercel"}, "conversation must be a function, not a int"),
     ({"format": "openai", "runnable": {}}, "expected names with their Runnables, not {}"),
     ({"format": "openai", "runnable": {"a": 1}}, "expected a Runnable, a function of the"),
@@ -57,7 +57,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"format": "vercel", "runnable": ChatPromptTemplate.from_template("{a} {b}")},
-        "its input has several variables: a, b; say with conversation= how it takes a",
+        "its input has several variables: a, b; set conversation= to a function",
     ),
     ({"limits": Limits(inline=0)}, "limits.inline must be more than 0"),
     ({"runnable": "tests.models"}, "runnable: expected \"module:attribute\", not 'tests.models'"),
@@ -67,16 +67,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"runnable": {"a": 1}}, "expected a Runnable, a function of the request"),
     ({"runnable": graph}, "a StateGraph is a graph that is not compiled: call .compile()"),
     ({"path": "x"}, 'the path must begin with "/"'),
-    ({"path": "/{a}/{a}"}, "the path cannot be read"),
-    ({"path": "/{a:nope}"}, "the path cannot be read"),
-    ({"path": "/{model}", "format": "openai"}, "the path cannot be read: Duplicated param name"),
+    ({"path": "/{a}/{a}"}, "the path is invalid"),
+    ({"path": "/{a:nope}"}, "the path is invalid"),
+    ({"path": "/{model}", "format": "openai"}, "the path is invalid: Duplicated param name"),
     ({"limits": Limits(run=-1)}, "limits.run must not be negative"),
     ({"limits": {"run": 1}}, "limits must be a Limits, not a dict"),
     ({"methods": ("PUT",)}, "methods must be some of ('GET', 'POST')"),
     ({"methods": "POST"}, "methods must be a sequence of strings"),
     ({"methods": ()}, "methods must be some of"),
     ({"answer": "name"}, "answer must be a sequence of strings"),
-    ({"configurable": ("__pregel_x",)}, "configurable: '__pregel_x' is LangChain's own"),
+    ({"configurable": ("__pregel_x",)}, "configurable: '__pregel_x' is reserved by LangChain"),
     ({"configurable": (1,)}, "configurable must be a sequence of strings"),
     ({"configure": 1}, "configure must be a function, not a int"),
     ({"config": []}, "config must be a mapping, not a list"),
@@ -87,7 +87,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"errors": {ValueError: StreamError(status=200)}}, "with a status from 400 to 599"),
     ({"filter": "on_*"}, "filter must be an EventFilter, not a str"),
     ({"filter": EventFilter(), "format": "chunks"}, "the chunks format has no events to filter"),
-    ({"answer": ("a",), "format": "events"}, "answer: the events format is not made of answers"),
+    ({"answer": ("a",), "format": "events"}, "answer: the events format does not stream an answer"),
     ({"input": Opaque}, "input: the class Opaque cannot be validated"),
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
@@ -134,7 +134,7 @@ def test_a_runnable_is_given_as_itself_a_function_or_a_name(runnable: Any) -> No
 
 def test_two_routes_on_one_path_and_method_are_an_error() -> None:
     routes = [StreamRoute("/a", chain), StreamRoute("/a/", chain, methods=("GET", "POST"))]
-    with pytest.raises(TableError, match="route '/a/': a route for POST at '/a' is there"):
+    with pytest.raises(TableError, match="route '/a/': another route serves POST at '/a'"):
         StreamApp(routes)
 
 
@@ -216,7 +216,7 @@ def test_a_route_is_checked_with_the_defaults_of_its_app() -> None:
     StreamApp([StreamRoute("/x", upper, conversation=str)], format="vercel")
     StreamApp([StreamRoute("/x", chain, answer=["writer"])], format="agui")
     StreamApp([StreamRoute("/x", chain, format="vercel")], methods=["GET"])
-    with pytest.raises(TableError, match="route '/x': conversation: the chunks format takes"):
+    with pytest.raises(TableError, match="route '/x': conversation: the chunks format sends"):
         StreamApp([StreamRoute("/x", upper, conversation=str)], format="chunks")
 
 
@@ -234,7 +234,7 @@ def test_all_mistakes_of_all_routes_are_told_at_once() -> None:
         "route '/a': debug must be True or False, not '/c'",
         "route '/a': limits.run must not be negative or infinite, not -1",
         "expected a StreamRoute in the table, not '/c'",
-        "route '/b/': a route for POST at '/b' is there already",
+        "route '/b/': another route serves POST at '/b'",
     )
 
 

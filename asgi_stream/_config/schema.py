@@ -114,7 +114,7 @@ def _table_of(options: type, **types: Any) -> Any:
 
 
 class Error(BaseModel):
-    """What a client is told instead of an exception."""
+    """The error that is sent in place of an exception."""
 
     model_config = STRICT
     message: str

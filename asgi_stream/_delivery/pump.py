@@ -188,7 +188,7 @@ class EventPump:
         self.leave()
 
     def leave(self, reason: str = "disconnect") -> None:
-        """Stop the run, because nobody reads it. Returns at once.
+        """Stop the run, because it has no reader. Returns at once.
 
         Args:
             reason: Why, for telemetry, if the run has not ended before.

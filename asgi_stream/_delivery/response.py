@@ -100,7 +100,7 @@ class _Exchange:
                 response = error_response(error, self._route, stream.run_id)
                 await response(self._scope, self._receive, self._send)
         elif stream.broken and not message.get("more_body"):
-            return  # a server that is not told of a response's end closes the connection
+            return  # without the end of a response the server closes the connection
         if not self._refused:
             await stream.delivery.in_time(self._send(message))
 

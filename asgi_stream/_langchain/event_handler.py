@@ -171,7 +171,7 @@ class EventHandler:
     def _model_ended(self, run_id: UUID, step: Step, output: Any) -> None:
         model = self._models.pop(run_id)
         self._answer.note(output)
-        # A model that streams without callbacks was heard in what the run yields.
+        # The text of a model that streams without callbacks came with the run's chunks.
         if not model.streamed and not self._answer.has_run_text:
             self._content.add_whole(model, output)
         self._answer.contributed(run_id, step)

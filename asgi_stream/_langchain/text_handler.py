@@ -75,7 +75,7 @@ class TextHandler:
             self._node_returned(run_id, step, messages_in(output))
         model = self._models.pop(run_id, None)
         if model is not None:
-            # A model that streams without callbacks was heard in what the run yields.
+            # The text of a model that streams without callbacks came with the run's chunks.
             if not model.streamed and not self._answer.has_run_text:
                 self._emit_whole(step, output)
             self._answer.contributed(run_id, step)

@@ -73,7 +73,7 @@ class BoundRoute(Options):
         return (*own, *(self.format_class.runs if self.resume_policy else ()))
 
     async def owner(self, request: StreamRequest) -> str | None:
-        """Return the name of whoever has sent `request`, who owns the runs that it starts.
+        """Return the user that sent `request`, who owns the runs that it starts.
 
         Raises:
             TypeError: `authorize` returned something else, or an empty name.
@@ -85,7 +85,7 @@ class BoundRoute(Options):
             )
         if owner == "":
             raise TypeError(
-                f"authorize of route {self.path!r} returned an empty name; return None for nobody"
+                f"authorize of route {self.path!r} returned an empty name; return None for no user"
             )
         return owner
 

@@ -86,7 +86,7 @@ class Table:
         return BoundRoute(route, validation, policy)
 
     def _register(self, route: BoundRoute, first: bool) -> Iterator[str]:
-        """Serve the endpoints of `route`; yield a sentence for each that is there already."""
+        """Serve the endpoints of `route`; yield a sentence for each that another route serves."""
         for method, endpoint in route.endpoints:
             path = route.path.rstrip("/") + endpoint
             pattern, _, convertors = compile_path(path or "/")
@@ -96,7 +96,7 @@ class Table:
                 self._paths.insert(at, (pattern, convertors, self._by_pattern[pattern.pattern]))
             methods = self._by_pattern[pattern.pattern]
             if method in methods:
-                yield f"route {route.path!r}: a route for {method} at {path!r} is there already"
+                yield f"route {route.path!r}: another route serves {method} at {path!r}"
             methods[method] = route, endpoint
             if method == "GET" and (method, endpoint) not in route.format_class.runs:
                 methods["HEAD"] = route, endpoint

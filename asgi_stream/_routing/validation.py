@@ -80,7 +80,7 @@ class RouteValidation:
             return
         self.resume_policy = policy
         if policy and not self.format_class.runs:
-            yield f"resume: the clients of the {route.format} format cannot come back"
+            yield f"resume: clients of the {route.format} format cannot reconnect"
         if policy:
             yield from policy.problems()
 
@@ -92,7 +92,7 @@ class RouteValidation:
             try:
                 compile_path(path.rstrip("/") + endpoint)
             except (AssertionError, ValueError) as error:
-                yield f"the path cannot be read: {error}"
+                yield f"the path is invalid: {error}"
                 return
 
     def _words_problems(self) -> Iterator[str]:
@@ -105,12 +105,12 @@ class RouteValidation:
             self.words[option.name] = tuple(words)
         methods = self.words[StreamRoute.methods.name]
         if methods and self.format_class.endpoints and StreamRoute.methods.name in self._own:
-            yield f"methods: the {self._route.format} format has methods of its own"
+            yield f"methods: the {self._route.format} format defines its own methods"
         elif not set(methods) <= set(METHODS) or not self._route.methods:
             yield f"methods must be some of {METHODS}, not {self._route.methods!r}"
         hidden = [key for key in self.words[StreamRoute.configurable.name] if key.startswith("__")]
         if hidden:
-            yield f"configurable: {hidden[0]!r} is LangChain's own, not a client's"
+            yield f"configurable: {hidden[0]!r} is reserved by LangChain"
 
     def _kind_problems(self) -> Iterator[str]:
         for option in options_in_toml_as("function"):
@@ -136,16 +136,16 @@ class RouteValidation:
             if kind.wants <= {OutputChunk}:
                 yield f"filter: the {route.format} format has no events to filter"
         if route.conversation is not None and not kind.converses:
-            yield f"conversation: the {route.format} format takes an input"
+            yield f"conversation: the {route.format} format sends an input, not a conversation"
         if self.words[StreamRoute.answer.name] and TextDelta not in kind.wants:
-            yield f"answer: the {route.format} format is not made of answers"
+            yield f"answer: the {route.format} format does not stream an answer"
 
     def _limits_problems(self) -> Iterator[str]:
         limits: Any = self._route.limits
         if isinstance(limits, Limits):
             yield from limits.problems()
             if self._route.json_pings and not limits.ping:
-                yield "json_pings: limits.ping says that there are none"
+                yield "json_pings: needs limits.ping, which is off"
         else:
             yield f"limits must be a Limits, not {kind_of(limits)}"
 
@@ -204,7 +204,7 @@ class RouteValidation:
         if "context" in config and not served.takes_context:
             yield f"config: {kind_of(runnable)} takes no context"
         if kind.converses and isinstance(served.conversation, Ambiguous):
-            yield f"{served.conversation}; say with conversation= how it takes a conversation"
+            yield f"{served.conversation}; set conversation= to a function that converts one"
 
 
 def options_in_toml_as(*forms: str) -> Iterator[Option[Any]]:

@@ -103,7 +103,7 @@ class RecordingFollower:
         frames: The frames that it was given.
         first: The id of the first of them; None until there is one.
         ended: Whether the run's last frame is among them.
-        looks: How often it was told to read again.
+        looks: How often the store asked it to read again.
         errors: The errors that ended the run.
     """
 

@@ -209,7 +209,7 @@ WRONG = [
     ("[[route]]\nrunnable='json:dumps'", "route 1: path: this key is missing"),
     ("[[route]]\npath='/x'\nrunnable='no_such:x'", "cannot import the module 'no_such'"),
     ("[[route]]\npath='/x'\nrunnable='json:decoder'", "expected a Runnable, a function of"),
-    (f"{ROUTE}{ROUTE}", "a route for POST at '/x' is there already"),
+    (f"{ROUTE}{ROUTE}", "another route serves POST at '/x'"),
     ("route = 5", "route: expected [[route]] tables"),
 ]
 

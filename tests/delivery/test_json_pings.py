@@ -199,5 +199,5 @@ async def test_the_document_is_json_whatever_the_format_s_refusals_are() -> None
 
 
 def test_pings_that_are_off_are_not_wanted() -> None:
-    with pytest.raises(TableError, match=r"json_pings: limits\.ping says that there are none"):
+    with pytest.raises(TableError, match=r"json_pings: needs limits\.ping, which is off"):
         StreamApp([StreamRoute("/", graph(0), json_pings=True, limits=Limits(ping=0))])

@@ -563,7 +563,7 @@ async def test_an_empty_owner_s_name_is_a_mistake(caplog: pytest.LogCaptureFixtu
     for answer in (await post(app, "/chat", "hi"), await get(app, "/chat/runs")):
         assert (answer.status, error_code(answer)) == (500, "run_failed")
     assert speaker.begun == 0
-    message = "authorize of route '/chat' returned an empty name; return None for nobody"
+    message = "authorize of route '/chat' returned an empty name; return None for no user"
     assert caplog.text.count(message) == 2
 
 
@@ -901,9 +901,9 @@ async def test_authorize_goes_first(value: str, caplog: pytest.LogCaptureFixture
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"resume": "memory"}, "resume must be a Resume or True, not a str"),
-    ({"resume": True, "format": "openai"}, "the clients of the openai format cannot come back"),
-    ({"resume": True, "format": "agui"}, "the clients of the agui format cannot come back"),
-    ({"resume": True, "format": "text"}, "the clients of the text format cannot come back"),
+    ({"resume": True, "format": "openai"}, "clients of the openai format cannot reconnect"),
+    ({"resume": True, "format": "agui"}, "clients of the agui format cannot reconnect"),
+    ({"resume": True, "format": "text"}, "clients of the text format cannot reconnect"),
     ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or an address like'),
     ({"resume": Resume(store=1)}, "resume.store: a int is not a store (it has no create)"),  # type: ignore[arg-type]
     ({"resume": Resume(on_disconnect="stop")}, "resume.on_disconnect must be one of"),  # type: ignore[arg-type]

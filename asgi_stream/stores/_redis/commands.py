@@ -152,7 +152,7 @@ class RunCommands:
         yield from self.uncount()
 
     def probe(self, record: bytes) -> Iterator[Command]:
-        """Write all that a run needs, as a run that nobody sees."""
+        """Write everything that a run needs, for a run that is never visible."""
         yield ("DEL", *self.keys)
         yield self.own(record, overwrite=True, extend=True)
         yield from self.count(check=True)

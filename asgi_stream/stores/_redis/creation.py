@@ -66,7 +66,7 @@ class Creation:
         return run.run_id
 
     async def check(self) -> None:
-        """Write what a run with an owner, a key and a quota needs, for a run that nobody sees.
+        """Write what a run with an owner, a key and a quota needs, for a run that is never visible.
 
         Raises:
             StoreUnavailable: Redis does not answer, or refuses.

@@ -1,4 +1,4 @@
-"""Background tasks, none of which ends with an exception that nobody sees."""
+"""Background tasks whose exceptions are logged."""
 
 from __future__ import annotations
 
