@@ -28,7 +28,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from asgi_stream import formats
-from asgi_stream._langchain.plan import plan_of
+from asgi_stream._langchain.plan import RunnablePlan, plan_of
 from asgi_stream._langchain.run import Run
 from asgi_stream._langchain.run_request import RunRequest
 from asgi_stream._langchain.tasks import RunTasks
@@ -452,7 +452,7 @@ async def record(
     sink = Recording(wants)
     tasks = RunTasks()
     request = RunRequest(
-        plan=plan_of(runnable),
+        plan=runnable if isinstance(runnable, RunnablePlan) else plan_of(runnable),
         input=input,
         format=formats.load("tokens")(),
         astream_kwargs=stream or {},

@@ -331,7 +331,7 @@ async def test_a_number_in_a_path_that_python_does_not_read() -> None:
 async def test_closing_waits_for_no_run_that_ignores_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("asgi_stream.app.CLEAN_UP_SECONDS", 0.1)
+    monkeypatch.setattr("asgi_stream._lifecycle.loops.MARGIN_SECONDS", 0.1)
     done = asyncio.Event()
 
     async def ignores(value: str) -> str:

@@ -149,7 +149,7 @@ class AguiFormat(Format):
                 yield {"type": "REASONING_MESSAGE_START", **about, "role": "reasoning"}
             case ReasoningDelta(text=text):
                 yield {"type": "REASONING_MESSAGE_CONTENT", **about, "delta": text}
-            case BlockFinished():
+            case _:
                 yield {"type": "REASONING_MESSAGE_END", **about}
                 yield {"type": "REASONING_END", **about}
 

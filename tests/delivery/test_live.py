@@ -530,3 +530,18 @@ async def test_a_run_that_yields_nothing_to_send_is_not_idle() -> None:
     route = StreamRoute("/", RunnableGenerator(works), limits=Limits(idle=0.5))
     answer = await post(StreamApp([route]), "/", "x")
     assert tokens(answer.body) == ["a", "b"]
+
+
+async def test_a_run_that_cannot_begin_is_an_error_like_any_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*args: Any, **options: Any) -> None:
+        raise RuntimeError("secret")
+
+    app = StreamApp([StreamRoute("/", Scripted(script=["a"]))])
+    monkeypatch.setattr("asgi_stream._delivery.pump.Run", fails)
+    response = await post(app, "/", "hi")
+    assert (response.status, b"secret" in response.body) == (500, False)
+    assert "secret" in caplog.text
+    monkeypatch.undo()
+    assert tokens((await post(app, "/", "hi")).body) == ["a"]

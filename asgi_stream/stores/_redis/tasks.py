@@ -21,14 +21,12 @@ class Tasks:
         self.running: set[Task[None]] = set()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task[None]:
-        task = asyncio.get_running_loop().create_task(_logged(coroutine))
+        task = asyncio.get_running_loop().create_task(coroutine)
         self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        task.add_done_callback(self._done)
         return task
 
-
-async def _logged(coroutine: Coroutine[Any, Any, None]) -> None:
-    try:
-        await coroutine
-    except Exception:
-        logger.exception("a background task of the store failed")
+    def _done(self, task: Task[None]) -> None:
+        self.running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a background task of the store failed", exc_info=error)
