@@ -98,7 +98,7 @@ def check_format(format: str | None) -> None:
         StreamError: It does not.
     """
     if format not in READABLE:
-        raise StreamError(f"The route's format is {format!r}; use that format's own client.")
+        raise StreamError(f"The route's format, {format!r}, needs a client of its own.")
 
 
 def _are_events(value: Any) -> bool:
