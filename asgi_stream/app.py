@@ -31,8 +31,8 @@ class StreamApp:
 
     Args:
         routes: The table. The first route that matches a request serves it.
-        title: The title of the OpenAPI document and of the playground, and the prefix of the keys
-            on a Redis, unless a store's URL or `RedisStore` has a ``prefix``.
+        title: The title of the OpenAPI document and of the playground. Keys on a Redis begin with
+            ``asgi_stream:TITLE``, unless a store's URL or `RedisStore` has a ``prefix``.
         openapi: Serve the OpenAPI document of the table at ``/openapi.json``.
         health: Serve ``/health`` and ``/ready``: 200, or 503 once new runs are refused; ``/ready``
             also while a store of runs does not answer.
@@ -125,7 +125,8 @@ class StreamApp:
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
         """A lifespan for the app that this one is mounted in: ``Starlette(lifespan=...)``.
 
-        Optional. With it, every run has ended before the server's shutdown continues.
+        Optional. With it, the server's shutdown waits for the runs to end, a little longer than
+        ``limits.grace``.
         """
         self._loops.current.open()
         try:

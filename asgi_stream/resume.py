@@ -32,7 +32,7 @@ class Resume:
         frames: Frames of one run that are kept, the newest. A reader that asks for older ones gets
             an event that says which are missing.
         size: Bytes of these frames.
-        per_owner: Unfinished runs of one owner at a time; more are refused with status 429.
+        per_owner: Unfinished runs of one owner on this route; more are refused with status 429.
 
     Example:
         >>> Resume(store="memory", keep=600, unread_timeout=60).keep

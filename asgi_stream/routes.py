@@ -144,9 +144,9 @@ class StreamRoute(Options):
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
             each Starlette ``Request`` and returns one, or yields one as a generator or context
             manager, sync or async, which is closed after the run has ended and cleaned up; or the
-            ``"module:attribute"`` of either. A format whose clients name a model (``openai``) takes
-            a mapping of model names to these too.
-        format: The wire format: the name of a built-in format, or the ``"module:Class"`` of a
+            ``"module:attribute"`` of either. Formats whose clients name a model or a graph
+            (``openai``, ``langgraph``) take a mapping of names to these too.
+        format: The wire format: the name of a built-in format, or the ``"module:Class"`` of an
             `asgi_stream.formats.Format`.
         methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
             Formats with endpoints of their own (those of front ends) define their own methods.
@@ -157,7 +157,7 @@ class StreamRoute(Options):
             send one. Called with LangChain's messages, and if it has a second parameter with the
             `asgi_stream.formats.RunSpec` of the request. The result is passed to the Runnable
             without validation; it may be a LangGraph ``Command``. By default the input's type
-            decides (`asgi_stream._langchain.conversation.Conversation`).
+            decides, as the README says under "Formats for front ends".
         system_messages: Whether system and developer messages sent by the client are forwarded to
             the Runnable. By default they are, except in conversations of ``vercel``, ``agui`` and
             ``text``, whose clients are browsers.
@@ -170,7 +170,8 @@ class StreamRoute(Options):
         configure: Called with the Starlette ``Request``; returns a ``RunnableConfig`` for this run,
             which is merged over `config`, including its ``"context"``. Raise a `StreamError` or a
             Starlette ``HTTPException`` to refuse the request.
-        configurable: The ``configurable`` keys that clients may set in the query string.
+        configurable: The ``configurable`` keys that clients may set: in the query string, or in the
+            body where the format has a field for them.
         astream_kwargs: Keyword arguments for ``astream``:
             ``{"stream_mode": ["updates", "messages"]}``.
         limits: Limits in seconds, bytes and counts.
@@ -186,10 +187,10 @@ class StreamRoute(Options):
         debug: Send the text of exceptions to clients; for development only.
 
     `runnable`, `conversation`, `configure` and `authorize` may be async functions. Sync functions
-    run in a worker thread and never block the event loop. The ``Request`` that they are called with
-    is a `asgi_stream.requests.StreamRequest`: any of them may read its body, which is read once,
-    within ``limits.body`` and ``limits.receive``. When `runnable` and `configure` are called it has
-    been read, and is parsed in the request's `data` and `call`.
+    run in a worker thread and never block the event loop. The ``Request`` that all but
+    `conversation` are called with is an `asgi_stream.requests.StreamRequest`: any of them may read
+    its body, which is read once, within ``limits.body`` and ``limits.receive``. When `runnable` and
+    `configure` are called it has been read, and is parsed in the request's `data` and `call`.
 
     Raises:
         TableError: There is no such option.

@@ -145,7 +145,7 @@ TYPES: dict[str, Any] = {
     "strings": list[str],
     "table": dict[str, Any],
 }
-"""The forms in which options are written in TOML (`asgi_stream.routes.Option`)."""
+"""The forms in which options are written in TOML (`asgi_stream._options.Option`)."""
 
 _options: dict[str, Any] = {
     name: (TYPES[option.toml], Field(default=None)) for name, option in OPTIONS.items()

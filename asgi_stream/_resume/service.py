@@ -200,14 +200,19 @@ class StoredRuns:
         return self._route.format_class().run_object(record)
 
     def _quota(self) -> Quota | None:
-        limit, name = self._resume.per_owner, self._name("quota", self._owner)
-        return None if limit is None or name is None else Quota(name, limit)
+        limit, owner = self._resume.per_owner, self._owner
+        if limit is None or owner is None:
+            return None
+        # Of the route: a client chooses the values of the parameters in its path.
+        return Quota(_hashed(self._route.path, owner, "quota", owner), limit)
 
     def _name(self, kind: str, value: str | None) -> str | None:
         """Return a name for the store that no other owner or route can choose."""
-        if value is None:
-            return None
-        return sha256(to_json([self._path, self._owner, kind, value])).hexdigest()
+        return None if value is None else _hashed(self._path, self._owner, kind, value)
+
+
+def _hashed(*parts: str | None) -> str:
+    return sha256(to_json(parts)).hexdigest()
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -15,7 +15,7 @@ table_argument = click.argument("table", required=False, type=click.Path(path_ty
 
 
 def find_table(table: Path | None) -> Path:
-    """Return the path of the table; by default the one in this folder or above.
+    """Return the path of the table; by default the one in this folder.
 
     Modules beside the table can be imported afterwards.
 

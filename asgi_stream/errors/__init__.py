@@ -158,7 +158,7 @@ class BodyTimeout(StreamError):
 
 
 class RunCancelled(StreamError):
-    """The run was cancelled on request."""
+    """The run was cancelled on request, or because it had no reader for too long."""
 
     code, status, message = "cancelled", 409, "The run was cancelled."
 
@@ -207,7 +207,7 @@ class TooManyRuns(StreamError):
 
 
 class TooManyOwned(TooManyRuns):
-    """The caller owns ``resume.per_owner`` runs."""
+    """The caller owns ``resume.per_owner`` unfinished runs."""
 
     status, message = 429, "You have too many concurrent runs; try again later."
 

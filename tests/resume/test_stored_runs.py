@@ -463,6 +463,21 @@ async def test_an_owner_has_so_many_runs_at_once(store: EventStore) -> None:
     assert (await post(app, "/chat", "hi", headers=ann)).status == 200
 
 
+async def test_an_owner_s_runs_count_for_the_route_whatever_its_path_s_parameters_are() -> None:
+    speaker = Speaker()
+    resume = Resume(store=MemoryStore(), per_owner=1)
+    route = StreamRoute("/bots/{name}", speaker.runnable, authorize=who, resume=resume)
+    app = StreamApp([route], signals=False)
+    ann = {"x-user": "ann"}
+    async with Exchange(app, "POST", "/bots/a", "hi", headers={**JSON, **ann}) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        refused = await post(app, "/bots/b", "hi", headers=ann)
+        assert (refused.status, error_code(refused)) == (429, "too_many_runs")
+        speaker.say(None)
+        await first.finished()
+
+
 async def test_runs_count_as_long_as_they_go_on() -> None:
     speaker = Speaker()
     app = app_of(MemoryStore(), speaker, limits=Limits(concurrent=1))
