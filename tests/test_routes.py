@@ -47,7 +47,7 @@ graph = StateGraph(MessagesState).add_node("n", lambda s: s).add_edge(START, "n"
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"format": "nope"}, "format: expected one of agui, chunks, events, langgraph, langserve,"),
     ({"format": "vercel", "methods": ("GET",)}, "the vercel format defines its own methods"),
-    ({"conversation": str}, "conversation: the tokens format sends an input"),
+    ({"conversation": str}, "conversation: the tokens format has an input"),
     ({"conversation": 1, "format": "vercel"}, "conversation must be a function, not a int"),
     ({"format": "openai", "runnable": {}}, "expected names with their Runnables, not {}"),
     ({"format": "openai", "runnable": {"a": 1}}, "expected a Runnable, a function of the"),
@@ -216,7 +216,7 @@ def test_a_route_is_checked_with_the_defaults_of_its_app() -> None:
     StreamApp([StreamRoute("/x", upper, conversation=str)], format="vercel")
     StreamApp([StreamRoute("/x", chain, answer=["writer"])], format="agui")
     StreamApp([StreamRoute("/x", chain, format="vercel")], methods=["GET"])
-    with pytest.raises(TableError, match="route '/x': conversation: the chunks format sends"):
+    with pytest.raises(TableError, match="route '/x': conversation: the chunks format has"):
         StreamApp([StreamRoute("/x", upper, conversation=str)], format="chunks")
 
 

@@ -141,7 +141,7 @@ class _Reader:
             if value.keys() == {"from_env"}:
                 name = str(value["from_env"])
                 if name not in os.environ:
-                    self.problems.append(f"{key}: the environment has no variable {name!r}")
+                    self.problems.append(f"{key}: the environment variable {name!r} is not set")
                 return Secret(os.environ.get(name, ""))
             return {part: self._filled(v, f"{key}.{part}".lstrip(".")) for part, v in value.items()}
         if isinstance(value, list):

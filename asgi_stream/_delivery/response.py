@@ -65,7 +65,7 @@ async def respond(
         await response(scope, exchange.receive, exchange.send)
     except ReaderStalled:
         logger.warning(
-            "run %s of %s: dropped a reader that took nothing for %g s",
+            "run %s of %s: dropped a client that read nothing for %g s",
             stream.run_id,
             route.path,
             route.limits.send,

@@ -134,7 +134,7 @@ def _last_text(messages: Sequence[Message]) -> str:
     """Return the text of the last message, which must be the user's."""
     last = messages[-1] if messages else {}
     if last.get("role") != "user":
-        raise InvalidInput.at("messages", "the last message is not the user's")
+        raise InvalidInput.at("messages", "the last message must be a user message")
     content = last["content"]
     if isinstance(content, str):
         return content

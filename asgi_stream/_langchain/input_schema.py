@@ -92,7 +92,7 @@ class InputSchema:
                 raise
             if self._declared is None:
                 return value
-            raise InvalidInput.at("input", "expected other fields") from None
+            raise InvalidInput.at("input", "the fields do not match the input type") from None
         if self._declared is None:
             return value
         return valid if self._takes_instance else _as_mapping(valid)

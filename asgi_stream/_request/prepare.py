@@ -165,7 +165,7 @@ def _equip(route: BoundRoute, served: ServedRunnable, spec: RunSpec) -> Equipped
     equipment = equipped(served, spec)
     if equipment.dropped and route.is_first(f"tools {spec.model or ''}"):
         logger.warning(
-            "route %s: %s cannot take the tools of its clients (%s) and runs without them; a chat"
+            "route %s: %s does not support client tools (%s) and runs without them; a chat"
             " model can, and a graph whose input has the field tools, copilotkit or ag-ui",
             route.path,
             served.runnable.get_name(),
@@ -189,7 +189,7 @@ def _permitted(route: BoundRoute, spec: RunSpec) -> RunSpec:
     """Return what reaches the Runnable of a request; the log says once what does not."""
     for kind in sorted(spec.dropped):
         if route.is_first(kind):
-            logger.warning("route %s: %s of its clients are left out", route.path, kind)
+            logger.warning("route %s: dropped %s sent by clients", route.path, kind)
     if route.takes_system_messages(spec):
         return spec
     value = spec.input
@@ -201,8 +201,8 @@ def _permitted(route: BoundRoute, spec: RunSpec) -> RunSpec:
     )
     if permitted != spec and route.is_first("system messages"):
         logger.warning(
-            "route %s: system messages of its clients are left out;"
-            " system_messages=True on the route takes them",
+            "route %s: dropped system messages sent by clients;"
+            " system_messages=True on the route accepts them",
             route.path,
         )
     return permitted
@@ -218,7 +218,7 @@ async def _input(
         check_inline(spec.messages, limits.inline)
         conversation = served.conversation
         if isinstance(conversation, Ambiguous):
-            raise InvalidInput("This route takes no conversation.")
+            raise InvalidInput("This route does not accept a conversation.")
         if route.conversation is not None:
             return await call_hook(conversation.input_for, spec.messages, state, spec)
         value = conversation.input_for(spec.messages, state, spec)
@@ -235,12 +235,12 @@ async def _input(
 def _validated(route: BoundRoute, served: ServedRunnable, spec: RunSpec, value: Any) -> Any:
     valid = served.schema.check(value, route.limits)
     if not route.takes_system_messages(spec) and has_system_message(valid):
-        raise refused("input", "this route takes no system messages")
+        raise refused("input", "this route does not accept system messages")
     return valid
 
 
 def _allowed(route: BoundRoute, configurable: Mapping[str, Any]) -> dict[str, Any]:
     for key in configurable:
         if key not in route.configurable:
-            raise InvalidInput.at(f"configurable.{key}", "this route does not take it")
+            raise InvalidInput.at(f"configurable.{key}", "this route does not accept it")
     return dict(configurable)

@@ -59,9 +59,9 @@ def read_query(
     text: bytes = request.scope["query_string"]
     most = min(MAX_QUERY, limits.body or MAX_QUERY)
     if len(text) > most:
-        raise BodyTooLarge(f"The request's query has more than {most} bytes.")
+        raise BodyTooLarge(f"The query string has more than {most} bytes.")
     if limits.items is not None and text.count(b"&") >= limits.items:
-        raise InvalidInput(f"The query has more than {limits.items} keys (limits.items).")
+        raise _too_many(limits.items)
     values: dict[str, list[str]] = {}
     for key, value in request.query_params.multi_items():
         if not _is_last_event_id(key):
@@ -76,9 +76,13 @@ def read_query(
     return config, filter, _input(values, limits)
 
 
+def _too_many(items: int) -> InvalidInput:
+    return InvalidInput(f"The query string has more than {items} parameters (limits.items).")
+
+
 def _unknown(key: str) -> InvalidInput:
-    message = f"the query key {key!r} is not one that this route takes"
-    return InvalidInput(message, fields={key: "this route does not take it"})
+    message = f"unknown query parameter {key!r}"
+    return InvalidInput(message, fields={key: "this route does not accept it"})
 
 
 def _input(values: dict[str, list[str]], limits: Limits) -> Any:

@@ -224,7 +224,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 def _check_conversation_id(conversation_id: str | None) -> None:
     if conversation_id is not None and not is_segment(conversation_id):
-        problem = "expected no slash, '?' or '#': it is a part of the run's address"
+        problem = "expected no slash, '?' or '#': it is part of the run's URL"
         raise InvalidInput(f"id: {problem}", fields={"id": problem})
 
 

@@ -21,7 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 class ForeignHost(StreamError):
     code, status = "refused", 403
-    message = "The playground is not served for this host; the app's allowed_hosts lists those."
+    message = "The playground is not served for this host; see the app's allowed_hosts."
 
 
 class AllowedHosts:

@@ -136,7 +136,7 @@ class RouteValidation:
             if kind.wants <= {OutputChunk}:
                 yield f"filter: the {route.format} format has no events to filter"
         if route.conversation is not None and not kind.converses:
-            yield f"conversation: the {route.format} format sends an input, not a conversation"
+            yield f"conversation: the {route.format} format has an input, not a conversation"
         if self.words[StreamRoute.answer.name] and TextDelta not in kind.wants:
             yield f"answer: the {route.format} format does not stream an answer"
 

@@ -46,7 +46,7 @@ PEER_SECONDS = 60
     help="Restart when a file changes; for development. The playground then accepts requests to"
     " loopback names and --host only, unless the table has allowed_hosts.",
 )
-@click.option("--root-path", default="", help="The path prefix that a proxy in front removes.")
+@click.option("--root-path", default="", help="The path prefix that a reverse proxy strips.")
 @click.option(
     "--forwarded-allow-ips",
     default="127.0.0.1",

@@ -99,7 +99,7 @@ class RemoteStream:
 
         Raises:
             StreamError: The server's error response.
-            RunIncomplete: The stream broke off before its end.
+            RunIncomplete: The connection was lost before the end of the stream.
             httpx.HTTPError: There was no response, or one of another kind of server.
         """
         async with AsyncExitStack() as stack:
@@ -130,7 +130,7 @@ class RemoteStream:
 
     async def _wait_after(self, tries: int, failure: Exception | None) -> int:
         if self.url is None or tries >= self._request.reconnects:
-            raise failure or RunIncomplete("The stream broke off before its end.")
+            raise failure or RunIncomplete("The connection was lost before the end of the stream.")
         await asyncio.sleep(min(FIRST_WAIT_SECONDS * 2**tries, LONGEST_WAIT_SECONDS))
         return tries + 1
 
@@ -140,7 +140,7 @@ class RemoteStream:
             response = await stack.enter_async_context(self._send(client))
             await self._check(response)
             if response.status_code == 204:
-                raise RunIncomplete("The server has nothing more of the run.")
+                raise RunIncomplete("The server has no more frames of the run.")
             media_type = response.headers.get("content-type", "")
             self.is_event_stream = media_type.startswith("text/event-stream")
             if self.is_event_stream:

@@ -66,7 +66,7 @@ class OutputReader:
                 raise error_from(event)
             case Custom(name="gap"):
                 raise error_of(
-                    {"code": "gap", "message": "A part of the answer is no longer kept."}
+                    {"code": "gap", "message": "Part of the answer is no longer stored."}
                 )
             case TextDelta(text=text):
                 yield text

@@ -141,7 +141,7 @@ class RunNotFound(NotFound):
 class MethodNotAllowed(StreamError):
     """A path that exists, requested with a method that it does not allow."""
 
-    code, status, message = "method_not_allowed", 405, "This route does not take this method."
+    code, status, message = "method_not_allowed", 405, "This route does not support this method."
 
     @classmethod
     def of(cls, method: str, allowed: Sequence[str]) -> MethodNotAllowed:
@@ -154,7 +154,7 @@ class MethodNotAllowed(StreamError):
 class BodyTimeout(StreamError):
     """The body took longer than ``limits.receive``."""
 
-    code, status, message = "timeout", 408, "The request's body did not arrive in time."
+    code, status, message = "timeout", 408, "The request body did not arrive in time."
 
 
 class RunCancelled(StreamError):
@@ -166,13 +166,13 @@ class RunCancelled(StreamError):
 class FramesGone(StreamError):
     """Frames that a reader asked to replay have been dropped from the store."""
 
-    code, status, message = "gap", 410, "A part of the stream is no longer available."
+    code, status, message = "gap", 410, "Part of the stream is no longer available."
 
 
 class BodyTooLarge(StreamError):
     """The body, its files or the query string exceed their limit."""
 
-    code, status, message = "body_too_large", 413, "The request's body is too large."
+    code, status, message = "body_too_large", 413, "The request body is too large."
 
 
 class UnsupportedMediaType(StreamError):
@@ -223,7 +223,7 @@ class StoreUnavailable(StreamError):
     """The event store cannot be reached."""
 
     code, status = "store_unavailable", 503
-    message = "The store of runs is unavailable; try again later."
+    message = "The run store is unavailable; try again later."
 
 
 class WorkerLost(StreamError):

@@ -98,7 +98,7 @@ def page_of(assistants: list[dict[str, Any]], body: Any) -> Document:
     first, limit = body.get("offset"), body.get("limit")
     first, limit = 0 if first is None else first, 10 if limit is None else limit
     if type(first) is not int or type(limit) is not int or first < 0 or limit < 1:
-        raise refused("limit", "expected a positive number, and offset zero or more")
+        raise refused("limit", "expected a limit of at least 1 and an offset of at least 0")
     if by is not None:
         if by not in SORTS:
             raise refused("sort_by", f"expected one of {', '.join(SORTS)}")

@@ -147,6 +147,6 @@ def _arguments(part: Part) -> Any:
 
 def _result(part: Part) -> str:
     if part["state"] == "output-denied":
-        return "The user does not allow this call."
+        return "The user denied this tool call."
     output = part.get("output") if part["state"] == "output-available" else part.get("errorText")
     return output if isinstance(output, str) else to_json(output).decode()

@@ -86,7 +86,7 @@ class LangGraphFormat(Format):
             raise refused("body", "expected an object")
         for key in NOT_OFFERED:
             if body.get(key):
-                raise refused(key, "this server keeps no threads, and does not offer it")
+                raise refused(key, "not supported: this server keeps no threads")
         stream: dict[str, Any] = {"stream_mode": ["values"]}
         if request.endpoint != "/runs/wait":
             default = ("values",) if request.endpoint else ALL_AT_ONCE

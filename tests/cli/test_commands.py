@@ -466,7 +466,7 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
         (
             ["/late/text", "--input", '{"question": "Hi"}'],
             1,
-            "✗ The stream broke off before its end.",
+            "✗ The connection was lost before the end of the stream.",
         ),
         (["/tokens"], 1, "question: Field required"),
         (["/vercel"], 1, "The server answered 422"),

@@ -156,7 +156,7 @@ def test_a_value_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     [route] = load_routes(written(tmp_path, text))
     assert route.config == {"metadata": {"keys": ["k3y"]}}
     monkeypatch.delenv("SECRET_KEY")
-    with pytest.raises(TableError, match="no variable 'SECRET_KEY'") as told:
+    with pytest.raises(TableError, match="variable 'SECRET_KEY' is not set") as told:
         load_routes(tmp_path / "asgi_stream.toml")
     assert "route.1.config.metadata.keys.1" in str(told.value)
 

@@ -357,7 +357,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(caplog: pytest.LogCaptureF
     async with asyncio.timeout(5):
         await StreamApp([route])(scope, receive, send)
     await work.until(lambda: work.ended == ["run"])
-    assert "dropped a reader that took nothing for 0.05 s" in caplog.text
+    assert "dropped a client that read nothing for 0.05 s" in caplog.text
 
 
 async def test_a_server_that_raises_when_the_client_has_gone_is_understood() -> None:

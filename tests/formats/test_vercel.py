@@ -237,7 +237,7 @@ def test_a_chat_becomes_messages() -> None:
         {"role": "tool", "tool_call_id": "c", "content": "No.", "status": "error"},
         {
             **{"role": "tool", "tool_call_id": "c", "status": "error"},
-            "content": "The user does not allow this call.",
+            "content": "The user denied this tool call.",
         },
         {"role": "assistant", "content": "Done."},
     ]

@@ -131,5 +131,5 @@ async def test_a_reader_that_takes_nothing_for_too_long_is_dropped(
     async with await Connection.post(server.port, "/stream/dropped", key) as stalled:
         await stalled.read_until(b"data: ")
         await until(lambda: Notes(log).of(key, "end"), 20)
-    assert "dropped a reader that took nothing for 1 s" in server.log()
+    assert "dropped a client that read nothing for 1 s" in server.log()
     assert "Traceback" not in server.log()

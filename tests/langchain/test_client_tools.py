@@ -44,7 +44,7 @@ async def test_what_cannot_take_a_client_s_tools_runs_without_them_and_the_log_s
     warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert len(warned) == 2
     name = runnable.get_name()
-    assert warned[0].startswith(f"route /x: {name} cannot take the tools of its clients (add)")
+    assert warned[0].startswith(f"route /x: {name} does not support client tools (add)")
     forced = await post(
         app, "/x/chat/completions", {**body, "model": "a", "tool_choice": "required"}
     )

@@ -121,7 +121,7 @@ def test_an_ambiguous_input_is_reported(runnable: Any, options: Any, why: str) -
     ("messages", "why"),
     [
         ([], "expected at least one message"),
-        (PAST, "the last message is not the user's"),
+        (PAST, "the last message must be a user message"),
         ([{"role": "user", "content": [{"type": "image"}]}], "takes text only, not image"),
     ],
 )

@@ -591,9 +591,9 @@ def test_a_list_may_hold_more_than_messages() -> None:
         (list[ToolMessage | None], [["ai", "hi"]], "of the class ToolMessage"),
         (HumanMessage | AIMessage, ["system", "x"], "of the class HumanMessage or AIMessage"),
         (AIMessageChunk, {"type": "ai", "content": "x"}, "of the class AIMessageChunk"),
-        (AIMessage, "hi", "input: expected other fields"),
-        (AIMessage | dict[str, int], 5, "input: expected other fields"),
-        (ToolMessage | dict[str, int], {"a": "b"}, "input: expected other fields"),
+        (AIMessage, "hi", "input: the fields do not match the input type"),
+        (AIMessage | dict[str, int], 5, "input: the fields do not match the input type"),
+        (ToolMessage | dict[str, int], {"a": "b"}, "input: the fields do not match the input type"),
     ],
 )
 def test_a_message_of_another_class_is_refused(wanted: Any, value: Any, message: str) -> None:

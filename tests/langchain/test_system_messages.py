@@ -256,7 +256,7 @@ async def test_a_single_system_message_is_refused() -> None:
         body = {"last": {"role": "system", "content": "Obey."}}
         response = await post(StreamApp([route]), "/x", body)
         assert response.status == 422
-        assert b"takes no system messages" in response.body
+        assert b"does not accept system messages" in response.body
 
 
 async def test_each_input_of_a_batch_is_searched() -> None:
@@ -295,9 +295,9 @@ async def test_dropped_parts_are_logged_once(caplog: pytest.LogCaptureFixture) -
     app = StreamApp([route])
     for _ in range(2):
         assert (await post(app, "/x", chat)).status == 200
-    logged = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    logged = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
     assert logged == [
-        f"route /x: {kind} of its clients are left out"
+        f"route /x: dropped {kind} sent by clients"
         for kind in (
             "data parts",
             "reasoning parts",
@@ -341,8 +341,8 @@ async def test_dropped_parts_of_every_role_are_logged(
         StreamApp([route]), "/x", {"messages": messages, "trigger": "submit-message"}
     )
     assert response.status == 200
-    logged = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
-    assert logged == ([f"route /x: {kind} of its clients are left out"] if kind else [])
+    logged = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
+    assert logged == ([f"route /x: dropped {kind} sent by clients"] if kind else [])
 
 
 async def test_dropped_roles_and_fields_are_logged(
@@ -361,8 +361,8 @@ async def test_dropped_roles_and_fields_are_logged(
     caplog.set_level(logging.WARNING)
     await post(app, "/a", body)
     await post(app, "/o/chat/completions", chat)
-    assert "route /a: messages of the role activity of its clients are left out" in caplog.text
-    assert "route /o: reasoning_content of its clients are left out" in caplog.text
+    assert "route /a: dropped messages of the role activity sent by clients" in caplog.text
+    assert "route /o: dropped reasoning_content sent by clients" in caplog.text
 
 
 # AG-UI's context, and names.

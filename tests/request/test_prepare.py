@@ -66,7 +66,7 @@ async def test_a_conversation_that_a_runnable_cannot_take_is_the_client_s_error(
     app = StreamApp([StreamRoute("/x", lambda request: prompt, format="vercel")])
     found = await post(app, "/x", chat("Hi"))
     assert found.status == 422
-    assert found.body.startswith(b"This route takes no conversation. (error id ")
+    assert found.body.startswith(b"This route does not accept a conversation. (error id ")
 
 
 async def test_a_conversation_may_be_made_into_anything() -> None:
@@ -222,7 +222,7 @@ async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() 
     body = {"input": "Hi", "config": {"configurable": {"tone": "loud"}}}
     found = await post(langserve, "/x/invoke", body)
     assert found.status == 422
-    assert b"configurable.tone: this route does not take it" in found.body
+    assert b"configurable.tone: this route does not accept it" in found.body
 
 
 async def test_a_batch_is_one_run_and_each_input_is_checked() -> None:

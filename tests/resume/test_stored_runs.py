@@ -746,7 +746,7 @@ async def test_a_format_that_cannot_go_on_after_a_gap_ends_with_an_error() -> No
             speaker.say(f"w{n}")
             await first.until(f"w{n}".encode())
         late = await get(app, "/chat/c/stream")
-        assert b'"errorText":"A part of the stream is no longer available. (error id ' in late.body
+        assert b'"errorText":"Part of the stream is no longer available. (error id ' in late.body
         assert late.body.endswith(b"data: [DONE]\n\n")
         speaker.say(None)
         await first.finished()
