@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from inspect import Parameter
 from typing import Any, Generic, Protocol, Self, TypeVar, overload
+from warnings import warn
 
 T = TypeVar("T")
 
@@ -46,6 +47,19 @@ class Option(Generic[T]):
         """Return the option as a keyword parameter of a signature."""
         kind = Parameter.KEYWORD_ONLY
         return Parameter(self.name, kind, default=self.default, annotation=annotation)
+
+
+def renamed(options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return `options` with the new names of those that had another, with a warning for each.
+
+    Args:
+        options: The options as they are set.
+        names: New names by the old ones.
+    """
+    for name in names.keys() & options.keys():
+        message = f"the option {name!r} is called {names[name]!r} now"
+        warn(message, DeprecationWarning, stacklevel=4)
+    return {names.get(name, name): value for name, value in options.items()}
 
 
 def unknown(names: Iterable[str], known: Collection[str]) -> list[str]:

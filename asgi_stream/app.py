@@ -111,7 +111,7 @@ class StreamApp:
             TableError: The table cannot work. Each of the error's `problems` names the file, the
                 key, and what was expected there.
         """
-        file = read_table(path)
+        file = read_table(path, options)
         return cls(file.routes, **{**file.app, **options})
 
     def drain(self) -> None:
@@ -151,6 +151,10 @@ class StreamApp:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def serves(self, scope: Scope) -> bool:
+        """Return whether a route or a page serves this HTTP scope's path and method."""
+        return not isinstance(self.match(scope), StreamError)
 
     def match(self, scope: Scope) -> Match | Page | StreamError:
         """Return what serves an HTTP request; an error if nothing does."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from inspect import Parameter, Signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
-from warnings import warn
 
 from typing_extensions import Unpack
 
-from ._options import Option, unknown
+from ._options import Option, renamed, unknown
 from .errors import StreamError, TableError
 from .errors.text import mask_passwords
 from .filters import EventFilter
@@ -215,7 +215,7 @@ class StreamRoute(Options):
         **changes: Unpack[RouteOptions],
     ) -> None:
         # `dataclasses.replace` passes on `options`, and what is to be changed by its own name.
-        options = MappingProxyType({**options, **_renamed(changes)})
+        options = {**options, **renamed(changes, RENAMED)}
         if problems := unknown(options, OPTIONS):
             raise TableError(*(f"route {path!r}: {problem}" for problem in problems))
         for name, value in (("path", path), ("runnable", runnable), ("options", options)):
@@ -225,16 +225,14 @@ class StreamRoute(Options):
         options = (f", {name}={value!r}" for name, value in self.options.items())
         return mask_passwords(f"StreamRoute({self.path!r}, {self.runnable!r}{''.join(options)})")
 
+    @cached_property
+    def own_resume(self) -> Resume:
+        """What ``resume=True`` stands for: one for all apps that serve this route."""
+        return Resume()
+
     def with_defaults(self, defaults: Mapping[str, Any]) -> StreamRoute:
         """Return this route with `defaults` for the options that it does not set itself."""
         return StreamRoute(self.path, self.runnable, options={**defaults, **self.options})
-
-
-def _renamed(options: Mapping[str, Any]) -> dict[str, Any]:
-    for name in RENAMED.keys() & options.keys():
-        message = f"the option {name!r} is called {RENAMED[name]!r} now"
-        warn(message, DeprecationWarning, stacklevel=3)
-    return {RENAMED.get(name, name): value for name, value in options.items()}
 
 
 def _signature() -> Signature:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import inspect
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
@@ -24,6 +24,7 @@ from asgi_stream import (
     TableError,
     formats,
 )
+from asgi_stream.formats.tokens import TokensFormat
 from asgi_stream.routes import OPTIONS, FormatName, RouteOptions
 
 from .asgi import post
@@ -32,6 +33,7 @@ from .models import chain_of
 
 chain = chain_of("Hi")
 upper = RunnableLambda(lambda x: x.upper())
+two = ChatPromptTemplate.from_template("{a} {b}")
 
 
 def make(request: Any) -> Any:
@@ -251,11 +253,57 @@ def test_a_misspelt_option_is_told_with_what_was_meant() -> None:
         StreamApp([], zzz=False)  # type: ignore[call-arg]
 
 
-def test_an_option_s_old_name_is_understood() -> None:
+def test_an_option_s_old_name_is_understood(tmp_path: Path) -> None:
     kwargs: Any = {"stream": {"stream_mode": "updates"}}
     with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
         route = StreamRoute("/x", chain, **kwargs)
-    assert route.astream_kwargs == {"stream_mode": "updates"}
+    with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
+        [of_app] = StreamApp([StreamRoute("/x", chain)], **kwargs).table
+    file = tmp_path / "asgi_stream.toml"
+    file.write_text(
+        '[[route]]\npath="/x"\nrunnable="tests.test_routes:chain"\nstream={stream_mode="updates"}'
+    )
+    with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
+        [of_file] = StreamApp.from_toml(file).table
+    for each in (route, of_app, of_file):
+        assert each.astream_kwargs == {"stream_mode": "updates"}
+
+
+def test_options_of_the_app_count_when_a_file_is_checked(tmp_path: Path) -> None:
+    file = tmp_path / "asgi_stream.toml"
+    file.write_text('[[route]]\npath="/x"\nrunnable="tests.test_routes:two"\nformat="vercel"')
+    with pytest.raises(TableError, match="its input has several variables: a, b"):
+        StreamApp.from_toml(file)
+    [route] = StreamApp.from_toml(file, conversation=str).table
+    assert route.conversation is str
+
+
+def test_apps_that_serve_one_route_share_its_store_and_an_app_takes_the_table_of_another() -> None:
+    route = StreamRoute("/x", chain, resume=True)
+    one, two = StreamApp([route]), StreamApp([route])
+    [of_one, of_two] = [*one.table, *two.table]
+    assert of_one.resume_policy is not None
+    assert of_one.resume_policy == of_two.resume_policy
+    assert of_one.resume_policy.opened is of_two.resume_policy.opened
+    of_another: Any = one.table
+    [again] = StreamApp(of_another, debug=True).table
+    assert (again.path, again.debug) == ("/x", True)
+    [default] = StreamApp([StreamRoute("/x", chain)], resume=True).table
+    assert default.resume_policy is not None
+    assert default.resume_policy.opened is not of_one.resume_policy.opened
+
+
+class Nameless(TokensFormat):
+    runs: ClassVar[Any] = {("GET", "/{place}/stream"): "join"}
+
+
+def test_a_format_s_paths_of_stored_runs_say_which_run_is_meant() -> None:
+    with pytest.raises(TableError) as raised:
+        StreamApp([StreamRoute("/x", chain, format="tests.test_routes:Nameless", resume=True)])
+    assert str(raised.value) == (
+        "route '/x': format: its path '/{place}/stream' for stored runs has no parameter {run_id}"
+        " or {stored_conversation}"
+    )
 
 
 def test_a_copy_with_a_change_keeps_which_options_are_set() -> None:

@@ -13,14 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from .._options import renamed
 from .._routing.table import Table
 from ..errors import TableError
-from ..routes import StreamRoute
+from ..routes import OPTIONS, RENAMED, StreamRoute
 from .schema import File, Route, RouteDefaults, Secret, set_in
 
 __all__ = ["RouteFile", "load_routes", "read_table"]
@@ -61,15 +63,21 @@ def load_routes(path: str | os.PathLike[str]) -> list[StreamRoute]:
     return list(read_table(path).routes)
 
 
-def read_table(path: str | os.PathLike[str]) -> RouteFile:
+def read_table(
+    path: str | os.PathLike[str], options: Mapping[str, Any] = MappingProxyType({})
+) -> RouteFile:
     """Return the routes of a TOML file, and its options for the app.
+
+    Args:
+        path: The file.
+        options: Options of the app that serves them, with which they are checked.
 
     Raises:
         OSError: The file cannot be read.
         TableError: As `load_routes`.
     """
     reader = _Reader(Path(path))
-    file = reader.read()
+    file = reader.read(options)
     if reader.problems:
         raise TableError(*(f"{path}: {problem}" for problem in reader.problems))
     return file
@@ -99,7 +107,7 @@ class _Reader:
         self._path = path
         self.problems: list[str] = []
 
-    def read(self) -> RouteFile:
+    def read(self, options: Mapping[str, Any]) -> RouteFile:
         data = self._data()
         file = self._valid(File, {**data, "route": [], "defaults": {}}, "")
         tables = data.get("route", [])
@@ -108,14 +116,14 @@ class _Reader:
             tables = []
         elif not tables and not self.problems:
             self.problems.append("route: expected at least one [[route]]")
-        defaults = self._valid(RouteDefaults, data.get("defaults", {}), "defaults")
+        defaults = self._valid(RouteDefaults, _renamed(data.get("defaults", {})), "defaults")
         routes = [
             route
             for number, table in enumerate(tables, 1)
             if (route := self._route(number, table, defaults)) is not None
         ]
         try:
-            Table(routes, {})
+            Table(routes, {name: options[name] for name in options if name in OPTIONS})
         except TableError as error:
             self.problems += error.problems
         return RouteFile(self._path, routes, file.get("app", {}))
@@ -154,7 +162,7 @@ class _Reader:
         path = table.get("path")
         where = f"route {path!r}" if isinstance(path, str) else f"route {number}"
         before = len(self.problems)
-        values = self._valid(Route, table, where)
+        values = self._valid(Route, _renamed(table), where)
         if len(self.problems) > before:
             return None
         path, runnable = values.pop("path"), values.pop("runnable")
@@ -175,6 +183,10 @@ class _Reader:
             return set_in(model.model_validate({k: data[k] for k in data if k not in wrong}))
         except (ValidationError, TypeError):
             return {}
+
+
+def _renamed(table: Any) -> Any:
+    return renamed(table, RENAMED) if isinstance(table, dict) else table
 
 
 def _text(path: Path) -> str:

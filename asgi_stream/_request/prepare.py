@@ -58,6 +58,7 @@ async def prepare(
         ClientDisconnect: The client left.
     """
     format, spec, configurable, client_filter = await _parse(route, endpoint, request)
+    body = request.data
     if isinstance(spec, Document) and spec.schema is None:
         return spec
     if not isinstance(spec, Document):
@@ -74,7 +75,7 @@ async def prepare(
             raise RunTimeout from None
         filters = (route.filter, client_filter, spec.filter)
         own = tuple(each for each in filters if each is not None)
-        return replace(run, filters=own, telemetry=telemetry, held=held.pop_all())
+        return replace(run, body=body, filters=own, telemetry=telemetry, held=held.pop_all())
 
 
 async def _parse(
@@ -111,15 +112,15 @@ async def _run(
 ) -> RunRequest:
     config, kwargs = await _config(route, served, request, spec, configurable)
     equipment = _equip(route, served, spec)
+    input = await _input(route, served, spec, equipment.state)
     gathered = spec.gathered
     if gathered is None:
         gathered = wants_json(accept_of(request), format.media_type)
     return RunRequest(
         plan=_plan(route, served, equipment, spec),
-        input=await _input(route, served, spec, equipment.state),
+        input=input,
         format=format,
         spec=spec,
-        body=request.data,
         config=config,
         astream_kwargs=kwargs,
         filter=route.filter or EventFilter(),

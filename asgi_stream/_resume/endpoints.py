@@ -9,15 +9,10 @@ from .._delivery.response import json_response, no_content
 from .._request.accept import accept_of, names_event_stream, wants_json
 from .._request.query import last_event_id
 from ..errors import InvalidInput, InvalidRequest, RunNotFound
+from ..formats import STORED_CONVERSATION
 from .reader import StoredRunReader
 from .service import Finished, StoredRuns
 from .urls import read_position
-
-CONVERSATION = "stored_conversation"
-"""The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
-
-Not ``conversation_id``, which paths of routes are likely to have.
-"""
 
 
 async def stored_run_response(
@@ -38,7 +33,7 @@ async def stored_run_response(
     params = request.path_params
     position = last_event_id(request)
     try:
-        conversation = params.get(CONVERSATION)
+        conversation = params.get(STORED_CONVERSATION)
         run_id = params["run_id"] if conversation is None else await runs.newest(conversation)
         if operation == "stop":
             record = await runs.stop(run_id)

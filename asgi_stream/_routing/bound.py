@@ -35,6 +35,7 @@ class BoundRoute(Options):
 
     Attributes:
         path: The route's path.
+        route: The route, with its app's defaults.
         source: What the route names as its Runnable.
         format_class: The class of its format.
         runnables: Its Runnables, or functions that return them, by name; the name of a single one
@@ -45,7 +46,7 @@ class BoundRoute(Options):
     def __init__(
         self, route: StreamRoute, validation: RouteValidation, resume_policy: Resume | None
     ) -> None:
-        self._route = route
+        self.route = route
         self.path = route.path
         self.source = route.runnable
         self.options: Mapping[str, Any] = {**route.options, **validation.words}
@@ -58,7 +59,7 @@ class BoundRoute(Options):
         self._logged: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"BoundRoute({self._route!r})"
+        return f"BoundRoute({self.route!r})"
 
     def is_first(self, kind: str) -> bool:
         """Return whether this is the first call with `kind`: what the log tells once."""

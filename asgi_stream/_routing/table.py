@@ -9,9 +9,9 @@ from typing import Any
 from starlette.routing import compile_path
 from starlette.types import Scope
 
-from .._options import unknown
+from .._options import renamed, unknown
 from ..errors import MethodNotAllowed, NotFound, TableError
-from ..routes import OPTIONS, AppOnlyOptions, StreamRoute
+from ..routes import OPTIONS, RENAMED, AppOnlyOptions, StreamRoute
 from ..stores import EventStore
 from .bound import BoundRoute
 from .validation import RouteValidation
@@ -39,8 +39,12 @@ class Table:
     """
 
     def __init__(
-        self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any], title: str = TITLE
+        self,
+        routes: Iterable[StreamRoute | BoundRoute],
+        defaults: Mapping[str, Any],
+        title: str = TITLE,
     ) -> None:
+        defaults = renamed(defaults, RENAMED)
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
         self._by_pattern: dict[str, dict[str, Match]] = {}
         self._prefix = TITLE if title == TITLE else f"{TITLE}:{title}"
@@ -51,7 +55,11 @@ class Table:
         self.routes = self.add(routes, defaults)
 
     def add(
-        self, routes: Iterable[StreamRoute], defaults: Mapping[str, Any], *, first: bool = False
+        self,
+        routes: Iterable[StreamRoute | BoundRoute],
+        defaults: Mapping[str, Any],
+        *,
+        first: bool = False,
     ) -> list[BoundRoute]:
         """Bind `routes` to `defaults` and serve them too, `first` before all others.
 
@@ -62,11 +70,13 @@ class Table:
         cause: BaseException | None = None
         added: list[BoundRoute] = []
         for route in routes:
+            if isinstance(route, BoundRoute):
+                route = route.route
             if not isinstance(route, StreamRoute):
                 problems.append(f"expected a StreamRoute in the table, not {route!r}")
                 continue
             whole = route.with_defaults(defaults)
-            validation = RouteValidation(whole, route.options)
+            validation = RouteValidation(whole, route)
             problems += validation.problems
             cause = cause or validation.cause
             if not validation.problems:

@@ -29,7 +29,7 @@ class RouteValidation:
 
     Args:
         route: The route, with its app's defaults.
-        own: The options that the route sets itself.
+        own: The route as it was before; by default the same.
 
     Attributes:
         problems: One sentence for each mistake; none if the route can work.
@@ -43,9 +43,9 @@ class RouteValidation:
 
     cause: BaseException | None = None
 
-    def __init__(self, route: StreamRoute, own: Collection[str] = ()) -> None:
+    def __init__(self, route: StreamRoute, own: StreamRoute | None = None) -> None:
         self._route = route
-        self._own = own
+        self._own = own or route
         self.format_class: type[formats.Format]
         self.runnables: Mapping[str, Any] = {}
         self.served: list[ServedRunnable] = []
@@ -74,7 +74,9 @@ class RouteValidation:
 
     def _resume_problems(self) -> Iterator[str]:
         route = self._route
-        policy: Any = Resume() if route.resume is True else route.resume or None
+        policy: Any = route.resume or None
+        if policy is True:
+            policy = self._own.own_resume if self._own.resume is True else Resume()
         if not isinstance(policy, Resume | None):
             yield f"resume must be a Resume or True, not {kind_of(policy)}"
             return
@@ -83,6 +85,11 @@ class RouteValidation:
             yield f"resume: clients of the {route.format} format cannot reconnect"
         if policy:
             yield from policy.problems()
+        for (_, path), operation in self.format_class.runs.items():
+            named = "{run_id" in path or f"{{{formats.STORED_CONVERSATION}" in path
+            if operation != "list" and not named:
+                expected = f"{{run_id}} or {{{formats.STORED_CONVERSATION}}}"
+                yield f"format: its path {path!r} for stored runs has no parameter {expected}"
 
     def _path_problems(self) -> Iterator[str]:
         path: Any = self._route.path
@@ -104,7 +111,11 @@ class RouteValidation:
                 words = ()
             self.words[option.name] = tuple(words)
         methods = self.words[StreamRoute.methods.name]
-        if methods and self.format_class.endpoints and StreamRoute.methods.name in self._own:
+        if (
+            methods
+            and self.format_class.endpoints
+            and StreamRoute.methods.name in self._own.options
+        ):
             yield f"methods: the {self._route.format} format defines its own methods"
         elif not set(methods) <= set(METHODS) or not self._route.methods:
             yield f"methods must be some of {METHODS}, not {self._route.methods!r}"

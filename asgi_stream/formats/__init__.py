@@ -13,11 +13,12 @@ from types import ModuleType
 from typing import Any, cast
 
 from .._importer import ImportFailed, import_from_string
-from ._format import RUNS, Document, Format, FormatRequest, RunSpec
+from ._format import RUNS, STORED_CONVERSATION, Document, Format, FormatRequest, RunSpec
 from ._frame import Frame
 
 __all__ = [
     "RUNS",
+    "STORED_CONVERSATION",
     "Document",
     "Format",
     "FormatRequest",

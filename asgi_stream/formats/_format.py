@@ -14,6 +14,12 @@ from ._decoded import plain_events
 from ._frame import Frame
 from ._sse import PING, data_frame, error_object, run_object
 
+STORED_CONVERSATION = "stored_conversation"
+"""The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
+
+Not ``conversation_id``, which paths of routes are likely to have.
+"""
+
 RUNS: Mapping[tuple[str, str], str] = {
     ("GET", "/runs"): "list",
     ("GET", "/runs/{run_id}"): "show",

@@ -347,3 +347,22 @@ async def test_messages_reach_the_runnable_as_langchain_s() -> None:
     app = StreamApp([StreamRoute("/x", RunnableLambda(keep), format="vercel")])
     await post(app, "/x", chat("Hi"))
     assert seen == [HumanMessage("Hi")]
+
+
+async def test_the_input_is_checked_before_the_form_of_the_answer() -> None:
+    app = StreamApp([StreamRoute("/v1", {"x": RunnableLambda(str)}, format="openai")])
+    body = {"model": "x", "messages": [], "response_format": {"type": "json_object"}}
+    answer = await post(app, "/v1/chat/completions", body)
+    assert (answer.status, b"messages" in answer.body) == (422, True)
+
+
+async def test_a_request_s_fingerprint_is_of_what_was_sent() -> None:
+    def forgets(request: Any) -> dict[str, Any]:
+        request.data = None
+        return {}
+
+    route = StreamRoute("/x", chain_of("a"), input=str, configure=forgets, resume=True)
+    app = StreamApp([route])
+    key = {"idempotency-key": "k"}
+    assert (await post(app, "/x", "one", headers=key)).status == 200
+    assert (await post(app, "/x", "two", headers=key)).status == 422
