@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable
 
 from .conversation import Ambiguous, Conversation
@@ -42,11 +43,21 @@ class ServedRunnable:
         self._convert = convert
         self.schema = InputSchema(runnable, input_type)
         self.configurable = ConfigurableSchema(runnable)
+        self._plan: RunnablePlan | None = None
 
-    @cached_property
+    @property
     def plan(self) -> RunnablePlan:
-        """How it is run."""
-        return plan_of(self.runnable)
+        """How it is run.
+
+        Found out once for a model, and for a graph itself. The parts of all other Runnables may be
+        replaced between two runs.
+        """
+        if self._plan is not None:
+            return self._plan
+        plan = plan_of(self.runnable)
+        if isinstance(self.runnable, BaseLanguageModel) or plan.graph is self.runnable:
+            self._plan = plan
+        return plan
 
     @cached_property
     def conversation(self) -> Conversation | Ambiguous:

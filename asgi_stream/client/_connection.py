@@ -24,6 +24,9 @@ from ._request import RemoteRequest
 __all__ = ["DecodedFrame", "RemoteStream", "httpx"]
 
 FORMAT = "X-Stream-Format"
+AFTER_ERROR_SECONDS = 1.0
+"""How long a frame after an error is waited for."""
+
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
 TEMPORARY = (408, 429, 502, 503, 504)
@@ -123,7 +126,7 @@ class RemoteStream:
                         failure = error  # the run itself goes on
                     if not self._ended:
                         tries = await self._wait_after(tries, failure)
-            except (GeneratorExit, asyncio.CancelledError):
+            except (GeneratorExit, asyncio.CancelledError, httpx.DecodingError):
                 if not self._ended:
                     await self._stop(client)
                 raise
@@ -160,7 +163,14 @@ class RemoteStream:
                 self._ended = True
 
     async def _sse(self, events: Any) -> AsyncGenerator[DecodedFrame, None]:
-        async for event in events:
+        iterator = aiter(events)
+        while True:
+            try:
+                # After an error the server may still send "[DONE]", or keep the connection open.
+                async with asyncio.timeout(AFTER_ERROR_SECONDS if self._ended else None):
+                    event = await anext(iterator)
+            except (StopAsyncIteration, TimeoutError):
+                return
             # The library calls an event without a name "message".
             name = "" if event.event == "message" else event.event
             if not event.data and not name:
@@ -173,7 +183,7 @@ class RemoteStream:
             self._ended = self._ended or end is not None
             yield decoded
             if isinstance(end, RunFinished):
-                return  # after an error the server may still send "[DONE]"
+                return
 
     def _decoded(self, frame: Frame) -> DecodedFrame:
         if self._ended:

@@ -122,6 +122,7 @@ def error_of(
         fields=fields if isinstance(fields, dict) else None,
     )
     exception.id = str(error["id"]) if error.get("id") else None
+    exception.headers = dict(headers or {})  # without those that this class has by default
     return exception
 
 

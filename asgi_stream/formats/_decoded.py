@@ -45,7 +45,9 @@ def plain_events(frame: Frame) -> Iterator[Event]:
     elif frame.event == "error":
         yield error_event(value)
     else:
-        yield OutputChunk(RUN, value, mode=frame.event or None)
+        message = isinstance(value, dict) and isinstance(value.get("content"), str)
+        is_text = isinstance(value, str) or (message and isinstance(value.get("type"), str))
+        yield OutputChunk(RUN, value, mode=None if is_text else frame.event or None)
 
 
 def object_in(frame: Frame) -> dict[str, Any]:

@@ -10,10 +10,13 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.config import get_stream_writer
 from langgraph.graph import MessagesState
 
+from asgi_stream import StreamApp, StreamRoute
 from asgi_stream._langchain import inline_parser
 from asgi_stream._langchain.plan import RunnablePlan, plan_of
+from asgi_stream._langchain.served_runnable import ServedRunnable
 from asgi_stream.events import ALL_EVENTS
 
+from ..asgi import post, tokens
 from ..corpus import record
 from ..models import PROMPT, Scripted
 from .test_agents import HI
@@ -63,3 +66,20 @@ async def test_runs_share_a_plan() -> None:
     plan = plan_of(graph_of(says))
     for _ in range(2):
         assert seen(await record(plan, HI, ALL_EVENTS)) == ["before", "Hel", "lo.", "after"]
+
+
+async def test_a_chain_whose_parts_are_replaced_runs_with_the_new_ones() -> None:
+    chain: Any = PROMPT | MODEL | StrOutputParser()
+    app = StreamApp([StreamRoute("/x", lambda _: chain)])
+    ask = {"question": "Hi?"}
+    assert tokens((await post(app, "/x", ask)).body) == ["Hel", "lo"]
+    chain.middle[0] = Scripted(script=["new"])
+    assert tokens((await post(app, "/x", ask)).body) == ["new"]
+
+
+async def test_a_model_and_a_graph_are_planned_once() -> None:
+    for runnable in (MODEL, graph_of(says)):
+        served = ServedRunnable(runnable)
+        assert served.plan is served.plan
+    served = ServedRunnable(PROMPT | MODEL)
+    assert served.plan is not served.plan
