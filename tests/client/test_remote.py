@@ -26,6 +26,7 @@ from asgi_stream import StreamError
 from asgi_stream.client import RemoteRunnable
 from asgi_stream.client._connection import RemoteStream
 from asgi_stream.client._decode import OutputReader
+from asgi_stream.client._errors import error_of
 from asgi_stream.client._request import RemoteRequest
 from asgi_stream.errors import (
     FramesGone,
@@ -513,6 +514,50 @@ async def test_a_connection_that_breaks_after_the_end_is_no_error() -> None:
     headers = {"content-type": "text/event-stream"}
     frames, _ = await answered(httpx.Response(200, stream=Breaks(), headers=headers))
     assert [frame.json() for frame in frames] == [{"error": {"message": "no"}}]
+
+
+async def test_an_error_is_the_end_even_if_the_server_keeps_the_connection_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Open(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b'data: {"error": {"code": "shutdown", "message": "no", "id": "e"}}\n\n'
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr("asgi_stream.client._connection.AFTER_ERROR_SECONDS", 0.05)
+    headers = {"content-type": "text/event-stream", "x-stream-format": "tokens"}
+    async with asyncio.timeout(5):
+        frames, _ = await answered(httpx.Response(200, stream=Open(), headers=headers))
+    assert [frame.json()["error"]["code"] for frame in frames] == ["shutdown"]
+    with pytest.raises(ShuttingDown) as raised:
+        raise error_of({"code": "shutdown", "message": "no"})
+    assert raised.value.headers == {}
+
+
+async def test_what_cannot_be_read_stops_a_run_that_would_go_on() -> None:
+    place = {"content-location": "x/runs/r", "x-stream-format": "tokens"}
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return streams(b"id: 1\ndata: no json\n\n", **place)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        request = RemoteRequest(url="http://server/x", body=1, headers={}, params={}, client=client)
+        with pytest.raises(httpx.DecodingError):
+            _ = [frame async for frame in RemoteStream(request).frames()]
+    assert [each.method for each in requests] == ["POST", "DELETE"]
+
+
+async def test_frames_of_an_unknown_format_are_text_if_they_are_text() -> None:
+    body = b'event: a\ndata: "Hi"\n\nevent: b\ndata: {"type": "ai", "content": "Ho"}\n\n'
+    body += b'event: c\ndata: {"content": "x"}\n\ndata: [DONE]\n\n'
+    transport = httpx.MockTransport(lambda _: streams(body))
+    async with httpx.AsyncClient(transport=transport) as client:
+        request = RemoteRequest(url="http://server/x", body=1, headers={}, params={}, client=client)
+        events = [event async for _, events in RemoteStream(request).frames() for event in events]
+    modes = [event.mode for event in events if isinstance(event, OutputChunk)]
+    assert modes == [None, None, "c"]
 
 
 async def test_a_redirect_is_not_followed_and_told() -> None:
