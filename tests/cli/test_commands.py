@@ -222,6 +222,8 @@ def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) 
         assert gc.get_threshold()[0] == 50_000
         os.kill(os.getpid(), signal.SIGUSR1)
         assert app._loops.draining
+        assert app.serves({"type": "http", "method": "GET", "path": "/ready"})
+        assert not app.serves({"type": "http", "method": "GET", "path": "/nothing"})
 
 
 def test_a_supervisor_passes_the_signal_on() -> None:
