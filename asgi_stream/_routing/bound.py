@@ -36,7 +36,6 @@ class BoundRoute(Options):
     Attributes:
         path: The route's path.
         route: The route, with its app's defaults.
-        source: What the route names as its Runnable.
         format_class: The class of its format.
         runnables: Its Runnables, or functions that return them, by name; the name of a single one
             is the last part of the path.
@@ -48,7 +47,6 @@ class BoundRoute(Options):
     ) -> None:
         self.route = route
         self.path = route.path
-        self.source = route.runnable
         self.options: Mapping[str, Any] = {**route.options, **validation.words}
         # As plain attributes, because each is read for each request.
         vars(self).update({name: getattr(self, name) for name in OPTIONS})

@@ -17,9 +17,8 @@ FILES = ("image", "image_url", "audio", "input_audio", "video", "file")
 """Types of content blocks that are files, LangChain's and OpenAI's."""
 
 
-def refused(path: str, expected: str) -> InvalidInput:
-    """Return the error for an invalid value at `path` of a request."""
-    return InvalidInput(f"{path}: {expected}", fields={path: expected})
+refused = InvalidInput.at
+"""Returns the error for an invalid value at the path of a request."""
 
 
 def check_count(path: str, values: Sized, name: str, limit: int | None) -> None:

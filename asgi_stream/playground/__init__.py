@@ -52,4 +52,5 @@ def _trace(n: int, route: BoundRoute) -> StreamRoute | None:
         return None
     options = {name: value for name, value in route.options.items() if not OPTIONS[name].of_format}
     path = f"{ROOT}/trace/{n}{route.path}"
-    return StreamRoute(path, route.source, options={**options, StreamRoute.format.name: "events"})
+    options[StreamRoute.format.name] = "events"
+    return StreamRoute(path, route.route.runnable, options=options)
