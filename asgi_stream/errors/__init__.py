@@ -4,10 +4,14 @@ StreamError
 ├── InvalidRequest            400  invalid_request
 │   └── InvalidInput          422  invalid_request
 ├── NotFound                  404  not_found
-│   └── RunNotFound           404  not_found
+│   ├── RunNotFound           404  not_found
+│   └── ThreadNotFound        404  not_found
 ├── MethodNotAllowed          405  method_not_allowed
 ├── BodyTimeout               408  timeout
+├── NotPending                409  not_pending
 ├── RunCancelled              409  cancelled
+├── ThreadBusy                409  thread_busy
+├── ThreadExists              409  thread_exists
 ├── FramesGone                410  gap
 ├── BodyTooLarge              413  body_too_large
 ├── UnsupportedMediaType      415  unsupported_media_type
@@ -40,6 +44,7 @@ __all__ = [
     "InvalidRequest",
     "MethodNotAllowed",
     "NotFound",
+    "NotPending",
     "ReaderTooSlow",
     "RunCancelled",
     "RunFailed",
@@ -50,6 +55,9 @@ __all__ = [
     "StoreUnavailable",
     "StreamError",
     "TableError",
+    "ThreadBusy",
+    "ThreadExists",
+    "ThreadNotFound",
     "TooManyOwned",
     "TooManyRuns",
     "UnsupportedMediaType",
@@ -138,6 +146,12 @@ class RunNotFound(NotFound):
     message = "There is no such run, or it has expired."
 
 
+class ThreadNotFound(NotFound):
+    """A thread that never existed, has been deleted or belongs to another owner."""
+
+    message = "There is no such thread."
+
+
 class MethodNotAllowed(StreamError):
     """A path that exists, requested with a method that it does not allow."""
 
@@ -157,10 +171,28 @@ class BodyTimeout(StreamError):
     code, status, message = "timeout", 408, "The request body did not arrive in time."
 
 
+class NotPending(StreamError):
+    """An answer to an interrupt that the thread does not wait for, perhaps not any more."""
+
+    code, status, message = "not_pending", 409, "The thread does not wait for this answer."
+
+
 class RunCancelled(StreamError):
     """The run was cancelled on request, or because it had no reader for too long."""
 
     code, status, message = "cancelled", 409, "The run was cancelled."
+
+
+class ThreadBusy(StreamError):
+    """Another run on the thread is in progress, and the route rejects a second one."""
+
+    code, status, message = "thread_busy", 409, "Another run on this thread is in progress."
+
+
+class ThreadExists(StreamError):
+    """A thread that was to be created exists."""
+
+    code, status, message = "thread_exists", 409, "The thread exists."
 
 
 class FramesGone(StreamError):
