@@ -53,7 +53,7 @@ class AguiFormat(Format):
     """Messages, reasoning, tool calls and results, steps, custom events, state.
 
     Sources and files are custom events. With the stream mode ``values``, a graph's state is sent as
-    snapshots, without the messages. A call of one of the client's own tools ends the run as pending.
+    snapshots, without the messages. A call of one of the client's own tools ends it as pending.
     """
 
     endpoints = (("POST", ""),)

@@ -46,9 +46,9 @@ class VercelFormat(Format):
     """One assistant message: its text, reasoning, tools, sources, files and data as parts.
 
     Tools that the run executes itself are ``providerExecuted``, so that the browser does not run
-    them again; the calls of a chat model that is served alone are the browser's. Custom events are
-    ``data-NAME`` parts, transient unless their data has an ``id``. On a resumable route the client's
-    ``stop()`` only disconnects: POST or DELETE to ``/{chat}/stream`` stops the run.
+    them again; those of a chat model that is served alone are the browser's. Custom events are
+    ``data-NAME`` parts, transient unless their data has an ``id``. On a resumable route ``stop()``
+    only disconnects: POST or DELETE to ``/{chat}/stream`` stops the run.
     """
 
     endpoints = (("POST", ""),)
