@@ -96,8 +96,7 @@ class EventPump:
         if turn is None or turn.start is not None:
             self._begin(request)
         else:
-            waiting = WaitingRun(request, turn, self._tasks, begin=self._begin, fail=self.fail)
-            self._run = waiting
+            self._run = WaitingRun(request, turn, self._tasks, self._begin, self.fail)
 
     def _begin(self, request: RunRequest) -> None:
         try:

@@ -27,7 +27,6 @@ class WaitingRun:
         request: RunRequest,
         turn: ThreadTurn,
         tasks: RunTasks,
-        *,
         begin: Callable[[RunRequest], None],
         fail: Callable[[BaseException], None],
     ) -> None:
