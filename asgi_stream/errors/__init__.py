@@ -30,7 +30,7 @@ TableError(ValueError)        an invalid route table, raised while the app is bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 from .stream_error import StreamError
