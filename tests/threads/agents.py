@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 SLOW = "slow"
 """What the user says to a model that is to take its time."""
@@ -40,7 +40,7 @@ class Listener(BaseChatModel):
     hears: list[list[str]] = Field(default_factory=list)
     slow: list[asyncio.Event] = Field(default_factory=list)
 
-    model_config = {"arbitrary_types_allowed": True}
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     @property
     def _llm_type(self) -> str:

@@ -34,12 +34,12 @@ def client_of(agent: Any) -> Client:
 async def messages_of(client: Client) -> list[Any]:
     graph: Any = client.app.table[0].runnables["chat"]
     state = await graph.aget_state({"configurable": {"thread_id": client.thread}})
-    return state.values["messages"]  # type: ignore[no-any-return]
+    return list(state.values["messages"])
 
 
 def questions(answer: Exchange) -> list[Any]:
     [interrupted] = [frame for frame in frames(answer.body) if "interrupted" in frame]
-    return interrupted["interrupted"]
+    return list(interrupted["interrupted"])
 
 
 @MODES
@@ -113,7 +113,7 @@ async def test_a_wrong_decision_is_refused_by_its_field(
 
 
 @MODES
-async def test_decisions_that_are_not_allowed_are_refused(mode: str, model: Listener) -> None:
+async def test_decisions_that_are_not_allowed_are_refused(mode: Any, model: Listener) -> None:
     from langchain.agents import create_agent
     from langchain.agents.middleware import HumanInTheLoopMiddleware
 

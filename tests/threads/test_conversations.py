@@ -17,7 +17,6 @@ from .chat import CHAT, Client, assistant, user
 pytestmark = pytest.mark.anyio
 
 
-
 @pytest.fixture
 def model() -> Listener:
     return Listener()
@@ -116,11 +115,7 @@ async def test_nothing_new_is_refused(client: Client, model: Listener) -> None:
 
 async def test_system_messages_come_once(client: Client, model: Listener) -> None:
     client.app = StreamApp(
-        [
-            StreamRoute(
-                "/chat", agent_of(model), format=CHAT, threads=True, system_messages=True
-            )
-        ]
+        [StreamRoute("/chat", agent_of(model), format=CHAT, threads=True, system_messages=True)]
     )
     client.messages.append({"id": "s1", "role": "system", "content": "Be brief."})
     await client.say("1", "u1")

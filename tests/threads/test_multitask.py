@@ -160,9 +160,7 @@ async def test_clients_may_choose_where_their_format_has_a_field_for_it(model: L
 
 async def test_many_at_once_come_one_after_the_other(model: Listener) -> None:
     app = app_of(model, multitask="enqueue")
-    answers = await asyncio.gather(
-        *(post(app, "/chat", body(f"u{n}", f"{n}")) for n in range(20))
-    )
+    answers = await asyncio.gather(*(post(app, "/chat", body(f"u{n}", f"{n}")) for n in range(20)))
     assert {each.status for each in answers} == {200}
     assert [len(each) for each in model.hears] == [2 * n + 1 for n in range(20)]
 
