@@ -196,7 +196,7 @@ async def test_an_exception_that_cannot_say_itself_is_told_all_the_same() -> Non
         *_, error, _ = frames((await post(app, "/", ASK)).body)
     finally:
         logging.raiseExceptions = before
-    assert error["error"]["detail"] == "Mute: (its text cannot be read)"
+    assert error["error"]["detail"] == "Mute: (no message: its __str__ failed)"
 
 
 async def test_a_runnable_may_say_its_error_in_its_own_words() -> None:

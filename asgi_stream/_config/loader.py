@@ -115,7 +115,7 @@ class _Reader:
             self.problems.append("route: expected [[route]] tables")
             tables = []
         elif not tables and not self.problems:
-            self.problems.append("route: expected at least one [[route]]")
+            self.problems.append("route: expected at least one [[route]] table")
         defaults = self._valid(RouteDefaults, _renamed(data.get("defaults", {})), "defaults")
         routes = [
             route
@@ -132,7 +132,7 @@ class _Reader:
         try:
             data: Any = tomllib.loads(_text(self._path))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            self.problems.append(f"this is not TOML: {error}")
+            self.problems.append(f"invalid TOML: {error}")
             return {}
         if self._path.name == "pyproject.toml":
             tool = data.get("tool")
@@ -214,9 +214,9 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
         known = _keys_at(model, [part for part in error["loc"][:-1] if not _is_tag(part)])
         near = get_close_matches(str(error["loc"][-1]), known, 1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-        return f"there is no such key; {hint}"
+        return f"unknown key; {hint}"
     if error["type"] == "missing":
-        return "this key is missing"
+        return "this key is required"
     if error["type"] == "import":
         return error["msg"]
     return f"{error['msg'].replace('Input should be', 'expected')}, not {error['input']!r}"

@@ -61,12 +61,12 @@ def _imported_or_table(value: Any) -> Any:
 
 
 def _store(value: Any) -> Any:
-    """An address stays one, and anything else of that form names a store."""
+    """Leave a URL as it is, and import a store that is named as ``"module:attribute"``."""
     if isinstance(value, Secret):
         try:
             open_store(value)
         except (ImportError, ValueError):
-            raise PydanticCustomError("secret", "Input should be a store's address") from None
+            raise PydanticCustomError("secret", "Input should be the URL of a store") from None
         return value
     named = isinstance(value, str) and ":" in value and "//" not in value
     return _imported(value) if named else value

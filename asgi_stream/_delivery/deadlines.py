@@ -105,7 +105,7 @@ class RunDeadlines:
             yield self.alive_at + limits.idle, self._idle_expired
 
     def _run_expired(self) -> None:
-        self._fail(RunTimeout("The run took too long."))
+        self._fail(RunTimeout())
 
     def _first_expired(self) -> None:
         self._fail(RunTimeout("The run did not begin to answer in time."))

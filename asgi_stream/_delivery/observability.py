@@ -146,7 +146,7 @@ LEVELS = {
 
 
 def reported(
-    exception: BaseException, route: BoundRoute | None = None, run_id: str = "(none)"
+    exception: BaseException, route: BoundRoute | None = None, run_id: str | None = None
 ) -> RunError:
     """Return the error that the client is sent for `exception`, and log it under the same id."""
     error = public(exception, route)
@@ -164,17 +164,20 @@ def public(exception: BaseException, route: BoundRoute | None = None) -> RunErro
 
 
 def log_error(
-    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str
+    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str | None
 ) -> None:
     """Log the error that a client was sent, with a traceback if another exception is behind it."""
     foreign = public_error(exception, route.errors if route else {}) is not exception
+    if route is None:
+        subject = "unrouted request"
+    else:
+        subject = f"run {run_id} of {route.path}" if run_id else f"request to {route.path}"
     logger.log(
         level(error, foreign),
-        "run %s of %s: %s, %s (error id %s)",
-        run_id,
-        route.path if route else "no route",
-        one_line(error.code),
+        "%s: %s (%s, error id %s)",
+        subject,
         one_line(error.message),
+        one_line(error.code),
         error.id,
         exc_info=exception if foreign else None,
         extra={"run_id": run_id, "error_id": error.id, "code": error.code},
@@ -208,5 +211,5 @@ def _detail(exception: BaseException) -> str:
     try:
         text = str(exception)
     except Exception:
-        text = "(its text cannot be read)"
+        text = "(no message: its __str__ failed)"
     return f"{type(exception).__name__}: {text}"

@@ -44,7 +44,7 @@ def read_position(text: str) -> tuple[str | None, int]:
     """
     match = _position.fullmatch(text)
     if match is None:
-        raise InvalidRequest("The Last-Event-ID is not one that this server has sent.")
+        raise InvalidRequest("The Last-Event-ID was not sent by this server.")
     return match["run"], max(0, int(match["n"]))
 
 

@@ -81,7 +81,7 @@ class Pieces:
                 elif id_ not in self._streamed:
                     yield Piece("arguments", _short(arguments))
                 if not event.valid:
-                    yield Piece("failure", f"the arguments of {name} are not JSON")
+                    yield Piece("failure", f"the arguments of {name} are not valid JSON")
             case ToolFinished(output=output):
                 yield Piece("result", _result(output))
             case ToolFailed(message=message):
@@ -146,7 +146,8 @@ class Pieces:
             case "on_retriever_end":
                 documents = data.get("output")
                 count = len(documents) if isinstance(documents, list) else 0
-                yield Piece("result", f"{name}: {count} documents")
+                noun = "document" if count == 1 else "documents"
+                yield Piece("result", f"{name}: {count} {noun}")
             case "on_custom_event":
                 yield Piece("note", f"{name}: {_short(data)}")
 

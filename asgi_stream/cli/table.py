@@ -25,9 +25,9 @@ def find_table(table: Path | None) -> Path:
     try:
         path = (table or find_file(Path.cwd())).resolve()
         if not path.is_file():
-            raise FileNotFoundError(f"there is no file {table}")
+            raise FileNotFoundError(f"the file {table} does not exist")
     except FileNotFoundError as error:
-        raise click.ClickException(f"{error}. `asgi-stream new FOLDER` writes one.") from None
+        raise click.ClickException(f"{error}. `asgi-stream new FOLDER` creates one.") from None
     make_importable(path)
     return path
 

@@ -93,7 +93,7 @@ class RemoteStream:
             try:
                 return json.loads(response.text)
             except ValueError:
-                raise httpx.DecodingError(f"This is not JSON: {response.text[:100]!r}") from None
+                raise httpx.DecodingError(f"Invalid JSON: {response.text[:100]!r}") from None
 
     async def frames(self) -> AsyncGenerator[DecodedFrame, None]:
         """Yield every frame once and in order, up to the last of the stream.
@@ -143,7 +143,7 @@ class RemoteStream:
             response = await stack.enter_async_context(self._send(client))
             await self._check(response)
             if response.status_code == 204:
-                raise RunIncomplete("The server has no more frames of the run.")
+                raise RunIncomplete("The server no longer has the frames of the run.")
             media_type = response.headers.get("content-type", "")
             self.is_event_stream = media_type.startswith("text/event-stream")
             if self.is_event_stream:

@@ -23,10 +23,10 @@ CONVERTORS = {"int": "integer", "float": "number"}
 
 RUN_SUMMARIES = {
     "list": "The caller's own runs, newest first.",
-    "show": "A run's frames, after `Last-Event-ID`; its state as JSON.",
+    "show": "A run's frames after `Last-Event-ID`, or its state as JSON.",
     "state": "A run's state.",
     "join": "A run's frames.",
-    "stop": "Stop a run, whichever worker it is on.",
+    "stop": "Stop a run, whichever worker runs it.",
 }
 
 

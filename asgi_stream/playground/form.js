@@ -299,7 +299,7 @@ function json(schema, about) {
       } catch (error) {
         // A field of any type accepts plain text too.
         if (!schema.type && !/^\s*[[{"]/.test(control.value)) return control.value;
-        return refused(`${about.path}: this is not JSON: ${error.message}`);
+        return refused(`${about.path}: invalid JSON: ${error.message}`);
       }
     },
     set,

@@ -49,5 +49,5 @@ def open_store(url: str, *, prefix: str = "asgi_stream") -> EventStore:
         from .redis import RedisStore
 
         return RedisStore(url, prefix=prefix)
-    expected = 'expected "memory" or an address like redis://host:6379/0'
+    expected = 'expected "memory" or a URL like redis://host:6379/0'
     raise ValueError(f"{expected}, not {mask_passwords(repr(url))}")

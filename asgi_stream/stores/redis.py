@@ -85,7 +85,7 @@ class RedisStore:
         except ValueError:
             # redis-py's message repeats parts of the URL, and of a password that is not encoded.
             raise ValueError(
-                "expected an address like redis://host:6379/0, with a percent-encoded password"
+                "expected a URL like redis://host:6379/0, with a percent-encoded password"
                 f" if there is one, not {mask_passwords(repr(url))}"
             ) from None
 

@@ -198,7 +198,7 @@ class Exchange:
 
     def _running(self) -> Task[None]:
         if self._task is None:
-            raise RuntimeError("the exchange has not begun: use `async with`")
+            raise RuntimeError("the exchange has not started: use `async with`")
         return self._task
 
     async def _send(self, message: Message) -> None:

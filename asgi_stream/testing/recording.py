@@ -118,7 +118,7 @@ class RecordingFollower:
         if self.first is None:
             self.first = first
         expected = self.first + len(self.frames)
-        assert first == expected, f"frame {first} was given, {expected} is the next"
+        assert first == expected, f"got frame {first}, expected frame {expected}"
         self.frames += frames
         self.ended = ended
 

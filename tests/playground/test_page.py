@@ -111,7 +111,7 @@ def test_a_form_is_made_of_the_schema(server: Server, drive: Any) -> None:
         "words": ["a"],
     }
     assert report["planned"] == {"plan": {**report["json"], "days": 7, "extra": {"a": [1]}}}
-    assert "extra: this is not JSON" in report["wrong"]
+    assert "extra: invalid JSON" in report["wrong"]
     assert "question: Field required" in report["refused"]
     assert json.loads(report["any"]) == {"plan": "plain words"}
     assert "run_failed" in report["error"]

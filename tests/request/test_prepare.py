@@ -158,7 +158,7 @@ async def test_a_configure_that_returns_no_config_is_a_mistake_of_the_server(
 
     app = StreamApp([StreamRoute("/x", chain_of("a"), configure=configure)])
     assert (await post(app, "/x", {"question": "hi"})).status == 500
-    assert "configure of route '/x' returned a async_generator, not a config" in caplog.text
+    assert "configure of route '/x' returned an async_generator, not a config" in caplog.text
 
 
 @pytest.mark.parametrize("declared", [None, Any, dict, User])

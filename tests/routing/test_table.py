@@ -69,7 +69,7 @@ def test_another_method_is_told_which_are_allowed(method: str, path: str, allow:
     with pytest.raises(MethodNotAllowed) as told:
         TABLE.find(scope(method, path))
     assert told.value.headers == {"Allow": allow}
-    assert told.value.message == f"This path takes {allow}, not {method}."
+    assert told.value.message == f"This path does not allow {method}; allowed: {allow}."
 
 
 def test_head_goes_where_get_goes() -> None:

@@ -51,7 +51,7 @@ class Request:
         except WrongReply:
             return False
         except Exception:
-            logger.exception("failed to process a reply of the store")
+            logger.exception("failed to process a reply from the store")
         return True
 
     def gives_up(self, now: float, error: BaseException) -> bool:
@@ -118,7 +118,7 @@ class Connection:
         identity = f"{server.get('run_id', '')}:{replication.get('master_replid', '')}"
         previous, self.server = self.server, identity
         if previous and previous != identity:
-            logger.warning("another Redis server answers; rewriting what it lacks")
+            logger.warning("a different Redis server responds; rewriting what it lacks")
             self._on_change()
 
     async def disconnect(self) -> None:

@@ -209,7 +209,7 @@ class Link:
             if request.tries:
                 self._problems.over()
             if not request.resolve(replies):
-                self._connection_lost([request], WrongReply("a reply to other commands"))
+                self._connection_lost([request], WrongReply("a reply to a different command"))
                 self.spawn(self._connection.disconnect())
         elif is_missing_script(error) and request.tries < MIN_TRIES:
             self._connection.is_prepared = False
@@ -221,7 +221,7 @@ class Link:
             self._fail([request], error)
 
     def _fail(self, batch: list[Request], error: BaseException) -> None:
-        self._problems.warn("the store refuses to serve", error)
+        self._problems.warn("the store cannot be used", error)
         for request in batch:
             request.resolve(unavailable(error))
 
@@ -234,13 +234,13 @@ class Link:
             self._outage_began = now
         else:
             # The first failure may only mean that Redis has closed an idle connection.
-            self._problems.warn("the store does not answer; retrying", error)
+            self._problems.warn("the store does not respond; retrying", error)
         waiting = [request for request in batch if not request.gives_up(self._loop.time(), error)]
         self._queue.retry(waiting, at=now + self._backoff.compute(self._failures))
 
     def _refused(self, request: Request, error: BaseException) -> None:
         """Try a request again later, without holding up the others."""
-        self._problems.warn("the store refuses; retrying", error)
+        self._problems.warn("the store rejects commands; retrying", error)
         if not request.gives_up(self._loop.time(), error):
             self.spawn(self._submit_later(request, self._backoff.compute(request.tries)))
 

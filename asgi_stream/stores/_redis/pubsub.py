@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
     from redis.backoff import AbstractBackoff
 
-DISCONNECTED = "the store's pub/sub connection is lost; reconnecting"
+DISCONNECTED = "the store's pub/sub connection was lost; reconnecting"
 
 CONFIRM_SECONDS = 1.0
 """How long `subscribe` waits for Redis to confirm."""

@@ -159,7 +159,7 @@ class Worker:
             try:
                 await self._beat_once()
             except Exception:
-                logger.exception("the store's check each second failed")
+                logger.exception("the periodic check of the store failed")
             await asyncio.sleep(max(0.0, begun + BEAT_SECONDS - self._loop.time()))
 
     async def _beat_once(self) -> None:
