@@ -63,8 +63,8 @@ class Resume:
         """Return this with a store that is shared with the app's other routes, if it is a Redis.
 
         Args:
-            prefix: The prefix of its keys, unless the address of the store has one.
-            opened: The stores of the app by their addresses; a new one is added.
+            prefix: The prefix of its keys, unless the URL of the store has one.
+            opened: The stores of the app by their URLs; a new one is added.
         """
         url = self.store
         if not isinstance(url, str) or url == "memory":

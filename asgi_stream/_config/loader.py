@@ -28,7 +28,7 @@ from .schema import File, Route, RouteDefaults, Secret, set_in
 __all__ = ["RouteFile", "load_routes", "read_table"]
 
 NAMES = ("asgi_stream.toml", "pyproject.toml")
-"""Files that may hold a table, in the order in which they are looked for."""
+"""Files that may hold a table, in the order of precedence."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_table(
 
     Raises:
         OSError: The file cannot be read.
-        TableError: As `load_routes`.
+        TableError: As for `load_routes`.
     """
     reader = _Reader(Path(path))
     file = reader.read(options)
@@ -169,7 +169,7 @@ class _Reader:
         return StreamRoute(path, runnable, options={**defaults, **values})
 
     def _valid(self, model: type[BaseModel], data: Any, where: str) -> dict[str, Any]:
-        """Return the keys of `data` with their values, without those that are wrong."""
+        """Return the valid keys of `data` with their values."""
         try:
             return set_in(model.model_validate(data))
         except ValidationError as failure:
@@ -209,7 +209,7 @@ def _is_tag(part: object) -> bool:
 
 
 def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return what was expected, and what is there instead."""
+    """Return what was expected, and what the file has instead."""
     if error["type"] == "extra_forbidden":
         known = _keys_at(model, [part for part in error["loc"][:-1] if not _is_tag(part)])
         near = get_close_matches(str(error["loc"][-1]), known, 1)

@@ -30,7 +30,7 @@ from ..stores import open_store
 
 
 class Secret(str):
-    """Text from the environment, which no message shows."""
+    """Text from the environment, which no message reveals."""
 
     def __repr__(self) -> str:
         return "(a value from the environment)"
@@ -98,7 +98,7 @@ def _or_none(type_: Any) -> Any:
 
 
 def _table_of(options: type, **types: Any) -> Any:
-    """The keys of a dataclass of options, whose values become one of it."""
+    """Return the type of a TOML table whose keys are the fields of a dataclass of options."""
     hints = get_type_hints(options)
     keys: dict[str, Any] = {}
     for each in fields(options):

@@ -196,7 +196,7 @@ class StoredRuns:
         return record
 
     def public(self, record: RunRecord) -> object:
-        """Return what a client gets to see of a run's record."""
+        """Return the part of a run's record that a client may see."""
         return self._route.format_class().run_object(record)
 
     def _quota(self) -> Quota | None:

@@ -110,7 +110,7 @@ class Pieces:
                 yield Piece("error", f"{event.message} ({about})" if about else event.message)
 
     def _chunk(self, chunk: OutputChunk) -> Iterator[Piece]:
-        """Yield the pieces of a chunk, which may have a stream mode of LangGraph's."""
+        """Yield the pieces of a chunk, which may have a LangGraph stream mode."""
         match chunk.mode, chunk.data:
             case None, str(text) | {"content": str(text), "type": str()}:
                 yield Piece("text", text)
@@ -153,7 +153,7 @@ class Pieces:
 
 
 def _message(message: Any) -> Iterator[Piece]:
-    """Yield the text and the reasoning of a message of LangChain's."""
+    """Yield the text and the reasoning of a LangChain message."""
     is_message = isinstance(message, dict)
     content: Any = message.get("content", message.get("text")) or "" if is_message else ""
     for block in [content] if isinstance(content, str) else content:

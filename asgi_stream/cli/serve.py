@@ -122,7 +122,7 @@ def served() -> StreamApp:
 
 
 def show_log() -> None:
-    """Write the package's log to stderr, in the form of uvicorn's.
+    """Write the package's log to stderr, in uvicorn's format.
 
     Logging that the table's modules configure has precedence: if a handler gets these records
     already, nothing is changed; if one is added to the root later, this one falls silent.

@@ -33,7 +33,7 @@ def find_table(table: Path | None) -> Path:
 
 
 def load_table(path: Path) -> StreamApp:
-    """Return the app of the table, or print every problem of it and exit with code 2."""
+    """Return the app of the table, or print all its problems and exit with code 2."""
     try:
         table = read_table(path)
         try:
@@ -54,7 +54,7 @@ def make_importable(path: Path) -> None:
 
 
 def print_routes(app: StreamApp) -> None:
-    """Print the endpoints of the app, one a line: method, path, format, Runnables."""
+    """Print the endpoints of the app, one per line: method, path, format, Runnables."""
     lines = [
         (method, route.path.rstrip("/") + endpoint, route.format, ", ".join(route.runnables))
         for route in app.table

@@ -76,7 +76,7 @@ class RemoteStream:
 
         Raises:
             StreamError: The server's error, of the class with its code.
-            httpx.HTTPError: There was no response, or one of another kind of server.
+            httpx.HTTPError: There was no response, or one from another kind of server.
         """
         request = self._request
         async with AsyncExitStack() as stack:
@@ -98,12 +98,12 @@ class RemoteStream:
     async def frames(self) -> AsyncGenerator[DecodedFrame, None]:
         """Yield every frame once and in order, up to the last of the stream.
 
-        A broken connection to a resumable run is made again, from the last frame on.
+        If the connection to a resumable run breaks, it is made again, from the last frame on.
 
         Raises:
             StreamError: The server's error response.
             RunIncomplete: The connection was lost before the end of the stream.
-            httpx.HTTPError: There was no response, or one of another kind of server.
+            httpx.HTTPError: There was no response, or one from another kind of server.
         """
         async with AsyncExitStack() as stack:
             client = await self._request.open_client(stack)

@@ -26,7 +26,7 @@ class RemoteOutput:
 
     Raises:
         StreamError: The run has failed, or the output is not among the events.
-        httpx.DecodingError: The document is of another kind of server.
+        httpx.DecodingError: The document is from another kind of server.
     """
 
     def __init__(self, document: Any) -> None:

@@ -36,7 +36,7 @@ class Operation:
     Args:
         route: The route.
         method: The HTTP method.
-        endpoint: The path of the endpoint, behind that of the route.
+        endpoint: The path of the endpoint, after that of the route.
         route_schemas: What ``Input``, ``Output`` and ``Model`` mean for the route.
         components: Where schemas that are referred to are added.
     """

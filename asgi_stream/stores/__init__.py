@@ -28,7 +28,7 @@ def open_store(url: str, *, prefix: str = "asgi_stream") -> EventStore:
     Nothing connects before the first use.
 
     Args:
-        url: The URL. That of a Redis may have a prefix: ``redis://host/0?prefix=shop``.
+        url: The URL. A Redis URL may have a prefix: ``redis://host/0?prefix=shop``.
         prefix: Prepended to all keys on Redis, if the URL has no prefix.
 
     Returns:

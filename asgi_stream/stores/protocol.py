@@ -103,7 +103,7 @@ class Producer(Protocol):
         """
 
     def read_by(self, readers: int) -> None:
-        """Called when the number of readers changes, on all workers together."""
+        """Called when the number of readers, across all workers, changes."""
 
 
 class Follower(Protocol):
@@ -136,13 +136,13 @@ class EventStore(Protocol):
     What a store guarantees:
 
     * Followers only see frames that can be read from then on.
-    * An id stands for one frame for ever. A store that may have lost frames does not reuse their
+    * An id stands for one frame forever. A store that may have lost frames does not reuse their
       ids, but skips them.
     * Only one worker owns a run. After `finalize_orphan` its frames fail with `OwnershipLost`.
 
     A store whose attribute `local` is True keeps runs in this process: its `append` writes at once,
     and other workers cannot find its runs. Every coroutine raises `StoreUnavailable` (of
-    `asgi_stream.errors`) if the store cannot be reached, or refuses.
+    `asgi_stream.errors`) if the store cannot be reached, or rejects a command.
 
     Example:
         >>> resume = Resume(store=MyStore("postgres://db/runs"))

@@ -45,7 +45,7 @@ class RedisStore:
             may have a ``prefix``: ``redis://host/0?prefix=shop``.
         prefix: Prepended to all keys and channels, unless the URL has a prefix. Apps that share a
             Redis need different ones.
-        lease: Seconds after which a run counts as orphaned whose worker shows no sign of life. At
+        lease: Seconds after which a run whose worker shows no sign of life counts as orphaned. At
             least 2, because workers renew their leases once a second.
         patience: Seconds to hold a run's frames while Redis does not answer or refuses, before the
             run fails.

@@ -161,7 +161,7 @@ class Exchange:
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield the events of the response as they arrive, from the first to the end.
 
-        Comments and events without data are skipped, as by a browser.
+        Comments and events without data are skipped, as in a browser.
 
         Raises:
             TimeoutError: Nothing arrived in time.

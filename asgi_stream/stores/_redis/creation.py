@@ -43,7 +43,7 @@ class Creation:
         key: str | None,
         quota: Quota | None,
     ) -> str:
-        """As `EventStore.create`."""
+        """Like `EventStore.create`."""
         run = self._worker.new_run(
             producer, keep=keep, key=key, conversation_id=conversation_id, quota=quota
         )

@@ -87,7 +87,7 @@ class Link:
         patience: float,
         at_once: bool = False,
     ) -> None:
-        """Run commands in order; run all of them again if replies are lost, or refusals.
+        """Run commands in order; run all of them again if replies are lost or are refusals.
 
         Args:
             commands: Redis commands with their arguments.
@@ -108,7 +108,7 @@ class Link:
     async def execute(
         self, *commands: Command, patience: float, at_once: bool = False
     ) -> list[Any]:
-        """As `submit`, but return the replies. Cancelling the caller does not undo the commands.
+        """Like `submit`, but return the replies. Cancelling the caller does not undo the commands.
 
         Raises:
             StoreUnavailable: Redis could not be reached, or refused.
@@ -127,7 +127,7 @@ class Link:
         return await replies
 
     async def attempt(self, *commands: Command) -> list[Any]:
-        """As `execute`, for commands that the next beat repeats: no replies if Redis is away."""
+        """Like `execute`, for commands that the next beat repeats: no replies if Redis is down."""
         try:
             return await self.execute(*commands, patience=0.0)
         except StoreUnavailable:
@@ -226,7 +226,7 @@ class Link:
             request.resolve(unavailable(error))
 
     def _connection_lost(self, batch: list[Request], error: BaseException) -> None:
-        """Try a batch again of which it is unknown what has been run."""
+        """Retry a batch if it is unknown which of its commands have run."""
         self._connection.is_prepared = False
         self._failures += 1
         now = self.failed_at = self._loop.time()
@@ -239,7 +239,7 @@ class Link:
         self._queue.retry(waiting, at=now + self._backoff.compute(self._failures))
 
     def _refused(self, request: Request, error: BaseException) -> None:
-        """Try a request again later, without holding up the others."""
+        """Retry a request later, without holding up the others."""
         self._problems.warn("the store rejects commands; retrying", error)
         if not request.gives_up(self._loop.time(), error):
             self.spawn(self._submit_later(request, self._backoff.compute(request.tries)))

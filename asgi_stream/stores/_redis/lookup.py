@@ -17,7 +17,7 @@ from .link import REQUEST_SECONDS
 from .worker import Worker
 
 POLL_SECONDS = 0.05
-"""Between two looks for what another worker is about to write."""
+"""The time between two checks for what another worker is about to write."""
 
 PAGE_FRAMES = 500
 
