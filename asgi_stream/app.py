@@ -35,7 +35,7 @@ class StreamApp:
             ``asgi_stream:TITLE``, unless a store's URL or `RedisStore` has a ``prefix``.
         openapi: Serve the OpenAPI document of the table at ``/openapi.json``.
         health: Serve ``/health`` and ``/ready``: 200, or 503 once new runs are refused; ``/ready``
-            also while a store of runs does not answer.
+            also while a store of runs does not respond.
         playground: Serve a page at ``/playground`` on which to try the routes. Anyone who can
             open it sees what the routes take, and each step of the runs that it starts.
         allowed_hosts: The ``Host`` headers for which the playground is served, such as

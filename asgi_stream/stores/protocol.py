@@ -190,7 +190,7 @@ class EventStore(Protocol):
         Args:
             run_id: The run.
             first: The id of the first of `frames`: one more than that of the last frame.
-            frames: The frames. Each is written exactly once, however often that takes a retry.
+            frames: The frames. Each is written exactly once, however many retries that takes.
             keep_from: Frames before this id may be dropped.
             record: The run's new record, if it has changed. With `ended` set, it ends the run.
 

@@ -47,8 +47,8 @@ class RedisStore:
             Redis need different ones.
         lease: Seconds after which a run whose worker shows no sign of life counts as orphaned. At
             least 2, because workers renew their leases once a second.
-        patience: Seconds to hold a run's frames while Redis does not answer or refuses, before the
-            run fails.
+        patience: Seconds to hold a run's frames while Redis does not respond or rejects commands,
+            before the run fails.
         backlog: Bytes of frames that a worker holds of its runs, unfinished ones and those that are
             still kept, to rewrite them if Redis comes back without them. The runs that ended first
             are dropped first.

@@ -76,11 +76,11 @@ def open_client(url: str, options: Mapping[str, Any]) -> Redis:
 
 
 class Connection:
-    """A client of redis-py that knows which server answers.
+    """A client of redis-py that knows which server responds.
 
     Args:
         client: Returns bytes, and does not retry by itself.
-        on_change: Called when another Redis process answers than before, whose data may be older.
+        on_change: Called when a different Redis process responds, whose data may be older.
     """
 
     def __init__(self, client: Redis, on_change: Callable[[], None]) -> None:
@@ -90,7 +90,7 @@ class Connection:
         self.is_prepared = False
         """Whether the server is identified and has the scripts."""
         self.server = ""
-        """Which process answers, and which history of data it has; "" if it does not tell."""
+        """Which process responds, and which history of data it has; "" if it does not say."""
 
     async def run(self, batch: Sequence[Request]) -> list[Any]:
         """Run all commands of a batch, and return one reply or exception for each."""

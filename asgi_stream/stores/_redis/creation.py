@@ -23,7 +23,7 @@ class Creation:
         lookup: Finds the run that already has a key.
         keys: The names of keys.
         lease: Seconds until a lease expires.
-        patience: Seconds to keep trying while Redis does not answer or refuses.
+        patience: Seconds to keep trying while Redis does not respond or rejects commands.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Creation:
         """Write what a run with an owner, a key and a quota needs, for a run that is never visible.
 
         Raises:
-            StoreUnavailable: Redis does not answer, or refuses.
+            StoreUnavailable: Redis does not respond, or rejects commands.
         """
         await self._link.connect(0.0)
         probe = Probe()

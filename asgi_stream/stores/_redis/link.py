@@ -37,7 +37,7 @@ REPLY_SECONDS = 2.0
 """The timeout of one batch."""
 
 REQUEST_SECONDS = 1.0
-"""How long a request of a client waits for a Redis that does not answer."""
+"""How long a request of a client waits for a Redis that does not respond."""
 
 PARALLEL = 8
 """Batches with one urgent request each, on connections of their own besides that of the queue."""
@@ -50,7 +50,7 @@ class Link:
         client: A client from `open_client`.
         on_message: Called with the channel and the data of each published message.
         on_resubscribed: Called when messages may have been missed.
-        on_change: Called when another Redis process answers than before, whose data may be older.
+        on_change: Called when a different Redis process responds, whose data may be older.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Link:
 
     @property
     def server(self) -> str:
-        """Which Redis process answers, and which history of data it has; "" if unknown."""
+        """Which Redis process responds, and which history of data it has; "" if unknown."""
         return self._connection.server
 
     def submit(
@@ -137,7 +137,7 @@ class Link:
         """Make sure that the server is identified.
 
         Raises:
-            StoreUnavailable: No Redis answers.
+            StoreUnavailable: Redis does not respond.
         """
         if not self._connection.is_prepared:
             await self.execute(("PING",), patience=patience, at_once=True)

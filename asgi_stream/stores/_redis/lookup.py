@@ -52,7 +52,7 @@ class Lookup:
         worker: The worker that reads.
         keys: The names of keys.
         lease: Seconds until a lease expires.
-        patience: Seconds that a reader waits while Redis does not answer.
+        patience: Seconds that a reader waits while Redis does not respond.
     """
 
     def __init__(self, worker: Worker, keys: Keys, *, lease: float, patience: float) -> None:
@@ -170,7 +170,7 @@ class Lookup:
         """Whether what Redis lacks may be rewritten by the worker that has written it.
 
         Raises:
-            StoreUnavailable: Redis does not answer, or cannot be written.
+            StoreUnavailable: Redis does not respond, or cannot be written.
         """
         loss = await self._health.loss(REQUEST_SECONDS)
         if loss is Loss.NEWS:
