@@ -457,11 +457,11 @@ async def test_what_does_not_stream_is_told_by_its_end(server: Server) -> None:
 
 async def test_an_output_that_is_filtered_out_is_an_error(server: Server) -> None:
     runnable = remote(server, "models")
-    with pytest.raises(StreamError, match="a filter leaves out the end"):
+    with pytest.raises(StreamError, match="a filter excludes the end"):
         await runnable.ainvoke(ASK)
-    with pytest.raises(StreamError, match="a filter leaves out the end"):
+    with pytest.raises(StreamError, match="a filter excludes the end"):
         await streamed(runnable)
-    with pytest.raises(StreamError, match="a filter leaves out the end"):
+    with pytest.raises(StreamError, match="a filter excludes the end"):
         await asyncio.to_thread(lambda: list(runnable.stream(ASK)))
 
 

@@ -738,7 +738,7 @@ async def test_invalid_replies_and_messages_do_not_stop_the_store(
 
     link.spawn(fails())
     monkeypatch.setattr(here.readers, "announce", fails)
-    await until(lambda: "check each second failed" in caplog.text)
+    await until(lambda: "periodic check of the store failed" in caplog.text)
     monkeypatch.undo()
     await producer.append(b"b")
     await until(lambda: follower.frames == [b"b"])
