@@ -20,7 +20,7 @@ def test_none_is_no_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [
         ({"run": -1}, "limits.run must not be negative or infinite, not -1"),
         ({"send": float("inf")}, "limits.send must not be negative or infinite, not inf"),
@@ -32,8 +32,8 @@ def test_none_is_no_limit() -> None:
         ({"hold": None}, "limits.hold must be a number of seconds, not None"),
     ],
 )
-def test_a_bound_that_cannot_work_is_told(limits: dict[str, Any], said: str) -> None:
-    assert list(Limits(**limits).problems()) == [said]
+def test_a_bound_that_cannot_work_is_told(limits: dict[str, Any], message: str) -> None:
+    assert list(Limits(**limits).problems()) == [message]
 
 
 @pytest.mark.parametrize("name", ["ping", "hold", "grace"])

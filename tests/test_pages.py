@@ -205,9 +205,9 @@ async def test_the_page_is_told_of_the_table() -> None:
         StreamRoute("/openai", {"fast": Scripted(script=["a"])}, format="openai"),
     ]
     app = StreamApp(routes, playground=True, title="Mine")
-    told = json.loads((await get(app, "/playground/table.json")).body)
-    assert told["title"] == "Mine"
-    chat, made, events, openai = told["routes"]
+    description = json.loads((await get(app, "/playground/table.json")).body)
+    assert description["title"] == "Mine"
+    chat, made, events, openai = description["routes"]
     assert chat["trace"] == "/playground/trace/0/chat"
     assert chat["resumable"]
     assert chat["configurable"] == {"temperature": {"type": "string"}}

@@ -100,31 +100,31 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), WRONG)
-def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], said: str) -> None:
-    given = {"path": "/wrong", "runnable": chain, **options}
-    with pytest.raises(TableError) as told:
-        StreamApp([StreamRoute(**given)])
-    assert str(told.value).startswith(f"route {given['path']!r}: ")
-    assert said in str(told.value)
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], message: str) -> None:
+    values = {"path": "/wrong", "runnable": chain, **options}
+    with pytest.raises(TableError) as raised:
+        StreamApp([StreamRoute(**values)])
+    assert str(raised.value).startswith(f"route {values['path']!r}: ")
+    assert message in str(raised.value)
 
 
 def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         StreamApp([StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))])  # type: ignore[arg-type]
-    assert [problem.partition(":")[2].split(",")[0] for problem in told.value.problems] == [
+    assert [problem.partition(":")[2].split(",")[0] for problem in raised.value.problems] == [
         " methods must be some of ('GET'",
         " limits.run must not be negative or infinite",
         " limits.body must be greater than 0 (None means no limit)",
         " expected a Runnable",
     ]
-    assert str(told.value) == "\n".join(told.value.problems)
+    assert str(raised.value) == "\n".join(raised.value.problems)
 
 
 def test_what_a_module_raised_is_the_cause() -> None:
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         StreamApp([StreamRoute("/x", "tests.no_such_module:chain")])
-    assert isinstance(told.value.__cause__, ModuleNotFoundError)
+    assert isinstance(raised.value.__cause__, ModuleNotFoundError)
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,9 @@ def written(folder: Path, text: str, name: str = "asgi_stream.toml") -> Path:
 
 
 def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
-    found = read_table(written(tmp_path, WHOLE))
-    assert found.app == {"title": "Mine", "playground": True, "health": False}
-    first, whole, models = found.routes
+    file = read_table(written(tmp_path, WHOLE))
+    assert file.app == {"title": "Mine", "playground": True, "health": False}
+    first, whole, models = file.routes
     assert first.debug
     assert first.limits == Limits(run=60, concurrent=None)
     assert first.runnable is chain
@@ -111,10 +111,14 @@ def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
     assert isinstance(whole.resume, Resume)
     assert whole.resume.opened is store
     assert (whole.resume.keep, whole.resume.on_disconnect) == (10, "cancel")
-    [(kind, told)] = whole.errors.items()
+    [(kind, replacement)] = whole.errors.items()
     assert kind is ValueError
-    assert isinstance(told, StreamError)
-    assert (told.message, told.code, told.status) == ("Not that.", "bad_value", 418)
+    assert isinstance(replacement, StreamError)
+    assert (replacement.message, replacement.code, replacement.status) == (
+        "Not that.",
+        "bad_value",
+        418,
+    )
     assert list(bound(models).runnables) == ["fast", "deep"]
     assert models.config is settings
     assert models.conversation is str
@@ -156,9 +160,9 @@ def test_a_value_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     [route] = load_routes(written(tmp_path, text))
     assert route.config == {"metadata": {"keys": ["k3y"]}}
     monkeypatch.delenv("SECRET_KEY")
-    with pytest.raises(TableError, match="variable 'SECRET_KEY' is not set") as told:
+    with pytest.raises(TableError, match="variable 'SECRET_KEY' is not set") as raised:
         load_routes(tmp_path / "asgi_stream.toml")
-    assert "route.1.config.metadata.keys.1" in str(told.value)
+    assert "route.1.config.metadata.keys.1" in str(raised.value)
 
 
 def test_a_wrong_value_from_the_environment_is_not_shown(
@@ -166,12 +170,12 @@ def test_a_wrong_value_from_the_environment_is_not_shown(
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "k3y")
     text = '[defaults.limits]\nrun = { from_env = "SECRET_KEY" }\n[[route]]\npath="/x"\nrunnable=1'
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, text))
     assert "limits.run: expected a valid number, not (a value from the environment)" in str(
-        told.value
+        raised.value
     )
-    assert "k3y" not in str(told.value)
+    assert "k3y" not in str(raised.value)
 
 
 ROUTE = '[[route]]\npath="/x"\nrunnable="tests.config.test_loader:chain"\n'
@@ -214,15 +218,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG)
+@pytest.mark.parametrize(("text", "message"), WRONG)
 def test_what_is_wrong_is_told_with_the_file_and_the_key(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = written(tmp_path, text)
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(path)
-    assert said in str(told.value)
-    assert all(problem.startswith(f"{path}: ") for problem in told.value.problems)
+    assert message in str(raised.value)
+    assert all(problem.startswith(f"{path}: ") for problem in raised.value.problems)
 
 
 def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
@@ -231,10 +235,10 @@ def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
         "[[route]]\npath='/a'\nrunnable='no:x'\nlimits={run='x', bdy=1}\n"
         "[[route]]\npath='/b'\nrunnable='tests.config.test_loader:chain'\nlimits={run=-1,body=0}\n"
     )
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, text))
-    found = [problem.partition("asgi_stream.toml: ")[2] for problem in told.value.problems]
-    assert [problem.rpartition(":")[0].split(" must")[0] for problem in found] == [
+    problems = [problem.partition("asgi_stream.toml: ")[2] for problem in raised.value.problems]
+    assert [problem.rpartition(":")[0].split(" must")[0] for problem in problems] == [
         "app.signal",
         "defaults: x",
         "route '/a': runnable: cannot import the module 'no' (ModuleNotFoundError",
@@ -247,20 +251,20 @@ def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
 
 def test_a_slip_is_one_mistake(tmp_path: Path) -> None:
     for text in ('[route]\npath="/x"', "route = 5"):
-        with pytest.raises(TableError) as told:
+        with pytest.raises(TableError) as raised:
             load_routes(written(tmp_path, text))
-        assert len(told.value.problems) == 1
+        assert len(raised.value.problems) == 1
     models = '[[route]]\npath="/v1"\nrunnable={a="tests.config.test_loader:chain"}\n'
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, f"[defaults]\nformat='openai'\ndebg=true\n{models}"))
-    assert ["defaults: debg" in problem for problem in told.value.problems] == [True]
+    assert ["defaults: debg" in problem for problem in raised.value.problems] == [True]
 
 
 def test_all_routes_that_are_there_twice_are_told(tmp_path: Path) -> None:
     text = ROUTE + ROUTE + ROUTE.replace("/x", "/y") * 2
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, text))
-    assert ["'/x'" in told.value.problems[0], "'/y'" in told.value.problems[1]] == [True, True]
+    assert ["'/x'" in raised.value.problems[0], "'/y'" in raised.value.problems[1]] == [True, True]
 
 
 def test_how_a_file_s_text_is_written(tmp_path: Path) -> None:
@@ -277,9 +281,9 @@ def test_a_secret_address_is_not_shown_nor_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("STORE", address)
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, ROUTE + 'resume={store={from_env="STORE"}}'))
-    assert str(told.value).endswith(
+    assert str(raised.value).endswith(
         "route '/x': resume.store: expected the URL of a store, not (a value from the environment)"
     )
     monkeypatch.setenv("STORE", "redis://127.0.0.1:1/0")
@@ -335,8 +339,8 @@ def test_the_schema_that_is_shipped_is_that_of_the_file() -> None:
     validator.validate(tomllib.loads(WHOLE))
     project = SHIPPED.parent / "cli/project" / "asgi_stream.toml.txt"
     validator.validate(tomllib.loads(project.read_text()))
-    for text, said in WRONG[3:8]:
-        assert list(validator.iter_errors(tomllib.loads(text))), said
+    for text, message in WRONG[3:8]:
+        assert list(validator.iter_errors(tomllib.loads(text))), message
     route = shipped["$defs"]["Route"]["properties"]
     assert all(each["description"] for each in route.values())
     secret = f"{ROUTE}resume={{store={{from_env='X'}}}}"
