@@ -24,6 +24,7 @@ from ._resume.service import StoredRuns
 from ._resume.urls import client_path, route_path, run_location
 from ._routing.bound import BoundRoute
 from ._routing.table import Match
+from ._threads.endpoints import thread_response
 from .errors import MethodNotAllowed, ShuttingDown, StreamError
 from .formats import Document
 from .limits import Limits
@@ -117,7 +118,7 @@ class RequestHandler:
     ) -> LiveStream | StoredRunReader | Response:
         """Return the answer to a request; a stream holds what it needs until it ends."""
         check_origin(request)
-        owner = await route.owner(request)
+        request.owner = owner = await route.owner(request)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         runs = StoredRuns(route, policy, owner, path) if policy else None
         operation = route.format_class.runs.get((request.method, endpoint))
@@ -125,6 +126,10 @@ class RequestHandler:
             return await stored_run_response(runs, operation, request)
         if (position := last_event_id(request)) is not None:
             return await reconnect_response(runs, request, position)
+        threads = route.thread_policy
+        operation = route.format_class.threads.get((request.method, endpoint), "run")
+        if threads is not None and operation != "run":
+            return await thread_response(route, threads, endpoint, operation, request, active.tasks)
         await active.gate.pass_()
         run = await prepare(route, endpoint, request, active.tasks, self._telemetry)
         if isinstance(run, Document):

@@ -15,7 +15,32 @@ from .errors import BodyTimeout, BodyTooLarge, UnsupportedMediaType
 from .limits import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import Runnable, RunnableConfig
+
     from .formats import RunSpec
+
+    AnyRunnable = Runnable[Any, Any]
+    # The Runnable is what is returned, awaited, yielded, or the context manager's value.
+    Made = (
+        AnyRunnable
+        | Awaitable[AnyRunnable]
+        | AsyncIterator[AnyRunnable]
+        | Iterator[AnyRunnable]
+        | AbstractAsyncContextManager[AnyRunnable]
+        | AbstractContextManager[AnyRunnable]
+    )
+    # The functions of a route.
+    RunnableSource = AnyRunnable | Callable[["StreamRequest"], Made] | str
+    # With a "context", which a RunnableConfig has no key for.
+    Config = RunnableConfig | Mapping[str, object]
+    Configure = Callable[["StreamRequest"], Config | Awaitable[Config]]
+    Authorize = Callable[["StreamRequest"], str | Awaitable[str | None] | None]
+    # Awaited, if they can be.
+    Converse = Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], RunSpec], Any]
 
 __all__ = ["ClientDisconnect", "StreamRequest"]
 
@@ -36,6 +61,7 @@ class StreamRequest(Request):
     Attributes:
         data: The body's JSON, or the input in the query of a GET request. None in ``authorize``,
             which is called before the body is read.
+        owner: What ``authorize`` returned. None before that.
         call: The run that the client asks for, parsed from `data` by the route's format. None in
             ``authorize``.
 
@@ -48,6 +74,7 @@ class StreamRequest(Request):
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         super().__init__(scope, receive)
         self.data: Any = None
+        self.owner: str | None = None
         self.call: RunSpec | None = None
         self._limits = limits
         self._parts = bytearray()

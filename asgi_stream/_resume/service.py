@@ -78,6 +78,8 @@ class StoredRuns:
             owner=self._owner,
             fingerprint="" if key is None else _fingerprint(run_request, request),
             created=time.time(),
+            thread=run_request.thread_id,
+            model=run_request.spec.model,
         )
         name = self._name("key", key)
         existing = name and await self._store.named(name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..protocol import RunRecord
+from ..record import RunRecord
 from .errors import logger
 
 FIELDS = [field.name for field in fields(RunRecord) if field.name != "certain"]
@@ -36,7 +36,7 @@ def decode_record(data: bytes) -> tuple[RunRecord | None, str]:
             document = orjson.loads(data)
         except ValueError:
             document = json.loads(data)
-        record = RunRecord(**{name: document[name] for name in FIELDS})
+        record = RunRecord(**{name: document[name] for name in FIELDS if name in document})
         return record, str(document["server"])
     except (KeyError, TypeError, ValueError):
         logger.warning("the store holds an invalid run record; ignoring it")

@@ -1,0 +1,131 @@
+"""Store records of threads in the memory of this process."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Future
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .thread_store import MOST_RUNS, Claim, Claimant, ThreadRecord, ThreadStatus
+
+__all__ = ["MemoryThreadStore"]
+
+Key = tuple[str, str]
+
+
+class MemoryThreadStore:
+    """Stores records of threads in this process, as a `ThreadStore`.
+
+    Args:
+        threads: How many are kept; beyond that, those that were updated first are dropped.
+
+    Example:
+        >>> store = MemoryThreadStore(threads=10_000)
+    """
+
+    local = True
+
+    def __init__(self, *, threads: int = 100_000) -> None:
+        self._most = threads
+        self._records: dict[Key, ThreadRecord] = {}  # in the order of their updates
+        self._claims: dict[Key, list[tuple[Claimant, Future[None]]]] = {}
+
+    async def check(self) -> None:
+        """Return: memory can always be written."""
+
+    async def create(self, record: ThreadRecord) -> bool:
+        key = record.scope, record.thread_id
+        if key in self._records:
+            return False
+        self._put(key, record)
+        return True
+
+    async def find(self, scope: str, thread_id: str) -> ThreadRecord | None:
+        return self._current(self._records.get((scope, thread_id)))
+
+    async def touch(
+        self,
+        scope: str,
+        thread_id: str,
+        *,
+        route: str,
+        now: float,
+        status: ThreadStatus | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
+    ) -> ThreadRecord:
+        key = scope, thread_id
+        record = self._records.get(key) or ThreadRecord(
+            thread_id=thread_id, scope=scope, route=route, created=now, updated=now
+        )
+        record = replace(
+            record,
+            updated=now,
+            status=status or record.status,
+            metadata={**record.metadata, **(metadata or {})},
+            runs=record.runs if run_id is None else (run_id, *record.runs)[:MOST_RUNS],
+        )
+        self._put(key, record)
+        return self._current(record) or record
+
+    async def delete(self, scope: str, thread_id: str) -> bool:
+        return self._records.pop((scope, thread_id), None) is not None
+
+    async def list(self, scope: str) -> list[ThreadRecord]:
+        records = [each for each in self._records.values() if each.scope == scope]
+        return [self._current(each) or each for each in reversed(records)]
+
+    async def claim(
+        self,
+        scope: str,
+        thread_id: str,
+        claimant: Claimant,
+        *,
+        wait: bool = False,
+        evict: bool = False,
+    ) -> Claim:
+        claims = self._claims.setdefault((scope, thread_id), [])
+        before = [other for other, _ in claims]
+        runs = [other.run_id for other in before]
+        if before and not wait:
+            return Claim(False, runs)
+        turn: Future[None] = asyncio.get_running_loop().create_future()
+        claims.append((claimant, turn))
+        if not before:
+            return Claim(True)
+        for other in before if evict else ():
+            other.evicted()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self.release(scope, thread_id, claimant.run_id)
+            raise
+        return Claim(True, runs)
+
+    def release(self, scope: str, thread_id: str, run_id: str) -> None:
+        key = scope, thread_id
+        claims = [each for each in self._claims.get(key, ()) if each[0].run_id != run_id]
+        if claims:
+            self._claims[key] = claims
+            turn = claims[0][1]
+            if not turn.done():
+                turn.set_result(None)
+        else:
+            self._claims.pop(key, None)
+
+    async def aclose(self) -> None:
+        """Return: nothing is held."""
+
+    def _put(self, key: Key, record: ThreadRecord) -> None:
+        self._records.pop(key, None)
+        self._records[key] = record
+        if len(self._records) > self._most:
+            del self._records[next(iter(self._records))]
+
+    def _current(self, record: ThreadRecord | None) -> ThreadRecord | None:
+        """Return a record with the status that it has now."""
+        if record is None or (record.scope, record.thread_id) not in self._claims:
+            return record
+        return replace(record, status="busy")

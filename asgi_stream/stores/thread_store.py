@@ -1,0 +1,150 @@
+"""The protocol of stores of threads, and the values that cross it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+
+MOST_RUNS = 100
+"""How many run ids `ThreadRecord.runs` has at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadRecord:
+    """What is known of a thread besides its state. All times are seconds since the epoch.
+
+    Attributes:
+        thread_id: The client's id of the thread: any text.
+        scope: Whose threads it is among: a name that no other owner has.
+        route: The path of the route that it was created by.
+        created: When it was created.
+        updated: When it was last changed, or a run on it began or ended.
+        status: ``busy`` while a run has claimed it; otherwise how its last run ended:
+            ``interrupted`` if it waits for an answer.
+        metadata: JSON that describes it: a title, the name of its graph.
+        runs: The ids of its runs, newest first, at most `MOST_RUNS`.
+    """
+
+    thread_id: str
+    scope: str
+    route: str
+    created: float
+    updated: float
+    status: ThreadStatus = "idle"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    runs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The answer to `ThreadStore.claim`.
+
+    Attributes:
+        taken: Whether the thread is the caller's now.
+        before: The ids of the runs that had it, or waited for it, when it was claimed; if another
+            run still has it, that one first.
+    """
+
+    taken: bool
+    before: Sequence[str] = ()
+
+
+class Claimant(Protocol):
+    """A run that claims a thread. The store calls it; no method blocks."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run."""
+
+    def evicted(self) -> None:
+        """Called when another run takes the thread over, or the claim is lost: end soon."""
+
+
+class ThreadStore(Protocol):
+    """Stores records of threads, and says which run may write to a thread.
+
+    The states of threads are elsewhere, in the checkpointers of their graphs. Implement these
+    methods to store records elsewhere, and pass the store as ``Threads(store=...)``.
+
+    What a store guarantees:
+
+    * A thread is claimed by one run at a time, over all workers. Claims end when they are released,
+      or within seconds after the worker of their run is gone.
+    * Claims that wait are served in the order in which they were made.
+
+    A store whose attribute `local` is True keeps its records in this process. Every coroutine
+    raises `StoreUnavailable` (of `asgi_stream.errors`) if the store cannot be reached, or refuses.
+
+    Example:
+        >>> threads = Threads(store=MyThreadStore("postgres://db/threads"))
+    """
+
+    async def create(self, record: ThreadRecord) -> bool:
+        """Store a new thread; return False, and change nothing, if it exists."""
+
+    async def find(self, scope: str, thread_id: str) -> ThreadRecord | None:
+        """Return the record of a thread, if there is such a thread."""
+
+    async def touch(
+        self,
+        scope: str,
+        thread_id: str,
+        *,
+        route: str,
+        now: float,
+        status: ThreadStatus | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
+    ) -> ThreadRecord:
+        """Change a thread, which is created if there is none, and return its new record.
+
+        Args:
+            scope: Whose threads it is among.
+            thread_id: The thread.
+            route: Its `ThreadRecord.route` if it is new.
+            now: Its new `updated`, and `created` if it is new.
+            status: Its new status, unless a run has claimed it: then it remains ``busy`` until the
+                claim is released, and has this status after that.
+            metadata: Merged over its metadata.
+            run_id: A run that begins on it, which is put in front of its `runs`.
+        """
+
+    async def delete(self, scope: str, thread_id: str) -> bool:
+        """Delete the record of a thread; return False if there is none."""
+
+    async def list(self, scope: str) -> list[ThreadRecord]:
+        """Return the records of a scope, those that were updated last first."""
+
+    async def claim(
+        self,
+        scope: str,
+        thread_id: str,
+        claimant: Claimant,
+        *,
+        wait: bool = False,
+        evict: bool = False,
+    ) -> Claim:
+        """Claim a thread for a run, whether or not it has a record.
+
+        If this is cancelled while it waits, the claim is withdrawn.
+
+        Args:
+            scope: Whose threads it is among.
+            thread_id: The thread.
+            claimant: The run.
+            wait: Wait until all earlier claims have been released. Otherwise, the thread is not
+                taken if there is one.
+            evict: Call `Claimant.evicted` on all earlier claimants first. Goes with `wait`.
+        """
+
+    def release(self, scope: str, thread_id: str, run_id: str) -> None:
+        """Give a claim up. Returns at once; does nothing if the run has none."""
+
+    async def check(self) -> None:
+        """Return if records can be written now. Used for readiness."""
+
+    async def aclose(self) -> None:
+        """Release what is held on this event loop. The store may be used again."""
