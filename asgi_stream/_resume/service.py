@@ -231,4 +231,4 @@ def _check_conversation_id(conversation_id: str | None) -> None:
 
 
 def _fingerprint(run_request: RunRequest, request: Request) -> str:
-    return sha256(to_json([request.url.path, request.url.query, run_request.body])).hexdigest()
+    return sha256(to_json([request.url.path, request.url.query, run_request.spec.body])).hexdigest()
