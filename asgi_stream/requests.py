@@ -172,4 +172,4 @@ def _content_length(header: str) -> int:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request body has more than {limit} bytes (limits.body).")
+    return BodyTooLarge(f"The request body is larger than {limit} bytes (limits.body).")

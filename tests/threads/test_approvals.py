@@ -45,8 +45,8 @@ def questions(answer: Exchange) -> list[Any]:
 @MODES
 async def test_calls_are_approved_and_rejected(mode: str, model: Listener) -> None:
     client = client_of(agent_of(model, mode=mode))
-    asked = await client.say("refund A B", "u1")
-    assert len(questions(asked)) == (1 if mode == "batched" else 2)
+    turn = await client.say("refund A B", "u1")
+    assert len(questions(turn)) == (1 if mode == "batched" else 2)
     reject = {"type": "reject", "message": "not B"}
     answer = await client.decide(**{"u1-0": APPROVE, "u1-1": reject})
     assert answer.status == 200

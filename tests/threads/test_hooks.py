@@ -45,9 +45,7 @@ async def test_no_run_is_asked_for_where_threads_are_read() -> None:
         specs.append(await request.spec())
         return "ann"
 
-    app = StreamApp(
-        [StreamRoute("/chat", agent_of(Listener()), threads=True, authorize=authorize)]
-    )
+    app = StreamApp([StreamRoute("/chat", agent_of(Listener()), threads=True, authorize=authorize)])
     assert (await get(app, "/chat/threads")).status == 200
     assert specs == [None]
 
