@@ -3,7 +3,7 @@
 Each check takes two stores over the same, empty backend: the store of the worker that runs a run,
 and that of another worker. A store with `local` set to True is both. A check raises an
 `AssertionError`, or the error of the store. Checks of threads may leave claims, which end when both
-stores are closed.
+stores are closed. `THREAD_STORE_CHECKS` are used in the same way as `STORE_CHECKS`.
 
 Example:
     With pytest and anyio::
@@ -17,8 +17,6 @@ Example:
             store = MyStore()
             await check(store, store)
             await store.aclose()
-
-    `THREAD_STORE_CHECKS` are used in the same way.
 """
 
 from __future__ import annotations

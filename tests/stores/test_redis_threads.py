@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,11 +17,9 @@ from uuid import uuid4
 import pytest
 
 from asgi_stream.errors import StoreUnavailable
-from asgi_stream.stores import Claim, ThreadRecord
-from asgi_stream.stores._redis import thread_claims
+from asgi_stream.stores import Claim
 from asgi_stream.stores._redis.keys import Keys
 from asgi_stream.stores.redis_threads import RedisThreadStore
-from asgi_stream.testing import claim_checks
 from asgi_stream.testing.claim_checks import RecordingClaimant, Waiting, runs_on, taken
 from asgi_stream.testing.thread_checks import record_of
 
@@ -34,31 +32,41 @@ pytestmark = pytest.mark.anyio
 Pair = tuple[RedisThreadStore, RedisThreadStore]
 
 
-def stores_on(server: RedisServer, **options: Any) -> Pair:
+@asynccontextmanager
+async def stores_on(server: RedisServer, **options: Any) -> AsyncIterator[Pair]:
+    """The stores of two workers with short leases, and a prefix of their own."""
     prefix = uuid4().hex
     one, other = (
         RedisThreadStore(server.url, prefix=prefix, **{"lease": 2, **options}) for _ in range(2)
     )
-    return one, other
+    try:
+        yield one, other
+    finally:
+        async with asyncio.timeout(10):
+            await one.aclose()
+            await other.aclose()
 
 
 @pytest.fixture
 async def pair(redis: RedisServer) -> AsyncIterator[Pair]:
-    pair = stores_on(redis)
-    yield pair
-    for each in pair:
-        await each.aclose()
+    async with stores_on(redis) as pair:
+        yield pair
 
 
 @pytest.fixture
 async def own(tmp_path: Path) -> AsyncIterator[tuple[RedisServer, Pair]]:
     """A server that the test may harm, and two stores on it."""
     with redis_server(tmp_path) as server:
-        pair = stores_on(server)
-        yield server, pair
-        for each in pair:
-            async with asyncio.timeout(10):
-                await each.aclose()
+        async with stores_on(server) as pair:
+            yield server, pair
+
+
+@pytest.fixture
+async def persistent(tmp_path: Path) -> AsyncIterator[tuple[RedisServer, Pair]]:
+    """The same with a server that keeps its data when it is killed."""
+    with redis_server(tmp_path, persistent=True) as server:
+        async with stores_on(server) as pair:
+            yield server, pair
 
 
 def claims_of(store: RedisThreadStore) -> Any:
@@ -101,24 +109,32 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_claims_of_a_killed_worker_expire(redis: RedisServer) -> None:
-    store = RedisThreadStore(redis.url, prefix=uuid4().hex, lease=2)
-    command = [sys.executable, "-c", WORKER, redis.url, store._keys._prefix]
+@contextmanager
+def worker_on(store: RedisThreadStore, url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process, which has claimed the thread."""
+    command = [sys.executable, "-c", WORKER, url, store._keys._prefix]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"claimed\n"
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+
+async def test_claims_of_a_killed_worker_expire(pair: Pair, redis: RedisServer) -> None:
+    store, _ = pair
+    with worker_on(store, redis.url) as worker:
         waiting = await Waiting.on(store)
         # It lives for longer than its lease, and keeps the thread.
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(asyncio.shield(waiting.task), 3)
         worker.kill()
-    assert await waiting.turn() == Claim(True, ("run",))
+        assert await waiting.turn() == Claim(True, ("run",))
     waiting.release()
-    await until(lambda: not claims_of(store)._claims)
     record = await store.find("ann", "t")
     assert record is not None
     assert record.status == "idle"
-    await store.aclose()
 
 
 async def test_dead_claims_in_the_queue_are_skipped(pair: Pair) -> None:
@@ -229,7 +245,7 @@ async def test_queues_of_dead_workers_expire(pair: Pair, redis: RedisServer) -> 
 
 
 def test_a_store_serves_several_event_loops(redis: RedisServer) -> None:
-    store, _ = stores_on(redis)
+    store = RedisThreadStore(redis.url, prefix=uuid4().hex)
 
     async def claim() -> list[str]:
         claimant = RecordingClaimant()
@@ -277,46 +293,40 @@ async def test_lost_claims_give_way_to_newer_ones(own: tuple[RedisServer, Pair])
     assert second.evictions == 0
 
 
-async def test_claims_survive_an_outage(tmp_path: Path) -> None:
-    with redis_server(tmp_path, persistent=True) as server:
-        one, other = stores_on(server)
-        await one.create(record_of("t"))
-        first = await taken(one)
-        waiting = await Waiting.on(other)
-        server.kill()
-        # Those that wait fail after some seconds, those that have a thread keep it.
-        begun = time.monotonic()
-        with pytest.raises(StoreUnavailable) as caught:
-            await asyncio.wait_for(waiting.task, 10)
-        assert time.monotonic() - begun > 1.5
-        assert caught.value.__cause__ is not None
-        server.start()
-        await looked(one, 10)
-        record = await other.find("ann", "t")
-        assert record is not None
-        assert record.status == "busy"
-        assert await runs_on(other) == [first.run_id]
-        assert first.evictions == 0
-        for each in (one, other):
-            await each.aclose()
+async def test_claims_survive_an_outage(persistent: tuple[RedisServer, Pair]) -> None:
+    server, (one, other) = persistent
+    await one.create(record_of("t"))
+    first = await taken(one)
+    waiting = await Waiting.on(other)
+    server.kill()
+    # Those that wait fail after some seconds, those that have a thread keep it.
+    begun = time.monotonic()
+    with pytest.raises(StoreUnavailable) as caught:
+        await asyncio.wait_for(waiting.task, 10)
+    assert time.monotonic() - begun > 1.5
+    assert caught.value.__cause__ is not None
+    server.start()
+    await looked(one, 10)
+    record = await other.find("ann", "t")
+    assert record is not None
+    assert record.status == "busy"
+    assert await runs_on(other) == [first.run_id]
+    assert first.evictions == 0
 
 
-async def test_claims_released_in_an_outage_expire(tmp_path: Path) -> None:
-    with redis_server(tmp_path, persistent=True) as server:
-        one, other = stores_on(server)
-        first, kept = await taken(one), RecordingClaimant()
-        await one.claim("ann", "kept", kept)
-        server.kill()
-        one.release("ann", "t", first.run_id)
-        async with asyncio.timeout(10):
-            await until(lambda: not one._parts().link._queue._waiting)
-        server.start()
-        waiting = Waiting(other)
-        assert (await waiting.turn()).taken
-        # Although their worker lives.
-        assert await runs_on(other, "ann", "kept") == [kept.run_id]
-        for each in (one, other):
-            await each.aclose()
+async def test_claims_released_in_an_outage_expire(persistent: tuple[RedisServer, Pair]) -> None:
+    server, (one, other) = persistent
+    first, kept = await taken(one), RecordingClaimant()
+    await one.claim("ann", "kept", kept)
+    server.kill()
+    one.release("ann", "t", first.run_id)
+    async with asyncio.timeout(10):
+        await until(lambda: not one._parts().link._queue._waiting)
+    server.start()
+    waiting = Waiting(other)
+    assert (await waiting.turn()).taken
+    # Although their worker lives.
+    assert await runs_on(other, "ann", "kept") == [kept.run_id]
 
 
 async def test_claims_that_others_remove_are_lost(own: tuple[RedisServer, Pair]) -> None:
@@ -334,7 +344,7 @@ async def test_claims_that_others_remove_are_lost(own: tuple[RedisServer, Pair])
 async def test_a_redis_that_hangs_is_unavailable(own: tuple[RedisServer, Pair]) -> None:
     server, (one, other) = own
     await taken(one)
-    waiting = await Waiting.on(other)
+    waiting, released = await Waiting.on(other), await Waiting.on(other)
     assert server._process is not None
     os.kill(server._process.pid, signal.SIGSTOP)
     try:
@@ -347,7 +357,9 @@ async def test_a_redis_that_hangs_is_unavailable(own: tuple[RedisServer, Pair]) 
                 other.check(),
             )
         ]
-        await asyncio.wait(calls, timeout=12)
+        await until(lambda: other._parts().link._failures)
+        released.release()
+        await asyncio.wait(calls, timeout=10)
         for call in calls:
             assert isinstance(call.exception(), StoreUnavailable)
     finally:
@@ -400,30 +412,22 @@ async def test_a_check_leaves_nothing(pair: Pair, redis: RedisServer) -> None:
 
 
 async def test_records_are_kept_for_a_time(redis: RedisServer) -> None:
-    one, other = stores_on(redis, keep=1)
-    client: Any = redis.client()
-    prefix = one._keys._prefix
-    await one.create(record_of("a"))
-    await one.touch("ann", "b", route="/", now=1)
+    async with stores_on(redis, keep=1) as (one, other):
+        client: Any = redis.client()
+        prefix = one._keys._prefix
+        await one.create(record_of("a"))
+        await one.touch("ann", "b", route="/", now=1)
 
-    async def touch_until(condition: Any) -> None:
         async with asyncio.timeout(5):
-            while not await condition():
+            while await one.find("ann", "a"):
                 await other.touch("ann", "c", route="/", now=time.time())
-                await asyncio.sleep(0.05)
-
-    async def is_gone() -> bool:
-        return await one.find("ann", "a") is None
-
-    await touch_until(is_gone)
-    # Changes remove from the list what has expired, whether or not somebody reads it.
-    assert client.zrange(f"{prefix}:threads:ann", 0, -1) == [b"c"]
-    assert [record.thread_id for record in await other.list("ann")] == ["c"]
-    assert await one.create(record_of("a"))
-    await until(lambda: not client.keys(f"{prefix}:*"))
-    assert await other.list("ann") == []
-    for each in (one, other):
-        await each.aclose()
+        # A change removes from the list what has expired, whether or not somebody reads it.
+        await other.touch("ann", "c", route="/", now=time.time())
+        assert client.zrange(f"{prefix}:threads:ann", 0, -1) == [b"c"]
+        assert [record.thread_id for record in await other.list("ann")] == ["c"]
+        assert await one.create(record_of("a"))
+        await until(lambda: not client.keys(f"{prefix}:*"))
+        assert await other.list("ann") == []
 
 
 async def test_lists_forget_what_redis_has_evicted(pair: Pair, redis: RedisServer) -> None:

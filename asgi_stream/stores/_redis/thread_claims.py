@@ -98,7 +98,7 @@ class ThreadClaims:
         self, queue: bytes, claimant: Claimant, *, wait: bool = False, evict: bool = False
     ) -> Claim:
         claim = ThreadClaim(self._keys, queue, claimant)
-        command = self._command(CLAIM.digest, claim, int(wait), int(evict))
+        command = self._command(CLAIM.digest, claim, int(wait), int(wait and evict))
         try:
             [before] = await self._link.execute(command, patience=REQUEST_SECONDS)
             runs = tuple(decode_text(run) for run in before)

@@ -36,6 +36,7 @@ _RECORD = (
     + """
 local function busy(leases, queue) return first(leases, queue) and 1 or 0 end
 
+-- May be called again for the same record: the first reply was lost, or a command was refused.
 local function write(record, list, thread, data, updated, milliseconds, records)
   if milliseconds == '' then
     redis.call('SET', record, data)
@@ -58,7 +59,7 @@ CREATE = Script(
     + """
 local record, list = unpack(KEYS)
 local current = redis.call('GET', record)
-if current then return current == ARGV[2] and 1 or 0 end
+if current and current ~= ARGV[2] then return 0 end
 write(record, list, unpack(ARGV))
 return 1
 """
@@ -76,12 +77,9 @@ SWAP = Script(
     + """
 local record, list, queue = unpack(KEYS)
 local leases, old = ARGV[1], ARGV[2]
-local current = redis.call('GET', record)
-if (current or '') == old then
-  write(record, list, unpack(ARGV, 3))
-elseif current ~= ARGV[4] then
-  return {0, current or ''}
-end
+local current = redis.call('GET', record) or ''
+if current ~= old and current ~= ARGV[4] then return {0, current} end
+write(record, list, unpack(ARGV, 3))
 return {1, busy(leases, queue)}
 """
 )
