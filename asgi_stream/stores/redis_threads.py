@@ -193,7 +193,10 @@ class RedisThreadStore:
     async def _execute(
         self, *commands: Command, patience: float = REQUEST_SECONDS
     ) -> Sequence[Any]:
-        return await self._parts().link.execute(*commands, patience=patience)
+        link, claims = self._parts()
+        # What has been released here is seen as released: the queue of the link keeps the order.
+        at_once = not claims.removals
+        return await link.execute(*commands, patience=patience, at_once=at_once)
 
     def _parts(self) -> _Parts:
         loop = asyncio.get_running_loop()

@@ -223,6 +223,15 @@ async def test_claims_cancelled_at_any_time_leave_nothing(pair: Pair) -> None:
     assert not claims_of(other)._claims
 
 
+async def test_released_threads_are_free_at_once_for_their_worker(pair: Pair) -> None:
+    one, _ = pair
+    await one.create(record_of("t"))
+    for _ in range(20):
+        first = await taken(one)
+        one.release("ann", "t", first.run_id)
+        assert await one.find("ann", "t") == record_of("t")
+
+
 async def test_nothing_is_sent_without_claims(pair: Pair, redis: RedisServer) -> None:
     one, _ = pair
     first = await taken(one)
@@ -419,7 +428,7 @@ async def test_records_are_kept_for_a_time(redis: RedisServer) -> None:
         await one.touch("ann", "b", route="/", now=1)
 
         async with asyncio.timeout(5):
-            while await one.find("ann", "a"):
+            while await one.find("ann", "b"):  # which expires last
                 await other.touch("ann", "c", route="/", now=time.time())
         # A change removes from the list what has expired, whether or not somebody reads it.
         await other.touch("ann", "c", route="/", now=time.time())

@@ -83,6 +83,9 @@ class ThreadClaims:
         link: The connection to Redis.
         keys: The names of keys.
         lease: Seconds until a claim ends unless renewed.
+
+    Attributes:
+        removals: How many claims are being removed from Redis.
     """
 
     def __init__(self, link: Link, keys: Keys, *, lease: float) -> None:
@@ -91,6 +94,7 @@ class ThreadClaims:
         self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._claims: set[ThreadClaim] = set()
+        self.removals = 0
         self._watching: Task[None] | None = None
         self._answered_at = self._renewed_at = 0.0
 
@@ -147,7 +151,11 @@ class ThreadClaims:
             ("LREM", claim.queue, 1, claim.value),
             ("DEL", claim.lease),
         )
-        self._link.submit(commands, _ignore, patience=REQUEST_SECONDS)
+        self.removals += 1
+        self._link.submit(commands, self._removed, patience=REQUEST_SECONDS)
+
+    def _removed(self, _: Sequence[Any] | Exception) -> None:
+        self.removals -= 1
 
     async def _watch(self) -> None:
         while self._claims:
@@ -206,7 +214,3 @@ class ThreadClaims:
             claim.evict()
         else:
             claim.fail()
-
-
-def _ignore(_: list[Any] | Exception) -> None:
-    pass
