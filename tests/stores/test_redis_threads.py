@@ -245,6 +245,24 @@ async def test_nothing_is_sent_without_claims(pair: Pair, redis: RedisServer) ->
     await looked(one)
 
 
+@pytest.mark.parametrize("cancel", [False, True])
+async def test_claims_end_that_are_on_their_way_when_the_store_closes(
+    pair: Pair, cancel: bool
+) -> None:
+    one, other = pair
+    claims = claims_of(one)
+    claiming = asyncio.ensure_future(one.claim("ann", "t", RecordingClaimant()))
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(one.aclose())
+    await asyncio.sleep(0)
+    if cancel:
+        claiming.cancel()
+    await asyncio.wait({claiming, closing})
+    assert claiming.cancelled() if cancel else not claiming.result().taken
+    assert claims._watching is None
+    assert (await Waiting(other).turn()).taken
+
+
 async def test_queues_of_dead_workers_expire(pair: Pair, redis: RedisServer) -> None:
     one, _ = pair
     await taken(one)

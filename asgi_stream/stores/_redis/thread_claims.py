@@ -94,6 +94,7 @@ class ThreadClaims:
         self._lease = lease
         self._loop = asyncio.get_running_loop()
         self._claims: set[ThreadClaim] = set()
+        self._is_closed = False
         self.removals = 0
         self._watching: Task[None] | None = None
         self._answered_at = self._renewed_at = 0.0
@@ -106,7 +107,7 @@ class ThreadClaims:
         try:
             [before] = await self._link.execute(command, patience=REQUEST_SECONDS)
             runs = tuple(decode_text(run) for run in before)
-            if runs and not wait:
+            if (runs and not wait) or self._is_closed:
                 return Claim(False, runs)
             self._add(claim)
             if not runs:
@@ -125,6 +126,7 @@ class ThreadClaims:
         """Release all claims."""
         for claim in tuple(self._claims):
             self._end(claim)
+        self._is_closed = True  # claims that are on their way expire
         if self._watching is not None:
             self._watching.cancel()
 
@@ -147,6 +149,8 @@ class ThreadClaims:
         """Remove a claim from Redis soon. If that cannot be reached, the lease expires."""
         self._claims.discard(claim)
         claim.resolve(False)
+        if self._is_closed:
+            return
         commands: Sequence[Command] = (
             ("LREM", claim.queue, 1, claim.value),
             ("DEL", claim.lease),
