@@ -6,6 +6,7 @@ from .filters import EventFilter
 from .limits import Limits
 from .resume import Resume
 from .routes import StreamRoute
+from .threads import Threads
 
 __all__ = [
     "EventFilter",
@@ -16,4 +17,5 @@ __all__ = [
     "StreamMiddleware",
     "StreamRoute",
     "TableError",
+    "Threads",
 ]

@@ -20,7 +20,7 @@ from .errors import MethodNotAllowed, NotFound, StreamError, TableError
 from .errors.text import MOST_LISTED, PATH_CHARACTERS, listed, one_line
 from .openapi.document import document
 from .playground import ROOT, described
-from .stores import EventStore
+from .stores import EventStore, ThreadStore
 
 FILES = Path(__file__).parent / "playground"
 KINDS = {
@@ -207,7 +207,7 @@ def _state(state: str, status: int) -> Response:
     return json_response({"status": state}, status)
 
 
-async def _is_available(store: EventStore) -> bool:
+async def _is_available(store: EventStore | ThreadStore) -> bool:
     """Return whether runs can be written to a store."""
     try:
         async with asyncio.timeout(STORE_SECONDS):

@@ -15,7 +15,32 @@ from .errors import BodyTimeout, BodyTooLarge, UnsupportedMediaType
 from .limits import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import Runnable, RunnableConfig
+
     from .formats import RunSpec
+
+    AnyRunnable = Runnable[Any, Any]
+    # The Runnable is what is returned, awaited, yielded, or the context manager's value.
+    Made = (
+        AnyRunnable
+        | Awaitable[AnyRunnable]
+        | AsyncIterator[AnyRunnable]
+        | Iterator[AnyRunnable]
+        | AbstractAsyncContextManager[AnyRunnable]
+        | AbstractContextManager[AnyRunnable]
+    )
+    # The functions of a route.
+    RunnableSource = AnyRunnable | Callable[["StreamRequest"], Made] | str
+    # With a "context", which a RunnableConfig has no key for.
+    Config = RunnableConfig | Mapping[str, object]
+    Configure = Callable[["StreamRequest"], Config | Awaitable[Config]]
+    Authorize = Callable[["StreamRequest"], str | Awaitable[str | None] | None]
+    # Awaited, if they can be.
+    Converse = Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], RunSpec], Any]
 
 __all__ = ["ClientDisconnect", "StreamRequest"]
 
@@ -36,8 +61,9 @@ class StreamRequest(Request):
     Attributes:
         data: The body's JSON, or the input in the query of a GET request. None in ``authorize``,
             which is called before the body is read.
+        owner: What ``authorize`` returned. None before that.
         call: The run that the client asks for, parsed from `data` by the route's format. None in
-            ``authorize``.
+            ``authorize``, which may await `spec`.
 
     Example:
         >>> async def configure(request: StreamRequest) -> RunnableConfig:
@@ -48,6 +74,9 @@ class StreamRequest(Request):
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         super().__init__(scope, receive)
         self.data: Any = None
+        self.owner: str | None = None
+        self.parsed: Any = None
+        self.parse: Callable[[StreamRequest], Awaitable[RunSpec | None]] | None = None
         self.call: RunSpec | None = None
         self._limits = limits
         self._parts = bytearray()
@@ -90,6 +119,21 @@ class StreamRequest(Request):
             _check_encoding(self.headers.getlist("content-encoding"))
             self._json = parse_json(await self.body(), self._limits)
         return self._json
+
+    async def spec(self) -> RunSpec | None:
+        """Return the run that the client asks for, in ``authorize`` too; None if it asks for none.
+
+        The first call reads the body, and has the route's format parse it.
+
+        Raises:
+            StreamError: Anything that `json` raises, or the request is not valid in the format.
+
+        Example:
+            >>> async def authorize(request: StreamRequest) -> str:
+            ...     spec = await request.spec()
+            ...     return await owner_of_chat(spec.thread, request.headers["authorization"])
+        """
+        return None if self.parse is None else await self.parse(self)
 
     async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected; always False before the body is read."""

@@ -6,7 +6,7 @@ defaults (`asgi_stream._routing.bound.BoundRoute`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import Parameter, Signature
@@ -21,40 +21,17 @@ from .errors.text import mask_passwords
 from .filters import EventFilter
 from .limits import Limits
 from .resume import Resume
+from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
-
-    from langchain_core.messages import BaseMessage
-    from langchain_core.runnables import Runnable, RunnableConfig
-
-    from .formats import RunSpec
-    from .requests import StreamRequest
-
-    AnyRunnable = Runnable[Any, Any]
-    # The Runnable is what is returned, awaited, yielded, or the context manager's value.
-    Made = (
-        AnyRunnable
-        | Awaitable[AnyRunnable]
-        | AsyncIterator[AnyRunnable]
-        | Iterator[AnyRunnable]
-        | AbstractAsyncContextManager[AnyRunnable]
-        | AbstractContextManager[AnyRunnable]
-    )
-    RunnableSource = AnyRunnable | Callable[[StreamRequest], Made] | str
-    # With a "context", which a RunnableConfig has no key for.
-    Config = RunnableConfig | Mapping[str, object]
-    Configure = Callable[[StreamRequest], Config | Awaitable[Config]]
-    Authorize = Callable[[StreamRequest], str | Awaitable[str | None] | None]
-    # Awaited, if they can be.
-    Converse = Callable[[list[BaseMessage]], Any] | Callable[[list[BaseMessage], RunSpec], Any]
+    from .requests import Authorize, Config, Configure, Converse, RunnableSource
 
 __all__ = ["AppOptions", "RouteOptions", "StreamRoute"]
 
 FormatName = Literal[
     "agui", "chunks", "events", "langgraph", "langserve", "openai", "text", "tokens", "vercel"
 ]
+Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
 
 RENAMED = {"stream": "astream_kwargs"}
 """Options that had another name, which is still understood."""
@@ -79,6 +56,8 @@ class RouteOptions(TypedDict, total=False):
     errors: Mapping[Any, StreamError]
     authorize: Authorize | None
     resume: Resume | bool
+    threads: Threads | bool
+    multitask: Multitask | None
     debug: bool
 
 
@@ -123,6 +102,8 @@ class Options:
     errors = Option[Mapping[Any, StreamError]](MappingProxyType({}), "errors by class")
     authorize = Option["Authorize | None"](None, "function")
     resume = Option[Resume | bool](False, "Resume or boolean")
+    threads = Option[Threads | bool](False, "Threads or boolean")
+    multitask = Option["Multitask | None"](None, "string")
     debug = Option[bool](False, "boolean")
 
 
@@ -184,6 +165,12 @@ class StreamRoute(Options):
             user owns the runs that the request starts. It refuses requests as `configure` does.
         resume: Store runs, so that they outlive their readers: a `Resume`, or True for its
             defaults.
+        threads: Keep conversations in the checkpointer of the graph: a `Threads`, or True for its
+            defaults. A thread belongs to the user that began it.
+        multitask: What happens to a request on a thread on which another run is in progress:
+            ``"reject"`` it with status 409, ``"enqueue"`` it, ``"interrupt"`` the other run, or
+            also ``"rollback"`` what that one has added to the thread. By default it is rejected,
+            with the format ``langgraph`` enqueued. Clients of that format may choose.
         debug: Send the text of exceptions to clients; for development only.
 
     `runnable`, `conversation`, `configure` and `authorize` may be async functions. Sync functions
@@ -229,6 +216,11 @@ class StreamRoute(Options):
     def own_resume(self) -> Resume:
         """What ``resume=True`` stands for: one for all apps that serve this route."""
         return Resume()
+
+    @cached_property
+    def own_threads(self) -> Threads:
+        """What ``threads=True`` stands for: one for all apps that serve this route."""
+        return Threads()
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> StreamRoute:
         """Return this route with `defaults` for the options that it does not set itself."""

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 import asgi_stream
 from asgi_stream.stores.memory import MemoryStore
+from asgi_stream.stores.memory_threads import MemoryThreadStore
 
 from .corpus import graph_of
 from .models import Scripted
@@ -27,6 +28,7 @@ NAMES = {
     **{name: getattr(asgi_stream, name) for name in asgi_stream.__all__},
     "FastAPI": FastAPI,
     "MyStore": lambda url: MemoryStore(),
+    "MyThreadStore": lambda url: MemoryThreadStore(),
     "RunnableConfig": RunnableConfig,
     "Starlette": Starlette,
     "chain": RunnableLambda(str.upper),

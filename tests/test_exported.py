@@ -15,6 +15,7 @@ def test_these_are_the_public_names() -> None:
         "StreamMiddleware",
         "StreamRoute",
         "TableError",
+        "Threads",
     ]
     assert all(hasattr(asgi_stream, name) for name in asgi_stream.__all__)
 

@@ -17,12 +17,12 @@ PACKAGE = Path(asgi_stream.__file__).parent
 LEVELS = [
     {"_importer", "_options", "errors", "events", "limits", "serialize", "telemetry"},
     {"_json", "_logs", "filters", "stores"},
-    {"formats", "resume"},
+    {"formats", "resume", "threads"},
     {"_langchain", "requests"},
     {"_lifecycle", "client", "routes"},
     {"_routing"},
     {"_config", "_delivery", "_request", "openapi"},
-    {"_resume", "playground", "route_file"},
+    {"_resume", "_threads", "playground", "route_file"},
     {"_handler", "_pages", "testing"},
     {"app"},
 ]
@@ -31,6 +31,7 @@ ENTRANCES = {"__init__", "__main__", "cli"}
 """Entry points: they may import every module, and no module imports them."""
 
 OPTIONAL = {
+    "_langchain/thread_turn.py": {"langgraph"},
     "stores/_redis/__init__.py": {"redis"},
     "stores/_redis/connection.py": {"redis"},
     "stores/_redis/errors.py": {"redis"},

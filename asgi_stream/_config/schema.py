@@ -27,6 +27,7 @@ from ..limits import Limits
 from ..resume import Resume
 from ..routes import OPTIONS, AppOnlyOptions
 from ..stores import open_store
+from ..threads import Threads
 
 
 class Secret(str):
@@ -125,6 +126,16 @@ class Error(BaseModel):
 
 Store = Annotated[Any, BeforeValidator(_store), WithJsonSchema({"type": "string"})]
 ResumeTable = _table_of(Resume, store=Store)
+ThreadsTable = _table_of(Threads, store=Store)
+
+
+def _switch_or(table: Any) -> Any:
+    """A boolean, or a table of options."""
+    return Annotated[
+        Annotated[bool, Tag("<switch>")] | Annotated[table, Tag("<table>")],
+        Discriminator(lambda value: "<switch>" if isinstance(value, bool) else "<table>"),
+    ]
+
 
 TYPES: dict[str, Any] = {
     "boolean": bool,
@@ -137,13 +148,11 @@ TYPES: dict[str, Any] = {
     "Limits": _table_of(Limits),
     "HTTP methods": list[Literal["GET", "POST"]],
     "reference": Reference,
-    "Resume or boolean": Annotated[
-        Annotated[bool, Tag("<switch>")] | Annotated[ResumeTable, Tag("<table>")],
-        Discriminator(lambda value: "<switch>" if isinstance(value, bool) else "<table>"),
-    ],
+    "Resume or boolean": _switch_or(ResumeTable),
     "string": str,
     "strings": list[str],
     "table": dict[str, Any],
+    "Threads or boolean": _switch_or(ThreadsTable),
 }
 """The forms in which options are written in TOML (`asgi_stream._options.Option`)."""
 

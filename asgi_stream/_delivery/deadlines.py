@@ -81,6 +81,7 @@ class RunDeadlines:
 
     def start(self) -> None:
         """Watch the deadlines from now on."""
+        self._begun = self.alive_at = self.time()
         self._deadlines.watch()
 
     def answer(self) -> None:

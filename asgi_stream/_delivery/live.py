@@ -31,6 +31,7 @@ class LiveStream:
 
     Attributes:
         run_id: The run's id.
+        thread_id: The client's id of the run's thread, if it has one.
         gathered: Whether the response is one JSON document instead of frames.
         delivery: Sends the frames.
         on_leave: Called once, when the reader leaves or has been sent everything.
@@ -38,6 +39,7 @@ class LiveStream:
 
     def __init__(self, request: RunRequest, route: BoundRoute, *, tasks: RunTasks) -> None:
         self.run_id = str(request.run_id)
+        self.thread_id = request.thread_id
         self.gathered = request.gathered
         self.on_leave: Callable[[], None] | None = None
         self._format = request.format

@@ -18,12 +18,13 @@ from .._langchain.runnables import merge_configs
 from .._langchain.sink import opens
 from .._langchain.tasks import RunTasks
 from .._routing.bound import BoundRoute
-from ..errors import ReaderTooSlow
+from ..errors import ReaderTooSlow, RunCancelled
 from ..events import Custom, Event, RunError, RunFinished, Step
 from ..filters import is_answer_step
 from .buffer import FrameSink
 from .deadlines import RunDeadlines
 from .observability import RunObserver, public_text, reported
+from .waiting import WaitingRun
 
 
 class EventPump:
@@ -78,7 +79,7 @@ class EventPump:
         self._deadlines = RunDeadlines(route.limits, frames, self.fail)
         self._idle = route.limits.idle
         self._time = self._deadlines.time
-        self._run: Run | None = None
+        self._run: Run | WaitingRun | None = None
 
     # The run reads these for every token, so they do not cost a Python call.
     full = property(attrgetter("_frames.full"))
@@ -87,22 +88,30 @@ class EventPump:
 
     def begin(self) -> None:
         """Start the run, unless it has ended before."""
+        request, turn = self._request, self._request.turn
+        if turn is not None:
+            turn.on_evicted(lambda: self.fail(RunCancelled()))
         if self.end is not None:
             return
+        if turn is None or turn.start is not None:
+            self._begin(request)
+        else:
+            self._run = WaitingRun(request, turn, self._tasks, self._begin, self.fail)
+
+    def _begin(self, request: RunRequest) -> None:
         try:
-            self._begin()
+            self._start(request)
         except Exception as error:
             self.fail(error)
 
-    def _begin(self) -> None:
-        request = self._request
+    def _start(self, request: RunRequest) -> None:
         if usage := self._observed.usage:
             config = merge_configs(cast(Any, request.config), {"callbacks": [usage]})
             request = replace(request, config=config)
         with self._observed.within():
             grace = self._route.limits.grace
-            self._run = Run(request, sink=self, grace=grace, tasks=self._tasks)
-        self._run.on_end = request.held.pop_all().close
+            self._run = run = Run(request, sink=self, grace=grace, tasks=self._tasks)
+        run.on_end = request.held.pop_all().close
         self._deadlines.start()
 
     # The run's `Sink`.
@@ -184,7 +193,7 @@ class EventPump:
         """End the run with an error that cannot be written any more."""
         if self.end is None:
             self.end = error
-            self._observed.ended(error)
+            self._ended(error)
         self.leave()
 
     def leave(self, reason: str = "disconnect") -> None:
@@ -195,7 +204,7 @@ class EventPump:
         """
         if self.end is None:
             self.end = RunError("incomplete", "", "")
-            self._observed.ended(None, reason)
+            self._ended(None, reason)
         self._deadlines.stop()
         self._stop_run()
 
@@ -210,13 +219,20 @@ class EventPump:
             end = reported(error, self._route, self.run_id)
             frame = self._encode(end)
         self.end = end
-        self._observed.ended(end)
+        self._ended(end)
         self._deadlines.stop()
         if frame:
             frame, self._prefix = self._prefix + frame, b""
             self.shown = self.shown or self._gathered or isinstance(end, RunFinished)
         self._frames.finish(frame)
         self._wake_opening()
+
+    def _ended(self, end: RunFinished | RunError | None, reason: str = "disconnect") -> None:
+        """Report the end of the run; None: its reader has left."""
+        self._observed.ended(end, reason)
+        turn = self._request.turn
+        if turn is not None:
+            self._tasks.spawn(turn.ended(end))
 
     def _first(self, event: Event, frame: bytes) -> bytes:
         """Return a frame that may be the first one, or the first of the run's output."""

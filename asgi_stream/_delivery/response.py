@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
+from urllib.parse import quote
 
 from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
@@ -21,6 +22,10 @@ from .observability import reported
 
 RUN_ID = "X-Run-ID"
 
+THREAD_ID = "X-Thread-ID"
+PLAIN = "!#$&'()*+,/:;=?@[]"
+"""Characters of a thread's id that are sent as they are, besides letters, digits and ``-._~``."""
+
 FORMAT = "X-Stream-Format"
 """Tells this package's own client how to decode the response."""
 
@@ -31,6 +36,7 @@ class FrameStream(Protocol):
     """The frames of one response. `LiveStream` describes each member."""
 
     run_id: str
+    thread_id: str | None
     gathered: bool
     delivery: Delivery
 
@@ -129,7 +135,8 @@ def headers_only(route: BoundRoute) -> Response:
 
 def _headers(stream: FrameStream, route: BoundRoute) -> dict[str, str]:
     named = {} if ":" in route.format else {FORMAT: route.format}
-    return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **named}
+    thread = {} if stream.thread_id is None else {THREAD_ID: quote(stream.thread_id, safe=PLAIN)}
+    return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **thread, **named}
 
 
 class _ShutdownEvent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from ..events import BREAKPOINT, Interrupt, OutputChunk, Step
+from ..events import BREAKPOINT, OutputChunk, Step
 from .graphs import graph_of
 
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
@@ -33,7 +33,7 @@ class ChunkReader:
     Attributes:
         stream: The keyword arguments for ``astream``.
         plain: Whether chunks come as they are, without a mode and a namespace.
-        interrupts: The interrupts that the graph has reported, by id.
+        interrupts: The interrupts that the graph has reported, LangGraph's own objects, by id.
         secret: Keys of metadata that come from ``configurable``, and are not for the client.
     """
 
@@ -46,7 +46,7 @@ class ChunkReader:
         configurable: Mapping[str, Any],
     ) -> None:
         self.stream = dict(options)
-        self.interrupts: dict[str, Interrupt] = {}
+        self.interrupts: dict[str, Any] = {}
         self.secret = configurable.keys() - COORDINATES
         self._graph = graph
         self._metadata: tuple[Any, dict[str, Any]] = None, {}
@@ -102,8 +102,7 @@ class ChunkReader:
 
     def _add_interrupts(self, interrupts: Any) -> None:
         for each in interrupts if isinstance(interrupts, (list, tuple)) else ():
-            interrupt = Interrupt(str(getattr(each, "id", "")), getattr(each, "value", each))
-            self.interrupts[interrupt.id] = interrupt
+            self.interrupts[str(getattr(each, "id", ""))] = each
 
     def _public(self, chunk: OutputChunk) -> OutputChunk:
         """Return `chunk` without configuration and private state."""

@@ -23,12 +23,15 @@ from ..events import (
     TextDelta,
 )
 from .answer import Answer
+from .answers import refused_answer
+from .approvals import interrupt_event
 from .callbacks import RunCallbacks, StreamingCallbacks
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
 from .emitter import Emitter
 from .event_handler import EventHandler
 from .graph_parts import writer_config
+from .graph_thread import messages_of
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .pacing import Pacer
@@ -152,15 +155,16 @@ class Run:
 
     def _finished(self, output: Any) -> None:
         output = whole(self._tracker.output if self._tracker.finished else output)
-        interrupts = tuple(self._reader.interrupts.values())
+        messages = [messages_of(output)] if self._reader.interrupts else []
+        interrupts = [interrupt_event(each, messages) for each in self._reader.interrupts.values()]
         if not interrupts:
             self._handler.concluded(self._step, output)
-        self._sink.put(RunFinished(self._step, output, interrupts))
+        self._sink.put(RunFinished(self._step, output, tuple(interrupts)))
 
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
         self.settle()
-        self._sink.fail(error)
+        self._sink.fail(refused_answer(error))
         self._spawn(self._reap(self._tracker.has_moved_on()))
 
     def _config(self) -> RunnableConfig:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from ..filters import EventFilter
 from ..formats import Format, RunSpec
 from .plan import RunnablePlan
+from .thread_turn import Start, ThreadTurn
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -25,7 +26,6 @@ class RunRequest:
         input: The Runnable's input.
         format: The format's instance for this run.
         spec: What the client asked for.
-        body: The same as the client sent it: the request's JSON, or the input in its query.
         config: The ``RunnableConfig``, without the package's own callbacks and run id.
         astream_kwargs: Keyword arguments for ``astream``.
         filter: The route's filter, of which LangChain applies what it can itself.
@@ -33,6 +33,7 @@ class RunRequest:
         client_tools: The names of the tools that the client runs.
         gathered: Whether the response is one JSON document instead of frames.
         telemetry: Records the run, if telemetry is on.
+        turn: The run's turn on its thread, if it has one.
         held: Closed when the run has ended, or if it never begins.
         run_id: The run's id, which cannot be guessed.
     """
@@ -41,7 +42,6 @@ class RunRequest:
     input: Any
     format: Format
     spec: RunSpec = field(default_factory=RunSpec)
-    body: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
     astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter = field(default_factory=EventFilter)
@@ -49,5 +49,17 @@ class RunRequest:
     client_tools: frozenset[str] = frozenset()
     gathered: bool = False
     telemetry: Telemetry | None = None
+    turn: ThreadTurn | None = None
     held: ExitStack = field(default_factory=ExitStack)
     run_id: UUID = field(default_factory=uuid4)
+
+    @property
+    def thread_id(self) -> str | None:
+        """The client's id of the thread, if the run has one."""
+        return None if self.turn is None else self.spec.thread
+
+    def started(self, start: Start) -> RunRequest:
+        """Return this request with what the run starts with on its thread."""
+        metadata = {**self.config.get("metadata", {}), **start.metadata}
+        config = {**self.config, "configurable": start.configurable, "metadata": metadata}
+        return replace(self, input=start.input, config=config)

@@ -7,6 +7,7 @@ import gc
 import sys
 from asyncio import Task
 from collections import defaultdict
+from collections.abc import Coroutine
 from contextvars import Context, ContextVar
 from pathlib import Path
 from time import monotonic
@@ -50,6 +51,13 @@ class RunTasks(set[Task[None]]):
         super().__init__()
         self._scan: Task[dict[object, set[Task[Any]]]] | None = None
         self._pause = 0.0
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task[None]:
+        """Run a coroutine in a task of its own."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self.add(task)
+        task.add_done_callback(self.discard)
+        return task
 
     async def started_by(self, run: object) -> set[Task[Any]]:
         """Return the unfinished tasks that `run` has started, without this package's own.

@@ -7,31 +7,30 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from .._importer import kind_of
 from .._langchain.client_tools import Equipped, equipped
-from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import merged_context
 from .._langchain.plan import RunnablePlan, plan_of
 from .._langchain.run_request import RunRequest
 from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
 from .._langchain.served_runnable import ServedRunnable
-from .._langchain.system_messages import has_system_message, without_system
+from .._langchain.system_messages import without_system
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._routing.bound import BoundRoute
-from .._routing.hooks import call_hook
 from ..errors import InvalidInput, RunTimeout
 from ..errors.text import listed
-from ..events import LangChainEvent
 from ..filters import EventFilter
-from ..formats import Document, Format, FormatRequest, RunSpec
-from ..formats._content import check_count, check_files, check_inline, refused
+from ..formats import Document, Format, RunSpec
+from ..formats._content import check_count
 from ..requests import StreamRequest
 from .accept import accept_of, wants_json
-from .body import read_body
-from .query import read_query
+from .parse import parse
+from .run_input import run_input
+from .turn import THREAD_ID, turn_of
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -57,11 +56,11 @@ async def prepare(
         StreamError: The request is not valid for this route.
         ClientDisconnect: The client left.
     """
-    format, spec, configurable, client_filter = await _parse(route, endpoint, request)
-    body = request.data
+    format, spec, configurable, client_filter = await parse(route, endpoint, request)
     if isinstance(spec, Document) and spec.schema is None:
         return spec
     if not isinstance(spec, Document):
+        spec = replace(spec, owner=request.owner, body=request.data)
         request.call = spec = _permitted(route, spec)
     with ExitStack() as held:
         try:
@@ -70,36 +69,12 @@ async def prepare(
                 served = route.served(await route.resolve(request, model, held, tasks))
                 if isinstance(spec, Document):
                     return _schema_document(served, str(spec.schema))
-                run = await _run(route, served, request, format, spec, configurable)
+                run = await _run(route, served, request, format, spec, configurable, held, tasks)
         except TimeoutError:
             raise RunTimeout from None
         filters = (route.filter, client_filter, spec.filter)
         own = tuple(each for each in filters if each is not None)
-        return replace(run, body=body, filters=own, telemetry=telemetry, held=held.pop_all())
-
-
-async def _parse(
-    route: BoundRoute, endpoint: str, request: StreamRequest
-) -> tuple[Format, RunSpec | Document, Mapping[str, str], EventFilter | None]:
-    """Return the format, what it has parsed, and the config keys and the filter of the query."""
-    configurable, client_filter, query_input = read_query(
-        request,
-        route.limits,
-        configurable=route.configurable,
-        narrows=LangChainEvent in route.format_class.wants,
-    )
-    request.data = query_input if request.method == "GET" else await read_body(request)
-    format = route.format_class()
-    spec = format.parse(
-        FormatRequest(
-            endpoint=endpoint,
-            body=request.data,
-            params=request.path_params,
-            models=tuple(route.runnables),
-            configurable=route.configurable,
-        )
-    )
-    return format, spec, configurable, client_filter
+        return replace(run, filters=own, telemetry=telemetry, held=held.pop_all())
 
 
 async def _run(
@@ -109,24 +84,38 @@ async def _run(
     format: Format,
     spec: RunSpec,
     configurable: Mapping[str, str],
+    held: ExitStack,
+    tasks: RunTasks,
 ) -> RunRequest:
     config, kwargs = await _config(route, served, request, spec, configurable)
     equipment = _equip(route, served, spec)
-    input = await _input(route, served, spec, equipment.state)
-    gathered = spec.gathered
-    if gathered is None:
-        gathered = wants_json(accept_of(request), format.media_type)
-    return RunRequest(
+
+    async def make_input(spec: RunSpec) -> Any:
+        return await run_input(route, served, spec, equipment.state)
+
+    run_id, policy, turn, input = uuid4(), route.thread_policy, None, None
+    if policy is None:
+        input = await make_input(spec)
+    else:
+        configurable = config.get("configurable") or {}
+        about = policy, served, request, spec, run_id
+        turn = turn_of(route, *about, configurable, make_input, held, tasks)
+        await turn.begin()
+    as_json = wants_json(accept_of(request), format.media_type)
+    run = RunRequest(
         plan=_plan(route, served, equipment, spec),
         input=input,
+        turn=turn,
+        run_id=run_id,
         format=format,
         spec=spec,
         config=config,
         astream_kwargs=kwargs,
         filter=route.filter or EventFilter(),
         client_tools=equipment.names,
-        gathered=gathered,
+        gathered=as_json if spec.gathered is None else spec.gathered,
     )
+    return run if turn is None or turn.start is None else run.started(turn.start)
 
 
 def _schema_document(served: ServedRunnable, part: str) -> Document:
@@ -143,8 +132,8 @@ async def _config(
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return the config and the keyword arguments of ``astream``."""
     configurable = served.configurable.check(from_query) | _allowed(route, spec.configurable)
-    if spec.thread is not None and "thread_id" in route.configurable:
-        configurable.setdefault("thread_id", spec.thread)
+    if spec.thread is not None and THREAD_ID in route.configurable:
+        configurable.setdefault(THREAD_ID, spec.thread)
     config, context = await route.config_for(request, configurable)
     if context is not None and not served.takes_context:
         raise TypeError(
@@ -207,37 +196,6 @@ def _permitted(route: BoundRoute, spec: RunSpec) -> RunSpec:
             route.path,
         )
     return permitted
-
-
-async def _input(
-    route: BoundRoute, served: ServedRunnable, spec: RunSpec, state: Mapping[str, Any]
-) -> Any:
-    limits, value = route.limits, spec.input
-    if spec.messages is not None:
-        check_count("messages", spec.messages, "messages", limits.messages)
-        check_files("messages", (each.get("content") for each in spec.messages), limits.files)
-        check_inline(spec.messages, limits.inline)
-        conversation = served.conversation
-        if isinstance(conversation, Ambiguous):
-            raise InvalidInput("This route does not accept a conversation.")
-        if route.conversation is not None:
-            return await call_hook(conversation.input_for, spec.messages, state, spec)
-        value = conversation.input_for(spec.messages, state, spec)
-    if not spec.many:
-        return _validated(route, served, spec, value)
-    check_count("inputs", value, "batch", limits.batch)
-    inputs = []
-    for each in value:
-        inputs.append(_validated(route, served, spec, each))
-        await asyncio.sleep(0)
-    return inputs
-
-
-def _validated(route: BoundRoute, served: ServedRunnable, spec: RunSpec, value: Any) -> Any:
-    valid = served.schema.check(value, route.limits)
-    if not route.takes_system_messages(spec) and has_system_message(valid):
-        raise refused("input", "this route does not accept system messages")
-    return valid
 
 
 def _allowed(route: BoundRoute, configurable: Mapping[str, Any]) -> dict[str, Any]:

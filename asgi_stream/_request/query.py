@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
 from starlette.requests import Request
@@ -35,8 +35,8 @@ def _is_last_event_id(key: str) -> bool:
 
 
 def read_query(
-    request: Request, limits: Limits, *, configurable: Sequence[str], narrows: bool
-) -> tuple[Mapping[str, str], EventFilter | None, Any]:
+    request: Request, limits: Limits, *, configurable: Collection[str], narrows: bool
+) -> tuple[dict[str, str], EventFilter | None, Any]:
     """Parse the query string of `request`.
 
     A GET request has its input there, as ``?input=<JSON>`` or with a key for each field.

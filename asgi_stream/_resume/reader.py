@@ -41,6 +41,7 @@ class StoredRunReader:
 
     Attributes:
         run_id: The run's id.
+        thread_id: The client's id of the run's thread, if it has one.
         gathered: Whether the response is one JSON document, which stored runs never are.
         delivery: Sends the frames.
         recorder: What records the run, if this is the response to the request that started it.
@@ -58,6 +59,7 @@ class StoredRunReader:
         recorder: RunRecorder | None = None,
     ) -> None:
         self.run_id = record.run_id
+        self.thread_id = record.thread
         self.recorder = recorder
         self.location = ""
         self.buffer = FrameBuffer(route.limits.buffer, pause_at=route.limits.buffer)

@@ -194,7 +194,7 @@ class RunRecorder:
         if isinstance(end, RunError):
             state = "cancelled" if end.code == RunCancelled.code else "failed"
         elif end is not None:
-            state = "done"
+            state = "interrupted" if end.interrupts else "done"
         return replace(
             self._record,
             state=state,

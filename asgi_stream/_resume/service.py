@@ -78,6 +78,8 @@ class StoredRuns:
             owner=self._owner,
             fingerprint="" if key is None else _fingerprint(run_request, request),
             created=time.time(),
+            thread=run_request.thread_id,
+            model=run_request.spec.model,
         )
         name = self._name("key", key)
         existing = name and await self._store.named(name)
@@ -229,4 +231,4 @@ def _check_conversation_id(conversation_id: str | None) -> None:
 
 
 def _fingerprint(run_request: RunRequest, request: Request) -> str:
-    return sha256(to_json([request.url.path, request.url.query, run_request.body])).hexdigest()
+    return sha256(to_json([request.url.path, request.url.query, run_request.spec.body])).hexdigest()

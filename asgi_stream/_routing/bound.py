@@ -15,6 +15,7 @@ from ..formats import RunSpec
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..routes import OPTIONS, Options, StreamRoute
+from ..threads import Threads
 from .hooks import call_hook
 from .opened import Opened, as_manager
 from .validation import RouteValidation
@@ -22,7 +23,7 @@ from .validation import RouteValidation
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
-    from ..routes import AnyRunnable, RunnableSource
+    from ..requests import AnyRunnable, RunnableSource
 
 
 class BoundRoute(Options):
@@ -32,6 +33,7 @@ class BoundRoute(Options):
         route: The route, with its app's defaults.
         validation: What was found out when it was checked, without a problem.
         resume_policy: How its runs are stored, if they are.
+        thread_policy: How its conversations are kept, if they are.
 
     Attributes:
         path: The route's path.
@@ -40,10 +42,15 @@ class BoundRoute(Options):
         runnables: Its Runnables, or functions that return them, by name; the name of a single one
             is the last part of the path.
         resume_policy: How its runs are stored; None if they are not.
+        thread_policy: How its conversations are kept; None if they are not.
     """
 
     def __init__(
-        self, route: StreamRoute, validation: RouteValidation, resume_policy: Resume | None
+        self,
+        route: StreamRoute,
+        validation: RouteValidation,
+        resume_policy: Resume | None,
+        thread_policy: Threads | None,
     ) -> None:
         self.route = route
         self.path = route.path
@@ -53,6 +60,7 @@ class BoundRoute(Options):
         self.format_class = validation.format_class
         self.runnables: Mapping[str, RunnableSource] = validation.runnables
         self.resume_policy = resume_policy
+        self.thread_policy = thread_policy
         self._served = validation.served
         self._logged: set[str] = set()
 
@@ -69,7 +77,9 @@ class BoundRoute(Options):
     def endpoints(self) -> Sequence[tuple[str, str]]:
         """The method and the path, below this route's own, of everything that it serves."""
         own = self.format_class.endpoints or tuple((method, "") for method in self.methods)
-        return (*own, *(self.format_class.runs if self.resume_policy else ()))
+        runs = self.format_class.runs if self.resume_policy else ()
+        threads = self.format_class.threads if self.thread_policy else ()
+        return (*own, *runs, *threads)
 
     async def owner(self, request: StreamRequest) -> str | None:
         """Return the user that sent `request`, who owns the runs that it starts.

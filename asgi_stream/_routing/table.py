@@ -12,7 +12,7 @@ from starlette.types import Scope
 from .._options import renamed, unknown
 from ..errors import MethodNotAllowed, NotFound, TableError
 from ..routes import OPTIONS, RENAMED, AppOnlyOptions, StreamRoute
-from ..stores import EventStore
+from ..stores import EventStore, ThreadStore
 from .bound import BoundRoute
 from .validation import RouteValidation
 
@@ -32,7 +32,7 @@ class Table:
 
     Attributes:
         routes: The routes with their defaults.
-        stores: The stores of their runs.
+        stores: The stores of their runs and threads.
 
     Raises:
         TableError: Everything that is wrong with the routes and the defaults.
@@ -49,7 +49,8 @@ class Table:
         self._by_pattern: dict[str, dict[str, Match]] = {}
         self._prefix = TITLE if title == TITLE else f"{TITLE}:{title}"
         self._opened: dict[str, EventStore] = {}
-        self.stores: list[EventStore] = []
+        self._opened_threads: dict[str, ThreadStore] = {}
+        self.stores: list[EventStore | ThreadStore] = []
         if problems := unknown(defaults, (*AppOnlyOptions.__annotations__, *OPTIONS)):
             raise TableError(*problems)
         self.routes = self.add(routes, defaults)
@@ -88,12 +89,15 @@ class Table:
         return added
 
     def _bound(self, route: StreamRoute, validation: RouteValidation) -> BoundRoute:
-        policy = validation.resume_policy
+        policy, threads = validation.resume_policy, validation.thread_policy
         if policy is not None:
             policy = policy.within(self._prefix, self._opened)
-            if policy.opened not in self.stores:
-                self.stores.append(policy.opened)
-        return BoundRoute(route, validation, policy)
+        if threads is not None:
+            threads = threads.within(self._prefix, self._opened_threads)
+        for each in (policy, threads):
+            if each is not None and each.opened not in self.stores:
+                self.stores.append(each.opened)
+        return BoundRoute(route, validation, policy, threads)
 
     def _register(self, route: BoundRoute, first: bool) -> Iterator[str]:
         """Serve the endpoints of `route`; yield a sentence for each that another route serves."""

@@ -20,6 +20,8 @@ from ..filters import EventFilter
 from ..limits import Limits
 from ..resume import Resume
 from ..routes import OPTIONS, StreamRoute
+from ..threads import Threads
+from .thread_checks import graph_problems, option_problems, policy_of, warn_of_doubling
 
 METHODS = ("GET", "POST")
 
@@ -38,6 +40,7 @@ class RouteValidation:
         runnables: Its Runnables, or functions that return them, by name.
         served: What is known of the Runnables among them.
         resume_policy: How its runs are stored, if they are.
+        thread_policy: How its conversations are kept, if they are.
         words: Those of its options that are sequences of strings.
     """
 
@@ -50,6 +53,7 @@ class RouteValidation:
         self.runnables: Mapping[str, Any] = {}
         self.served: list[ServedRunnable] = []
         self.resume_policy: Resume | None = None
+        self.thread_policy: Threads | None = None
         self.words: dict[str, tuple[str, ...]] = {}
         self.problems = [f"route {route.path!r}: {problem}" for problem in self._problems()]
 
@@ -64,6 +68,8 @@ class RouteValidation:
             yield f"format: {error}"
             return  # what the other options mean depends on it
         yield from self._resume_problems()
+        self.thread_policy = policy_of(self._route, self._own)
+        yield from option_problems(self._route, self.thread_policy, self.format_class)
         yield from self._path_problems()
         yield from self._words_problems()
         yield from self._kind_problems()
@@ -95,7 +101,8 @@ class RouteValidation:
         path: Any = self._route.path
         if not isinstance(path, str) or not path.startswith("/"):
             return
-        for _, endpoint in (("", ""), *self.format_class.endpoints):
+        kind = self.format_class
+        for _, endpoint in (("", ""), *kind.endpoints, *kind.threads):
             try:
                 compile_path(path.rstrip("/") + endpoint)
             except (AssertionError, ValueError) as error:
@@ -211,6 +218,10 @@ class RouteValidation:
                 f"the {route.format} format serves compiled LangGraph graphs,"
                 f" not {kind_of(runnable)}"
             )
+        if self.thread_policy is not None:
+            yield from graph_problems(runnable)
+        else:
+            warn_of_doubling(route, kind, runnable)
         config = route.config if isinstance(route.config, Mapping) else {}
         if "context" in config and not served.takes_context:
             yield f"config: {kind_of(runnable)} takes no context"

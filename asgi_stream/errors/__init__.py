@@ -4,10 +4,14 @@ StreamError
 ├── InvalidRequest            400  invalid_request
 │   └── InvalidInput          422  invalid_request
 ├── NotFound                  404  not_found
-│   └── RunNotFound           404  not_found
+│   ├── RunNotFound           404  not_found
+│   └── ThreadNotFound        404  not_found
 ├── MethodNotAllowed          405  method_not_allowed
 ├── BodyTimeout               408  timeout
+├── NotPending                409  not_pending
 ├── RunCancelled              409  cancelled
+├── ThreadBusy                409  thread_busy
+├── ThreadExists              409  thread_exists
 ├── FramesGone                410  gap
 ├── BodyTooLarge              413  body_too_large
 ├── UnsupportedMediaType      415  unsupported_media_type
@@ -26,9 +30,10 @@ TableError(ValueError)        an invalid route table, raised while the app is bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
+from .stream_error import StreamError
 from .table import TableError
 from .text import PATH_CHARACTERS, one_line
 
@@ -40,6 +45,7 @@ __all__ = [
     "InvalidRequest",
     "MethodNotAllowed",
     "NotFound",
+    "NotPending",
     "ReaderTooSlow",
     "RunCancelled",
     "RunFailed",
@@ -50,6 +56,9 @@ __all__ = [
     "StoreUnavailable",
     "StreamError",
     "TableError",
+    "ThreadBusy",
+    "ThreadExists",
+    "ThreadNotFound",
     "TooManyOwned",
     "TooManyRuns",
     "UnsupportedMediaType",
@@ -59,49 +68,7 @@ __all__ = [
 RETRY = {"Retry-After": "5"}
 
 
-class StreamError(Exception):
-    """An error whose code, status and message are sent to the client.
-
-    Raise one in ``configure`` or in a Runnable to choose the error that the client receives, or
-    map another exception class to one in a route's ``errors``.
-
-    Args:
-        message: Sent to the client unchanged.
-        code: A constant for programs to compare, for example ``"rate_limited"``.
-        status: The HTTP status (400 to 599), used as long as no frame has been sent.
-        headers: HTTP headers of the response with that status.
-        fields: For invalid input, the problem with each field, by the field's dotted path.
-
-    Attributes:
-        id: The error id that the server sent, if `asgi_stream.client` raised the error.
-
-    Example:
-        >>> raise StreamError("Slow down.", code="rate_limited", status=429)
-        Traceback (most recent call last):
-        asgi_stream.errors.StreamError: Slow down.
-    """
-
-    id: str | None = None
-    code: str = "run_failed"
-    status: int = 500
-    message: str = "The run failed."
-    default_headers: Mapping[str, str] = {}
-
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        code: str | None = None,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        fields: Mapping[str, str] | None = None,
-    ) -> None:
-        self.message = type(self).message if message is None else message
-        self.code = type(self).code if code is None else code
-        self.status = type(self).status if status is None else status
-        self.headers = {**self.default_headers, **(headers or {})}
-        self.fields = dict(fields or {})
-        super().__init__(self.message)
+StreamError.__module__ = __name__  # where it is public
 
 
 class InvalidRequest(StreamError):
@@ -138,6 +105,12 @@ class RunNotFound(NotFound):
     message = "There is no such run, or it has expired."
 
 
+class ThreadNotFound(NotFound):
+    """A thread that never existed, has been deleted or belongs to another owner."""
+
+    message = "There is no such thread."
+
+
 class MethodNotAllowed(StreamError):
     """A path that exists, requested with a method that it does not allow."""
 
@@ -157,10 +130,28 @@ class BodyTimeout(StreamError):
     code, status, message = "timeout", 408, "The request body did not arrive in time."
 
 
+class NotPending(StreamError):
+    """An answer to an interrupt that the thread does not wait for, perhaps not any more."""
+
+    code, status, message = "not_pending", 409, "The thread does not wait for this answer."
+
+
 class RunCancelled(StreamError):
     """The run was cancelled on request, or because it had no reader for too long."""
 
     code, status, message = "cancelled", 409, "The run was cancelled."
+
+
+class ThreadBusy(StreamError):
+    """Another run on the thread is in progress, and the route rejects a second one."""
+
+    code, status, message = "thread_busy", 409, "Another run on this thread is in progress."
+
+
+class ThreadExists(StreamError):
+    """A thread that was to be created exists."""
+
+    code, status, message = "thread_exists", 409, "The thread exists."
 
 
 class FramesGone(StreamError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
-from .ends import BREAKPOINT, Interrupt, RunError, RunFinished
+from .ends import BREAKPOINT, Approval, Interrupt, RunError, RunFinished
 from .models import (
     BlockFinished,
     BlockKind,
@@ -36,6 +36,7 @@ __all__ = [
     "ALL_EVENTS",
     "BREAKPOINT",
     "AnswerEvent",
+    "Approval",
     "BlockFinished",
     "BlockKind",
     "BlockStarted",

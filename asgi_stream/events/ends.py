@@ -10,16 +10,47 @@ from .steps import Step
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A tool call that waits for a person's decision, as LangChain's middleware requests it.
+
+    https://docs.langchain.com/oss/python/langchain/human-in-the-loop
+
+    Attributes:
+        call_id: The id of the tool call; ``""`` if it is not known.
+        name: The name of the tool.
+        arguments: Its arguments.
+        description: What the person is shown.
+        allowed: The decisions to choose from: ``approve``, ``edit``, ``reject`` and ``respond``.
+    """
+
+    call_id: str
+    name: str
+    arguments: Any
+    description: str = ""
+    allowed: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     """An interrupt that stopped a LangGraph graph.
 
     Attributes:
         id: LangGraph's id of the interrupt, needed to resume it.
         value: The value passed to ``interrupt()``.
+        response_schema: The JSON Schema of the answer, if the graph has one.
+        approvals: The tool calls that it wants to have approved, if that is what it is about.
     """
 
     id: str
     value: Any
+    response_schema: Any = None
+    approvals: Sequence[Approval] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return what LangGraph's own JSON of an interrupt has."""
+        schema = {"response_schema": self.response_schema} if self.response_schema else {}
+        return {"id": self.id, "value": self.value, **schema}
 
 
 BREAKPOINT = Interrupt("breakpoint", {"when": "breakpoint"})
@@ -46,6 +77,11 @@ class RunFinished:
         return [each for each in self.interrupts if each != BREAKPOINT]
 
     @property
+    def questions(self) -> list[dict[str, Any]]:
+        """Return the JSON of all interrupts."""
+        return [each.document for each in self.interrupts]
+
+    @property
     def state(self) -> Any:
         """Return the output, with LangGraph's ``__interrupt__`` key if the graph stopped.
 
@@ -54,7 +90,7 @@ class RunFinished:
         if not self.interrupts:
             return self.output
         output = self.output if isinstance(self.output, Mapping) else {}
-        return {**output, "__interrupt__": self.graph_interrupts}
+        return {**output, "__interrupt__": [each.document for each in self.graph_interrupts]}
 
 
 @dataclass(frozen=True, slots=True)

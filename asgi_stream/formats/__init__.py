@@ -13,17 +13,24 @@ from types import ModuleType
 from typing import Any, cast
 
 from .._importer import ImportFailed, import_from_string
-from ._format import RUNS, STORED_CONVERSATION, Document, Format, FormatRequest, RunSpec
+from ._format import RUNS, STORED_CONVERSATION, Format
 from ._frame import Frame
+from ._spec import Answer, Document, FormatRequest, RunSpec
+from ._threads import STORED_THREAD, THREADS, ThreadQuery, ThreadView
 
 __all__ = [
     "RUNS",
     "STORED_CONVERSATION",
+    "STORED_THREAD",
+    "THREADS",
+    "Answer",
     "Document",
     "Format",
     "FormatRequest",
     "Frame",
     "RunSpec",
+    "ThreadQuery",
+    "ThreadView",
     "load",
     "names",
     "recognize",

@@ -14,8 +14,8 @@ from ._content import (
     text_block,
     text_of,
 )
-from ._format import FormatRequest, RunSpec
 from ._openai_messages import tool_calls, with_results_in_order
+from ._spec import FormatRequest, RunSpec
 
 
 def read_input(request: FormatRequest) -> tuple[RunSpec, dict[str, str]]:

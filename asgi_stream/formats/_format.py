@@ -1,18 +1,19 @@
-"""The base of all formats, and the values that it exchanges with the rest of the package."""
+"""The base of all formats."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from ..events import Event, RunError, RunFinished
-from ..filters import EventFilter
 from ..serialize import to_json
 from ..stores import RunRecord
 from ._decoded import plain_events
 from ._frame import Frame
+from ._plain_request import plain_spec
+from ._spec import Document, FormatRequest, RunSpec
 from ._sse import PING, data_frame, error_object, run_object
+from ._threads import ThreadQuery, plain_document, plain_query
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -26,93 +27,6 @@ RUNS: Mapping[tuple[str, str], str] = {
     ("DELETE", "/runs/{run_id}"): "stop",
 }
 """The endpoints for the stored runs of a resumable route, below its path, with their operations."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FormatRequest:
-    """A request that a format has to parse.
-
-    Attributes:
-        endpoint: The path of the endpoint, one of the format's `endpoints`.
-        body: The parsed JSON body; for a GET request, the input in its query.
-        params: The path parameters of the endpoint.
-        models: The names of the route's Runnables.
-        configurable: The ``configurable`` keys that clients of the route may set.
-    """
-
-    endpoint: str = ""
-    body: Any = None
-    params: Mapping[str, Any] = field(default_factory=dict)
-    models: Sequence[str] = ()
-    configurable: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
-    """The run that a request asks for, in neutral terms.
-
-    Attributes:
-        input: The Runnable's input, not yet validated.
-        messages: A conversation instead of an input. Each message is a dict with ``role``
-            (``system``, ``user``, ``assistant`` or ``tool``), ``content`` (text, or a list of
-            LangChain's standard content blocks), and optionally ``id``, ``name``, ``tool_calls``
-            (``{"id", "name", "args"}`` each), ``tool_call_id`` and ``status``.
-        state: Further fields of a graph's state. Fields that the graph does not have are dropped.
-        model: Which of the route's Runnables to run.
-        tools: Tools that the client runs itself, as OpenAI's function definitions; None if the
-            request has no list of tools.
-        tool_choice: Which tool the model has to call, as for LangChain's ``bind_tools``.
-        response_format: The form of the answer's text, as in OpenAI's API:
-            ``{"type": "json_object"}`` or ``{"type": "json_schema", "json_schema": {...}}``.
-        configurable: ``configurable`` keys, each of which the route must list.
-        astream_kwargs: Keyword arguments for ``astream``, which override the route's.
-        filter: A filter that narrows the route's.
-        many: Whether `input` is a list of inputs, to be run concurrently.
-        max_concurrency: How many of them may run at once; the route's limit may be lower.
-        gathered: Whether the response is one JSON document; None: the ``Accept`` header decides.
-        conversation_id: The client's id of the conversation (its chat id), under which a client
-            without a run id can join or stop the newest run.
-        thread: The client's id of the thread: the default of the ``configurable`` key
-            ``thread_id``, where the route lists that key.
-        context: Context for the model (AG-UI), ``{"description", "value"}`` each.
-        dropped: Kinds of content in the client's messages that `messages` leaves out.
-        cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
-    """
-
-    input: Any = None
-    messages: Sequence[Mapping[str, Any]] | None = None
-    state: Mapping[str, Any] = field(default_factory=dict)
-    model: str | None = None
-    tools: Sequence[Mapping[str, Any]] | None = None
-    tool_choice: Any = None
-    response_format: Mapping[str, Any] | None = None
-    configurable: Mapping[str, Any] = field(default_factory=dict)
-    astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    filter: EventFilter | None = None
-    many: bool = False
-    max_concurrency: int | None = None
-    gathered: bool | None = None
-    conversation_id: str | None = None
-    thread: str | None = None
-    context: Sequence[Mapping[str, Any]] = ()
-    dropped: Set[str] = frozenset()
-    cancel_on_disconnect: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A response that needs no run.
-
-    Attributes:
-        body: The JSON body.
-        schema: Respond with the JSON Schema of the Runnable's ``input``, ``output`` or ``config``
-            instead.
-        headers: Headers of the response.
-    """
-
-    body: Any = None
-    schema: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Format(Protocol):
@@ -163,6 +77,17 @@ class Format(Protocol):
     of the format cannot resume, so its routes cannot be resumable.
     """
 
+    threads: ClassVar[Mapping[tuple[str, str], str]] = {}
+    """Method and path, below the route's own, of each endpoint for threads: `THREADS` for example.
+
+    A path has the parameter ``stored_thread``. The operations are those of
+    `asgi_stream._threads.endpoints`; ``run`` starts a run. ``{}``: clients of the format have no
+    threads.
+    """
+
+    multitask: ClassVar[str] = "reject"
+    """What happens to a second run on a thread if neither the client nor the route says."""
+
     wants: frozenset[Any]
     """The event types that `encode` or `gather` uses, besides a run's start and end.
 
@@ -177,7 +102,7 @@ class Format(Protocol):
         Raises:
             StreamError: The request is not valid in this format.
         """
-        return RunSpec(input=request.body)
+        return plain_spec(request)
 
     def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
         """Return headers of the response, besides those that all formats have."""
@@ -220,7 +145,7 @@ class Format(Protocol):
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         """Return the JSON response, made of what `gather` returned last."""
-        interrupted = {"interrupted": end.interrupts} if end.interrupts else {}
+        interrupted = {"interrupted": end.questions} if end.interrupts else {}
         return {"run_id": run_id, "output": gathered, **interrupted}
 
     def failure(self, end: RunError) -> object:
@@ -230,6 +155,23 @@ class Format(Protocol):
     def run_object(self, record: RunRecord) -> object:
         """Return what a client may know about a stored run."""
         return run_object(record)
+
+    def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
+        """Return what a request about threads asks for, by its operation in `threads`.
+
+        Raises:
+            StreamError: The request is not valid in this format.
+        """
+        return plain_query(request)
+
+    def thread_document(self, operation: str, result: Any) -> object:
+        """Return the JSON response to a request about threads.
+
+        Args:
+            operation: The operation, one of `threads`.
+            result: What `asgi_stream._threads.endpoints` returns for it.
+        """
+        return plain_document(operation, result)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from ..errors import NotFound
 from ..errors.text import listed, one_line
 from ._content import refused
-from ._format import Document, FormatRequest
+from ._spec import Document, FormatRequest
 
 MODES = {
     "values": "values",

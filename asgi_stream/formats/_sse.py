@@ -120,8 +120,8 @@ def time_of(seconds: float | None) -> str | None:
 def last_frames(event: Event) -> bytes:
     """Return the frames that end a stream; ``b""`` for an event that does not end it."""
     match event:
-        case RunFinished(interrupts=interrupts):
-            return (data_frame({"interrupted": interrupts}) if interrupts else b"") + DONE
+        case RunFinished(questions=questions):
+            return (data_frame({"interrupted": questions}) if questions else b"") + DONE
         case RunError():
             return data_frame(error_object(event)) + DONE
     return b""

@@ -39,8 +39,9 @@ from ..events import (
 from ..serialize import to_json
 from ._agui_request import read_input
 from ._decoded import MODEL, RUN, ToolCallDecoder, object_in
-from ._format import Format, FormatRequest, RunSpec
+from ._format import Format
 from ._frame import Frame
+from ._spec import FormatRequest, RunSpec
 from ._sse import OpenNames, ShortIds, data_frame, error_from_text, error_text, short_id
 from ._usage import decode_usage, encode_usage
 
@@ -51,9 +52,8 @@ BlockEvent = BlockStarted | ReasoningDelta | BlockFinished
 class AguiFormat(Format):
     """Messages, reasoning, tool calls and results, steps, custom events, state.
 
-    Sources and files are custom events, ``source`` and ``file``. Where the route asks its graph for
-    the stream mode ``values``, the state is sent as snapshots, without the messages. The client's
-    own tools go to a chat model, or into a graph's state; a call of one ends the run as pending.
+    Sources and files are custom events. With the stream mode ``values``, a graph's state is sent as
+    snapshots, without the messages. A call of one of the client's own tools ends it as pending.
     """
 
     endpoints = (("POST", ""),)

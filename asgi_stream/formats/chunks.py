@@ -10,6 +10,7 @@ from ._decoded import RUN
 from ._format import RUNS, Format
 from ._frame import Frame
 from ._sse import LastFrames, data_frame, last_frames
+from ._threads import THREADS
 
 
 class ChunksFormat(Format):
@@ -21,6 +22,7 @@ class ChunksFormat(Format):
     """
 
     runs = RUNS
+    threads = THREADS
     wants = frozenset({OutputChunk})
 
     def __init__(self) -> None:

@@ -14,12 +14,14 @@ from ._decoded import object_in, plain_events
 from ._format import RUNS, Format
 from ._frame import Frame
 from ._sse import LastFrames, data_frame, last_frames
+from ._threads import THREADS
 
 
 class EventsFormat(Format):
     """``event``, ``name``, ``run_id``, ``parent_ids``, ``tags``, ``metadata`` and ``data``."""
 
     runs = RUNS
+    threads = THREADS
     wants = frozenset({LangChainEvent})
 
     def __init__(self) -> None:

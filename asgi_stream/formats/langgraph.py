@@ -16,10 +16,11 @@ from ..serialize import to_json
 from ..stores import RunRecord
 from ._content import refused
 from ._decoded import RUN
-from ._format import RUNS, Document, Format, FormatRequest, RunSpec
+from ._format import RUNS, Format
 from ._frame import Frame
 from ._langgraph_request import MODES, allowed_keys, assistant_of, graph_name, modes_of, page_of
 from ._langgraph_request import search as search_assistants
+from ._spec import Document, FormatRequest, RunSpec
 from ._sse import decode_interrupts, time_of
 
 ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
@@ -32,6 +33,7 @@ PUBLIC = ("checkpoint_ns", "tags", "thread_id", "run_id", "graph_id", "assistant
 NOT_OFFERED = ("command", "checkpoint", "interrupt_before", "interrupt_after", "webhook")
 
 STATUS = {"done": "success", "failed": "error", "cancelled": "interrupted"}
+STATUS["interrupted"] = "success"  # the thread's status is "interrupted" then
 STATUS |= {state: state for state in ("pending", "running")}
 
 
@@ -145,9 +147,8 @@ class LangGraphFormat(Format):
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does if none of the stream modes has the interrupts.
                 unsent = interrupts and not self._stopped
-                values = (
-                    _frame("values", {"__interrupt__": event.graph_interrupts}) if unsent else b""
-                )
+                documents = [each.document for each in event.graph_interrupts]
+                values = _frame("values", {"__interrupt__": documents}) if unsent else b""
                 return values + _frame("end", None)
             case RunError():
                 error = {"error": event.code, "message": event.message, "id": event.id}

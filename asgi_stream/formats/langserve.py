@@ -14,8 +14,9 @@ from ..filters import parse_filter
 from ..serialize import to_json
 from ._content import refused
 from ._decoded import RUN, error_event
-from ._format import Document, Format, FormatRequest, RunSpec
+from ._format import Format
 from ._frame import Frame
+from ._spec import Document, FormatRequest, RunSpec
 from .events import event_object, event_of, is_event
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")

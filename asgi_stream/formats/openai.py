@@ -29,7 +29,7 @@ from ..events import (
 )
 from ..serialize import to_json
 from ._decoded import DONE_DATA, MODEL, RUN, ToolCallDecoder, error_event, object_in
-from ._format import Document, Format, FormatRequest, RunSpec
+from ._format import Format
 from ._frame import Frame
 from ._gathered import Gathered
 from ._openai_messages import conversation
@@ -43,6 +43,7 @@ from ._openai_request import (
     tools_and_options,
 )
 from ._openai_usage import decode_usage, encode_usage
+from ._spec import Document, FormatRequest, RunSpec
 from ._sse import DONE, data_frame, decode_interrupts, short_id
 
 REASONS = ("stop", "length", "tool_calls", "content_filter")
@@ -54,9 +55,8 @@ class OpenAIFormat(Format):
 
     The models are the names of the route's Runnables. A parameter such as ``temperature`` has an
     effect only where the route lists it as ``configurable``. A ``response_format`` is bound to a
-    chat model that is served alone. Other parameters that change the form of the answer (``n``,
-    audio) are refused. Calls of the client's own tools are sent; calls of tools that the run
-    executes itself are not.
+    chat model that is served alone. Other parameters that change the form of the answer are
+    refused. Calls of the client's own tools are sent; those that the run executes itself are not.
     """
 
     endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
@@ -117,8 +117,8 @@ class OpenAIFormat(Format):
                 return self._delta({"tool_calls": [call]})
             case ModelFinished():
                 self._count(event)
-            case RunFinished(interrupts=interrupts):
-                self._interrupted = {"interrupted": interrupts} if interrupts else {}
+            case RunFinished(questions=questions):
+                self._interrupted = {"interrupted": questions} if questions else {}
                 return b"".join(self._end()) + DONE
             case RunError():
                 return data_frame(_error(event))
@@ -132,8 +132,8 @@ class OpenAIFormat(Format):
                 self._gathered.take(event)
             case ModelFinished():
                 self._count(event)
-            case RunFinished(interrupts=interrupts):
-                self._interrupted = {"interrupted": interrupts} if interrupts else {}
+            case RunFinished(questions=questions):
+                self._interrupted = {"interrupted": questions} if questions else {}
                 return self._document()
         return None
 

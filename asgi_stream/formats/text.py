@@ -12,8 +12,8 @@ from .._json import joined
 from ..events import Event, RunError, RunFinished, TextDelta
 from . import tokens, vercel
 from ._decoded import MODEL
-from ._format import FormatRequest, RunSpec
 from ._frame import Frame
+from ._spec import FormatRequest, RunSpec
 from ._vercel_request import conversation
 
 

@@ -11,12 +11,14 @@ from ._format import RUNS, Format
 from ._frame import Frame
 from ._gathered import Gathered
 from ._sse import LastFrames, last_frames
+from ._threads import THREADS
 
 
 class TokensFormat(Format):
     """The text of the answer."""
 
     runs = RUNS
+    threads = THREADS
     wants = frozenset({TextDelta, TextDiscarded})
 
     def __init__(self) -> None:

@@ -34,8 +34,9 @@ from ..events import (
     ToolFinished,
 )
 from ._decoded import DONE_DATA, MODEL, RUN, ToolCallDecoder, object_in
-from ._format import RUNS, Format, FormatRequest, RunSpec
+from ._format import RUNS, Format
 from ._frame import Frame
+from ._spec import FormatRequest, RunSpec
 from ._sse import DONE, ShortIds, data_frame, decode_interrupts, error_from_text, error_text
 from ._usage import add_usage, decode_usage
 from ._vercel_request import Part, conversation_of
@@ -45,10 +46,9 @@ class VercelFormat(Format):
     """One assistant message: its text, reasoning, tools, sources, files and data as parts.
 
     Tools that the run executes itself are ``providerExecuted``, so that the browser does not run
-    them again; the calls of a chat model that is served alone are the browser's. Custom events are
-    ``data-NAME`` parts, transient unless their data has an ``id``. Error responses are plain text,
-    which the client shows. On a resumable route the client's ``stop()`` only disconnects: POST or
-    DELETE to ``/{chat}/stream`` stops the run.
+    them again; those of a chat model that is served alone are the browser's. Custom events are
+    ``data-NAME`` parts, transient unless their data has an ``id``. On a resumable route ``stop()``
+    only disconnects: POST or DELETE to ``/{chat}/stream`` stops the run.
     """
 
     endpoints = (("POST", ""),)

@@ -124,7 +124,7 @@ DEFINITIONS: Mapping[str, Schema] = {
         "required": ["run_id", "state", "created_at", "frames", "bytes"],
         "properties": {
             "run_id": {"type": "string", "format": "uuid"},
-            "state": {"enum": ["pending", "running", "done", "failed", "cancelled"]},
+            "state": {"enum": ["pending", "running", "done", "interrupted", "failed", "cancelled"]},
             "created_at": _TIME,
             "started_at": _TIME,
             "ended_at": _TIME,

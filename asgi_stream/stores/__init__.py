@@ -7,7 +7,8 @@ A store is any object with the methods of `EventStore`. The package has two: ``m
 from __future__ import annotations
 
 from ..errors.text import mask_passwords
-from .protocol import EventStore, Follower, OwnershipLost, Page, Producer, Quota, RunRecord, State
+from .protocol import EventStore, Follower, OwnershipLost, Page, Producer, Quota
+from .record import RunRecord, State
 from .thread_store import Claim, Claimant, ThreadRecord, ThreadStatus, ThreadStore
 
 __all__ = [

@@ -11,7 +11,8 @@ from itertools import accumulate
 from typing import cast
 
 from ..errors import TooManyOwned
-from .protocol import PAGE_BYTES, Follower, OwnershipLost, Page, Producer, Quota, RunRecord
+from .protocol import PAGE_BYTES, Follower, OwnershipLost, Page, Producer, Quota
+from .record import RunRecord
 
 __all__ = ["MemoryStore"]
 

@@ -24,7 +24,8 @@ from ._redis.keys import Keys, split_prefix
 from ._redis.link import REQUEST_SECONDS
 from ._redis.lookup import Lookup
 from ._redis.worker import Worker
-from .protocol import Follower, Page, Producer, Quota, RunRecord
+from .protocol import Follower, Page, Producer, Quota
+from .record import RunRecord
 
 __all__ = ["RedisStore"]
 

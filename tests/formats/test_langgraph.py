@@ -112,7 +112,7 @@ def test_an_answer_in_one_piece_is_the_state() -> None:
     format = LangGraphFormat()
     assert format.gather(RunStarted("r")) is None
     assert format.document("r", format.gather(FINISHED), FINISHED) == {"x": 1}
-    assert format.gather(WAITS) == {"x": 1, "__interrupt__": WAITS.interrupts}
+    assert format.gather(WAITS) == {"x": 1, "__interrupt__": WAITS.questions}
     assert format.headers_of("r") == {"Content-Location": "/runs/r"}
     assert format.gap("r", 1, 2) == b""
 

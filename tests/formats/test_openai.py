@@ -177,7 +177,7 @@ def test_one_document_has_it_all() -> None:
     }
     assert completion["choices"][0]["finish_reason"] == "tool_calls"
     assert completion["usage"] == COUNTED
-    assert completion["interrupted"] == WAITS.interrupts
+    assert completion["interrupted"] == WAITS.questions
 
 
 def test_the_models_are_documents() -> None:

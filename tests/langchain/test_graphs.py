@@ -282,7 +282,7 @@ async def test_a_graph_that_stops_says_so_in_every_stream_mode(wants: Any, strea
             "when": "breakpoint"
         }
         assert end.graph_interrupts == ([] if number else [stop])
-        assert end.state["__interrupt__"] == end.graph_interrupts
+        assert end.state["__interrupt__"] == [each.document for each in end.graph_interrupts]
 
 
 async def test_events_contain_the_chunks_that_the_route_requests() -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import StoreUnavailable
-from ..protocol import OwnershipLost, RunRecord
+from ..protocol import OwnershipLost
+from ..record import RunRecord
 from .commands import MARGIN_SECONDS, Command
 from .connection import WrongReply
 from .encoding import encode_record

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import TooManyOwned
-from ..protocol import OwnershipLost, Producer, Quota, RunRecord
+from ..protocol import OwnershipLost, Producer, Quota
+from ..record import RunRecord
 from .encoding import encode_record
 from .keys import Keys
 from .link import REQUEST_SECONDS

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
-from ..protocol import RunRecord
+from ..record import RunRecord
 from ..thread_store import ThreadRecord
 from .errors import logger
 
@@ -39,7 +39,7 @@ def decode_record(data: bytes) -> tuple[RunRecord | None, str]:
             document = orjson.loads(data)
         except ValueError:
             document = json.loads(data)
-        record = RunRecord(**{name: document[name] for name in FIELDS})
+        record = RunRecord(**{name: document[name] for name in FIELDS if name in document})
         return record, str(document["server"])
     except (KeyError, TypeError, ValueError):
         logger.warning("the store holds an invalid run record; ignoring it")
@@ -63,14 +63,12 @@ def decode_thread(data: bytes | None, claimed: int = 0) -> ThreadRecord | None:
         return None
     try:
         document = json.loads(data)
-        values = {name: document[name] for name in THREAD_FIELDS}
-        values["runs"] = tuple(values["runs"])
+        values = {name: document[name] for name in THREAD_FIELDS if name in document}
+        record = ThreadRecord(**{**values, "runs": tuple(values["runs"])})
     except (KeyError, TypeError, ValueError):
         logger.warning("the store holds an invalid thread record; ignoring it")
         return None
-    if claimed:
-        values["status"] = "busy"
-    return ThreadRecord(**values)
+    return replace(record, status="busy") if claimed else record
 
 
 def decode_frames(message: bytes) -> tuple[int, list[bytes], bool]:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ...errors import WorkerLost
-from ..protocol import Page, RunRecord
+from ..protocol import Page
+from ..record import RunRecord
 from .commands import Command
 from .encoding import count_contiguous, decode_record, entry_number
 from .health import Loss

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..protocol import OwnershipLost, Producer, Quota, RunRecord
+from ..protocol import OwnershipLost, Producer, Quota
+from ..record import RunRecord
 from .backlog import Backlog
 from .commands import MARGIN_SECONDS, RunCommands, worker_message
 from .errors import logger

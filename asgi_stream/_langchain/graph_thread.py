@@ -1,0 +1,208 @@
+"""A thread of a graph: what the graph's checkpointer has of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from ..events import Interrupt
+from ..threads import checkpoint_thread_id, thread_scope
+from .approvals import interrupt_event
+
+POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
+"""The keys of a checkpoint, besides the thread's id, that a client may choose."""
+
+OWNER = "thread_owner"
+"""The key by which an owner's threads are found among all checkpoints."""
+
+COPY = "__copy__"
+"""LangGraph's node for an update that copies a checkpoint."""
+
+
+class GraphThread:
+    """A thread of one graph, in the graph's checkpointer.
+
+    Args:
+        graph: The graph.
+        thread_id: The client's id of the thread.
+        owner: Whose thread it is; None: anyone's who knows its id.
+        configurable: Further keys that the graph needs.
+
+    Attributes:
+        key: The checkpointer's id of the thread.
+    """
+
+    def __init__(
+        self,
+        graph: Any,
+        thread_id: str,
+        owner: str | None,
+        configurable: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.graph = graph
+        self.thread_id = thread_id
+        self.key = checkpoint_thread_id(thread_id, owner)
+        self._configurable = {**(configurable or {})}
+        if owner is not None:
+            # LangGraph puts it into the metadata of each checkpoint.
+            self._configurable[OWNER] = thread_scope(owner)
+
+    def configurable(self, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest."""
+        position = {key: (checkpoint or {}).get(key) for key in POSITION}
+        return {
+            **self._configurable,
+            "thread_id": self.key,
+            "checkpoint_ns": "",
+            **{key: value for key, value in position.items() if value is not None},
+        }
+
+    async def state(
+        self, checkpoint: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+    ) -> Any:
+        """Return LangGraph's ``StateSnapshot`` at a checkpoint, or the newest one."""
+        config = {"configurable": self.configurable(checkpoint)}
+        return await self.graph.aget_state(config, subgraphs=subgraphs)
+
+    async def history(
+        self,
+        *,
+        checkpoint: Mapping[str, Any] | None = None,
+        before: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[Any, None]:
+        """Yield the snapshots of all branches of the thread, newest first.
+
+        Args:
+            checkpoint: The namespace of a subgraph, if not of the graph itself.
+            before: The id of a checkpoint; only older ones are yielded.
+            metadata: Values that the metadata of each checkpoint must have.
+            limit: How many, at most.
+        """
+        snapshots = self.graph.aget_state_history(
+            {"configurable": self.configurable(checkpoint)},
+            filter=dict(metadata) if metadata else None,
+            before={"configurable": {**self.configurable(), "checkpoint_id": before}}
+            if before
+            else None,
+            limit=limit,
+        )
+        async with aclosing(snapshots) as source:
+            async for snapshot in source:
+                yield snapshot
+
+    async def pending(self, snapshot: Any) -> list[Interrupt]:
+        """Return the interrupts at which a thread waits, with the calls that they are about."""
+        if not snapshot.interrupts:
+            return []
+        messages = [messages_of(snapshot.values)]
+        events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+        if any(not call.call_id for each in events for call in each.approvals):
+            # Asked in a subgraph, with messages of its own.
+            nested = await self.state(_position(snapshot), subgraphs=True)
+            messages = [*messages, *_nested_messages(nested)]
+            events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+        return events
+
+    async def before_message(self, snapshot: Any, message_id: str) -> dict[str, Any] | None:
+        """Return the newest checkpoint before a message was added, going back from a snapshot.
+
+        Returns:
+            The ``configurable`` keys of its position. None if the message was there from the start.
+        """
+        async for each in self._lineage(snapshot):
+            if all(message.id != message_id for message in messages_of(each.values)):
+                return _position(each)
+        return None
+
+    async def before_runs(self, run_ids: Collection[str]) -> dict[str, Any] | None:
+        """Return the newest checkpoint that none of these runs has written.
+
+        Returns:
+            The ``configurable`` keys of its position. None if there is no other checkpoint.
+        """
+        async for each in self._lineage(await self.state()):
+            if (each.metadata or {}).get("run_id") not in run_ids:
+                return _position(each)
+        return None
+
+    async def roll_back(self, run_ids: Collection[str]) -> None:
+        """Bring the thread back to where it was before these runs wrote to it.
+
+        Their checkpoints remain in its history, because not every checkpointer can delete some.
+        """
+        head = await self.state()
+        if (head.metadata or {}).get("run_id") not in run_ids:
+            return
+        before = await self.before_runs(run_ids)
+        if before is None:
+            await self.delete()
+        else:
+            config = {"configurable": self.configurable(before)}
+            await self.graph.aupdate_state(config, None, as_node=COPY)
+
+    async def update(
+        self, values: Any, as_node: str | None, checkpoint: Mapping[str, Any] | None
+    ) -> Mapping[str, Any]:
+        """Write to the state as a node does, and return the config of the new checkpoint."""
+        config = {"configurable": self.configurable(checkpoint)}
+        return await self.graph.aupdate_state(config, values, as_node=as_node)  # type: ignore[no-any-return]
+
+    async def delete(self) -> None:
+        """Delete all checkpoints of the thread."""
+        await self.graph.checkpointer.adelete_thread(self.key)
+
+    async def _lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
+        """Yield a snapshot and those that it was made from, newest first."""
+        wanted = _checkpoint_id(snapshot.config)
+        async with aclosing(self.history()) as snapshots:
+            async for each in snapshots:
+                if _checkpoint_id(each.config) == wanted:
+                    yield each
+                    wanted = _checkpoint_id(each.parent_config)
+                    if wanted is None:
+                        return
+
+
+def messages_of(values: Any) -> Sequence[BaseMessage]:
+    """Return the messages in a graph's state: ``messages``, or else its only list of them."""
+    if not isinstance(values, Mapping):
+        return _only_messages(values)
+    if "messages" in values:
+        return _only_messages(values["messages"])
+    lists = [each for each in map(_only_messages, values.values()) if each]
+    return lists[0] if len(lists) == 1 else ()
+
+
+def _only_messages(value: Any) -> Sequence[BaseMessage]:
+    if isinstance(value, list) and all(isinstance(each, BaseMessage) for each in value):
+        return value
+    return ()
+
+
+def _nested_messages(snapshot: Any) -> list[Sequence[BaseMessage]]:
+    """Return the messages of all subgraphs that have stopped in a task of this snapshot."""
+    states = [task.state for task in snapshot.tasks if hasattr(task.state, "values")]
+    return [
+        each
+        for state in states
+        for each in (messages_of(state.values), *_nested_messages(state))
+        if each
+    ]
+
+
+def _position(snapshot: Any) -> dict[str, Any] | None:
+    """Return where a snapshot is in its thread; None for a thread without checkpoints."""
+    configurable = snapshot.config.get("configurable") or {}
+    position = {key: configurable[key] for key in POSITION if key in configurable}
+    return position if position.get("checkpoint_id") else None
+
+
+def _checkpoint_id(config: Any) -> str | None:
+    configurable = (config or {}).get("configurable") or {}
+    id_ = configurable.get("checkpoint_id")
+    return str(id_) if id_ else None

@@ -1,0 +1,157 @@
+"""What a conversation that a client sends adds to the messages that its thread has.
+
+Clients of chats send the whole conversation each time. Only what is new reaches the graph: the
+user's messages after the last answer, and the results of tools that the client runs itself. What a
+client sends as the assistant's words is ignored, because the thread has the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+)
+
+from .sent_messages import message_of
+
+Message = Mapping[str, Any]
+
+NOT_FINISHED = "The user interrupted this tool call."
+"""The result of a call that has none, because the run was cancelled or a question not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What a request adds to a thread.
+
+    Attributes:
+        messages: The messages to add, as neutral ones, with `formats.RunSpec`'s form.
+        before: The id of the message that they replace, with all that follows it; None: they come
+            after all messages of the thread.
+    """
+
+    messages: Sequence[Message]
+    before: str | None = None
+
+
+def new_messages(
+    sent: Sequence[Message], known: Sequence[BaseMessage], *, finished: bool
+) -> Addition:
+    """Return what a conversation adds to a thread.
+
+    A user's message that the thread has is a request for another answer to it, or, if its text has
+    changed, an edited message: the thread forks before it.
+
+    Args:
+        sent: The conversation that the client sends, as neutral messages.
+        known: The messages of the thread.
+        finished: Whether the thread's last run has come to its end, so that calls without a result
+            are the client's.
+    """
+    of_id = {each.id: each for each in known if each.id is not None}
+    tail = _after_last_answer(sent)
+    users = [_with_own_id(each, of_id) for each in tail if each["role"] == "user"]
+    added = [each for each in users if each.get("id") not in of_id]
+    changed = [n for n, each in enumerate(users) if _is_changed(each, of_id)]
+    systems = _new_system_messages(sent, known)
+    if changed:
+        return Addition([*systems, *users[changed[0] :]], users[changed[0]]["id"])
+    if users and not added:
+        return Addition([*systems, users[-1]], users[-1]["id"])
+    results = _results(sent, open_calls(known)) if finished else []
+    if not added and not results:
+        return Addition([])
+    # Results directly follow their calls.
+    return Addition([*results, *closing(known, results), *systems, *added])
+
+
+def open_calls(known: Sequence[BaseMessage]) -> list[ToolCall]:
+    """Return the tool calls at the end of a thread that have no result."""
+    answered: set[str] = set()
+    for message in reversed(known):
+        if isinstance(message, ToolMessage):
+            answered.add(message.tool_call_id)
+        elif isinstance(message, AIMessage):
+            return [call for call in message.tool_calls if call["id"] not in answered]
+        else:
+            break
+    return []
+
+
+def closing(known: Sequence[BaseMessage], new: Sequence[Any]) -> list[Message]:
+    """Return results for the open calls of a thread that `new` messages do not answer.
+
+    Without them model providers refuse the conversation.
+    """
+    answered = {_call_id(each) for each in new}
+    return [
+        {
+            "role": "tool",
+            "tool_call_id": call["id"],
+            "content": NOT_FINISHED,
+            "status": "error",
+            "name": call["name"],
+        }
+        for call in open_calls(known)
+        if call["id"] not in answered
+    ]
+
+
+def without_from(message_id: str, known: Sequence[BaseMessage]) -> list[RemoveMessage]:
+    """Return what removes a message, and all that follow it, from the state of a graph."""
+    ids = [each.id for each in known]
+    return [RemoveMessage(id=each) for each in ids[ids.index(message_id) :] if each is not None]
+
+
+def _call_id(message: Any) -> Any:
+    if isinstance(message, Mapping):
+        return message.get("tool_call_id")
+    return getattr(message, "tool_call_id", None)
+
+
+def _after_last_answer(sent: Sequence[Message]) -> Sequence[Message]:
+    for n in range(len(sent) - 1, -1, -1):
+        if sent[n]["role"] == "assistant":
+            return sent[n + 1 :]
+    return sent
+
+
+def _with_own_id(message: Message, known: Mapping[str, BaseMessage]) -> Message:
+    """Return a user's message without the id of an answer, which it must not replace."""
+    other = known.get(str(message.get("id")))
+    if other is None or isinstance(other, HumanMessage):
+        return message
+    return {key: value for key, value in message.items() if key != "id"}
+
+
+def _is_changed(message: Message, known: Mapping[str, BaseMessage]) -> bool:
+    old = known.get(str(message.get("id")))
+    return old is not None and message_of(dict(message)).content != old.content
+
+
+def _new_system_messages(sent: Sequence[Message], known: Sequence[BaseMessage]) -> list[Message]:
+    """Return the system messages that the thread does not have; clients repeat theirs each time."""
+    there = [each.content for each in known if isinstance(each, SystemMessage)]
+    ids = {each.id for each in known if each.id is not None}
+    return [
+        each
+        for each in sent
+        if each["role"] == "system"
+        and each.get("id") not in ids
+        and message_of(dict(each)).content not in there
+    ]
+
+
+def _results(sent: Sequence[Message], calls: Sequence[ToolCall]) -> list[Message]:
+    """Return the results that the client sends for the open calls of a thread."""
+    ids = [call["id"] for call in calls]
+    return [each for each in sent if each["role"] == "tool" and each.get("tool_call_id") in ids]

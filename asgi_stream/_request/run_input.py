@@ -1,0 +1,58 @@
+"""The input of a run: made of a conversation where the client sends one, and validated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from .._langchain.conversation import Ambiguous
+from .._langchain.served_runnable import ServedRunnable
+from .._langchain.system_messages import has_system_message
+from .._routing.bound import BoundRoute
+from .._routing.hooks import call_hook
+from ..errors import InvalidInput
+from ..formats import RunSpec
+from ..formats._content import check_count, check_files, check_inline, refused
+
+
+async def run_input(
+    route: BoundRoute, served: ServedRunnable, spec: RunSpec, state: Mapping[str, Any]
+) -> Any:
+    """Return the input of a run, validated.
+
+    Args:
+        route: The route.
+        served: What runs.
+        spec: What the client asks for.
+        state: Further fields of the input.
+
+    Raises:
+        StreamError: The input is not valid for this route.
+    """
+    limits, value = route.limits, spec.input
+    if spec.messages is not None:
+        check_count("messages", spec.messages, "messages", limits.messages)
+        check_files("messages", (each.get("content") for each in spec.messages), limits.files)
+        check_inline(spec.messages, limits.inline)
+        conversation = served.conversation
+        if isinstance(conversation, Ambiguous):
+            raise InvalidInput("This route does not accept a conversation.")
+        if route.conversation is not None:
+            return await call_hook(conversation.input_for, spec.messages, state, spec)
+        value = conversation.input_for(spec.messages, state, spec)
+    if not spec.many:
+        return _validated(route, served, spec, value)
+    check_count("inputs", value, "batch", limits.batch)
+    inputs = []
+    for each in value:
+        inputs.append(_validated(route, served, spec, each))
+        await asyncio.sleep(0)
+    return inputs
+
+
+def _validated(route: BoundRoute, served: ServedRunnable, spec: RunSpec, value: Any) -> Any:
+    valid = served.schema.check(value, route.limits)
+    if not route.takes_system_messages(spec) and has_system_message(valid):
+        raise refused("input", "this route does not accept system messages")
+    return valid

@@ -1,0 +1,117 @@
+"""A run's turn on the thread that its request names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from .._importer import kind_of
+from .._langchain.graph_thread import GraphThread
+from .._langchain.graphs import graph_of
+from .._langchain.served_runnable import ServedRunnable
+from .._langchain.tasks import RunTasks
+from .._langchain.thread_turn import MULTITASK, ThreadTurn
+from .._routing.bound import BoundRoute
+from .._routing.thread_checks import checkpointer_of
+from ..errors import InvalidInput
+from ..formats import STORED_THREAD, RunSpec
+from ..requests import StreamRequest
+from ..threads import Threads, thread_scope
+
+MAX_THREAD_ID = 1000
+"""Characters of a client's id of a thread."""
+
+THREAD_ID = "thread_id"
+"""The query parameter, and LangGraph's key, that names a thread."""
+
+
+def named_thread(request: StreamRequest, spec: RunSpec, from_query: str | None) -> RunSpec:
+    """Return `spec` with the id of the thread that the request is about; a new one if it has none.
+
+    Args:
+        request: The request, perhaps with the thread in its path.
+        spec: What the format has parsed.
+        from_query: The thread in its query.
+
+    Raises:
+        InvalidInput: The id is empty or too long, or there are several.
+    """
+    ids = [request.path_params.get(STORED_THREAD), from_query, spec.thread]
+    chosen = {each for each in ids if each is not None}
+    if len(chosen) > 1:
+        raise InvalidInput.at(THREAD_ID, "the request names two threads")
+    return replace(spec, thread=checked_id(chosen.pop()) if chosen else str(uuid4()))
+
+
+def checked_id(thread_id: str) -> str:
+    """Return a client's id of a thread.
+
+    Raises:
+        InvalidInput: It is empty or too long.
+    """
+    if not 0 < len(thread_id) <= MAX_THREAD_ID:
+        raise InvalidInput.at(THREAD_ID, f"expected 1 to {MAX_THREAD_ID} characters")
+    return thread_id
+
+
+def graph_thread(
+    route: BoundRoute,
+    served: ServedRunnable,
+    thread_id: str,
+    owner: str | None,
+    configurable: Mapping[str, Any] | None = None,
+) -> GraphThread:
+    """Return a thread in the checkpointer of a graph.
+
+    Raises:
+        TypeError: The route's function has returned a graph without a checkpointer.
+    """
+    if checkpointer_of(served.runnable) is None:
+        raise TypeError(
+            f"the function of route {route.path!r} returned {kind_of(served.runnable)}, which has"
+            " no checkpointer to keep threads in"
+        )
+    return GraphThread(graph_of(served.runnable), thread_id, owner, configurable)
+
+
+def turn_of(
+    route: BoundRoute,
+    policy: Threads,
+    served: ServedRunnable,
+    request: StreamRequest,
+    spec: RunSpec,
+    run_id: UUID,
+    configurable: Mapping[str, Any],
+    make_input: Callable[[RunSpec], Awaitable[Any]],
+    held: ExitStack,
+    tasks: RunTasks,
+) -> ThreadTurn:
+    """Return the turn of a run on its thread, which `held` gives up at the end.
+
+    Raises:
+        InvalidInput: The client's choice for concurrent runs is unknown, or the run has several
+            inputs.
+        TypeError: The route's function has returned a graph without a checkpointer.
+    """
+    multitask = spec.multitask or route.multitask or route.format_class.multitask
+    if multitask not in MULTITASK:
+        raise InvalidInput.at("multitask_strategy", f"expected one of {', '.join(MULTITASK)}")
+    if spec.many:
+        raise InvalidInput.at(THREAD_ID, "a thread takes one input at a time, not a batch")
+    turn = ThreadTurn(
+        str(run_id),
+        thread=graph_thread(route, served, str(spec.thread), request.owner, configurable),
+        store=policy.opened,
+        scope=thread_scope(request.owner),
+        route=route.path,
+        spec=spec,
+        multitask=multitask,
+        make_input=make_input,
+        graph=spec.model or next(iter(route.runnables)),
+        tasks=tasks,
+    )
+    held.callback(turn.release)
+    return turn

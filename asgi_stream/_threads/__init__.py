@@ -1,0 +1,1 @@
+"""Threads of conversations: list, read, write and delete them."""

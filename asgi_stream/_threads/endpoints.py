@@ -1,0 +1,158 @@
+"""The endpoints of threads: list, show, create, change and delete them, read and write states."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, cast
+
+from starlette.responses import Response
+
+from .._delivery.response import json_response, no_content
+from .._langchain.tasks import RunTasks
+from .._request.body import read_body
+from .._request.query import read_query
+from .._request.turn import checked_id
+from .._routing.bound import BoundRoute
+from ..errors import NotFound, ThreadNotFound
+from ..formats import STORED_THREAD, FormatRequest, ThreadQuery, ThreadView
+from ..requests import StreamRequest
+from ..stores import ThreadRecord
+from ..threads import Threads, thread_scope
+from .owned import OwnedThreads
+
+AT_ONCE = 8
+"""How many states a list reads at once: fewer than a checkpointer's pool has connections."""
+
+
+async def thread_response(
+    route: BoundRoute,
+    endpoint: str,
+    operation: str,
+    request: StreamRequest,
+    tasks: RunTasks,
+) -> Response:
+    """Return the response to a request about threads.
+
+    Args:
+        route: The route.
+        endpoint: The endpoint that was requested.
+        operation: What to do, one of the operations of `Format.threads`.
+        request: The request.
+        tasks: Keeps tasks alive that hold resources until the response is made.
+
+    Raises:
+        StreamError: The caller has no such thread, or the request is not valid.
+    """
+    format = route.format_class()
+    query = format.thread_query(operation, await _read(route, endpoint, request))
+    thread_id = request.path_params.get(STORED_THREAD)
+    if thread_id is not None:
+        checked_id(thread_id)
+    policy = cast(Threads, route.thread_policy)
+    with ExitStack() as held:
+        runnable = await route.resolve(request, await _graph(route, policy, request), held, tasks)
+        threads = OwnedThreads(route, policy, request.owner, route.served(runnable))
+        if thread_id is None:
+            result, headers = await _many(threads, operation, query)
+        else:
+            result, headers = await _one(threads, operation, thread_id, query), {}
+    if result is None:
+        return no_content()
+    return json_response(format.thread_document(operation, result), headers=headers)
+
+
+async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> FormatRequest:
+    """Read the body of a request, or its query if it has none, as its format parses it."""
+    if request.method in ("POST", "PATCH"):
+        body = await read_body(request)
+    else:
+        _, _, body = read_query(request, route.limits, configurable=(), narrows=False)
+    request.data = body
+    return FormatRequest(
+        endpoint=endpoint,
+        body=body,
+        params=request.path_params,
+        models=tuple(route.runnables),
+        configurable=route.configurable,
+        threads=True,
+    )
+
+
+async def _graph(route: BoundRoute, policy: Threads, request: StreamRequest) -> str | None:
+    """Return the name of the graph of the thread that a request is about, if it is known."""
+    if len(route.runnables) < 2:
+        return None
+    thread_id = request.path_params.get(STORED_THREAD)
+    if thread_id is None:
+        return None
+    record = await policy.opened.find(thread_scope(request.owner), thread_id)
+    name = record.metadata.get("graph_id") if record is not None else None
+    return name if name in route.runnables else None
+
+
+async def _many(
+    threads: OwnedThreads, operation: str, query: ThreadQuery
+) -> tuple[Any, dict[str, str]]:
+    """Return the result of an operation on no thread in particular, and response headers."""
+    match operation:
+        case "create":
+            return ThreadView(await threads.create(query)), {}
+        case "count":
+            return len(await threads.list(query)), {}
+        case "list":
+            records = await threads.list(query)
+            last = query.offset + query.limit
+            more = {"X-Pagination-Next": str(last)} if last < len(records) else {}
+            return await _views(threads, records[query.offset : last], query.with_state), more
+    raise NotFound
+
+
+async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: ThreadQuery) -> Any:
+    """Return the result of an operation on a thread; None if it has none."""
+    public = threads.public(thread_id)
+    match operation:
+        case "show":
+            record, snapshot = await threads.find(thread_id)
+            return ThreadView(record, public.of(snapshot))
+        case "change":
+            return ThreadView(await threads.change(thread_id, query.metadata))
+        case "delete":
+            return await threads.delete(thread_id)
+        case "update":
+            return await threads.update(thread_id, query)
+        case "state" | "messages":
+            _, snapshot = await threads.find(thread_id)
+            if query.checkpoint or query.subgraphs:
+                snapshot = await threads.thread(thread_id).state(
+                    query.checkpoint, subgraphs=query.subgraphs
+                )
+                if query.checkpoint and snapshot.created_at is None:
+                    raise ThreadNotFound("The thread has no such checkpoint.")
+            return public.of(snapshot)
+        case "history":
+            await threads.find(thread_id)
+            states = threads.thread(thread_id).history(
+                checkpoint=query.checkpoint,
+                before=query.before,
+                metadata=query.metadata,
+                limit=query.limit,
+            )
+            return [public.of(each) async for each in states]
+    raise NotFound
+
+
+async def _views(
+    threads: OwnedThreads, records: Sequence[ThreadRecord], with_state: bool
+) -> list[ThreadView]:
+    if not with_state:
+        return [ThreadView(each) for each in records]
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def view(record: ThreadRecord) -> ThreadView:
+        async with slots:
+            snapshot = await threads.thread(record.thread_id).state()
+        return ThreadView(record, threads.public(record.thread_id).of(snapshot))
+
+    return await asyncio.gather(*map(view, records))

@@ -1,0 +1,210 @@
+"""The threads of a route, as one caller may see them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from .._langchain.graph_thread import OWNER, GraphThread
+from .._langchain.graphs import graph_of
+from .._langchain.served_runnable import ServedRunnable
+from .._langchain.thread_state import PublicState
+from .._request.turn import THREAD_ID, checked_id, graph_thread
+from .._routing.bound import BoundRoute
+from ..errors import InvalidInput, ThreadExists, ThreadNotFound
+from ..formats import ThreadQuery
+from ..stores import ThreadRecord
+from ..threads import Threads, thread_scope
+
+FIRST = {"source": "input", "step": -1}
+"""Metadata that exactly one checkpoint of each thread has: its first."""
+
+
+class OwnedThreads:
+    """The threads of one route, as one caller may see them.
+
+    Args:
+        route: The route.
+        policy: How its threads are kept.
+        owner: What ``authorize`` returned for the caller.
+        served: The graph.
+    """
+
+    def __init__(
+        self, route: BoundRoute, policy: Threads, owner: str | None, served: ServedRunnable
+    ) -> None:
+        self._route = route
+        self._store = policy.opened
+        self._owner = owner
+        self._scope = thread_scope(owner)
+        self._served = served
+
+    def thread(self, thread_id: str) -> GraphThread:
+        """Return a thread in the graph's checkpointer, whether or not it exists."""
+        return graph_thread(self._route, self._served, thread_id, self._owner)
+
+    def public(self, thread_id: str) -> PublicState:
+        """Return what turns snapshots of a thread into what clients may see."""
+        return PublicState(self.thread(thread_id))
+
+    async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
+        """Return the record of a thread, and the snapshot of its newest state.
+
+        Raises:
+            ThreadNotFound: The caller has no such thread.
+        """
+        record = await self._store.find(self._scope, thread_id)
+        snapshot = await self.thread(thread_id).state()
+        if record is None and snapshot.created_at is None:
+            raise ThreadNotFound
+        return record or self._record_of(thread_id, snapshot.created_at), snapshot
+
+    async def create(self, query: ThreadQuery) -> ThreadRecord:
+        """Create a thread without a state.
+
+        Raises:
+            ThreadExists: It exists, and the request does not allow that.
+        """
+        thread_id = checked_id(query.thread_id) if query.thread_id else str(uuid4())
+        now = time.time()
+        record = ThreadRecord(
+            thread_id=thread_id,
+            scope=self._scope,
+            route=self._route.path,
+            created=now,
+            updated=now,
+            metadata=query.metadata,
+        )
+        if await self._exists(thread_id) or not await self._store.create(record):
+            if not query.may_exist:
+                raise ThreadExists
+            record, _ = await self.find(thread_id)
+        return record
+
+    async def change(self, thread_id: str, metadata: Mapping[str, Any]) -> ThreadRecord:
+        """Merge metadata over that of a thread.
+
+        Raises:
+            ThreadNotFound: The caller has no such thread.
+        """
+        await self.find(thread_id)
+        return await self._store.touch(
+            self._scope, thread_id, route=self._route.path, now=time.time(), metadata=metadata
+        )
+
+    async def delete(self, thread_id: str) -> None:
+        """Delete a thread with its state, and stop the run that is in progress on it.
+
+        Raises:
+            ThreadNotFound: The caller has no such thread.
+        """
+        await self.find(thread_id)
+        deletion = _Deletion()
+        await self._store.claim(self._scope, thread_id, deletion, wait=True, evict=True)
+        try:
+            await self.thread(thread_id).delete()
+            await self._store.delete(self._scope, thread_id)
+        finally:
+            self._store.release(self._scope, thread_id, deletion.run_id)
+
+    async def update(self, thread_id: str, query: ThreadQuery) -> Mapping[str, Any]:
+        """Write to the state of a thread, and return the position of the new checkpoint.
+
+        Raises:
+            ThreadNotFound: The caller has no such thread.
+            InvalidInput: The graph does not take the values.
+        """
+        await self.find(thread_id)
+        try:
+            config = await self.thread(thread_id).update(
+                query.values, query.as_node, query.checkpoint
+            )
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "langgraph":
+                raise
+            raise InvalidInput.at("values", "the graph does not take them") from error
+        return self.public(thread_id).checkpoint(config) or {}
+
+    async def list(self, query: ThreadQuery) -> list[ThreadRecord]:
+        """Return the caller's threads of this route; none for an anonymous caller."""
+        if self._owner is None:
+            return []
+        records = {
+            each.thread_id: each
+            for each in await self._store.list(self._scope)
+            if each.route == self._route.path
+        }
+        if getattr(self._store, "local", False):
+            async for record in self._in_checkpointer():
+                records.setdefault(record.thread_id, record)
+        chosen = [each for each in records.values() if _matches(each, query)]
+        chosen.sort(key=lambda each: str(getattr(each, query.sort_by)), reverse=not query.ascending)
+        return chosen
+
+    async def _exists(self, thread_id: str) -> bool:
+        try:
+            await self.find(thread_id)
+        except ThreadNotFound:
+            return False
+        return True
+
+    async def _in_checkpointer(self) -> AsyncIterator[ThreadRecord]:
+        """Yield what the checkpointer knows of the caller's threads."""
+        saver = graph_of(self._served.runnable).checkpointer
+        async with aclosing(_checkpoints(saver, {**FIRST, OWNER: self._scope})) as first:
+            async for each in first:
+                thread_id = (each.metadata or {}).get(THREAD_ID)
+                if thread_id is not None:
+                    yield self._record_of(str(thread_id), each.checkpoint.get("ts"))
+
+    def _record_of(self, thread_id: str, created_at: Any) -> ThreadRecord:
+        at = _seconds(created_at)
+        return ThreadRecord(
+            thread_id=thread_id,
+            scope=self._scope,
+            route=self._route.path,
+            created=at,
+            updated=at,
+        )
+
+
+class _Deletion:
+    """Claims a thread to delete it."""
+
+    def __init__(self) -> None:
+        self.run_id = str(uuid4())
+
+    def evicted(self) -> None:
+        """Do nothing: a deletion is over soon."""
+
+
+async def _checkpoints(saver: Any, wanted: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+    """Yield the checkpoints of all threads whose metadata has the values that are `wanted`."""
+    try:
+        async for each in saver.alist(None, filter=dict(wanted)):
+            yield each
+    except ValueError:
+        # The checkpointer for Redis knows only some keys.
+        async for each in saver.alist(None, filter=FIRST):
+            if all((each.metadata or {}).get(key) == wanted[key] for key in wanted):
+                yield each
+
+
+def _matches(record: ThreadRecord, query: ThreadQuery) -> bool:
+    if query.ids is not None and record.thread_id not in query.ids:
+        return False
+    if query.status is not None and record.status != query.status:
+        return False
+    return all(record.metadata.get(key) == value for key, value in query.metadata.items())
+
+
+def _seconds(created_at: Any) -> float:
+    """Return a time of LangGraph's as seconds since the epoch; 0 if it is none."""
+    try:
+        return datetime.fromisoformat(str(created_at)).timestamp()
+    except ValueError:
+        return 0.0

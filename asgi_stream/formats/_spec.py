@@ -1,0 +1,140 @@
+"""The values that a format exchanges with the rest of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..filters import EventFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer to an interrupt at which a thread waits.
+
+    Attributes:
+        value: The answer: what LangGraph's ``interrupt()`` returns.
+        interrupt: The id of the interrupt. Without it and `call`, the thread must wait at one only.
+        call: The id of a tool call that waits for approval; `value` is the decision on it then, as
+            LangChain's ``HumanInTheLoopMiddleware`` takes it: ``{"type": "approve"}``.
+        path: Where the answer is in the request, for errors.
+    """
+
+    value: Any
+    interrupt: str | None = None
+    call: str | None = None
+    path: str = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatRequest:
+    """A request that a format has to parse.
+
+    Attributes:
+        endpoint: The path of the endpoint, one of the format's `endpoints`.
+        body: The parsed JSON body; for a GET request, the input in its query.
+        params: The path parameters of the endpoint.
+        models: The names of the route's Runnables.
+        configurable: The ``configurable`` keys that clients of the route may set.
+        threads: Whether the route has threads.
+    """
+
+    endpoint: str = ""
+    body: Any = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    models: Sequence[str] = ()
+    configurable: Sequence[str] = ()
+    threads: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSpec:
+    """The run that a request asks for, in neutral terms.
+
+    Attributes:
+        input: The Runnable's input, not yet validated.
+        messages: A conversation instead of an input. Each message is a dict with ``role``
+            (``system``, ``user``, ``assistant`` or ``tool``), ``content`` (text, or a list of
+            LangChain's standard content blocks), and optionally ``id``, ``name``, ``tool_calls``
+            (``{"id", "name", "args"}`` each), ``tool_call_id`` and ``status``.
+        state: Further fields of a graph's state. Fields that the graph does not have are dropped.
+        model: Which of the route's Runnables to run.
+        tools: Tools that the client runs itself, as OpenAI's function definitions; None if the
+            request has no list of tools.
+        tool_choice: Which tool the model has to call, as for LangChain's ``bind_tools``.
+        response_format: The form of the answer's text, as in OpenAI's API:
+            ``{"type": "json_object"}`` or ``{"type": "json_schema", "json_schema": {...}}``.
+        configurable: ``configurable`` keys, each of which the route must list.
+        astream_kwargs: Keyword arguments for ``astream``, which override the route's.
+        filter: A filter that narrows the route's.
+        many: Whether `input` is a list of inputs, to be run concurrently.
+        max_concurrency: How many of them may run at once; the route's limit may be lower.
+        gathered: Whether the response is one JSON document; None: the ``Accept`` header decides.
+        conversation_id: The client's id of the conversation (its chat id), under which a client
+            without a run id can join or stop the newest run.
+        thread: The client's id of the thread. On a route without `threads`, the default of the
+            ``configurable`` key ``thread_id``, where the route lists that key.
+        trigger: Why the client sends the request, in its own word: ``"regenerate-message"``.
+        answers: Answers to the interrupts at which the thread waits, instead of an input.
+        update: What to write to the state of the graph together with the answers, as a node does.
+        goto: The nodes at which to go on, as LangGraph's ``Command`` takes them.
+        resumes: Whether a run without an input goes on from where the thread stands.
+        checkpoint: The ``configurable`` keys of a checkpoint of the thread to go on from.
+        must_exist: Whether the thread must exist; otherwise it is created.
+        ephemeral: Whether the thread is for this run only.
+        multitask: What to do if another run on the thread is in progress; None: the route decides.
+        metadata: Metadata for the thread and its checkpoints.
+        owner: What the route's ``authorize`` returned. Set by the route, as `body` is.
+        body: The request's JSON, or the input in its query.
+        context: Context for the model (AG-UI), ``{"description", "value"}`` each.
+        dropped: Kinds of content in the client's messages that `messages` leaves out.
+        cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
+    """
+
+    input: Any = None
+    messages: Sequence[Mapping[str, Any]] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    tools: Sequence[Mapping[str, Any]] | None = None
+    tool_choice: Any = None
+    response_format: Mapping[str, Any] | None = None
+    configurable: Mapping[str, Any] = field(default_factory=dict)
+    astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    filter: EventFilter | None = None
+    many: bool = False
+    max_concurrency: int | None = None
+    gathered: bool | None = None
+    conversation_id: str | None = None
+    thread: str | None = None
+    trigger: str | None = None
+    answers: Sequence[Answer] = ()
+    update: Any = None
+    goto: Any = None
+    resumes: bool = False
+    checkpoint: Mapping[str, Any] | None = None
+    must_exist: bool = False
+    ephemeral: bool = False
+    multitask: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    body: Any = None
+    context: Sequence[Mapping[str, Any]] = ()
+    dropped: Set[str] = frozenset()
+    cancel_on_disconnect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A response that needs no run.
+
+    Attributes:
+        body: The JSON body.
+        schema: Respond with the JSON Schema of the Runnable's ``input``, ``output`` or ``config``
+            instead.
+        headers: Headers of the response.
+    """
+
+    body: Any = None
+    schema: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)

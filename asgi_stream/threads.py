@@ -1,0 +1,120 @@
+"""Threads: how a route keeps conversations in the checkpointer of its graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
+from typing import Any
+
+from ._importer import kind_of
+from .errors.text import mask_passwords
+from .serialize import to_json
+from .stores import ThreadStore, open_thread_store
+
+__all__ = ["Threads", "checkpoint_thread_id"]
+
+METHODS = tuple(name for name in vars(ThreadStore) if not name.startswith("_"))
+
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
+"""Ids that every checkpointer can store, and that begin with no mark of ours."""
+
+
+def checkpoint_thread_id(thread_id: str, owner: str | None = None) -> str:
+    """Return the ``thread_id`` under which a graph's checkpointer has a client's thread.
+
+    Two owners may choose the same id, so it is hashed with the owner. Without an owner it stays as
+    it is, unless it has characters that not every checkpointer can store.
+
+    Args:
+        thread_id: The client's id of the thread.
+        owner: What the route's ``authorize`` returned.
+
+    Example:
+        >>> checkpoint_thread_id("t1")
+        't1'
+        >>> checkpoint_thread_id("t1", "ann")[:8]
+        '~c20edaa'
+    """
+    if owner is None and PLAIN.fullmatch(thread_id):
+        return thread_id
+    return "~" + sha256(to_json([owner, thread_id])).hexdigest()
+
+
+def thread_scope(owner: str | None) -> str:
+    """Return the `asgi_stream.stores.ThreadRecord.scope` of an owner's threads."""
+    return "" if owner is None else sha256(to_json([owner])).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Threads:
+    """How a route keeps the conversations of its graph, each of which is a thread.
+
+    The state of a thread is in the graph's own checkpointer. What else is known of it (its owner,
+    metadata, when it was updated) is in a store.
+
+    Args:
+        store: ``"memory"`` (of this process), ``"redis://host:6379/0"``, or an
+            `asgi_stream.stores.ThreadStore`, which routes may share. Of threads that a store in
+            memory has no record of any more, a list has what the checkpointer knows.
+        user_messages_only: Let clients of the format ``langgraph`` add messages of the user only,
+            and no other part of the state. The other formats of front ends always do.
+
+    Example:
+        >>> Threads(store="memory").user_messages_only
+        False
+    """
+
+    store: str | ThreadStore = "memory"
+    user_messages_only: bool = False
+
+    opened: ThreadStore = field(init=False, repr=False, compare=False)
+    """The store that `store` names."""
+
+    def __post_init__(self) -> None:
+        store: Any = self.store
+        if isinstance(store, str):
+            try:
+                store = open_thread_store(store)
+            except (ImportError, ValueError):
+                return  # which `problems` reports
+        object.__setattr__(self, "opened", store)
+
+    def __repr__(self) -> str:
+        options = (
+            f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.init
+        )
+        return mask_passwords(f"Threads({', '.join(options)})")
+
+    def within(self, prefix: str, opened: dict[str, ThreadStore]) -> Threads:
+        """Return this with a store that is shared with the app's other routes, if it is a Redis.
+
+        Args:
+            prefix: The prefix of its keys, unless the URL of the store has one.
+            opened: The stores of the app by their URLs; a new one is added.
+        """
+        url = self.store
+        if not isinstance(url, str) or url == "memory":
+            return self
+        if url not in opened:
+            opened[url] = open_thread_store(url, prefix=prefix)
+        return replace(self, store=opened[url])
+
+    def problems(self) -> Iterator[str]:
+        """Yield a sentence for each option that cannot work."""
+        if isinstance(self.store, str):
+            try:
+                open_thread_store(self.store)
+            except (ImportError, ValueError) as error:
+                yield f"threads.store: {error}"
+        else:
+            missing = [name for name in METHODS if not hasattr(self.store, name)]
+            if missing:
+                yield (
+                    f"threads.store: {kind_of(self.store)} is not a store of threads"
+                    f" (it has no {missing[0]})"
+                )
+        if not isinstance(self.user_messages_only, bool):
+            value = self.user_messages_only
+            yield f"threads.user_messages_only must be True or False, not {value!r}"
