@@ -18,6 +18,12 @@ POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 OWNER = "thread_owner"
 """The key by which an owner's threads are found among all checkpoints."""
 
+CLIENT_ID = "client_thread_id"
+"""The key of a checkpoint's metadata that has the client's id of the thread.
+
+LangGraph stores none with the name ``thread_id``.
+"""
+
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
 

@@ -13,7 +13,7 @@ from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
 from .answers import resume_values
-from .graph_thread import GraphThread, messages_of
+from .graph_thread import CLIENT_ID, GraphThread, messages_of
 from .new_messages import closing, new_messages, without_from
 from .tasks import RunTasks
 
@@ -160,7 +160,7 @@ class ThreadTurn:
                 claimed = await claim(*place, self, wait=True, evict=True)
                 if self._multitask == "rollback":
                     self._replaced = claimed.before
-                return True
+                return claimed.taken
             case "enqueue":
                 return (await claim(*place, self, wait=wait)).taken
             case _:
@@ -193,6 +193,7 @@ class ThreadTurn:
         metadata = {
             "run_id": self._run_id,
             "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
+            CLIENT_ID: thread.thread_id,
             "graph_id": self._graph,
         }
         return Start(input, thread.configurable(position), metadata)

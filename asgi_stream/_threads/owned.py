@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from .._langchain.graph_thread import OWNER, GraphThread
+from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.thread_state import PublicState
-from .._request.turn import THREAD_ID, checked_id, graph_thread
+from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, ThreadExists, ThreadNotFound
 from ..formats import ThreadQuery
@@ -157,7 +157,7 @@ class OwnedThreads:
         saver = graph_of(self._served.runnable).checkpointer
         async with aclosing(_checkpoints(saver, {**FIRST, OWNER: self._scope})) as first:
             async for each in first:
-                thread_id = (each.metadata or {}).get(THREAD_ID)
+                thread_id = (each.metadata or {}).get(CLIENT_ID)
                 if thread_id is not None:
                     yield self._record_of(str(thread_id), each.checkpoint.get("ts"))
 
