@@ -13,6 +13,8 @@ import click
 
 from ..client._connection import RemoteStream
 from ..client._request import RemoteRequest
+from ..events import RunFinished
+from .answers import answering_options
 from .printer import Printer
 
 
@@ -21,6 +23,7 @@ from .printer import Printer
 @click.option("--input", "body", default="{}", help="The body as JSON; - reads stdin.")
 @click.option("-H", "--header", "headers", multiple=True, help="A header, 'Name: value'.")
 @click.option("-p", "--param", "params", multiple=True, help="A query parameter, key=value.")
+@click.option("--thread", "thread_id", help="The thread to talk on, where the route has threads.")
 @click.option("--format", "format", help="The format, if the server does not send it.")
 @click.option("--raw", is_flag=True, help="Print the frames as they arrive.")
 @click.option(
@@ -31,6 +34,7 @@ def call(
     body: str,
     headers: Sequence[str],
     params: Sequence[str],
+    thread_id: str | None,
     format: str | None,
     raw: bool,
     timeout: float,
@@ -38,13 +42,15 @@ def call(
     """Post to URL and print the answer as it streams. Ctrl-C stops the run.
 
     The body is what clients of the route post; the format of the answer is recognized. A broken
-    connection to a resumable route is made again. The exit code is 1 if the run has failed.
+    connection to a resumable route is made again. If the run stops to ask, what answers it is
+    printed. The exit code is 1 if the run has failed.
     """
+    thread = {} if thread_id is None else {"thread_id": thread_id}
     request = RemoteRequest(
         url=url,
         body=_json(sys.stdin.read() if body == "-" else body),
         headers=dict(_pair(each, ":", "--header") for each in headers),
-        params=dict(_pair(each, "=", "--param") for each in params),
+        params={**dict(_pair(each, "=", "--param") for each in params), **thread},
         timeout=timeout,
     )
     with Printer(url, raw) as printer:
@@ -52,10 +58,15 @@ def call(
 
 
 async def _follow(stream: RemoteStream, printer: Printer) -> None:
+    advice = ""
     async with aclosing(stream.frames()) as frames:
         async for decoded in frames:
             printer.print(stream, decoded)
-    printer.end(f"run {stream.run_id}, {stream.format or 'unknown format'}")
+            for event in decoded.events:
+                if isinstance(event, RunFinished) and event.interrupts and stream.thread_id:
+                    advice = f"To answer: {answering_options(stream.thread_id, event.interrupts)}"
+    thread = f" on thread {stream.thread_id}" if stream.thread_id else ""
+    printer.end(f"run {stream.run_id}{thread}, {stream.format or 'unknown format'}", advice)
 
 
 def _json(text: str) -> Any:
