@@ -68,7 +68,9 @@ async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> For
     if request.method in ("POST", "PATCH"):
         body = await read_body(request)
     else:
-        _, _, body = read_query(request, route.limits, configurable=(), narrows=False)
+        # What runs take from the query means nothing here, but clients may send it always.
+        keys = route.configurable
+        _, _, body = read_query(request, route.limits, configurable=keys, narrows=False)
     request.data = body
     return FormatRequest(
         endpoint=endpoint,

@@ -13,7 +13,7 @@ from ._frame import Frame
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import PING, data_frame, error_object, run_object
-from ._threads import ThreadQuery, plain_document, plain_query
+from ._threads import QUERIES, ThreadQuery, plain_document, plain_query
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -162,7 +162,7 @@ class Format(Protocol):
         Raises:
             StreamError: The request is not valid in this format.
         """
-        return plain_query(request)
+        return plain_query(request, QUERIES.get(operation, ()))
 
     def thread_document(self, operation: str, result: Any) -> object:
         """Return the JSON response to a request about threads.
