@@ -100,6 +100,7 @@ async def _parse(
             models=tuple(route.runnables),
             configurable=route.configurable,
             threads=threads,
+            sdk_version=route.sdk_version,
         )
     )
     if threads and not isinstance(spec, Document):

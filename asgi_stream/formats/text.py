@@ -13,8 +13,8 @@ from ..events import Event, RunError, RunFinished, TextDelta
 from . import tokens, vercel
 from ._decoded import MODEL
 from ._frame import Frame
-from ._spec import FormatRequest, RunSpec
-from ._vercel_request import conversation
+from ._spec import Document, FormatRequest, RunSpec
+from ._vercel_request import chat_spec
 
 
 class TextFormat(tokens.TokensFormat):
@@ -34,13 +34,12 @@ class TextFormat(tokens.TokensFormat):
         super().__init__()
         self._halves: dict[str, str] = {}
 
-    def parse(self, request: FormatRequest) -> RunSpec:
+    def parse(self, request: FormatRequest) -> RunSpec | Document:
         body = request.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
-            dropped: set[str] = set()
-            messages = conversation(body.get("messages"), dropped)
-            return RunSpec(messages=messages, dropped=dropped, gathered=False)
-        return RunSpec(input=body)
+            spec, _ = chat_spec(request)
+            return spec
+        return super().parse(request)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
