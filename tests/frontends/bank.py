@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from langchain.agents import create_agent
@@ -16,6 +19,10 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse
+from starlette.routing import Mount, Route
 
 from asgi_stream import StreamApp, StreamRoute
 
@@ -44,6 +51,8 @@ class Teller(BaseChatModel):
         self, messages: Any, *_: Any, **__: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._script(messages):
+            if chunk.get("content") == "slowly":
+                await asyncio.sleep(0.05)
             yield ChatGenerationChunk(message=AIMessageChunk(**{"content": "", **chunk}))
 
     def _script(self, messages: list[Any]) -> list[dict[str, Any]]:
@@ -58,7 +67,8 @@ class Teller(BaseChatModel):
         words = str(last.content)
         calls = [each.split() for each in words.split(", ")]
         if calls[0][0] not in ("refund", "look"):
-            return [{"content": f"{len(messages)}: "}, {"content": words}]
+            count = 200 if words == "slowly" else 1
+            return [{"content": f"{len(messages)}: "}, *[{"content": words}] * count]
         made = sum(isinstance(each, HumanMessage) for each in messages)
         return [{"content": "Let me see. "}] + [
             {"tool_call_chunks": [chunk]}
@@ -124,4 +134,15 @@ def routes() -> list[StreamRoute]:
     ]
 
 
-app = StreamApp(routes(), format="vercel", threads=True, authorize=owner_of)
+streams = StreamApp(routes(), format="vercel", threads=True, authorize=owner_of)
+
+
+async def page(_: Request) -> HTMLResponse:
+    return HTMLResponse('<div id="root"></div><script type="module" src="page.js"></script>')
+
+
+async def script(_: Request) -> FileResponse:
+    return FileResponse(Path(os.environ["PAGE"]))
+
+
+app = Starlette(routes=[Route("/page", page), Route("/page.js", script), Mount("/", streams)])
