@@ -75,13 +75,13 @@ class _Transcript:
             self._add(each)
         calls = {id_: (part["toolName"], part["input"]) for id_, part in self._calls.items()}
         self._open = OpenCalls(calls)
-        asked = False
+        waits = False
         for interrupt in view.interrupts:
             if approves and self._ask(interrupt):
-                asked = True
+                waits = True
             else:
                 self._answer("").append(interrupt_part(interrupt))
-        for call_id in self._open if asked else ():
+        for call_id in self._open if waits else ():
             # The client answers when all calls of the last step are decided or have a result.
             automatic = {"id": call_id, "approved": True, "isAutomatic": True}
             self._calls[call_id] |= {"state": "approval-responded", "approval": automatic}
@@ -103,8 +103,9 @@ class _Transcript:
                     else:
                         parts += _content_parts([block], streamed=True)
                 parts += map(self._call, calls)
-            case {"role": "tool", "tool_call_id": call_id, "content": content, "status": status}:
-                self._result(call_id, content, status == "error")
+            case _:
+                failed = message["status"] == "error"
+                self._result(message["tool_call_id"], message["content"], failed)
 
     def _answer(self, id_: str) -> list[Part]:
         """Return the parts of the assistant's message at the end; of a new one if there is none."""
@@ -132,15 +133,15 @@ class _Transcript:
 
     def _ask(self, interrupt: Interrupt) -> bool:
         """Show that calls wait for approval; return False if it is not known which ones."""
-        ids = self._open.take(interrupt.approvals)
-        for call_id, approval in zip(ids or (), interrupt.approvals, strict=True):
+        calls = self._open.take(interrupt.approvals)
+        for call_id, approval in calls:
             if call_id not in self._calls:  # made in a subgraph, with messages of its own
                 call = {"id": call_id, "name": approval.name, "args": approval.arguments}
                 self._answer("").append(self._call(call))
             reason = {"requestReason": approval.description} if approval.description else {}
             about = {"id": call_id, "descriptor": descriptor(interrupt, approval), **reason}
             self._calls[call_id] |= {"state": "approval-requested", "approval": about}
-        return bool(ids)
+        return bool(calls)
 
 
 def _content_parts(
@@ -151,11 +152,12 @@ def _content_parts(
         match block:
             case {"type": "text" | "reasoning" as type_}:
                 yield {"type": type_, "text": block[type_], **state}
-            case {"url": url, "mime_type": media_type}:
+            case _:
                 name = block.get("filename") or (block.get("extras") or {}).get("filename")
+                label = {"filename": name} if name else {}
                 yield {
                     "type": "file",
-                    "mediaType": media_type,
-                    "url": url,
-                    **({"filename": name} if name else {}),
+                    "mediaType": block["mime_type"],
+                    "url": block["url"],
+                    **label,
                 }

@@ -23,8 +23,8 @@ REGENERATE = "regenerate-message"
 Part = dict[str, Any]
 
 
-def chat_spec(request: FormatRequest) -> tuple[RunSpec, Sequence[Part] | None]:
-    """Return the run that a chat or a prompt asks for, and the parts of the message it continues.
+def chat_spec(request: FormatRequest) -> tuple[RunSpec, Mapping[str, Any] | None]:
+    """Return the run that a chat or a prompt asks for, and the message that its answer continues.
 
     An answer continues the last message if that is an assistant's, and the message in which a
     person has decided on tool calls: its id must not change then. With threads, the last message
@@ -46,10 +46,9 @@ def chat_spec(request: FormatRequest) -> tuple[RunSpec, Sequence[Part] | None]:
     dropped: set[str] = set()
     messages = _conversation(path, history, dropped, with_ids=request.threads)
     continued = _continued(body, history) if request.threads else _last_answer(history)
-    parts = None if continued is None else continued["parts"]
-    if request.threads and body.get("trigger") != REGENERATE:
-        decided = [*_approvals(parts or (), decided), *decided]
-    return _spec(request, body, messages, decided, dropped), parts
+    if request.threads and continued is not None and body.get("trigger") != REGENERATE:
+        decided = [*_approvals(continued["parts"], decided), *decided]
+    return _spec(request, body, messages, decided, dropped), continued
 
 
 def _spec(

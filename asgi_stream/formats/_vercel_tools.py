@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..events import (
@@ -33,16 +33,16 @@ class ToolParts:
     Args:
         request: The request that starts the run.
         spec: What it asks for.
-        continued: The parts of the message that the answer continues, if it continues one.
+        continued: The message that the answer continues, if it continues one.
     """
 
     def __init__(
-        self, request: FormatRequest, spec: RunSpec, continued: Sequence[Part] | None
+        self, request: FormatRequest, spec: RunSpec, continued: Mapping[str, Any] | None
     ) -> None:
         self._threads = request.threads
         self._sdk_version = request.sdk_version
         self._approves = request.threads and request.sdk_version >= APPROVALS_SINCE
-        self._known = {str(part.get("toolCallId")) for part in continued or ()}
+        self._known = {str(part.get("toolCallId")) for part in (continued or {}).get("parts", ())}
         """The calls in the message that the answer continues."""
         self._rejected = {each.call for each in spec.answers if is_rejection(each.value)}
         """The calls that a person has rejected in this request."""
@@ -92,18 +92,17 @@ class ToolParts:
         No step may begin after them: the client sends the answers when all calls of the last step
         have one.
         """
-        streamed, asked = set(self._open), False
+        streamed, waits = set(self._open), False
         for interrupt in interrupts:
-            ids = self._open.take(interrupt.approvals) if self._approves else None
-            if not ids:
+            calls = self._open.take(interrupt.approvals) if self._approves else []
+            if not calls:
                 yield interrupt_part(interrupt)
-                continue
-            asked = True
-            for call_id, approval in zip(ids, interrupt.approvals, strict=True):
+            for call_id, approval in calls:
+                waits = True
                 if call_id not in streamed:
                     yield self._input(call_id, approval.name, approval.arguments)
                 yield approval_request(interrupt, approval, call_id)
-        for call_id in self._open if asked else ():
+        for call_id in self._open if waits else ():
             yield from self._needs_none(call_id)
 
     def _needs_none(self, call_id: str) -> Iterator[Part]:

@@ -13,7 +13,8 @@ from ..events import Event, RunError, RunFinished, TextDelta
 from . import tokens, vercel
 from ._decoded import MODEL
 from ._frame import Frame
-from ._spec import Document, FormatRequest, RunSpec
+from ._plain_request import plain_spec
+from ._spec import FormatRequest, RunSpec
 from ._vercel_request import chat_spec
 
 
@@ -34,12 +35,12 @@ class TextFormat(tokens.TokensFormat):
         super().__init__()
         self._halves: dict[str, str] = {}
 
-    def parse(self, request: FormatRequest) -> RunSpec | Document:
+    def parse(self, request: FormatRequest) -> RunSpec:
         body = request.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
             spec, _ = chat_spec(request)
             return spec
-        return super().parse(request)
+        return plain_spec(request)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -75,7 +75,7 @@ class VercelFormat(Format):
         self._models = 0
         self._reason = "stop"
         self._usage: dict[str, int] = {}
-        self._answer_id: str | None = None
+        self._message_id: str | None = None
         self._approves = False
         self._decoder = PartDecoder()
 
@@ -83,7 +83,10 @@ class VercelFormat(Format):
         spec, continued = chat_spec(request)
         self._continues = continued is not None
         self._tools = ToolParts(request, spec, continued)
-        self._answer_id = answer_id(spec.messages or ())
+        if request.threads:
+            # The same as after a reload, so that a stream that is read again replaces the message.
+            id_ = answer_id(spec.messages or ()) if continued is None else continued.get("id")
+            self._message_id = id_ if isinstance(id_, str) else None
         return spec
 
     def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
@@ -107,9 +110,8 @@ class VercelFormat(Format):
         match event:
             case RunStarted(run_id=run_id):
                 self._run_id = run_id
-                yield {"type": "start"} | (
-                    {} if self._continues else {"messageId": self._answer_id or run_id}
-                )
+                id_ = self._message_id or ("" if self._continues else run_id)
+                yield {"type": "start"} | ({"messageId": id_} if id_ else {})
             case ModelStarted():
                 # Concurrent models share a step: its end ends every part in it.
                 if not self._models:

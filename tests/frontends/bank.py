@@ -30,8 +30,8 @@ from asgi_stream import StreamApp, StreamRoute
 class Teller(BaseChatModel):
     """Calls the tools that the user's words name, and then says what it was given.
 
-    ``"refund 5, refund 7, look 1"`` is three calls. Any other words are repeated, with the number of
-    messages that the model got.
+    ``"refund 5, refund 7, look 1"`` is three calls. Any other words are repeated, with the
+    number of messages that the model got.
     """
 
     @property
@@ -63,11 +63,13 @@ class Teller(BaseChatModel):
                 if not isinstance(each, ToolMessage):
                     break
                 results.insert(0, str(each.content).split("\n")[0])
-            return [{"content": f"{len(messages)}: "}, {"content": "; ".join(results)}]
+            end = ["slowly"] * 60 + ["."] if "refunded 99" in results else []
+            text = [f"{len(messages)}: ", "; ".join(results), *end]
+            return [{"content": each} for each in text]
         words = str(last.content)
         calls = [each.split() for each in words.split(", ")]
         if calls[0][0] not in ("refund", "look"):
-            count = 200 if words == "slowly" else 1
+            count = 100 if words == "slowly" else 1
             return [{"content": f"{len(messages)}: "}, *[{"content": words}] * count]
         made = sum(isinstance(each, HumanMessage) for each in messages)
         return [{"content": "Let me see. "}] + [

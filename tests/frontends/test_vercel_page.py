@@ -27,7 +27,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     program = node.MODULES / "@esbuild" / "linux-x64" / "bin" / "esbuild"
     options = ("--bundle", "--format=esm", "--jsx=automatic", "--log-level=error")
     file = folder / "page.js"
-    command = [program, "approvals.jsx", *options, f"--outfile={file}"]
+    command = [str(program), "approvals.jsx", *options, f"--outfile={file}"]
     subprocess.run(command, cwd=node.HERE, check=True, timeout=60)
     with serving("tests.frontends.bank:app", folder, env={"PAGE": str(file)}) as server:
         yield server
@@ -38,7 +38,7 @@ async def visit(bank: Server, playwright: Path, path: str, *steps: tuple[str, ..
     task = {"playwright": str(playwright), "url": url, "steps": [[*each, ""][:2] for each in steps]}
     done = await asyncio.to_thread(
         lambda: subprocess.run(
-            [node.NODE, node.HERE / "approvals.mjs"],
+            [str(node.NODE), str(node.HERE / "approvals.mjs")],
             input=json.dumps(task).encode(),
             capture_output=True,
             timeout=90,
@@ -127,3 +127,30 @@ async def test_a_stop_and_the_next_message(bank: Server, playwright: Path) -> No
     # What the model had said so far is not in the thread, but the user's message is.
     assert texts(outcome["messages"][-1]) == ["2: hello"]
     assert outcome["shown"][0].count("hello") == outcome["shown"][1].count("hello") == 2
+
+
+@pytest.mark.parametrize("words", ["slowly", "refund 99"])
+async def test_a_page_that_is_loaded_again_in_mid_answer_shows_all_of_it(
+    bank: Server, playwright: Path, words: str
+) -> None:
+    approve = [("wait", "approval-requested"), ("click", "yes-call_1_0")]
+    outcome = await visit(
+        *(bank, playwright, "kept"),
+        ("send", words),
+        *(approve if words == "refund 99" else ()),
+        ("wait", "slowlyslowlyslowly"),
+        ("reload",),
+        ("wait", "slowlyslowlyslowly"),
+        ("wait", "slowly" * 60),
+        ("ready",),
+        ("show",),
+        ("reload",),
+        ("wait", "slowly" * 60),
+        ("ready",),
+        ("show",),
+    )
+    resumed, later = outcome["shown"]
+    # What a message said before an approval is not in the stream of the run that goes on from it.
+    before = "" if words == "slowly" else "Let me see. "
+    assert before in later
+    assert resumed == later.replace(before, "")
