@@ -132,6 +132,7 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/nested", nested()),
         StreamRoute("/asking", asking()),
         StreamRoute("/old", bank(), sdk_version=5),
+        StreamRoute("/seven", bank(), sdk_version=7),
         StreamRoute("/kept", bank("per_call"), resume=True),
     ]
 
