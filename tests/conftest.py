@@ -18,6 +18,7 @@ PATHS = {
     "playground/": "browser",
     "resume/test_faults.py": "redis",
     "stores/test_redis.py": "redis",
+    "stores/test_redis_threads.py": "redis",
     "test_examples.py": "server",
     "test_wheel.py": "slow",
     "typed/": "slow",
