@@ -72,6 +72,7 @@ async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Pa
             models=tuple(route.runnables),
             configurable=route.configurable,
             threads=threads,
+            sdk_version=route.sdk_version,
         )
     )
     if threads and not isinstance(spec, Document):

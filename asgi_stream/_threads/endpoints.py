@@ -79,6 +79,7 @@ async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> For
         models=tuple(route.runnables),
         configurable=route.configurable,
         threads=True,
+        sdk_version=route.sdk_version,
     )
 
 
@@ -118,6 +119,11 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
         case "show":
             record, snapshot = await threads.find(thread_id)
             return ThreadView(record, public.of(snapshot))
+        case "conversation":
+            record, snapshot = await threads.find(thread_id)
+            pending = await threads.thread(thread_id).pending(snapshot)
+            messages = threads.messages(thread_id, snapshot)
+            return ThreadView(record, public.of(snapshot), messages, pending)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
         case "delete":
@@ -155,6 +161,7 @@ async def _views(
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
             snapshot = await threads.thread(record.thread_id).state()
-        return ThreadView(record, threads.public(record.thread_id).of(snapshot))
+        messages = threads.messages(record.thread_id, snapshot)
+        return ThreadView(record, threads.public(record.thread_id).of(snapshot), messages)
 
     return await asyncio.gather(*map(view, records))

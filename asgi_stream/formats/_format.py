@@ -85,6 +85,9 @@ class Format(Protocol):
     threads.
     """
 
+    sdk_versions: ClassVar[Sequence[int]] = ()
+    """The values of the option `sdk_version`; ``()``: the format has no use for it."""
+
     multitask: ClassVar[str] = "reject"
     """What happens to a second run on a thread if neither the client nor the route says."""
 

@@ -38,6 +38,7 @@ class FormatRequest:
         models: The names of the route's Runnables.
         configurable: The ``configurable`` keys that clients of the route may set.
         threads: Whether the route has threads.
+        sdk_version: The major version of the AI SDK that the route's clients have.
     """
 
     endpoint: str = ""
@@ -46,6 +47,7 @@ class FormatRequest:
     models: Sequence[str] = ()
     configurable: Sequence[str] = ()
     threads: bool = False
+    sdk_version: int = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
