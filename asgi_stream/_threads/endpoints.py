@@ -117,6 +117,11 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
         case "show":
             record, snapshot = await threads.find(thread_id)
             return ThreadView(record, public.of(snapshot))
+        case "conversation":
+            record, snapshot = await threads.find(thread_id)
+            pending = await threads.thread(thread_id).pending(snapshot)
+            messages = threads.messages(thread_id, snapshot)
+            return ThreadView(record, public.of(snapshot), messages, pending)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
         case "delete":
@@ -154,6 +159,7 @@ async def _views(
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
             snapshot = await threads.thread(record.thread_id).state()
-        return ThreadView(record, threads.public(record.thread_id).of(snapshot))
+        messages = threads.messages(record.thread_id, snapshot)
+        return ThreadView(record, threads.public(record.thread_id).of(snapshot), messages)
 
     return await asyncio.gather(*map(view, records))

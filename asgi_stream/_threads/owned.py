@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from .._langchain.graph_thread import OWNER, GraphThread
+from .._delivery.observability import public_text
+from .._langchain.graph_thread import OWNER, GraphThread, messages_of
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
+from .._langchain.thread_messages import thread_messages
 from .._langchain.thread_state import PublicState
 from .._request.turn import THREAD_ID, checked_id, graph_thread
 from .._routing.bound import BoundRoute
@@ -50,6 +52,15 @@ class OwnedThreads:
     def public(self, thread_id: str) -> PublicState:
         """Return what turns snapshots of a thread into what clients may see."""
         return PublicState(self.thread(thread_id))
+
+    def messages(self, thread_id: str, snapshot: Any) -> Sequence[Mapping[str, Any]]:
+        """Return the messages in a snapshot of a thread, as neutral ones."""
+        route = self._route
+        return thread_messages(
+            messages_of(self.public(thread_id).values(snapshot.values)),
+            route.filter,
+            lambda failure: public_text(failure, route),
+        )
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.
