@@ -111,9 +111,12 @@ def _per_call(value: Any, schema: Any) -> tuple[Approval, ...]:
 
 
 def _discriminators(schema: Mapping[str, Any]) -> Iterable[str]:
-    discriminator = schema.get("discriminator")
-    mapping = discriminator.get("mapping") if isinstance(discriminator, Mapping) else None
-    return mapping if isinstance(mapping, Mapping) else DECISIONS
+    match schema:
+        case {"discriminator": {"mapping": {**mapping}}}:
+            return [*map(str, mapping)]
+        case {"properties": {"type": {"const": str(only)}}}:
+            return (only,)
+    return DECISIONS
 
 
 def _batched(value: Any, messages: Iterable[Sequence[BaseMessage]]) -> tuple[Approval, ...]:
