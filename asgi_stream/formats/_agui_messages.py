@@ -35,7 +35,7 @@ class ClientThread:
             for each in sent
             if isinstance(each, dict) and each.get("role") not in ("activity", "reasoning")
         ]
-        self._own_ids = [each.get("id") for each in self._own]
+        self._own_ids = {each.get("id") for each in self._own}
         self._own_state = state if isinstance(state, dict) else {}
         self._shown: list[Message] | None = None
         self._shown_state: Mapping[str, Any] = {}
@@ -50,11 +50,10 @@ class ClientThread:
     def frames(self, snapshot: ThreadSnapshot) -> Iterator[Message]:
         """Yield what brings the client up to date, at the start of a run only if it is not."""
         messages = self._with_own(snapshot.messages)
-        ids = None if messages is None else [each["id"] for each in messages]
         starts, state = self._results is None, snapshot.state
         if starts:
             self._results = Counter(str(each.get("toolCallId")) for each in messages or ())
-            if ids is None or ids == self._own_ids:
+            if messages is None or self._has(messages):
                 return
             state = {**state, **self._own_state}
         if state and state != self._shown_state:
@@ -62,10 +61,14 @@ class ClientThread:
             yield {"type": "STATE_SNAPSHOT", "snapshot": state}
         if messages is None or messages == self._shown:
             return
-        if starts and (agreed := _agreed(self._own_ids, ids or ())) is not None:
+        if starts and (agreed := _agreed(self._own, messages)) is not None:
             yield {"type": "MESSAGES_SNAPSHOT", "messages": messages[:agreed]}
         self._shown = messages
         yield {"type": "MESSAGES_SNAPSHOT", "messages": messages}
+
+    def _has(self, messages: Sequence[Message]) -> bool:
+        same = len(self._own) == len(messages) and self._own_ids == {m["id"] for m in messages}
+        return same and _agreed(self._own, messages) is None
 
     def _with_own(self, messages: Sequence[Mapping[str, Any]] | None) -> list[Message] | None:
         """Return the messages of the thread, after those in front that only the client has."""
@@ -73,7 +76,7 @@ class ClientThread:
             return None
         shown = encode_messages(messages, self._own_ids)
         ids = {each["id"] for each in shown}
-        first = (n for n, each in enumerate(self._own_ids) if each in ids)
+        first = (n for n, each in enumerate(self._own) if each.get("id") in ids)
         return [*self._own[: next(first, None)], *shown]
 
 
@@ -111,10 +114,14 @@ def encode_messages(
     return encoded
 
 
-def _agreed(own: Sequence[Any], ids: Sequence[str]) -> int | None:
-    """Return how many messages come first in both; None if the client has the others in order."""
-    kept = [each for each in own if each in set(ids)]
-    return next((n for n, each in enumerate(kept) if each != ids[n]), None)
+def _agreed(own: Sequence[Message], messages: Sequence[Message]) -> int | None:
+    """Return how many messages come first in both; None if all that the client has do.
+
+    Results of tools belong to their calls, wherever they are.
+    """
+    order = {each["id"]: n for n, each in enumerate(messages) if each["role"] != "tool"}
+    kept = (each.get("id") for each in own if each.get("id") in order)
+    return next((order[mine] for id_, mine in zip(kept, order, strict=False) if id_ != mine), None)
 
 
 def _result_id(call_id: str, number: int) -> str:
