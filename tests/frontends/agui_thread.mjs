@@ -19,7 +19,10 @@ for (const [n, { say, resume, reload, repeat, keep, edit, result }] of steps.ent
   if (keep !== undefined) agent.messages = agent.messages.slice(0, keep);
   if (edit) agent.messages.at(-1).content = edit;
   if (say) agent.addMessage({ id: `user-${n}`, role: "user", content: say });
-  if (result) agent.addMessage({ id: `result-${n}`, role: "tool", ...result });
+  if (result) {
+    const toolCallId = agent.messages.at(-1).toolCalls[0].id;
+    agent.addMessage({ id: `result-${n}`, role: "tool", toolCallId, ...result });
+  }
   // As CopilotKit does for an interrupt of a tool call, before it resumes.
   if (repeat) {
     const toolCallId = agent.pendingInterrupts[0].toolCallId;

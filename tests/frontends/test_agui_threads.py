@@ -132,8 +132,19 @@ async def test_the_client_s_own_message_for_an_approved_call_is_replaced(
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+async def test_the_client_runs_its_own_tools(agents: Server, client: str) -> None:
+    parameters = {"type": "object", "properties": {"amount": {"type": "number"}}}
+    look = {"name": "look", "description": "Look.", "parameters": parameters}
+    called, done = await talk(
+        agents, "/kit", client, {"say": "look 1"}, {"result": {"content": "seen"}}, tools=[look]
+    )
+    assert called["messages"][-1]["toolCalls"][0]["function"]["name"] == "look"
+    assert texts(done)[-2:] == [("tool", "seen"), ("assistant", "Got seen")]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 async def test_a_wrong_decision_leaves_the_question_open(agents: Server, client: str) -> None:
-    about = {"module": client, "url": f"{agents.url}/strict", "thread": str(uuid4())}
+    about: Any = {"module": client, "url": f"{agents.url}/strict", "thread": str(uuid4())}
     steps = [{"say": "refund 5"}, {"resume": [REJECT]}, {"resume": [APPROVE]}]
     _, wrong, right = await run("agui_thread", steps=steps, **about)
     assert "422" in wrong["thrown"]

@@ -102,8 +102,20 @@ def ask(state: Plan) -> dict[str, Any]:
     }
 
 
+class Kit(MessagesState):
+    """What AG-UI's adapters put the client's tools into."""
+
+    copilotkit: dict[str, Any]
+
+
+async def answer_with_tools(state: Kit) -> dict[str, Any]:
+    model = Clerk().bind_tools(state["copilotkit"]["actions"])
+    return {"messages": [await model.ainvoke(state["messages"])]}
+
+
 def graph_of(node: Any, **options: Any) -> Any:
-    graph: Any = StateGraph(Plan).add_node("node", node).add_edge(START, "node")
+    state = Kit if node is answer_with_tools else Plan
+    graph: Any = StateGraph(state).add_node("node", node).add_edge(START, "node")
     return graph.compile(checkpointer=InMemorySaver(), **options)
 
 
@@ -117,6 +129,7 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/per_call", clerk("per_call")),
         StreamRoute("/strict", clerk("per_call", {"allowed_decisions": ["approve"]})),
         StreamRoute("/plan", graph_of(answer)),
+        StreamRoute("/kit", graph_of(answer_with_tools)),
         StreamRoute("/ask", graph_of(ask)),
         StreamRoute("/paused", graph_of(answer, interrupt_before=["node"])),
     ]

@@ -422,6 +422,43 @@ async def test_an_app_can_list_load_and_delete_threads() -> None:
     assert (await get(chat.app, f"{url}/messages", **about)).status == 404
 
 
+LOOK = {"name": "look", "description": "Look.", "parameters": {"type": "object", "properties": {}}}
+
+
+async def test_the_client_s_tools_are_answered_by_the_client() -> None:
+    chat = Chat(served(), "/kit")
+    kit: Any = {"tools": [LOOK], "protocolVersion": "1.0"}
+    await chat.say("look 1", **kit)
+    [called] = chat.messages[-1]["toolCalls"]
+    outcome = chat.frames[-1]["outcome"]
+    assert outcome == {"type": "success", "pendingToolCallIds": [called["id"]]}
+
+    def result(id_: str, call_id: str) -> dict[str, Any]:
+        return {"id": id_, "role": "tool", "toolCallId": call_id, "content": f"{id_} is seen"}
+
+    before = list(chat.messages)
+    chat.messages += [result("r1", called["id"]), result("r2", "nobody's")]
+    await chat.run(**kit)
+    assert heard == [[("human", "look 1"), ("ai", "I look. "), ("tool", "r1 is seen")]]
+    # It keeps the client's id, also where the client has sent more.
+    assert [each["id"] for each in chat.messages if each["role"] == "tool"] == ["r1"]
+    assert chat.texts[-1] == ("assistant", "Got r1 is seen")
+    chat.messages = [*before, result("r1", called["id"])]
+    await chat.say("again", **kit)
+    assert len(heard[0]) == 5
+    again = Chat(chat.app, "/kit")
+    await again.run()
+    assert again.texts == chat.texts
+
+
+async def test_a_call_that_the_client_does_not_answer_is_closed() -> None:
+    chat = Chat(served(), "/kit")
+    await chat.say("look 1", tools=[LOOK])
+    await chat.say("forget it", tools=[LOOK])
+    closed = ("tool", "The user interrupted this tool call.")
+    assert heard[0][1:] == [("ai", "I look. "), closed, ("human", "forget it")]
+
+
 async def test_hidden_tools_and_failures_stay_hidden() -> None:
     hides = EventFilter(exclude_names=["refund"])
     route = StreamRoute("/", clerk("per_call"), format="agui", threads=True, filter=hides)
