@@ -114,6 +114,13 @@ class GraphThread:
             events = [interrupt_event(each, messages) for each in snapshot.interrupts]
         return events
 
+    def is_at_breakpoint(self, snapshot: Any) -> bool:
+        """Return whether the thread has stopped where its graph is compiled to stop."""
+        before, after = self.graph.interrupt_before_nodes, self.graph.interrupt_after_nodes
+        failed = any(task.error for task in snapshot.tasks)
+        stops = bool(after or {*before} & {*snapshot.next, "*"})
+        return stops and not failed and bool(snapshot.next)
+
     async def before_message(self, snapshot: Any, message_id: str) -> dict[str, Any] | None:
         """Return the newest checkpoint before a message was added, going back from a snapshot.
 
