@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .approvals import interrupt_event
-from .chunk_reader import only
+from .chunk_reader import FAILED, only
 from .graph_thread import GraphThread
 from .graphs import graph_of
 
@@ -84,7 +84,7 @@ class PublicState:
             "id": task.id,
             "name": task.name,
             "path": list(task.path),
-            "error": None if error is None else "The run failed.",
+            "error": None if error is None else FAILED,
             "interrupts": [interrupt_event(each).document for each in task.interrupts],
             "checkpoint": checkpoint,
             "state": state,

@@ -1,0 +1,54 @@
+"""What goes on with a thread: answers, an update of the state, and the nodes to go on at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import InvalidInput
+from ..formats import RunSpec
+from .answers import resume_values
+from .graph_thread import GraphThread
+
+
+async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
+    """Return LangGraph's ``Command`` for a request.
+
+    Args:
+        spec: What the client asks for.
+        thread: The thread.
+        snapshot: Its state.
+
+    Raises:
+        NotPending: The thread does not wait for one of the answers.
+        InvalidInput: An answer is not valid, or the graph does not have a node.
+    """
+    from langgraph.types import Command
+
+    resume: Any = None
+    if spec.answers:
+        pending = await thread.pending(snapshot)
+        if not pending and _is_breakpoint(thread.graph, snapshot):
+            resume = spec.answers[0].value  # any value will do
+        else:
+            resume = resume_values(spec.answers, pending)
+    return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, spec.goto))
+
+
+def _targets(graph: Any, goto: Any) -> list[Any]:
+    from langgraph.types import Send
+
+    targets: list[Any] = []
+    for each in [goto] if isinstance(goto, str | Mapping) else goto or ():
+        name: Any = each["node"] if isinstance(each, Mapping) else each
+        if name not in graph.nodes and name != "__end__":
+            raise InvalidInput.at("goto", f"the graph has no node {name!r}")
+        targets.append(Send(name, each.get("input")) if isinstance(each, Mapping) else name)
+    return targets
+
+
+def _is_breakpoint(graph: Any, snapshot: Any) -> bool:
+    """Return whether the thread has stopped at a breakpoint that its graph is compiled with."""
+    before, after = graph.interrupt_before_nodes, graph.interrupt_after_nodes
+    failed = any(task.error for task in snapshot.tasks)
+    return not failed and bool(snapshot.next) and bool(after or {*before} & {*snapshot.next, "*"})
