@@ -21,11 +21,12 @@ from ._request.unread_body import RequestBody
 from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
 from ._resume.service import StoredRuns
+from ._resume.thread_runs import NOT_KEPT, ThreadRuns
 from ._resume.urls import client_path, route_path, run_location
 from ._routing.bound import BoundRoute
 from ._routing.table import Match
 from ._threads.endpoints import thread_response
-from .errors import MethodNotAllowed, ShuttingDown, StreamError
+from .errors import MethodNotAllowed, RunNotFound, ShuttingDown, StreamError
 from .formats import Document
 from .limits import Limits
 from .requests import ClientDisconnect, StreamRequest
@@ -124,9 +125,16 @@ class RequestHandler:
         operation = route.format_class.runs.get((request.method, endpoint))
         if runs is not None and operation is not None:
             return await stored_run_response(runs, operation, request)
+        threads = route.thread_policy
+        operation = route.format_class.thread_runs.get((request.method, endpoint))
+        if threads is not None and operation is not None:
+            if runs is None:
+                raise RunNotFound(NOT_KEPT)
+            if operation != "start":
+                of_thread = ThreadRuns(route, threads, runs, request, active)
+                return await of_thread.response(operation, endpoint)
         if (position := last_event_id(request)) is not None:
             return await reconnect_response(runs, request, position)
-        threads = route.thread_policy
         operation = route.format_class.threads.get((request.method, endpoint), "run")
         if threads is not None and operation != "run":
             return await thread_response(route, threads, endpoint, operation, request, active.tasks)
@@ -136,7 +144,8 @@ class RequestHandler:
             return json_response(run.body, headers=run.headers)
         with run.held:  # which the run takes over when it begins
             if runs is not None and not run.gathered:
-                return await runs.begin(run, request, active, lambda: self._hold(route))
+                reader = await runs.begin(run, request, active, lambda: self._hold(route))
+                return runs.left_alone(reader) if run.spec.background else reader
             stream = LiveStream(run, route, tasks=active.tasks)
             stream.on_leave = self._hold(route)
             stream.begin()

@@ -83,7 +83,8 @@ async def _parse(
     route: BoundRoute, endpoint: str, request: StreamRequest
 ) -> tuple[Format, RunSpec | Document, dict[str, str], EventFilter | None]:
     """Return the format, what it has parsed, and the config keys and the filter of the query."""
-    threads = route.thread_policy is not None
+    policy = route.thread_policy
+    threads = policy is not None
     configurable, client_filter, query_input = read_query(
         request,
         route.limits,
@@ -100,6 +101,7 @@ async def _parse(
             models=tuple(route.runnables),
             configurable=route.configurable,
             threads=threads,
+            user_messages_only=policy is not None and policy.user_messages_only,
         )
     )
     if threads and not isinstance(spec, Document):

@@ -38,6 +38,7 @@ class FormatRequest:
         models: The names of the route's Runnables.
         configurable: The ``configurable`` keys that clients of the route may set.
         threads: Whether the route has threads.
+        user_messages_only: Whether clients may add messages of the user only to a thread.
     """
 
     endpoint: str = ""
@@ -46,6 +47,7 @@ class FormatRequest:
     models: Sequence[str] = ()
     configurable: Sequence[str] = ()
     threads: bool = False
+    user_messages_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ class RunSpec:
         trigger: Why the client sends the request, in its own word: ``"regenerate-message"``.
         answers: Answers to the interrupts at which the thread waits, instead of an input.
         update: What to write to the state of the graph together with the answers, as a node does.
-        goto: The nodes at which to go on, as LangGraph's ``Command`` takes them.
+        goto: The nodes at which to go on: names, or ``{"node", "input"}`` for LangGraph's ``Send``.
         resumes: Whether a run without an input goes on from where the thread stands.
         checkpoint: The ``configurable`` keys of a checkpoint of the thread to go on from.
         must_exist: Whether the thread must exist; otherwise it is created.
@@ -88,6 +90,7 @@ class RunSpec:
         context: Context for the model (AG-UI), ``{"description", "value"}`` each.
         dropped: Kinds of content in the client's messages that `messages` leaves out.
         cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
+        background: Whether the response is the record of the run, at once, instead of its frames.
     """
 
     input: Any = None
@@ -118,6 +121,7 @@ class RunSpec:
     context: Sequence[Mapping[str, Any]] = ()
     dropped: Set[str] = frozenset()
     cancel_on_disconnect: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
