@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from starlette.responses import Response
 
-from .._delivery.response import NOT_STORED, json_response
+from .._delivery.response import NOT_STORED, json_response, no_content
 from .._langchain.graph_thread import GraphThread
 from .._langchain.thread_state import PublicState
 from .._lifecycle.active import ActiveRuns
@@ -17,7 +17,7 @@ from .._lifecycle.server_sockets import address_of
 from .._request.query import last_event_id, read_query
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
-from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadNotFound
+from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished, Step
 from ..formats import STORED_THREAD, FormatRequest, Frame
 from ..requests import StreamRequest
@@ -83,6 +83,10 @@ class ThreadRuns:
                 return json_response(await self._result(record))
             case "stop":
                 return await self._stop(await self._find(run_id))
+            case "delete":
+                if (await self._find(run_id)).ended is None:
+                    raise ThreadBusy("The run is in progress; cancel it first.")
+                return no_content()  # the store drops it when its time is up
         return json_response(self._runs.public(await self._find(run_id)))
 
     async def _find(self, run_id: str) -> RunRecord:
