@@ -182,8 +182,8 @@ class ChunkReader:
         if keys is not None:
             for key in public.keys() & {"input", "result"}:
                 public[key] = only(public[key], keys)
-        if public.get("error") is not None:
-            public["error"] = FAILED
+        if "error" in public:
+            public["error"] = public_error(public["error"])
         if state := public.get("state"):
             public["state"] = self._public_config(state)
         if metadata := public.get("metadata"):
@@ -195,6 +195,17 @@ class ChunkReader:
         if self._thread is not None:
             configurable["thread_id"] = self._thread
         return {"configurable": configurable}
+
+
+def public_error(error: Any) -> str | None:
+    """Return what is sent of the error of a task; None if the task was cancelled.
+
+    Args:
+        error: The exception, or its ``repr``, which is what a checkpointer keeps of it.
+    """
+    if error is None or "CancelledError" in (type(error).__name__, str(error).partition("(")[0]):
+        return None
+    return FAILED
 
 
 def without(metadata: Mapping[str, Any], keys: Set[str]) -> dict[str, Any]:

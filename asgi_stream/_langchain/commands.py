@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidInput
@@ -10,9 +10,12 @@ from ..formats import RunSpec
 from .answers import resume_values
 from .graph_thread import GraphThread
 
+END = "__end__"
+"""LangGraph's name for the end of a graph."""
+
 
 async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
-    """Return LangGraph's ``Command`` for a request.
+    """Return LangGraph's ``Command`` for a request; None if the thread only has to come to its end.
 
     Args:
         spec: What the client asks for.
@@ -25,6 +28,11 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
     """
     from langgraph.types import Command
 
+    goto = [spec.goto] if isinstance(spec.goto, str | Mapping) else list(spec.goto or ())
+    if goto == [END] and not spec.answers and spec.update is None:
+        # LangGraph itself would ignore this, and ask again.
+        await thread.update(None, END, spec.checkpoint)
+        return None
     resume: Any = None
     if spec.answers:
         pending = await thread.pending(snapshot)
@@ -32,16 +40,16 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
             resume = spec.answers[0].value  # any value will do
         else:
             resume = resume_values(spec.answers, pending)
-    return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, spec.goto))
+    return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, goto))
 
 
-def _targets(graph: Any, goto: Any) -> list[Any]:
+def _targets(graph: Any, goto: Sequence[Any]) -> list[Any]:
     from langgraph.types import Send
 
     targets: list[Any] = []
-    for each in [goto] if isinstance(goto, str | Mapping) else goto or ():
+    for each in goto:
         name: Any = each["node"] if isinstance(each, Mapping) else each
-        if name not in graph.nodes and name != "__end__":
+        if name not in graph.nodes:
             raise InvalidInput.at("goto", f"the graph has no node {name!r}")
         targets.append(Send(name, each.get("input")) if isinstance(each, Mapping) else name)
     return targets

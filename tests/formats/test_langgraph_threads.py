@@ -311,7 +311,7 @@ async def test_an_interrupt_is_answered(app: StreamApp) -> None:
     assert len(stops) == 2
     [interrupt] = stops[0]
     assert interrupt["value"] == {"question": "Shall I?"}
-    empty = {"update": None, "goto": [], "graph": None}
+    empty: Any = {"update": None, "goto": [], "graph": None}
     frames = await events(
         app, path, assistant_id="ask", input={}, command={"resume": {interrupt["id"]: 0}, **empty}
     )
@@ -342,7 +342,8 @@ async def test_a_command_updates_the_state_and_goes_to_nodes(app: StreamApp) -> 
     values = await wait(app, thread_id, "ask", command={"update": {"log": ["x"]}, "goto": [send]})
     assert values["log"] == ["prepared", "written", "x", "concluded", "concluded"]
     await wait(app, thread_id, "ask", input={"asked": "Shall I?", "log": []})
-    await wait(app, thread_id, "ask", command={"goto": "__end__"})
+    values = await wait(app, thread_id, "ask", command={"goto": "__end__"})
+    assert values["log"][-1] == "prepared"
     assert (await state(app, thread_id))["next"] == []
 
 
@@ -491,7 +492,7 @@ async def test_langgraph_s_own_keys_are_ignored(app: StreamApp) -> None:
 # Who may do what.
 
 
-PATHS = [
+PATHS: list[tuple[str, str, Any]] = [
     ("GET", "/threads/{t}", None),
     ("PATCH", "/threads/{t}", {"metadata": {}}),
     ("DELETE", "/threads/{t}", None),
