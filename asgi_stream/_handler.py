@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from ._lifecycle.loops import Loops
 from ._lifecycle.server_sockets import address_of
 from ._request.body import check_origin
 from ._request.disconnect import cancel_if_disconnected
+from ._request.parse import spec_of
 from ._request.prepare import prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
@@ -119,25 +121,26 @@ class RequestHandler:
     ) -> LiveStream | StoredRunReader | Response:
         """Return the answer to a request; a stream holds what it needs until it ends."""
         check_origin(request)
+        about, kind = (request.method, endpoint), route.format_class
+        of_runs = kind.runs.get(about) if route.resume_policy else None
+        of_threads = kind.threads.get(about, "run") if route.thread_policy else "run"
+        of_thread_runs = kind.thread_runs.get(about) if route.thread_policy else None
+        if of_runs is None and of_threads == "run" and of_thread_runs in (None, "start"):
+            request.parse = partial(spec_of, route, endpoint)
         request.owner = owner = await route.owner(request)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         runs = StoredRuns(route, policy, owner, path) if policy else None
-        operation = route.format_class.runs.get((request.method, endpoint))
-        if runs is not None and operation is not None:
-            return await stored_run_response(runs, operation, request)
-        threads = route.thread_policy
-        operation = route.format_class.thread_runs.get((request.method, endpoint))
-        if threads is not None and operation is not None:
-            if runs is None:
-                raise RunNotFound(NOT_KEPT)
-            if operation != "start":
-                of_thread = ThreadRuns(route, threads, runs, request, active)
-                return await of_thread.response(operation, endpoint)
+        if runs is not None and of_runs is not None:
+            return await stored_run_response(runs, of_runs, request)
+        if of_thread_runs is not None and runs is None:
+            raise RunNotFound(NOT_KEPT)
+        if runs is not None and of_thread_runs not in (None, "start"):
+            of_thread = ThreadRuns(route, runs, request, active)
+            return await of_thread.response(str(of_thread_runs), endpoint)
         if (position := last_event_id(request)) is not None:
             return await reconnect_response(runs, request, position)
-        operation = route.format_class.threads.get((request.method, endpoint), "run")
-        if threads is not None and operation != "run":
-            return await thread_response(route, threads, endpoint, operation, request, active.tasks)
+        if of_threads != "run":
+            return await thread_response(route, endpoint, of_threads, request, active.tasks)
         await active.gate.pass_()
         run = await prepare(route, endpoint, request, active.tasks, self._telemetry)
         if isinstance(run, Document):

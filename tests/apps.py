@@ -115,14 +115,14 @@ async def odd_chunks(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def after_a_word(step: Any) -> Any:
-    """`step`, once a word has been said."""
+    """`step`, after one word of text."""
 
-    async def said(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def speaks_first(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for value in values:
             yield "word"
             await RunnableLambda(step).ainvoke(value)
 
-    return RunnableGenerator(said)
+    return RunnableGenerator(speaks_first)
 
 
 FAILURES: dict[str, tuple[Any, str]] = {
@@ -135,15 +135,15 @@ FAILURES: dict[str, tuple[Any, str]] = {
 
 FORGING = "a\r\n\r\ndata: forged\x00"
 
-PAGE = """<!doctype html><title>…</title><pre id=said></pre><script>
+PAGE = """<!doctype html><title>…</title><pre id=text></pre><script>
 let opened = 0, source = new EventSource("stream/browser?question=hi");
 source.onopen = () => { opened += 1 };
 source.onmessage = (event) => {
-  said.textContent += event.data === "[DONE]" ? "|" : JSON.parse(event.data).token;
+  text.textContent += event.data === "[DONE]" ? "|" : JSON.parse(event.data).token;
 };
 source.onerror = () => {
   if (source.readyState === EventSource.CLOSED)
-    fetch("report", {method: "POST", body: `${opened} ${said.textContent}`});
+    fetch("report", {method: "POST", body: `${opened} ${text.textContent}`});
 };
 </script>"""
 

@@ -66,9 +66,9 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 @contextmanager
@@ -93,10 +93,10 @@ def serving(
             cwd=home or HERE.parent,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PORT": str(port), **(env or {})},
         )
-        found = Server(process, port, log)
+        running = Server(process, port, log)
         try:
-            _wait_until_listening(found)
-            yield found
+            _wait_until_listening(running)
+            yield running
         finally:
             stop(process)
 

@@ -26,7 +26,6 @@ class RunRequest:
         input: The Runnable's input.
         format: The format's instance for this run.
         spec: What the client asked for.
-        body: The same as the client sent it: the request's JSON, or the input in its query.
         config: The ``RunnableConfig``, without the package's own callbacks and run id.
         astream_kwargs: Keyword arguments for ``astream``.
         filter: The route's filter, of which LangChain applies what it can itself.
@@ -43,7 +42,6 @@ class RunRequest:
     input: Any
     format: Format
     spec: RunSpec = field(default_factory=RunSpec)
-    body: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
     astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter = field(default_factory=EventFilter)

@@ -46,7 +46,7 @@ class StoredRunReader:
         gathered: Whether the response is one JSON document, which stored runs never are.
         delivery: Sends the frames.
         recorder: What records the run, if this is the response to the request that started it.
-        location: The address of the run, relative to the request's.
+        location: The URL of the run, relative to the request's.
         on_leave: Called when the reader leaves or has been sent everything.
     """
 

@@ -212,11 +212,11 @@ class RunRecorder:
         code = StoreUnavailable.code
         if isinstance(error, OwnershipLost):
             code = WorkerLost.code
-            message = "run %s of %s: aborted: its lease expired and another worker finalized it"
+            message = "run %s of %s aborted: its lease expired and another worker finalized it"
             logger.warning(message, *run)
         else:
             foreign = None if isinstance(error, StoreUnavailable) else error
-            message = "run %s of %s: aborted: its store does not accept its frames"
+            message = "run %s of %s aborted: its store does not accept its frames"
             logger.error(message, *run, exc_info=foreign)
         self._pump.abandon(RunError(code, "", ""))
         self._close()

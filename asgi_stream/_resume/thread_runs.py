@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import cast
 from uuid import uuid4
 
 from starlette.responses import Response
@@ -39,7 +40,6 @@ class ThreadRuns:
 
     Args:
         route: The route.
-        policy: How its threads are kept.
         runs: The stored runs of the route and the caller.
         request: The request, with the thread in its path.
         active: Holds what waits for a run.
@@ -48,14 +48,13 @@ class ThreadRuns:
     def __init__(
         self,
         route: BoundRoute,
-        policy: Threads,
         runs: StoredRuns,
         request: StreamRequest,
         active: ActiveRuns,
     ) -> None:
         self._route = route
         self._format = route.format_class()
-        self._store = policy.opened
+        self._store = cast(Threads, route.thread_policy).opened
         self._runs = runs
         self._request = request
         self._active = active

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 from starlette.responses import Response
 
@@ -28,7 +28,6 @@ AT_ONCE = 8
 
 async def thread_response(
     route: BoundRoute,
-    policy: Threads,
     endpoint: str,
     operation: str,
     request: StreamRequest,
@@ -38,7 +37,6 @@ async def thread_response(
 
     Args:
         route: The route.
-        policy: How its threads are kept.
         endpoint: The endpoint that was requested.
         operation: What to do, one of the operations of `Format.threads`.
         request: The request.
@@ -48,6 +46,7 @@ async def thread_response(
         StreamError: The caller has no such thread, or the request is not valid.
     """
     format = route.format_class()
+    policy = cast(Threads, route.thread_policy)
     query = format.thread_query(operation, await _read(route, policy, endpoint, request))
     thread_id = request.path_params.get(STORED_THREAD)
     if thread_id is not None:

@@ -18,10 +18,18 @@ from .printer import Printer
 
 @click.command()
 @click.argument("url")
-@click.option("--input", "body", default="{}", help="The body as JSON; - reads stdin.")
-@click.option("-H", "--header", "headers", multiple=True, help="A header, 'Name: value'.")
-@click.option("-p", "--param", "params", multiple=True, help="A query parameter, key=value.")
-@click.option("--format", "format", help="The format, if the server does not send it.")
+@click.option(
+    "--input", "body", default="{}", help="The request body as JSON; - reads it from stdin."
+)
+@click.option(
+    "-H", "--header", "headers", multiple=True, help="A request header, 'Name: value'. Repeatable."
+)
+@click.option(
+    "-p", "--param", "params", multiple=True, help="A query parameter, key=value. Repeatable."
+)
+@click.option(
+    "--format", "format", help="The route's format, if the server does not send its name."
+)
 @click.option("--raw", is_flag=True, help="Print the frames as they arrive.")
 @click.option(
     "--timeout", default=60.0, show_default=True, help="Seconds of silence before giving up."
@@ -37,8 +45,9 @@ def call(
 ) -> None:
     """Post to URL and print the answer as it streams. Ctrl-C stops the run.
 
-    The body is what clients of the route post; the format of the answer is recognized. A broken
-    connection to a resumable route is made again. The exit code is 1 if the run has failed.
+    The body is what a client of the route posts. The format of the answer is detected. If the
+    connection to a resumable route breaks, the command reconnects. The exit code is 1 if the run
+    fails.
     """
     request = RemoteRequest(
         url=url,
@@ -62,7 +71,7 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise click.BadParameter(f"this is not JSON: {error}", param_hint="--input") from None
+        raise click.BadParameter(f"invalid JSON: {error}", param_hint="--input") from None
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:

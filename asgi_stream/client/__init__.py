@@ -33,14 +33,14 @@ __all__ = ["RemoteRunnable"]
 class RemoteRunnable(Runnable[Input, Output]):
     """A Runnable that a route serves, as a step of a local chain.
 
-    It yields what the route's format carries: of ``tokens`` and ``text`` pieces of text, of
-    ``chunks``, ``events`` and ``langserve`` the chunks of the served Runnable, with messages and
+    It yields what the route's format carries: pieces of text with ``tokens`` and ``text``, and the
+    chunks of the served Runnable with ``chunks``, ``events`` and ``langserve``, with messages and
     documents as LangChain's classes. With ``events``, and with ``langserve`` if there are
     callbacks, the steps of the served run become steps of the local run, with their own ids, so
     callbacks, traces and ``astream_events`` include them.
 
-    Leaving a stream early, or being cancelled, stops the served run. On a resumable route a broken
-    connection is made again, and each chunk arrives once and in order.
+    Leaving a stream early, or being cancelled, stops the served run. On a resumable route it
+    reconnects if the connection breaks, and each chunk arrives once and in order.
 
     Args:
         url: The route's URL. For ``langserve``, the part before ``/invoke``.
@@ -51,8 +51,8 @@ class RemoteRunnable(Runnable[Input, Output]):
         configurable: Keys of ``config["configurable"]`` that requests have.
         auth: As for ``httpx.AsyncClient``.
         timeout: Seconds of silence after which a connection counts as broken. The server's pings
-            break a silence, except in ``text``, which has none. A response that is not streamed may
-            take any time; the route's ``limits.run`` limits it.
+            end a silence; ``text`` has none. A response that is not streamed may take any amount
+            of time, up to the route's ``limits.run``.
         reconnects: How many times in a row to reconnect after a broken connection.
         stops: Whether leaving early stops the run of a resumable route too.
         client: An ``httpx.AsyncClient`` to use, on one event loop. Not for sync code.
@@ -62,9 +62,8 @@ class RemoteRunnable(Runnable[Input, Output]):
     Raises:
         ImportError: The extra is not installed.
 
-    Calls raise the `asgi_stream.StreamError` of the class in `asgi_stream.errors` with the code of
-    the server's error, and its ``id``; and ``httpx.HTTPError`` if there was no response, or one of
-    another kind of server.
+    Calls raise the class in `asgi_stream.errors` that has the code of the server's error, with its
+    ``id``; or ``httpx.HTTPError`` if there was no response, or one from another kind of server.
 
     Example:
         >>> remote = RemoteRunnable("https://example.com/chat")

@@ -76,7 +76,7 @@ class RemoteStream:
 
         Raises:
             StreamError: The server's error, of the class with its code.
-            httpx.HTTPError: There was no response, or one of another kind of server.
+            httpx.HTTPError: There was no response, or one from another kind of server.
         """
         request = self._request
         async with AsyncExitStack() as stack:
@@ -93,17 +93,17 @@ class RemoteStream:
             try:
                 return json.loads(response.text)
             except ValueError:
-                raise httpx.DecodingError(f"This is not JSON: {response.text[:100]!r}") from None
+                raise httpx.DecodingError(f"Invalid JSON: {response.text[:100]!r}") from None
 
     async def frames(self) -> AsyncGenerator[DecodedFrame, None]:
         """Yield every frame once and in order, up to the last of the stream.
 
-        A broken connection to a resumable run is made again, from the last frame on.
+        If the connection to a resumable run breaks, it is made again, from the last frame on.
 
         Raises:
             StreamError: The server's error response.
             RunIncomplete: The connection was lost before the end of the stream.
-            httpx.HTTPError: There was no response, or one of another kind of server.
+            httpx.HTTPError: There was no response, or one from another kind of server.
         """
         async with AsyncExitStack() as stack:
             client = await self._request.open_client(stack)
@@ -143,7 +143,7 @@ class RemoteStream:
             response = await stack.enter_async_context(self._send(client))
             await self._check(response)
             if response.status_code == 204:
-                raise RunIncomplete("The server has no more frames of the run.")
+                raise RunIncomplete("The server no longer has the frames of the run.")
             media_type = response.headers.get("content-type", "")
             self.is_event_stream = media_type.startswith("text/event-stream")
             if self.is_event_stream:

@@ -87,6 +87,8 @@ class RunSpec:
         ephemeral: Whether the thread is for this run only.
         multitask: What to do if another run on the thread is in progress; None: the route decides.
         metadata: Metadata for the thread and its checkpoints.
+        owner: What the route's ``authorize`` returned. Set by the route, as `body` is.
+        body: The request's JSON, or the input in its query.
         context: Context for the model (AG-UI), ``{"description", "value"}`` each.
         dropped: Kinds of content in the client's messages that `messages` leaves out.
         cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
@@ -118,6 +120,8 @@ class RunSpec:
     ephemeral: bool = False
     multitask: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    body: Any = None
     context: Sequence[Mapping[str, Any]] = ()
     dropped: Set[str] = frozenset()
     cancel_on_disconnect: bool = False

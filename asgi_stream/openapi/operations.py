@@ -23,10 +23,10 @@ CONVERTORS = {"int": "integer", "float": "number"}
 
 RUN_SUMMARIES = {
     "list": "The caller's own runs, newest first.",
-    "show": "A run's frames, after `Last-Event-ID`; its state as JSON.",
+    "show": "A run's frames after `Last-Event-ID`, or its state as JSON.",
     "state": "A run's state.",
     "join": "A run's frames.",
-    "stop": "Stop a run, whichever worker it is on.",
+    "stop": "Stop a run, whichever worker runs it.",
 }
 
 
@@ -36,7 +36,7 @@ class Operation:
     Args:
         route: The route.
         method: The HTTP method.
-        endpoint: The path of the endpoint, behind that of the route.
+        endpoint: The path of the endpoint, after that of the route.
         route_schemas: What ``Input``, ``Output`` and ``Model`` mean for the route.
         components: Where schemas that are referred to are added.
     """

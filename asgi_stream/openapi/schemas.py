@@ -150,7 +150,7 @@ def of_format(format: type[Format]) -> Mapping[str, Any]:
 
 
 def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str, Any]:
-    """Return what a format's schema file has on an endpoint; empty if nothing.
+    """Return what a format's schema file has for an endpoint; empty if nothing.
 
     An endpoint that the file does not have is looked up by its last segment.
     """

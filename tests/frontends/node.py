@@ -30,10 +30,10 @@ def install() -> None:
     INSTALLED.write_text(wanted)
 
 
-async def run(script: str, seconds: float = 30, **asked: Any) -> Any:
-    """What `script` prints, as JSON, when it is given `asked`."""
+async def run(script: str, seconds: float = 30, **options: Any) -> Any:
+    """What `script` prints, as JSON, when it gets `options`."""
     await asyncio.to_thread(install)
-    command = (str(NODE), str(HERE / f"{script}.mjs"), json.dumps(asked))
+    command = (str(NODE), str(HERE / f"{script}.mjs"), json.dumps(options))
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=HERE)
     try:
         async with asyncio.timeout(seconds):

@@ -37,8 +37,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(request: pytest.FixtureRequest, log: Path) -> Iterator[Server]:
     with serving(
         "tests.guarantees.probes:app", log.parent, request.param, {"PROBE_LOG": str(log)}
-    ) as found:
-        yield found
+    ) as running:
+        yield running
 
 
 def input_for(path: str, key: str) -> Any:

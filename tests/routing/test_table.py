@@ -51,9 +51,9 @@ def test_other_paths_are_not_found(path: str) -> None:
 
 
 def test_parameters_of_a_path_reach_the_request() -> None:
-    found: dict[str, Any] = {**scope("POST", "/bots/ada/7"), "path_params": {"outer": "x"}}
-    assert TABLE.find(found)[0].path == BOT.path
-    assert found["path_params"] == {"outer": "x", "name": "ada", "n": 7}
+    request_scope: dict[str, Any] = {**scope("POST", "/bots/ada/7"), "path_params": {"outer": "x"}}
+    assert TABLE.find(request_scope)[0].path == BOT.path
+    assert request_scope["path_params"] == {"outer": "x", "name": "ada", "n": 7}
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_parameters_of_a_path_reach_the_request() -> None:
     ],
 )
 def test_another_method_is_told_which_are_allowed(method: str, path: str, allow: str) -> None:
-    with pytest.raises(MethodNotAllowed) as told:
+    with pytest.raises(MethodNotAllowed) as raised:
         TABLE.find(scope(method, path))
-    assert told.value.headers == {"Allow": allow}
-    assert told.value.message == f"This path takes {allow}, not {method}."
+    assert raised.value.headers == {"Allow": allow}
+    assert raised.value.message == f"This path does not allow {method}; allowed: {allow}."
 
 
 def test_head_goes_where_get_goes() -> None:

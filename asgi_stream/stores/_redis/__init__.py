@@ -9,7 +9,7 @@ What is written to Redis:
 
 How it gets there:
 
-* `connection`: one pipeline of commands; script loading; which server answers.
+* `connection`: one pipeline of commands; script loading; which server responds.
 * `link`: the queue in front of it: batching, retries, timeouts.
 * `pubsub`: the subscriptions of a worker.
 * `errors`: what the exceptions of redis-py mean.

@@ -51,7 +51,7 @@ class Request:
         except WrongReply:
             return False
         except Exception:
-            logger.exception("failed to process a reply of the store")
+            logger.exception("failed to process a reply from the store")
         return True
 
     def gives_up(self, now: float, error: BaseException) -> bool:
@@ -76,11 +76,11 @@ def open_client(url: str, options: Mapping[str, Any]) -> Redis:
 
 
 class Connection:
-    """A client of redis-py that knows which server answers.
+    """A client of redis-py that knows which server responds.
 
     Args:
         client: Returns bytes, and does not retry by itself.
-        on_change: Called when another Redis process answers than before, whose data may be older.
+        on_change: Called when a different Redis process responds, whose data may be older.
     """
 
     def __init__(self, client: Redis, on_change: Callable[[], None]) -> None:
@@ -90,7 +90,7 @@ class Connection:
         self.is_prepared = False
         """Whether the server is identified and has the scripts."""
         self.server = ""
-        """Which process answers, and which history of data it has; "" if it does not tell."""
+        """Which process responds, and which history of data it has; "" if it does not say."""
 
     async def run(self, batch: Sequence[Request]) -> list[Any]:
         """Run all commands of a batch, and return one reply or exception for each."""
@@ -118,7 +118,7 @@ class Connection:
         identity = f"{server.get('run_id', '')}:{replication.get('master_replid', '')}"
         previous, self.server = self.server, identity
         if previous and previous != identity:
-            logger.warning("another Redis server answers; rewriting what it lacks")
+            logger.warning("a different Redis server responds; rewriting what it lacks")
             self._on_change()
 
     async def disconnect(self) -> None:
