@@ -56,8 +56,8 @@ class RunRequest:
 
     @property
     def thread_id(self) -> str | None:
-        """The client's id of the thread, if the run has one."""
-        return None if self.turn is None else self.spec.thread
+        """The client's id of the thread, if the run has one that remains."""
+        return None if self.turn is None or self.spec.ephemeral else self.spec.thread
 
     def started(self, start: Start) -> RunRequest:
         """Return this request with what the run starts with on its thread."""

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import NotPending, ThreadBusy, ThreadNotFound
+from ..errors import NotFound, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
-from .answers import resume_values
+from .commands import command_of
 from .graph_thread import CLIENT_ID, GraphThread, messages_of
 from .new_messages import Addition, closing, new_messages, without_from
 from .start import Start, standing, with_addition
@@ -72,7 +72,7 @@ class ThreadTurn:
         self._make_input = make_input
         self._graph = graph
         self._tasks = tasks
-        self._evicted = self._claimed = False
+        self._evicted = self._claimed = self._listed = False
         self._replaced: Sequence[str] = ()
 
     # The store's `Claimant`.
@@ -110,10 +110,13 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
         """
         if not self._claimed and not await self._claim(wait):
+            await self._touch(run_id=self._run_id)
+            self._listed = True
             return None
         self._claimed = True
         self.start = start = await self._prepared()
-        await self._touch(metadata=self._metadata(), run_id=self._run_id)
+        run_id = None if self._listed else self._run_id
+        await self._touch(metadata=self._metadata(), run_id=run_id)
         return start
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
@@ -163,6 +166,8 @@ class ThreadTurn:
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
             raise ThreadNotFound
+        if spec.checkpoint and snapshot.created_at is None:
+            raise NotFound("The thread has no such checkpoint.")
         position = spec.checkpoint
         if self._replaced and position is None:
             position = await thread.before_runs(self._replaced)
@@ -171,7 +176,7 @@ class ThreadTurn:
             snapshot = await thread.state(position)
         messages, interrupts = messages_of(snapshot.values), None
         if spec.answers or spec.update is not None or spec.goto:
-            input = await self._command(snapshot)
+            input = await command_of(spec, thread, snapshot)
         elif spec.messages is not None:
             addition = new_messages(spec.messages, messages, finished=not snapshot.next)
             interrupts = await standing(thread, snapshot, spec, addition)
@@ -197,21 +202,6 @@ class ThreadTurn:
             messages=messages,
             interrupts=interrupts,
         )
-
-    async def _command(self, snapshot: Any) -> Any:
-        spec = self._spec
-        from langgraph.types import Command
-
-        resume: Any = None
-        if spec.answers:
-            pending = await self._thread.pending(snapshot)
-            if not pending and self._thread.is_at_breakpoint(snapshot):
-                resume = spec.answers[0].value  # any value will do
-            else:
-                resume = resume_values(spec.answers, pending)
-        elif spec.update is None and not spec.goto:
-            raise NotPending
-        return Command(resume=resume, update=spec.update, goto=spec.goto or ())
 
     async def _conversation(
         self, snapshot: Any, position: Mapping[str, Any] | None, addition: Addition
