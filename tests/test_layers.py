@@ -31,7 +31,7 @@ ENTRANCES = {"__init__", "__main__", "cli"}
 """Entry points: they may import every module, and no module imports them."""
 
 OPTIONAL = {
-    "_langchain/thread_turn.py": {"langgraph"},
+    "_langchain/commands.py": {"langgraph"},
     "stores/_redis/__init__.py": {"redis"},
     "stores/_redis/connection.py": {"redis"},
     "stores/_redis/errors.py": {"redis"},

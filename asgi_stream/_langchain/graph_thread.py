@@ -18,6 +18,12 @@ POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 OWNER = "thread_owner"
 """The key by which an owner's threads are found among all checkpoints."""
 
+CLIENT_ID = "client_thread_id"
+"""The key of a checkpoint's metadata that has the client's id of the thread.
+
+LangGraph stores none with the name ``thread_id``.
+"""
+
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
 
@@ -107,6 +113,13 @@ class GraphThread:
             messages = [*messages, *_nested_messages(nested)]
             events = [interrupt_event(each, messages) for each in snapshot.interrupts]
         return events
+
+    def is_at_breakpoint(self, snapshot: Any) -> bool:
+        """Return whether the thread has stopped where its graph is compiled to stop."""
+        before, after = self.graph.interrupt_before_nodes, self.graph.interrupt_after_nodes
+        failed = any(task.error for task in snapshot.tasks)
+        stops = bool(after or {*before} & {*snapshot.next, "*"})
+        return stops and not failed and bool(snapshot.next)
 
     async def before_message(self, snapshot: Any, message_id: str) -> dict[str, Any] | None:
         """Return the newest checkpoint before a message was added, going back from a snapshot.

@@ -37,10 +37,12 @@ class Addition:
         messages: The messages to add, as neutral ones, with `formats.RunSpec`'s form.
         before: The id of the message that they replace, with all that follows it; None: they come
             after all messages of the thread.
+        again: Whether that message is the same as before, so that only another answer is wanted.
     """
 
     messages: Sequence[Message]
     before: str | None = None
+    again: bool = False
 
 
 def new_messages(
@@ -66,7 +68,7 @@ def new_messages(
     if changed:
         return Addition([*systems, *users[changed[0] :]], users[changed[0]]["id"])
     if users and not added:
-        return Addition([*systems, users[-1]], users[-1]["id"])
+        return Addition([*systems, users[-1]], users[-1]["id"], again=True)
     results = _results(sent, open_calls(known)) if finished else []
     if not added and not results:
         return Addition([])

@@ -50,6 +50,8 @@ class Table:
     ) -> None:
         defaults = renamed(defaults, RENAMED)
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
+        self._ids: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
+        """The endpoints whose path begins with an id, directly below the path of their route."""
         self._by_pattern: dict[str, dict[str, Match]] = {}
         self._prefix = TITLE if title == TITLE else f"{TITLE}:{title}"
         self._opened: dict[str, EventStore] = {}
@@ -110,8 +112,9 @@ class Table:
             pattern, _, convertors = compile_path(path or "/")
             if pattern.pattern not in self._by_pattern:
                 self._by_pattern[pattern.pattern] = {}
-                at = 0 if first else len(self._paths)
-                self._paths.insert(at, (pattern, convertors, self._by_pattern[pattern.pattern]))
+                paths = self._ids if endpoint.startswith("/{") else self._paths
+                at = 0 if first else len(paths)
+                paths.insert(at, (pattern, convertors, self._by_pattern[pattern.pattern]))
             methods = self._by_pattern[pattern.pattern]
             if method in methods:
                 yield f"route {route.path!r}: another route serves {method} at {path!r}"
@@ -120,8 +123,13 @@ class Table:
             if method == "GET" and (method, endpoint) not in {**kind.runs, **kind.threads}:
                 methods["HEAD"] = route, endpoint
 
-    def find(self, scope: Scope) -> Match:
+    def find(self, scope: Scope, *, ids: bool = False) -> Match:
         """Return the route that serves an HTTP scope, and which of its endpoints.
+
+        Args:
+            scope: The scope.
+            ids: Whether to look among the endpoints whose path begins with an id, which could be
+                that of anything else: look there last.
 
         Sets ``scope["path_params"]``. A trailing slash makes no difference, and nothing is ever
         redirected: under Litestar a mounted app cannot know the path that its client sees.
@@ -134,7 +142,7 @@ class Table:
         root, path = split_path(scope)
         path = _with_marks(scope, root, path)
         allowed: set[str] = set()
-        for pattern, convertors, methods in self._paths:
+        for pattern, convertors, methods in self._ids if ids else self._paths:
             match = pattern.fullmatch(path)
             if match is None:
                 continue

@@ -46,11 +46,11 @@ async def thread_response(
         StreamError: The caller has no such thread, or the request is not valid.
     """
     format = route.format_class()
-    query = format.thread_query(operation, await _read(route, endpoint, request))
+    policy = cast(Threads, route.thread_policy)
+    query = format.thread_query(operation, await _read(route, policy, endpoint, request))
     thread_id = request.path_params.get(STORED_THREAD)
     if thread_id is not None:
         checked_id(thread_id)
-    policy = cast(Threads, route.thread_policy)
     with ExitStack() as held:
         runnable = await route.resolve(request, await _graph(route, policy, request), held, tasks)
         threads = OwnedThreads(route, policy, request.owner, route.served(runnable))
@@ -63,7 +63,9 @@ async def thread_response(
     return json_response(format.thread_document(operation, result), headers=headers)
 
 
-async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> FormatRequest:
+async def _read(
+    route: BoundRoute, policy: Threads, endpoint: str, request: StreamRequest
+) -> FormatRequest:
     """Read the body of a request, or its query if it has none, as its format parses it."""
     if request.method in ("POST", "PATCH"):
         body = await read_body(request)
@@ -79,6 +81,8 @@ async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> For
         models=tuple(route.runnables),
         configurable=route.configurable,
         threads=True,
+        sdk_version=route.sdk_version,
+        user_messages_only=policy.user_messages_only,
     )
 
 
@@ -118,6 +122,11 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
         case "show":
             record, snapshot = await threads.find(thread_id)
             return ThreadView(record, public.of(snapshot))
+        case "conversation":
+            record, snapshot = await threads.find(thread_id)
+            pending = await threads.thread(thread_id).pending(snapshot)
+            messages = threads.messages(thread_id, snapshot)
+            return ThreadView(record, public.of(snapshot), messages, pending)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
         case "delete":
@@ -155,6 +164,7 @@ async def _views(
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
             snapshot = await threads.thread(record.thread_id).state()
-        return ThreadView(record, threads.public(record.thread_id).of(snapshot))
+        messages = threads.messages(record.thread_id, snapshot)
+        return ThreadView(record, threads.public(record.thread_id).of(snapshot), messages)
 
     return await asyncio.gather(*map(view, records))

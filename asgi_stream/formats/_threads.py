@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import InvalidInput
+from ..events import Interrupt
 from ..stores import ThreadRecord, ThreadStatus
 from ._spec import FormatRequest
 from ._sse import time_of
@@ -50,7 +51,7 @@ class ThreadQuery:
         offset: How many threads to leave out.
         sort_by: A field of `asgi_stream.stores.ThreadRecord`.
         ascending: Whether the lowest comes first.
-        with_state: Whether the state of each thread is asked for, too.
+        with_state: Whether the state of each thread is asked for, too, with its messages.
         checkpoint: The ``configurable`` keys of a checkpoint of the thread.
         before: The id of a checkpoint that the states to be returned must be older than.
         subgraphs: Whether the states of subgraphs are asked for, too.
@@ -82,10 +83,15 @@ class ThreadView:
     Attributes:
         record: What the store of threads has of it.
         state: Its state, as LangGraph's ``ThreadState``, if that was asked for.
+        messages: Its messages, in the form of `RunSpec.messages`, if its conversation was asked
+            for; files have a ``url``.
+        interrupts: The interrupts that it waits at, likewise, with the calls that they are about.
     """
 
     record: ThreadRecord
     state: Mapping[str, Any] | None = None
+    messages: Sequence[Mapping[str, Any]] = ()
+    interrupts: Sequence[Interrupt] = ()
 
     @property
     def status(self) -> ThreadStatus:

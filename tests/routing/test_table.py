@@ -10,6 +10,7 @@ from asgi_stream._routing.table import Table
 from asgi_stream.errors import MethodNotAllowed, NotFound
 from asgi_stream.stores.redis import RedisStore
 
+from ..frontends.bank import bank
 from ..models import chain_of
 
 CHAT = StreamRoute("/chat", chain_of("a"))
@@ -129,3 +130,14 @@ def test_a_route_in_two_apps_is_kept_by_each() -> None:
     assert one.table[0].resume_policy != other.table[0].resume_policy
     own = Resume(store=RedisStore("redis://h/0", prefix="own"))
     assert StreamApp([StreamRoute("/a", chain_of("a"), resume=own)]).table[0].resume_policy == own
+
+
+def test_paths_that_begin_with_an_id_are_found_last() -> None:
+    table = Table([StreamRoute("/", bank(), format="vercel", threads=True), CHAT], {})
+    with pytest.raises(NotFound):
+        table.find(scope("GET", "/any"))
+    with pytest.raises(MethodNotAllowed):
+        table.find(scope("GET", "/chat"))
+    chat = scope("GET", "/any")
+    assert table.find(chat, ids=True)[1] == "/{stored_thread}"
+    assert chat["path_params"] == {"stored_thread": "any"}
