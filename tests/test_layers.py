@@ -172,7 +172,7 @@ def test_locals_are_named_after_what_they_are() -> None:
     root = PACKAGE.parent
     folders = [PACKAGE, root / "benchmarks", root / "examples", root / "tests"]
     for path in (path for folder in folders for path in folder.rglob("*.py")):
-        if "node_modules" in path.parts:
+        if {"node_modules", "site-packages"} & {*path.parts}:
             continue
         vague = VAGUE & {
             name for node in ast.walk(ast.parse(path.read_text())) for name in names_in(node)

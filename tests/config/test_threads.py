@@ -80,7 +80,7 @@ async def test_a_switch_and_a_table(tmp_path: Path) -> None:
     [
         ("threads = 1", "threads: expected"),
         ('threads = {store = "ftp://x"}', 'threads.store: expected "memory" or'),
-        ("threads = {stor = 1}", "threads.stor: there is no such key; did you mean store?"),
+        ("threads = {stor = 1}", "threads.stor: unknown key; did you mean store?"),
         ('threads = {user_messages_only = "yes"}', "threads.user_messages_only: expected"),
         ('multitask = "enqueue"', "multitask: needs threads"),
         ('threads = true\nmultitask = "queue"', "multitask must be one of"),

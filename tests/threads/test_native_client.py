@@ -121,8 +121,8 @@ async def test_an_interrupt_is_answered_as_a_local_graph_s(server: Server, path:
     assert [chunk async for chunk in runnable.astream(Command(resume="streamed"))]
     await asyncio.to_thread(runnable.invoke, HI)
     list(await asyncio.to_thread(lambda: list(runnable.stream(Command(resume="in a thread")))))
-    said = [each.text for each in await runnable.aget_messages() if each.type == "ai"]
-    assert said[2:] == ["You said by id", "You said streamed", "You said in a thread"]
+    texts = [each.text for each in await runnable.aget_messages() if each.type == "ai"]
+    assert texts[2:] == ["You said by id", "You said streamed", "You said in a thread"]
     with pytest.raises(NotPending, match="does not wait"):
         await runnable.ainvoke({"resume": "again"})
 
@@ -207,8 +207,8 @@ def test_the_command_talks_on_a_thread(server: Server) -> None:
 
 @pytest.mark.parametrize("path", ["asks", "asks-events", "approving", "two"])
 def test_the_command_says_how_an_interrupt_is_answered(server: Server, path: str) -> None:
-    asked = json.dumps({"messages": [["human", "7"]]})
-    done = called(server, path, "--thread", uuid4().hex, "--input", asked)
+    body = json.dumps({"messages": [["human", "7"]]})
+    done = called(server, path, "--thread", uuid4().hex, "--input", body)
     assert done.exit_code == 0
     assert re.search("^· interrupt [0-9a-f]{32}: ", done.stderr, re.MULTILINE)
     [line] = re.findall("^To answer: (.*)$", done.stderr, re.MULTILINE)
@@ -219,7 +219,7 @@ def test_the_command_says_how_an_interrupt_is_answered(server: Server, path: str
     again = called(server, path, *shlex.split(line))
     assert again.exit_code == 1
     assert "not_pending" in again.stderr
-    raw = called(server, path, "--thread", uuid4().hex, "--raw", "--input", asked)
+    raw = called(server, path, "--thread", uuid4().hex, "--raw", "--input", body)
     assert "To answer" not in raw.output
 
 
