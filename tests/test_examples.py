@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from .asgi import frames, tokens
 from .servers import HERE, Server, free_port, serving, stop
@@ -345,6 +346,7 @@ def test_19_page_tools(tmp_path: Path) -> None:
         assert "".join(said) == "The page says: Rome"
 
 
+@pytest.mark.alone  # it installs the package again
 def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "demo.log"
