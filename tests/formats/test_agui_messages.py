@@ -140,7 +140,9 @@ def test_a_client_gets_at_first_what_it_lacks(
 ) -> None:
     messages = events(sent, snapshot)
     assert ids(messages) == expected
-    assert [each["snapshot"] for each in messages if "snapshot" in each] == [{"x": 1}] * bool(expected)
+    assert [each["snapshot"] for each in messages if "snapshot" in each] == [{"x": 1}] * bool(
+        expected
+    )
 
 
 def test_the_end_has_what_was_not_sent_before() -> None:
