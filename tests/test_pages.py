@@ -208,13 +208,13 @@ async def test_the_page_is_told_of_the_table() -> None:
     description = json.loads((await get(app, "/playground/table.json")).body)
     assert description["title"] == "Mine"
     chat, made, events, openai = description["routes"]
-    assert chat["trace"] == "/playground/trace/0/chat"
+    assert chat["traces"]["chat"] == "/playground/trace/0/chat"
     assert chat["resumable"]
     assert chat["configurable"] == {"temperature": {"type": "string"}}
     assert chat["inputs"]["chat"]["required"] == ["question"]
     assert made["inputs"] == {"{name}": {}}
-    assert made["trace"] == "/playground/trace/1/made/{name}"
-    assert events["trace"] is openai["trace"] is None
+    assert made["traces"]["{name}"] == "/playground/trace/1/made/{name}"
+    assert events["traces"] == openai["traces"] == {}
     assert openai["models"] == ["fast"]
     assert openai["converses"]
     assert "trace" not in (await get(app, "/openapi.json")).body.decode()

@@ -40,6 +40,7 @@ class OwnedThreads:
         self, route: BoundRoute, policy: Threads, owner: str | None, served: ServedRunnable
     ) -> None:
         self._route = route
+        self._path = policy.listed_at or route.path
         self._store = policy.opened
         self._owner = owner
         self._scope = thread_scope(owner)
@@ -90,7 +91,7 @@ class OwnedThreads:
         record = ThreadRecord(
             thread_id=thread_id,
             scope=self._scope,
-            route=self._route.path,
+            route=self._path,
             created=now,
             updated=now,
             metadata=query.metadata,
@@ -109,7 +110,7 @@ class OwnedThreads:
         """
         await self.find(thread_id)
         return await self._store.touch(
-            self._scope, thread_id, route=self._route.path, now=time.time(), metadata=metadata
+            self._scope, thread_id, route=self._path, now=time.time(), metadata=metadata
         )
 
     async def delete(self, thread_id: str) -> None:
@@ -141,7 +142,7 @@ class OwnedThreads:
                 if type(error).__module__.partition(".")[0] != "langgraph":
                     raise
                 raise InvalidInput.at("values", "the graph does not take them") from error
-        await self._store.touch(self._scope, thread_id, route=self._route.path, now=time.time())
+        await self._store.touch(self._scope, thread_id, route=self._path, now=time.time())
         return self.public(thread_id).checkpoint(config) or {}
 
     async def list(self, query: ThreadQuery) -> list[ThreadRecord]:
@@ -151,7 +152,7 @@ class OwnedThreads:
         records = {
             each.thread_id: each
             for each in await self._store.list(self._scope)
-            if each.route == self._route.path
+            if each.route == self._path
         }
         if getattr(self._store, "local", False):
             async for record in self._in_checkpointer():
@@ -193,7 +194,7 @@ class OwnedThreads:
         return ThreadRecord(
             thread_id=thread_id,
             scope=self._scope,
-            route=self._route.path,
+            route=self._path,
             created=at,
             updated=at,
         )
