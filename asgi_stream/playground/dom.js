@@ -21,6 +21,12 @@ export function pretty(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
 }
 
+export function grow(control) {
+  if (control.tagName === "TEXTAREA") {
+    control.rows = Math.min(14, Math.max(2, control.value.split("\n").length));
+  }
+}
+
 export async function copy(text, button) {
   const before = button.textContent;
   try {
@@ -35,4 +41,9 @@ export async function copy(text, button) {
     area.remove();
   }
   setTimeout(() => (button.textContent = before), 1500);
+}
+
+export function copyButton(text, label = "Copy") {
+  const button = el("button", { type: "button", class: "small", onclick: () => copy(text(), button) }, label);
+  return button;
 }
