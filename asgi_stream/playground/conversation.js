@@ -12,6 +12,7 @@ export const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random(
 export class Conversation {
   #loads = 0;
   busy = false;
+  loading = false;
   end = null;
   sent = null;
   branches = new Branches([], true);
@@ -44,9 +45,12 @@ export class Conversation {
   // Reads the thread and the list of threads.
   async load() {
     const load = ++this.#loads;
+    this.loading = true;
+    byId("transcript").setAttribute("aria-busy", "true");
     const states = this.fresh ? { states: [], whole: true } : this.threads.states(this.id);
     const [thread, list] = await Promise.allSettled([states, this.threads.list()]);
-    if (load !== this.#loads || this.busy) return;
+    if (load !== this.#loads) return;
+    this.loading = false;
     this.problem = [thread, list].find((each) => each.status === "rejected")?.reason ?? null;
     if (thread.status === "fulfilled") {
       this.branches = new Branches(thread.value.states, thread.value.whole);
@@ -68,10 +72,16 @@ export class Conversation {
     this.draw();
   }
 
+  // A run that has begun before is followed again: the thread has what the user said with it.
+  resumed() {
+    this.busy = true;
+    this.draw();
+  }
+
   async ended(end) {
     this.busy = false;
     this.end = end;
-    this.threads.remember(this.id, "", end === "interrupted" ? "interrupted" : "idle");
+    this.threads.remember(this.id, "", { interrupted: "interrupted", left: "busy" }[end] ?? "idle");
     await this.load();
   }
 
@@ -89,6 +99,7 @@ export class Conversation {
     const question = this.busy || this.end === "left" ? null : this.#question();
     byId("transcript").replaceChildren(...items, turn, ...(question ? [question] : []));
     const log = byId("transcript");
+    log.setAttribute("aria-busy", String(this.busy || this.loading));
     log.scrollTop = question ? question.offsetTop - log.offsetTop : log.scrollHeight;
     byId("panel-State")?.replaceChildren(...this.#state());
   }

@@ -184,7 +184,7 @@ function cleared() {
   if (!byId("stop").disabled) return;
   state.view = null;
   byId("error").hidden = true;
-  byId("figures").replaceChildren();
+  for (const id of ["answer", "figures"]) byId(id).replaceChildren();
   showState("ready");
   panels();
 }
@@ -297,16 +297,17 @@ async function resume(record) {
   // Read the whole stream again, to show the answer from its start.
   record = { ...record, state: "running" };
   remember(record);
-  return follow(Reading.of(record.place, "", request), record);
+  return follow(Reading.of(record.place, "", request), record, true);
 }
 
-async function follow(reading, record) {
+// resumed: whether the run has begun before.
+async function follow(reading, record, resumed = false) {
   state.reading?.leave();
   if (state.view) state.view.replaced = true;
   const view = new View();
   Object.assign(state, { reading, view, record });
   const conversation = record.thread ? state.conversation : null;
-  if (conversation) showTurn(conversation, record);
+  if (conversation) resumed ? conversation.resumed() : showTurn(conversation, record);
   const traced = record.traced && reading.request.format === "events";
   const adapt = adapterOf(reading.request.format, view, traced ? running() : undefined);
   panels();
@@ -449,7 +450,7 @@ function code() {
   let examples;
   try {
     // The request that an app would send, without the trace of each step.
-    const question = state.conversation && !jsonBox.on ? { ...base(), input: soFar(input) ?? EXAMPLE } : currentQuestion();
+    const question = state.conversation && !jsonBox.on ? { ...base(), input: exampleInput() } : currentQuestion();
     examples = snippets(requestOf({ ...question, checkpoint: undefined, traced: false }, BASE));
   } catch (error) {
     byId("panel-Code").replaceChildren(el("p", { class: "hint" }, error.message));
@@ -461,14 +462,22 @@ function code() {
   }));
 }
 
-const EXAMPLE = [{ role: "user", content: "Hi!" }];
+// Returns what is typed, or as long as that is nothing, a message.
+function exampleInput() {
+  const value = soFar(input);
+  const empty = byId("form").querySelector(".composer textarea")?.value === "";
+  if (!empty) return value;
+  const messages = [{ role: "user", content: "Hi!" }];
+  return state.route.converses ? messages : { ...value, messages };
+}
 
 function draw() { if (tab === "Code" && byId("panel-Code")) code(); }
 
 function link() {
   try {
-    const question = currentQuestion();
-    const parts = new URLSearchParams({ route: question.route.path, input: JSON.stringify(question.input ?? null) });
+    const question = state.conversation && !jsonBox.on ? { ...base(), input: soFar(input) } : currentQuestion();
+    const parts = new URLSearchParams({ route: question.route.path });
+    if (!question.thread || question.input) parts.set("input", JSON.stringify(question.input ?? null));
     if (Object.keys(question.configurable).length) parts.set("configurable", JSON.stringify(question.configurable));
     if (Object.keys(question.params).length) parts.set("params", JSON.stringify(question.params));
     if (modelBox) parts.set("model", question.model);

@@ -54,7 +54,9 @@ function decision({ name, args, description }, allowed = Object.keys(DECISIONS),
     respond: saying("respond", "Result of the tool", true),
   };
   let chosen = null;
+  const shown = el("pre", {}, pretty(args));
   const pick = (kind) => {
+    shown.hidden = kind === "edit";
     chosen = forms[kind];
     holder.replaceChildren(...(chosen.element ? [chosen.element] : []));
   };
@@ -63,7 +65,7 @@ function decision({ name, args, description }, allowed = Object.keys(DECISIONS),
   const element = el("fieldset", { class: "approval" },
     el("legend", {}, "Run ", el("code", {}, name), "?"),
     description && !description.startsWith("Tool execution requires approval") ? el("p", {}, description) : null,
-    el("pre", {}, pretty(args)),
+    shown,
     el("div", { class: "row choices", role: "radiogroup", "aria-label": `Decision on ${name}` }, ...choices), holder);
   return {
     element,

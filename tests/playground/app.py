@@ -163,6 +163,7 @@ def conversations() -> list[StreamRoute]:
         StreamRoute("/batched", approving("batched"), format="vercel", threads=True),
         StreamRoute("/per-call", approving("per_call"), threads=True),
         StreamRoute("/books", graph_of(books), format="events", threads=True),
+        StreamRoute("/locked", talking(), threads=True, authorize=authorize),
         StreamRoute("/confirms", graph_of(confirms), format="chunks", threads=True),
     ]
 
