@@ -106,7 +106,7 @@ class Threads:
         return replace(self, store=opened[url])
 
     def shared(self, path: str) -> Threads:
-        """Return this for another route, on which one goes on with the threads of the one at `path`."""
+        """Return this for another route with the threads of the one at `path`."""
         policy = copy(self)
         object.__setattr__(policy, "listed_at", path)
         return policy

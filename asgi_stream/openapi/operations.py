@@ -14,8 +14,8 @@ from ..filters import WORDS
 from ..formats import STORED_THREAD
 from .components import Components, referenced_name
 from .schemas import Schema, configurable_of, of_endpoint, of_format
-from .thread_schemas import SUMMARIES as THREAD_SUMMARIES
 from .thread_schemas import CHECKPOINT_ID, THREAD_ID, document_of, query_of
+from .thread_schemas import SUMMARIES as THREAD_SUMMARIES
 
 JSON = "application/json"
 
