@@ -52,7 +52,7 @@ export class Branches {
       const siblings = this.children.get(idOf(state.parent_checkpoint) ?? "") ?? [];
       if (siblings.length > 1) choice = { alternatives: siblings, at: siblings.indexOf(state) };
       const messages = messagesOf(state.values);
-      const fresh = messages.filter((each) => !known.has(each.id));
+      const fresh = messages.filter((each) => each.id && !known.has(each.id));
       fresh.forEach((each) => known.add(each.id));
       const cut = n === 0 && !this.whole; // older states are not here
       fresh.forEach((message, at) => {

@@ -12,6 +12,8 @@ export const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random(
 export class Conversation {
   #loads = 0;
   busy = false;
+  partial = false; // whether the last run has not finished what it has said
+  closed = false; // whether another is shown
   loading = false;
   end = null;
   sent = null;
@@ -37,7 +39,7 @@ export class Conversation {
   async open(id) {
     this.fresh = id === undefined;
     this.id = id ?? uuid();
-    Object.assign(this, { end: null, sent: null, head: null, branches: new Branches([], true) });
+    Object.assign(this, { end: null, partial: false, sent: null, head: null, branches: new Branches([], true) });
     this.chosen();
     await this.load();
   }
@@ -49,7 +51,7 @@ export class Conversation {
     byId("transcript").setAttribute("aria-busy", "true");
     const states = this.fresh ? { states: [], whole: true } : this.threads.states(this.id);
     const [thread, list] = await Promise.allSettled([states, this.threads.list()]);
-    if (load !== this.#loads) return;
+    if (load !== this.#loads || this.closed) return;
     this.loading = false;
     this.problem = [thread, list].find((each) => each.status === "rejected")?.reason ?? null;
     if (thread.status === "fulfilled") {
@@ -68,7 +70,8 @@ export class Conversation {
     this.#loads += 1;
     this.sent = message ?? null;
     this.cut = checkpoint;
-    this.threads.remember(this.id, message ? textOf(message.content).slice(0, 80) : "", "busy");
+    this.threads.remember(this.id, message ? textOf(message.content).slice(0, 80) : "");
+    if (!this.listed.some((each) => each.id === this.id)) this.listed = [this.threads.store.get()[0], ...this.listed];
     this.draw();
   }
 
@@ -78,10 +81,15 @@ export class Conversation {
     this.draw();
   }
 
-  async ended(end) {
+  refused() { this.sent = null; }
+
+  // text: what it has said.
+  async ended(end, text) {
     this.busy = false;
+    this.partial = text && ["stopped", "failed", "left"].includes(end);
+    if (this.closed) return;
     this.end = end;
-    this.threads.remember(this.id, "", { interrupted: "interrupted", left: "busy" }[end] ?? "idle");
+    this.threads.remember(this.id, "", end === "interrupted" ? end : undefined);
     await this.load();
   }
 
@@ -93,15 +101,20 @@ export class Conversation {
     if (this.sent) items.push(messageItem({ type: "human", ...this.sent }));
     if (!items.length && !this.busy && this.head) items.push(el("li", { class: "said ai" }, el("pre", {}, pretty(this.head.values))));
     if (!items.length && !this.busy) items.push(el("li", { class: "hint" }, this.problem ? this.problem.message : "This thread is new. Say something."));
-    const live = byId("live");
-    live.hidden = !this.busy && !["stopped", "failed", "left"].includes(this.end);
-    const turn = el("li", { class: "said ai", id: "turn", hidden: live.hidden }, el("span", { class: "speaker" }, "Assistant"), live);
     const question = this.busy || this.end === "left" ? null : this.#question();
-    byId("transcript").replaceChildren(...items, turn, ...(question ? [question] : []));
+    byId("transcript").replaceChildren(...items, ...this.#turn(), ...(question ? [question] : []));
     const log = byId("transcript");
     log.setAttribute("aria-busy", String(this.busy || this.loading));
     log.scrollTop = question ? question.offsetTop - log.offsetTop : log.scrollHeight;
     byId("panel-State")?.replaceChildren(...this.#state());
+  }
+
+  // What streams in, unless it is of another conversation.
+  #turn() {
+    const live = byId("live");
+    if (!this.busy && !byId("stop").disabled) return [];
+    live.hidden = !this.busy && !this.partial;
+    return [el("li", { class: "said ai", id: "turn", hidden: live.hidden }, el("span", { class: "speaker" }, "Assistant"), live)];
   }
 
   // The messages before the run that is going, if one is.
@@ -112,15 +125,20 @@ export class Conversation {
 
   #state() {
     if (!this.head) return [el("p", { class: "hint" }, "The state of the thread appears here after its first run.")];
-    const goTo = (state) => { this.head = state; this.end = null; this.draw(); };
-    return statePanel(this.head, this.branches.lineOf(this.branches.headOf(this.head.checkpoint.checkpoint_id)), goTo);
+    const line = this.branches.lineOf(this.branches.headOf(this.head.checkpoint.checkpoint_id));
+    return statePanel(this.head, line, (state) => this.#show(state));
+  }
+
+  #show(state) {
+    Object.assign(this, { head: state, end: null, partial: false });
+    this.draw();
   }
 
   #actions() {
     return {
       regenerate: (checkpoint) => this.send({ body: null, checkpoint }),
       edit: (checkpoint, message, text) => this.send({ text, files: message.content, checkpoint }),
-      branch: (state) => { this.head = this.branches.headOf(state.checkpoint.checkpoint_id); this.end = null; this.draw(); },
+      branch: (state) => { this.#show(this.branches.headOf(state.checkpoint.checkpoint_id)); },
     };
   }
 

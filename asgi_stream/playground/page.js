@@ -139,6 +139,7 @@ const ROLES = ["user", "assistant", "system"];
 function converse(initial) {
   const { route } = state;
   arrange();
+  if (state.conversation) state.conversation.closed = true;
   state.conversation = null;
   if (!route.threads) return;
   const store = { get: () => kept(`threads ${route.path}`, []), set: (value) => keep(`threads ${route.path}`, value) };
@@ -328,6 +329,7 @@ async function follow(reading, record, resumed = false) {
     const gone = state.left === reading || state.reading !== reading;
     end = gone ? "left" : state.stopped === reading ? "stopped" : "failed";
     if (end === "failed") view.error(error instanceof Refused ? error.problem : { code: "connection", message: error.message });
+    if (error instanceof Refused) conversation?.refused();
     if (error instanceof Refused && conversation && record.input !== undefined) holds(record.input);
     // The run may continue although the connection is lost.
     if (end === "failed" && reading.place && !(error instanceof Refused)) end = "left";
@@ -341,7 +343,7 @@ async function follow(reading, record, resumed = false) {
   state.record = record;
   showState(end);
   buttons(false);
-  await conversation?.ended(end);
+  await conversation?.ended(end, view.answer);
 }
 
 
@@ -542,6 +544,7 @@ function sends({ target, shiftKey, altKey, isComposing }) {
   return target.tagName === "TEXTAREA" ? !target.classList.contains("code") : /^(text|number|date|email|url)$/.test(target.type);
 }
 
+byId("extras").addEventListener("change", () => state.conversation?.load()); // as another user, perhaps
 addEventListener("hashchange", () => {
   const selection = linked();
   if (selection) choose(...selection);

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
+from typing_extensions import TypedDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute
 from examples.agent import agent
@@ -163,9 +164,33 @@ def conversations() -> list[StreamRoute]:
         StreamRoute("/batched", approving("batched"), format="vercel", threads=True),
         StreamRoute("/per-call", approving("per_call"), threads=True),
         StreamRoute("/books", graph_of(books), format="events", threads=True),
+        StreamRoute("/notes", flaky(), threads=True),
+        StreamRoute("/made/{name}", lambda request: made, threads=True),
         StreamRoute("/locked", talking(), threads=True, authorize=authorize),
         StreamRoute("/confirms", graph_of(confirms), format="chunks", threads=True),
     ]
+
+
+class Notes(TypedDict):
+    topic: str
+    note: str
+
+
+def flaky() -> Any:
+    """A graph without messages, whose first run fails."""
+    runs: list[str] = []
+
+    def notes(state: Notes) -> Any:
+        runs.append(state["topic"])
+        if len(runs) == 1:
+            raise ValueError("not yet")
+        return {"note": f"{state['topic']}, noted"}
+
+    graph = StateGraph(Notes).add_node("notes", notes).add_edge(START, "notes")
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+made = talking()
 
 
 def user(request: Request) -> str:

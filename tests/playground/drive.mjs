@@ -16,7 +16,9 @@ async function opened(address = url) {
   page.on("console", (message) => {
     // A refusal is for the page to tell; the browser complains of it as well.
     const refused = /Failed to load resource.*(401|409|422|500)/.test(message.text());
-    if (message.type() === "error" && !refused) report.problems.push(message.text());
+    // A thread of another user is not there.
+    const absent = message.text().includes("404") && message.location().url.includes("/history?");
+    if (message.type() === "error" && !refused && !absent) report.problems.push(message.text());
   });
   page.on("pageerror", (error) => report.problems.push(error.message));
   page.on("dialog", (dialog) => { report.problems.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
@@ -266,6 +268,37 @@ const SCENARIOS = {
     report.json = [await page.inputValue("#form textarea"), await page.textContent("#state")];
   },
 
+  async graphs() {
+    const page = await opened();
+    await choose(page, "/notes");
+    await page.fill("#form textarea >> nth=0", "tea");
+    await page.keyboard.press("Enter");
+    await settled(page, "failed");
+    report.failed = [await page.textContent("#error strong"), await page.textContent(".asks")];
+    await page.click("#go-on");
+    await state(page, "done");
+    await settled(page);
+    report.state = JSON.parse(await page.textContent("#transcript pre"));
+    report.typed = await page.inputValue("#form textarea >> nth=0");
+    await choose(page, "/made/{name}");
+    report.unnamed = await page.textContent("#transcript .hint");
+    await page.fill("#extras input >> nth=0", "ann");
+    await say(page, "Hi");
+    report.made = await talk(page);
+    // Another route while a run is going.
+    await page.fill("#form textarea:visible", "slow");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("answer").textContent.length > 20);
+    await choose(page, "/talk");
+    report.streaming = [await page.textContent("#state"), await page.isVisible("#outcome #live"), await page.isDisabled("#run")];
+    await state(page, "done");
+    report.untouched = await talk(page);
+    await say(page, "Hello");
+    report.then = await talk(page);
+    await choose(page, "/chat");
+    report.plain = [await page.isVisible("#transcript"), await page.isVisible("#outcome #live"), await page.textContent("#run")];
+  },
+
   async rejoining() {
     const page = await opened();
     const speaking = () => page.waitForFunction(() => document.getElementById("answer").textContent.length > 20);
@@ -312,7 +345,7 @@ const SCENARIOS = {
     await words(page, "Hi");
     await page.keyboard.press("Enter");
     await settled(page, "failed");
-    report.refused = [await page.textContent("#error strong"), await page.inputValue("#form textarea:visible")];
+    report.refused = [await page.textContent("#error strong"), await page.inputValue("#form textarea:visible"), await talk(page)];
   },
 
   async first() {

@@ -179,6 +179,19 @@ def test_enter_sends_a_stop_is_no_error_and_the_input_keeps_the_focus(
     assert report["json"] == ["a\n", "ready"]
 
 
+def test_a_conversation_with_any_graph(server: Server, drive: Any) -> None:
+    report = drive("graphs", f"{server.url}/playground")
+    assert report["failed"] == ["run_failed", "The last run failed at notes.Try again"]
+    assert report["state"] == {"topic": "tea", "note": "tea, noted"}
+    assert report["typed"] == "tea"
+    assert report["unnamed"] == "name is missing: it is part of the path"
+    assert report["made"] == [["human", "Hi"], turn(1, "Hi")]
+    assert report["streaming"] == ["streaming /made/{name}", True, True]
+    assert report["untouched"] == []
+    assert report["then"] == [["human", "Hello"], turn(1, "Hello")]
+    assert report["plain"] == [False, True, "Run"]
+
+
 def test_a_run_on_a_thread_is_left_and_found_again(server: Server, drive: Any) -> None:
     report = drive("rejoining", f"{server.url}/playground")
     assert report["left"] == [True, False, True]
@@ -189,7 +202,7 @@ def test_threads_are_listed_for_their_owner(server: Server, drive: Any) -> None:
     report = drive("owners", f"{server.url}/playground")
     assert report["bob"] == []
     assert report["eve"] == [["mine", "false"]]
-    assert report["refused"] == ["unknown_user", "Hi"]
+    assert report["refused"] == ["unknown_user", "Hi", []]
 
 
 def test_markdown_is_shown_and_html_stays_text(server: Server, drive: Any) -> None:
