@@ -49,7 +49,11 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
     if not waits:
         offered = offered_modes(threads=request.threads)
         default = ALL_AT_ONCE if background or not request.endpoint else ("values",)
-        modes = modes_of(body.get("stream_mode"), default, offered)
+        # A ``useStream`` of which nothing has been read yet asks for none.
+        wanted = (
+            None if request.threads and body.get("stream_mode") == [] else body.get("stream_mode")
+        )
+        modes = modes_of(wanted, default, offered)
         stream["stream_mode"] = list(dict.fromkeys(offered[mode] for mode in modes))
         if body.get("stream_subgraphs"):
             stream["subgraphs"] = True

@@ -487,6 +487,12 @@ async def test_a_run_that_is_not_valid_is_refused(app: StreamApp, body: Any) -> 
     await refused(app, "/threads/t1/runs/stream", {"assistant_id": "ask", **body})
 
 
+async def test_a_run_without_stream_modes_has_the_values(app: StreamApp) -> None:
+    path = f"/lg/threads/{await created(app)}/runs/stream"
+    frames = await events(app, path, input=said("a"), stream_mode=[])
+    assert {name for name, _ in frames} == {"metadata", "values", "end"}
+
+
 async def test_langgraph_s_own_keys_are_ignored(app: StreamApp) -> None:
     config = {"configurable": {"__pregel_durability": "sync", "thread_id": "x"}}
     values = await wait(app, await created(app), input=said("a"), config=config, durability="exit")

@@ -19,6 +19,7 @@ from langgraph_sdk.errors import ConflictError, NotFoundError
 
 from ..formats.langgraph_app import Shown, last_answer, said
 from ..servers import Server, serving
+from .node import run
 
 pytestmark = pytest.mark.anyio
 
@@ -101,23 +102,23 @@ async def test_the_client_answers_interrupts(client: LangGraphClient) -> None:
 async def test_the_client_runs_in_the_background(client: LangGraphClient) -> None:
     id_ = (await client.threads.create())["thread_id"]
     created: list[Any] = []
-    run = await client.runs.create(
+    job = await client.runs.create(
         id_, "slow", input=said("a"), on_run_created=created.append, stream_mode="messages-tuple"
     )
-    assert created == [{"run_id": run["run_id"], "thread_id": id_}]
+    assert created == [{"run_id": job["run_id"], "thread_id": id_}]
     waiting = await client.runs.create(id_, "chat", input=said("b"))
     listed = await client.runs.list(id_, limit=5, status="pending")
     assert [each["run_id"] for each in listed] == [waiting["run_id"]]
     events: list[str] = []
-    async for part in client.runs.join_stream(id_, run["run_id"], last_event_id="-1"):
+    async for part in client.runs.join_stream(id_, job["run_id"], last_event_id="-1"):
         events.append(part.event)
         if part.event == "messages" and events.count("messages") == 3:
-            await client.runs.cancel(id_, run["run_id"], wait=True)
+            await client.runs.cancel(id_, job["run_id"], wait=True)
     assert events[-1] == "error"
-    assert (await client.runs.get(id_, run["run_id"]))["status"] == "interrupted"
+    assert (await client.runs.get(id_, job["run_id"]))["status"] == "interrupted"
     assert last_answer(await client.runs.join(id_, waiting["run_id"])) == "2 b"
     assert (await client.runs.get(id_, waiting["run_id"]))["status"] == "success"
-    await client.runs.delete(id_, run["run_id"])
+    await client.runs.delete(id_, job["run_id"])
     gone = client.runs.join_stream(id_, str(uuid4()), last_event_id="-1")
     assert [part.event async for part in gone] == ["end"]
 
@@ -126,11 +127,11 @@ async def test_the_client_runs_in_the_background(client: LangGraphClient) -> Non
 async def test_the_client_cancels(client: LangGraphClient, action: Any) -> None:
     id_ = (await client.threads.create())["thread_id"]
     slow: Any = {"input": said("a"), "stream_mode": "messages-tuple"}
-    run = await client.runs.create(id_, "slow", **slow)
+    job = await client.runs.create(id_, "slow", **slow)
     async with asyncio.timeout(10):
-        async for part in client.runs.join_stream(id_, run["run_id"], last_event_id="-1"):
+        async for part in client.runs.join_stream(id_, job["run_id"], last_event_id="-1"):
             if part.event == "messages":
-                await client.runs.cancel(id_, run["run_id"], action=action)
+                await client.runs.cancel(id_, job["run_id"], action=action)
                 break
         while (await client.threads.get(id_))["status"] == "busy":
             await asyncio.sleep(0.01)
@@ -154,14 +155,14 @@ async def test_another_user_s_thread_is_not_found(threads_server: Server) -> Non
     url = f"{threads_server.url}/lg"
     ada, ben = (get_client(url=url, headers={"x-user": user}) for user in ("ada", "ben"))
     id_ = (await ada.threads.create())["thread_id"]
-    run = await ada.runs.create(id_, "chat", input=said("a"))
+    job = await ada.runs.create(id_, "chat", input=said("a"))
     for asking in (
         ben.threads.get(id_),
         ben.threads.get_state(id_),
         ben.threads.get_history(id_),
         ben.runs.wait(id_, "chat", input=said("b")),
-        ben.runs.join(id_, run["run_id"]),
-        ben.runs.cancel(id_, run["run_id"]),
+        ben.runs.join(id_, job["run_id"]),
+        ben.runs.cancel(id_, job["run_id"]),
     ):
         with pytest.raises(httpx.HTTPStatusError) as raised:
             await asking
@@ -200,3 +201,89 @@ async def test_a_remote_graph_is_a_node_that_asks(client: LangGraphClient) -> No
     # A `RemoteGraph` passes no answer on, so the node's own thread gets it.
     values = await remote.ainvoke(Command(resume={interrupt.id: "yes"}), config)
     assert values["log"] == ["prepared", "answered yes", "concluded"]
+
+
+SDKS = ["@langchain/langgraph-sdk", "@langchain/langgraph-sdk-1"]
+each_sdk = pytest.mark.parametrize("module", SDKS)
+
+
+async def use_stream(server: Server, how: str, module: str, **more: Any) -> Any:
+    """What ``useStream`` has shown."""
+    url = f"{server.url}/lg"
+    shown = await run("langgraph_threads", how=how, module=module, apiUrl=url, **more)
+    assert "thrown" not in shown, shown["thrown"]
+    assert how == "fail" or shown["errors"] == []
+    return shown
+
+
+@each_sdk
+async def test_use_stream_talks_on_a_new_thread(threads_server: Server, module: str) -> None:
+    shown = await use_stream(threads_server, "talk", module, assistantId="chat")
+    assert shown["messages"] == ["a", "1 a", "b", "3 b"]
+    [thread_id] = shown["threads"]
+    assert [each["thread_id"] for each in shown["runs"]] == [thread_id] * 2
+
+
+@each_sdk
+async def test_use_stream_asks_and_goes_on(threads_server: Server, module: str) -> None:
+    shown = await use_stream(threads_server, "interrupt", module, assistantId="ask")
+    assert shown["interrupt"]["value"] == {"question": "Shall I?"}
+    assert shown["values"]["log"] == ["prepared", "answered yes", "concluded"]
+    assert shown["after"] is None
+
+
+@each_sdk
+async def test_use_stream_edits_and_shows_both_branches(
+    threads_server: Server, module: str
+) -> None:
+    shown = await use_stream(threads_server, "branches", module, assistantId="chat")
+    assert shown["edited"] == ["c", "1 c"]
+    assert shown["original"] == ["a", "1 a", "b", "3 b"]
+
+
+@each_sdk
+async def test_use_stream_reconnects_in_mid_run_and_stops(
+    threads_server: Server, client: LangGraphClient, module: str
+) -> None:
+    id_ = (await client.threads.create())["thread_id"]
+    shown = await use_stream(threads_server, "reconnect", module, assistantId="slow", threadId=id_)
+    assert shown["start"] == "w0 w1 w2 "
+    assert shown["loading"]
+    assert shown["status"] == "interrupted"
+
+
+@each_sdk
+@pytest.mark.parametrize("kept", [True, False])
+async def test_use_stream_reconnects_after_the_end(
+    threads_server: Server, client: LangGraphClient, module: str, kept: bool
+) -> None:
+    id_ = (await client.threads.create())["thread_id"]
+    job = await client.runs.create(id_, "chat", input=said("a"))
+    await client.runs.join(id_, job["run_id"])
+    run_id = job["run_id"] if kept else str(uuid4())
+    shown = await use_stream(
+        threads_server, "return", module, assistantId="chat", threadId=id_, runId=run_id
+    )
+    assert shown["messages"] == ["a", "1 a"]
+
+
+@each_sdk
+async def test_use_stream_stops_the_work(threads_server: Server, module: str) -> None:
+    shown = await use_stream(threads_server, "stop", module, assistantId="slow")
+    assert shown["status"] == "interrupted"
+    assert shown["error"] is None
+
+
+@each_sdk
+async def test_use_stream_joins_a_run(
+    threads_server: Server, client: LangGraphClient, module: str
+) -> None:
+    id_ = (await client.threads.create())["thread_id"]
+    shown = await use_stream(threads_server, "join", module, assistantId="chat", threadId=id_)
+    assert shown["messages"] == ["a", "1 a"]
+
+
+@each_sdk
+async def test_use_stream_shows_that_a_run_failed(threads_server: Server, module: str) -> None:
+    shown = await use_stream(threads_server, "fail", module, assistantId="fails")
+    assert "The run failed." in shown["error"]
