@@ -49,11 +49,7 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
     if not waits:
         offered = offered_modes(threads=request.threads)
         default = ALL_AT_ONCE if background or not request.endpoint else ("values",)
-        # A ``useStream`` of which nothing has been read yet asks for none.
-        wanted = (
-            None if request.threads and body.get("stream_mode") == [] else body.get("stream_mode")
-        )
-        modes = modes_of(wanted, default, offered)
+        modes = modes_of(_wanted_modes(request), default, offered)
         stream["stream_mode"] = list(dict.fromkeys(offered[mode] for mode in modes))
         if body.get("stream_subgraphs"):
             stream["subgraphs"] = True
@@ -70,6 +66,15 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
         background=background,
     )
     return _on_thread(spec, request) if request.threads else spec, modes
+
+
+def _wanted_modes(request: FormatRequest) -> Any:
+    """Return the stream modes of a request, without those that a ``useStream`` can do without."""
+    wanted = request.body.get("stream_mode")
+    if not request.threads or not isinstance(wanted, list):
+        return wanted
+    # It sends none if nothing of it has been read yet, and "tools" if all of it has been.
+    return [each for each in wanted if each != "tools"] or None
 
 
 def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, Any]:

@@ -489,8 +489,9 @@ async def test_a_run_that_is_not_valid_is_refused(app: StreamApp, body: Any) -> 
 
 async def test_a_run_without_stream_modes_has_the_values(app: StreamApp) -> None:
     path = f"/lg/threads/{await created(app)}/runs/stream"
-    frames = await events(app, path, input=said("a"), stream_mode=[])
-    assert {name for name, _ in frames} == {"metadata", "values", "end"}
+    for modes in ([], ["tools"]):
+        frames = await events(app, path, input=said("a"), stream_mode=modes)
+        assert {name for name, _ in frames} == {"metadata", "values", "end"}
 
 
 async def test_langgraph_s_own_keys_are_ignored(app: StreamApp) -> None:
