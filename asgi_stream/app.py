@@ -162,9 +162,11 @@ class StreamApp:
             return self._table.find(scope)
         except (MethodNotAllowed, NotFound) as error:
             try:
-                return self._pages.find(scope) or error
-            except MethodNotAllowed as of_page:
-                return of_page
+                return self._pages.find(scope) or self._table.find(scope, ids=True)
+            except NotFound:
+                return error
+            except MethodNotAllowed as other:
+                return other
 
     async def respond(
         self, match: Match | Page | StreamError, scope: Scope, receive: Receive, send: Send

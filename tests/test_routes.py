@@ -90,6 +90,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"filter": "on_*"}, "filter must be an EventFilter, not a str"),
     ({"filter": EventFilter(), "format": "chunks"}, "the chunks format has no events to filter"),
     ({"answer": ("a",), "format": "events"}, "answer: the events format does not stream an answer"),
+    (
+        {"sdk_version": 6, "format": "tokens"},
+        "sdk_version: clients of the tokens format have no AI",
+    ),
+    ({"sdk_version": 4, "format": "vercel"}, "sdk_version must be one of (5, 6, 7), not 4"),
     ({"input": Opaque}, "input: the class Opaque cannot be validated"),
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
@@ -107,6 +112,11 @@ def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], message
         StreamApp([StreamRoute(**values)])
     assert str(raised.value).startswith(f"route {values['path']!r}: ")
     assert message in str(raised.value)
+
+
+def test_an_app_may_have_a_version_of_the_sdk_for_those_of_its_routes_that_need_one() -> None:
+    routes = [StreamRoute("/a", chain), StreamRoute("/b", chain, format="vercel")]
+    assert [each.sdk_version for each in StreamApp(routes, sdk_version=5).table] == [5, 5]
 
 
 def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:

@@ -145,6 +145,7 @@ TYPES: dict[str, Any] = {
     ],
     "EventFilter": _table_of(EventFilter),
     "function": Reference,
+    "integer": int,
     "Limits": _table_of(Limits),
     "HTTP methods": list[Literal["GET", "POST"]],
     "reference": Reference,

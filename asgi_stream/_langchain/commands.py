@@ -36,7 +36,7 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
     resume: Any = None
     if spec.answers:
         pending = await thread.pending(snapshot)
-        waits = _is_breakpoint(thread.graph, snapshot) or _will_ask(spec.answers, snapshot)
+        waits = thread.is_at_breakpoint(snapshot) or _will_ask(spec.answers, snapshot)
         if not pending and waits:
             resume = spec.answers[0].value
         else:
@@ -64,13 +64,3 @@ def _will_ask(answers: Sequence[Answer], snapshot: Any) -> bool:
     named = any(each.interrupt or each.call for each in answers)
     written = (snapshot.metadata or {}).get("source") == "update"
     return written and bool(snapshot.next) and len(answers) == 1 and not named
-
-
-def _is_breakpoint(graph: Any, snapshot: Any) -> bool:
-    """Return whether the thread has stopped at a breakpoint that its graph is compiled with.
-
-    Any answer makes it go on.
-    """
-    before, after = graph.interrupt_before_nodes, graph.interrupt_after_nodes
-    failed = any(task.error for task in snapshot.tasks)
-    return not failed and bool(snapshot.next) and bool(after or {*before} & {*snapshot.next, "*"})

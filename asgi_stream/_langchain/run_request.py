@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from ..filters import EventFilter
 from ..formats import Format, RunSpec
 from .plan import RunnablePlan
-from .thread_turn import Start, ThreadTurn
+from .start import Start
+from .thread_turn import ThreadTurn
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry

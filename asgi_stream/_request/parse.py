@@ -73,6 +73,7 @@ async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Pa
             models=tuple(route.runnables),
             configurable=route.configurable,
             threads=threads,
+            sdk_version=route.sdk_version,
             user_messages_only=policy is not None and policy.user_messages_only,
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.routing import compile_path
 from starlette.types import Scope
@@ -17,6 +18,9 @@ from .bound import BoundRoute
 from .validation import RouteValidation
 
 Match = tuple[BoundRoute, str]
+
+SLASH = "\udc2f"
+"""Stands for a slash within a segment of a path; no decoded path has it."""
 
 TITLE = "asgi_stream"
 """The title of an app that sets none."""
@@ -46,6 +50,8 @@ class Table:
     ) -> None:
         defaults = renamed(defaults, RENAMED)
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
+        self._ids: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
+        """The endpoints whose path begins with an id, directly below the path of their route."""
         self._by_pattern: dict[str, dict[str, Match]] = {}
         self._prefix = TITLE if title == TITLE else f"{TITLE}:{title}"
         self._opened: dict[str, EventStore] = {}
@@ -106,17 +112,24 @@ class Table:
             pattern, _, convertors = compile_path(path or "/")
             if pattern.pattern not in self._by_pattern:
                 self._by_pattern[pattern.pattern] = {}
-                at = 0 if first else len(self._paths)
-                self._paths.insert(at, (pattern, convertors, self._by_pattern[pattern.pattern]))
+                paths = self._ids if endpoint.startswith("/{") else self._paths
+                at = 0 if first else len(paths)
+                paths.insert(at, (pattern, convertors, self._by_pattern[pattern.pattern]))
             methods = self._by_pattern[pattern.pattern]
             if method in methods:
                 yield f"route {route.path!r}: another route serves {method} at {path!r}"
             methods[method] = route, endpoint
-            if method == "GET" and (method, endpoint) not in route.format_class.runs:
+            kind = route.format_class
+            if method == "GET" and (method, endpoint) not in {**kind.runs, **kind.threads}:
                 methods["HEAD"] = route, endpoint
 
-    def find(self, scope: Scope) -> Match:
+    def find(self, scope: Scope, *, ids: bool = False) -> Match:
         """Return the route that serves an HTTP scope, and which of its endpoints.
+
+        Args:
+            scope: The scope.
+            ids: Whether to look among the endpoints whose path begins with an id, which could be
+                that of anything else: look there last.
 
         Sets ``scope["path_params"]``. A trailing slash makes no difference, and nothing is ever
         redirected: under Litestar a mounted app cannot know the path that its client sees.
@@ -126,9 +139,10 @@ class Table:
             MethodNotAllowed: No route with this path has this method; ``Allow`` lists those that
                 are served.
         """
-        path = own_path(scope)
+        root, path = split_path(scope)
+        path = _with_marks(scope, root, path)
         allowed: set[str] = set()
-        for pattern, convertors, methods in self._paths:
+        for pattern, convertors, methods in self._ids if ids else self._paths:
             match = pattern.fullmatch(path)
             if match is None:
                 continue
@@ -139,12 +153,36 @@ class Table:
                     params = {name: convertors[name].convert(part) for name, part in parts}
                 except ValueError:  # a number with more digits than Python reads
                     continue
+                if SLASH in path:
+                    params = {name: _without_marks(each) for name, each in params.items()}
+                    # What is a segment here remains one for all that reads the path.
+                    scope["path"] = root + path.replace(SLASH, "%2F")
                 scope["path_params"] = {**scope.get("path_params", {}), **params}
                 return served
             allowed |= methods.keys()
         if allowed:
             raise MethodNotAllowed.of(scope["method"], sorted(allowed | {"OPTIONS"}))
         raise NotFound
+
+
+def _with_marks(scope: Scope, root: str, path: str) -> str:
+    """Return `path` with `SLASH` in place of each slash that is within a segment, as ``%2F``.
+
+    Servers decode the path before they pass it on, so that such a slash looks like any other.
+    """
+    raw = (scope.get("raw_path") or b"").decode("latin-1")
+    if "%2f" not in raw.lower():
+        return path
+    marked = "/".join(unquote(each).replace("/", SLASH) for each in raw.split("/"))
+    own = scope["path"][len(root) :]
+    for each in (marked, f"{marked}/"):  # Litestar appends one
+        if each.replace(SLASH, "/").endswith(own):
+            return each[len(each) - len(own) :].rstrip("/")
+    return path  # another app has changed it
+
+
+def _without_marks(value: Any) -> Any:
+    return value.replace(SLASH, "/") if isinstance(value, str) else value
 
 
 def own_path(scope: Scope) -> str:

@@ -70,7 +70,9 @@ async def _read(
     if request.method in ("POST", "PATCH"):
         body = await read_body(request)
     else:
-        _, _, body = read_query(request, route.limits, configurable=(), narrows=False)
+        # What runs take from the query means nothing here, but clients may send it always.
+        keys = route.configurable
+        _, _, body = read_query(request, route.limits, configurable=keys, narrows=False)
     request.data = body
     return FormatRequest(
         endpoint=endpoint,
@@ -79,6 +81,7 @@ async def _read(
         models=tuple(route.runnables),
         configurable=route.configurable,
         threads=True,
+        sdk_version=route.sdk_version,
         user_messages_only=policy.user_messages_only,
     )
 
@@ -108,7 +111,7 @@ async def _many(
             records = await threads.list(query)
             last = query.offset + query.limit
             more = {"X-Pagination-Next": str(last)} if last < len(records) else {}
-            return await _views(threads, records[query.offset : last], query.with_state), more
+            return await _views(threads, records[query.offset : last], query), more
     raise NotFound
 
 
@@ -117,8 +120,7 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
     public = threads.public(thread_id)
     match operation:
         case "show":
-            record, snapshot = await threads.find(thread_id)
-            return ThreadView(record, public.of(snapshot))
+            return await threads.view(*await threads.find(thread_id), query)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
         case "delete":
@@ -147,15 +149,15 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
 
 
 async def _views(
-    threads: OwnedThreads, records: Sequence[ThreadRecord], with_state: bool
+    threads: OwnedThreads, records: Sequence[ThreadRecord], query: ThreadQuery
 ) -> list[ThreadView]:
-    if not with_state:
+    if not (query.with_state or query.with_messages):
         return [ThreadView(each) for each in records]
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
             snapshot = await threads.thread(record.thread_id).state()
-        return ThreadView(record, threads.public(record.thread_id).of(snapshot))
+            return await threads.view(record, snapshot, query)
 
     return await asyncio.gather(*map(view, records))

@@ -9,14 +9,16 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from .._langchain.graph_thread import OWNER, GraphThread
+from .._delivery.observability import public_text
+from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread, messages_of
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
+from .._langchain.thread_messages import thread_messages
 from .._langchain.thread_state import PublicState
-from .._request.turn import THREAD_ID, checked_id, graph_thread
+from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, ThreadBusy, ThreadExists, ThreadNotFound
-from ..formats import ThreadQuery
+from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord
 from ..threads import Threads, thread_scope
 
@@ -50,6 +52,20 @@ class OwnedThreads:
     def public(self, thread_id: str) -> PublicState:
         """Return what turns snapshots of a thread into what clients may see."""
         return PublicState(self.thread(thread_id))
+
+    async def view(self, record: ThreadRecord, snapshot: Any, query: ThreadQuery) -> ThreadView:
+        """Return what a query asks for of a thread and the snapshot of its newest state."""
+        public, route = self.public(record.thread_id), self._route
+        state = public.of(snapshot)
+        if not query.with_messages:
+            return ThreadView(record, state)
+        messages = thread_messages(
+            messages_of(public.values(snapshot.values)),
+            route.filter,
+            lambda failure: public_text(failure, route),
+        )
+        pending = await self.thread(record.thread_id).pending(snapshot)
+        return ThreadView(record, state, messages, pending)
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.
@@ -168,7 +184,7 @@ class OwnedThreads:
         saver = graph_of(self._served.runnable).checkpointer
         async with aclosing(_checkpoints(saver, {**FIRST, OWNER: self._scope})) as first:
             async for each in first:
-                thread_id = (each.metadata or {}).get(THREAD_ID)
+                thread_id = (each.metadata or {}).get(CLIENT_ID)
                 if thread_id is not None:
                     yield self._record_of(str(thread_id), each.checkpoint.get("ts"))
 

@@ -13,7 +13,7 @@ from ._frame import Frame
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import PING, data_frame, error_object, run_object
-from ._threads import ThreadQuery, plain_document, plain_query
+from ._threads import QUERIES, ThreadQuery, plain_document, plain_query
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -84,6 +84,9 @@ class Format(Protocol):
     `asgi_stream._threads.endpoints`; ``run`` starts a run. ``{}``: clients of the format have no
     threads.
     """
+
+    sdk_versions: ClassVar[Sequence[int]] = ()
+    """The values of the option `sdk_version`; ``()``: the format has no use for it."""
 
     thread_runs: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of each endpoint for the stored runs of a thread.
@@ -172,7 +175,7 @@ class Format(Protocol):
         Raises:
             StreamError: The request is not valid in this format.
         """
-        return plain_query(request)
+        return plain_query(request, QUERIES.get(operation, ()))
 
     def thread_document(self, operation: str, result: Any) -> object:
         """Return the JSON response to a request about threads.

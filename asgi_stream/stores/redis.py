@@ -81,14 +81,7 @@ class RedisStore:
         self._patience = patience
         self._backlog = backlog
         self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Parts] = WeakKeyDictionary()
-        try:
-            open_client(self._url, options)  # fails now if the URL is invalid
-        except ValueError:
-            # redis-py's message repeats parts of the URL, and of a password that is not encoded.
-            raise ValueError(
-                "expected a URL like redis://host:6379/0, with a percent-encoded password"
-                f" if there is one, not {mask_passwords(repr(url))}"
-            ) from None
+        open_client(self._url, options)  # fails now if the URL is invalid
 
     def __repr__(self) -> str:
         return f"RedisStore({mask_passwords(repr(self._url))})"

@@ -41,26 +41,27 @@ async def client(threads_server: Server) -> AsyncIterator[LangGraphClient]:
 
 
 async def test_the_client_keeps_threads(client: LangGraphClient) -> None:
+    threads: Any = client.threads
     label = str(uuid4())
-    thread = await client.threads.create(metadata={"label": label}, graph_id="chat")
+    thread = await threads.create(metadata={"label": label}, graph_id="chat")
     id_ = thread["thread_id"]
-    assert (await client.threads.get(id_))["metadata"]["label"] == label
+    assert (await threads.get(id_))["metadata"]["label"] == label
     with pytest.raises(ConflictError):
-        await client.threads.create(thread_id=id_)
-    again = await client.threads.create(thread_id=id_, if_exists="do_nothing")
+        await threads.create(thread_id=id_)
+    again = await threads.create(thread_id=id_, if_exists="do_nothing")
     assert again["thread_id"] == id_
-    assert (await client.threads.update(id_, metadata={"title": "x"}))["metadata"]["title"] == "x"
+    assert (await threads.update(id_, metadata={"title": "x"}))["metadata"]["title"] == "x"
     await client.runs.wait(id_, "chat", input=said("a"))
-    [row] = await client.threads.search(
+    [row] = await threads.search(
         metadata={"label": label}, sort_by="updated_at", sort_order="desc", status="idle"
     )
     assert last_answer(row["values"]) == "1 a"
-    [row] = await client.threads.search(ids=[id_], select=["thread_id"])
+    [row] = await threads.search(ids=[id_], select=["thread_id"])
     assert row == {"thread_id": id_}
-    assert await client.threads.count(metadata={"label": label}) == 1
-    await client.threads.delete(id_)
+    assert await threads.count(metadata={"label": label}) == 1
+    await threads.delete(id_)
     with pytest.raises(NotFoundError):
-        await client.threads.get(id_)
+        await threads.get(id_)
 
 
 async def test_the_client_reads_and_writes_states(client: LangGraphClient) -> None:

@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ...errors.text import mask_passwords
 from .commands import Command
 from .errors import NotSupported, logger, unavailable
 from .scripts import SCRIPTS
+from .thread_scripts import THREAD_SCRIPTS
 
 OnReply = Callable[[list[Any] | Exception], None]
 
@@ -71,7 +73,14 @@ def open_client(url: str, options: Mapping[str, Any]) -> Redis:
     """
     # redis-py must not retry by itself: another Redis may answer, which `Connection` must know.
     retry = Retry(NoBackoff(), 0)
-    client: Redis = Redis.from_url(url, **{"retry": retry, "socket_timeout": None, **options})
+    try:
+        client: Redis = Redis.from_url(url, **{"retry": retry, "socket_timeout": None, **options})
+    except ValueError:
+        # redis-py's message repeats parts of the URL, and of a password that is not encoded.
+        raise ValueError(
+            "expected a URL like redis://host:6379/0, with a percent-encoded password"
+            f" if there is one, not {mask_passwords(repr(url))}"
+        ) from None
     return client
 
 
@@ -138,7 +147,7 @@ class Connection:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command("INFO", "server")
         pipeline.execute_command("INFO", "replication")
-        for script in SCRIPTS:
+        for script in (*SCRIPTS, *THREAD_SCRIPTS):
             pipeline.execute_command("SCRIPT LOAD", script.source)
         server, replication, *loaded = await pipeline.execute(raise_on_error=False)
         if isinstance(server, Exception) or isinstance(replication, Exception):
