@@ -32,7 +32,7 @@ RUN_SUMMARIES = {
     "join": "A run's frames.",
     "stop": "Stop a run, whichever worker runs it.",
     "result": "What a run results in, once it has ended.",
-    "delete": "Delete a run that has ended.",
+    "delete": "Let a run go that has ended; it is dropped when its time is up.",
 }
 
 
