@@ -138,7 +138,8 @@ class ThreadRuns:
             raise RunNotFound("The run has ended.")
         reader = await self._runs.join(record.run_id, str(record.frames), if_finished=True)
         await self._runs.stop(record.run_id)
-        rolls_back = self._request.query_params.get("action") == "rollback"
+        # A run that still waits has written nothing.
+        rolls_back = self._request.query_params.get("action") == "rollback" and record.started
         if self._flag("wait"):
             await self._ended(reader)
             if rolls_back:

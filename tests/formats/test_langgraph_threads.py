@@ -504,6 +504,8 @@ async def test_a_transport_names_the_thread_in_its_config(app: StreamApp) -> Non
     frames = await events(app, "/lg", **body, input=said("b"))
     assert last_answer([data for name, data in frames if name == "values"][-1]) == "3 b"
     await refused(app, "", {**body, "config": {"configurable": {"thread_id": 1}}})
+    frames = await events(app, "/lg", config={"configurable": []}, input=said("c"))
+    assert last_answer([data for name, data in frames if name == "values"][-1]) == "1 c"
 
 
 @pytest.mark.parametrize(

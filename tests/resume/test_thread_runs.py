@@ -103,7 +103,7 @@ async def test_runs_are_listed_newest_first(app: StreamApp) -> None:
 
 async def test_a_run_that_waits_can_be_cancelled(app: StreamApp) -> None:
     first, second = await start(app), await start(app, CHAT)
-    assert (await cancel(app, second["run_id"], "?wait=1")).status == 200
+    assert (await cancel(app, second["run_id"], "?wait=1&action=rollback")).status == 200
     assert (await run_of(app, second["run_id"]))["status"] == "interrupted"
     assert (await run_of(app, first["run_id"]))["status"] == "running"
 
