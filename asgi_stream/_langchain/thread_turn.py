@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from langchain_core.messages import RemoveMessage
+
 from ..errors import NotFound, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
 from .commands import command_of
-from .graph_thread import CLIENT_ID, GraphThread, messages_of
-from .new_messages import Addition, closing, new_messages, without_from
-from .start import Start, standing, with_addition
+from .graph_thread import CLIENT_ID, GraphThread, messages_of, position_of
+from .new_messages import closing, new_messages, split_at
+from .sent_messages import message_of
+from .start import Start, standing
 from .tasks import RunTasks
 from .thread_state import PublicState
 
@@ -161,6 +164,20 @@ class ThreadTurn:
                     raise ThreadBusy from None
 
     async def _prepared(self) -> Start:
+        spec = self._spec
+        snapshot, position = await self._standing_point()
+        if spec.answers or spec.update is not None or spec.goto:
+            input = await command_of(spec, self._thread, snapshot)
+        elif spec.messages is not None:
+            return await self._conversation(snapshot, position)
+        elif spec.resumes:
+            input = None
+        else:
+            input = self._closed(await self._make_input(spec), snapshot)
+        return self._start(input, snapshot, position)
+
+    async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
+        """Return the snapshot to start from, and its position; None is the newest one."""
         spec, thread = self._spec, self._thread
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
@@ -168,53 +185,53 @@ class ThreadTurn:
             raise ThreadNotFound
         if spec.checkpoint and snapshot.created_at is None:
             raise NotFound("The thread has no such checkpoint.")
-        position = spec.checkpoint
-        if self._replaced and position is None:
-            position = await thread.before_runs(self._replaced)
-            if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
-                await thread.delete()
-            snapshot = await thread.state(position)
-        messages, interrupts = messages_of(snapshot.values), None
-        if spec.answers or spec.update is not None or spec.goto:
-            input = await command_of(spec, thread, snapshot)
-        elif spec.messages is not None:
-            addition = new_messages(spec.messages, messages, finished=not snapshot.next)
-            interrupts = await standing(thread, snapshot, spec, addition)
-            input = None
-            if interrupts is None:
-                input, position = await self._conversation(snapshot, position, addition)
-                messages = with_addition(messages, addition)
-        elif spec.resumes:
-            input = None
-        else:
-            input = self._closed(await self._make_input(spec), snapshot)
+        if not self._replaced or spec.checkpoint is not None:
+            return snapshot, spec.checkpoint
+        position = await thread.before_runs(self._replaced)
+        if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
+            await thread.delete()
+        return await thread.state(position), position
+
+    async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
+        spec, thread, known = self._spec, self._thread, messages_of(snapshot.values)
+        addition = new_messages(spec.messages or (), known, finished=not snapshot.next)
+        interrupts = await standing(thread, snapshot, spec, addition)
+        if interrupts is not None:
+            return self._start(None, snapshot, position, interrupts=interrupts)
+        new, removed = addition.messages, addition.before
+        if addition.before is not None:
+            earlier = await thread.before_message(snapshot, addition.before)
+            if earlier is not None:
+                snapshot, position, removed = earlier, position_of(earlier), None
+                known = messages_of(snapshot.values)
+                # What has closed its calls may have come with the messages that are replaced.
+                new = [*closing(known, new), *new]
+        input = await self._make_input(replace(spec, messages=new))
+        if removed is not None:
+            # There is no earlier checkpoint, because the graph stores only the last of each run.
+            known, rest = split_at(removed, known)
+            input = _with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
+        messages = [*known, *(message_of(dict(each)) for each in new)]
+        return self._start(input, snapshot, position, messages=messages)
+
+    def _start(
+        self, input: Any, snapshot: Any, position: Mapping[str, Any] | None, **more: Any
+    ) -> Start:
+        thread = self._thread
         metadata = {
             "run_id": self._run_id,
             "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
             CLIENT_ID: thread.thread_id,
             "graph_id": self._graph,
         }
+        about = {"messages": messages_of(snapshot.values), **more}
         return Start(
             input=input,
             configurable=thread.configurable(position),
             metadata=metadata,
             values=PublicState(thread).values(snapshot.values),
-            messages=messages,
-            interrupts=interrupts,
+            **about,
         )
-
-    async def _conversation(
-        self, snapshot: Any, position: Mapping[str, Any] | None, addition: Addition
-    ) -> tuple[Any, Mapping[str, Any] | None]:
-        spec, thread = self._spec, self._thread
-        if addition.before is not None:
-            position = await thread.before_message(snapshot, addition.before)
-        known = messages_of(snapshot.values)
-        input = await self._make_input(replace(spec, messages=addition.messages))
-        if addition.before is not None and position is None:
-            # There is no earlier checkpoint, because the graph stores only the last of each run.
-            input = _with_messages(input, without_from(addition.before, known))
-        return input, position
 
     def _closed(self, input: Any, snapshot: Any) -> Any:
         """Return an input with results for the tool calls that the thread has left open."""

@@ -111,7 +111,7 @@ async def _many(
             records = await threads.list(query)
             last = query.offset + query.limit
             more = {"X-Pagination-Next": str(last)} if last < len(records) else {}
-            return await _views(threads, records[query.offset : last], query.with_state), more
+            return await _views(threads, records[query.offset : last], query), more
     raise NotFound
 
 
@@ -120,13 +120,7 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
     public = threads.public(thread_id)
     match operation:
         case "show":
-            record, snapshot = await threads.find(thread_id)
-            return ThreadView(record, public.of(snapshot))
-        case "conversation":
-            record, snapshot = await threads.find(thread_id)
-            pending = await threads.thread(thread_id).pending(snapshot)
-            messages = threads.messages(thread_id, snapshot)
-            return ThreadView(record, public.of(snapshot), messages, pending)
+            return await threads.view(*await threads.find(thread_id), query)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
         case "delete":
@@ -155,16 +149,15 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
 
 
 async def _views(
-    threads: OwnedThreads, records: Sequence[ThreadRecord], with_state: bool
+    threads: OwnedThreads, records: Sequence[ThreadRecord], query: ThreadQuery
 ) -> list[ThreadView]:
-    if not with_state:
+    if not (query.with_state or query.with_messages):
         return [ThreadView(each) for each in records]
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
             snapshot = await threads.thread(record.thread_id).state()
-        messages = threads.messages(record.thread_id, snapshot)
-        return ThreadView(record, threads.public(record.thread_id).of(snapshot), messages)
+            return await threads.view(record, snapshot, query)
 
     return await asyncio.gather(*map(view, records))

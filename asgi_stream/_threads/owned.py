@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from .._langchain.thread_state import PublicState
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, ThreadBusy, ThreadExists, ThreadNotFound
-from ..formats import ThreadQuery
+from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord
 from ..threads import Threads, thread_scope
 
@@ -53,14 +53,19 @@ class OwnedThreads:
         """Return what turns snapshots of a thread into what clients may see."""
         return PublicState(self.thread(thread_id))
 
-    def messages(self, thread_id: str, snapshot: Any) -> Sequence[Mapping[str, Any]]:
-        """Return the messages in a snapshot of a thread, as neutral ones."""
-        route = self._route
-        return thread_messages(
-            messages_of(self.public(thread_id).values(snapshot.values)),
+    async def view(self, record: ThreadRecord, snapshot: Any, query: ThreadQuery) -> ThreadView:
+        """Return what a query asks for of a thread and the snapshot of its newest state."""
+        public, route = self.public(record.thread_id), self._route
+        state = public.of(snapshot)
+        if not query.with_messages:
+            return ThreadView(record, state)
+        messages = thread_messages(
+            messages_of(public.values(snapshot.values)),
             route.filter,
             lambda failure: public_text(failure, route),
         )
+        pending = await self.thread(record.thread_id).pending(snapshot)
+        return ThreadView(record, state, messages, pending)
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from ..events import ThreadSnapshot
@@ -25,34 +26,33 @@ class ClientThread:
     ``reasoning``; those that it has already keep their order.
 
     Args:
-        sent: The messages of the request.
+        sent: The messages of the request, which is valid.
         state: The state of the request.
     """
 
-    def __init__(self, sent: Iterable[Any] = (), state: Any = None) -> None:
-        self._own = [
-            each
+    def __init__(self, sent: Iterable[Message], state: Mapping[str, Any]) -> None:
+        self._own = {
+            each["id"]: {key: value for key, value in each.items() if value is not None}
             for each in sent
-            if isinstance(each, dict) and each.get("role") not in ("activity", "reasoning")
-        ]
-        self._own_ids = {each.get("id") for each in self._own}
-        self._own_state = state if isinstance(state, dict) else {}
+            if isinstance(each.get("id"), str) and each["role"] not in ("activity", "reasoning")
+        }
+        self._own_state = state
         self._shown: list[Message] | None = None
         self._shown_state: Mapping[str, Any] = {}
-        self._results: Counter[str] | None = None
+        self._started = False
+        self._results: Counter[str] = Counter()
 
     def result_id(self, call_id: str) -> str:
         """Return the id of the message with a new result of a tool call."""
-        results = self._results = self._results or Counter()
-        results[call_id] += 1
-        return _result_id(call_id, results[call_id])
+        self._results[call_id] += 1
+        return _result_id(call_id, self._results[call_id])
 
     def frames(self, snapshot: ThreadSnapshot) -> Iterator[Message]:
         """Yield what brings the client up to date, at the start of a run only if it is not."""
         messages = self._with_own(snapshot.messages)
-        starts, state = self._results is None, snapshot.state
+        state, starts, self._started = snapshot.state, not self._started, True
         if starts:
-            self._results = Counter(str(each.get("toolCallId")) for each in messages or ())
+            self._results.update(str(each.get("toolCallId")) for each in messages or ())
             if messages is None or self._has(messages):
                 return
             state = {**state, **self._own_state}
@@ -67,17 +67,28 @@ class ClientThread:
         yield {"type": "MESSAGES_SNAPSHOT", "messages": messages}
 
     def _has(self, messages: Sequence[Message]) -> bool:
-        same = len(self._own) == len(messages) and self._own_ids == {m["id"] for m in messages}
-        return same and _agreed(self._own, messages) is None
+        ids = {each["id"] for each in messages}
+        return self._own.keys() == ids and _agreed(self._own, messages) is None
 
     def _with_own(self, messages: Sequence[Mapping[str, Any]] | None) -> list[Message] | None:
         """Return the messages of the thread, after those in front that only the client has."""
         if messages is None:
             return None
-        shown = encode_messages(messages, self._own_ids)
+        shown = encode_messages(messages, self._own)
         ids = {each["id"] for each in shown}
-        first = (n for n, each in enumerate(self._own) if each.get("id") in ids)
-        return [*self._own[: next(first, None)], *shown]
+        # The fields that only the client knows of its user's messages remain.
+        shown = [
+            {**self._own[each["id"]], **each}
+            if each["role"] == "user" == self._role(each)
+            else each
+            for each in shown
+        ]
+        front = takewhile(lambda each: each["id"] not in ids, self._own.values())
+        return [*front, *shown]
+
+    def _role(self, message: Message) -> Any:
+        """Return the role that the client has of a message, None if it has no such message."""
+        return self._own.get(message["id"], {}).get("role")
 
 
 def encode_messages(
@@ -114,13 +125,13 @@ def encode_messages(
     return encoded
 
 
-def _agreed(own: Sequence[Message], messages: Sequence[Message]) -> int | None:
+def _agreed(own: Iterable[str], messages: Sequence[Message]) -> int | None:
     """Return how many messages come first in both; None if all that the client has do.
 
     Results of tools belong to their calls, wherever they are.
     """
     order = {each["id"]: n for n, each in enumerate(messages) if each["role"] != "tool"}
-    kept = (each.get("id") for each in own if each.get("id") in order)
+    kept = (each for each in own if each in order)
     return next((order[mine] for id_, mine in zip(kept, order, strict=False) if id_ != mine), None)
 
 

@@ -51,7 +51,8 @@ class ThreadQuery:
         offset: How many threads to leave out.
         sort_by: A field of `asgi_stream.stores.ThreadRecord`.
         ascending: Whether the lowest comes first.
-        with_state: Whether the state of each thread is asked for, too, with its messages.
+        with_state: Whether the state of each thread is asked for, too.
+        with_messages: Whether its messages are, and the interrupts that it waits at.
         checkpoint: The ``configurable`` keys of a checkpoint of the thread.
         before: The id of a checkpoint that the states to be returned must be older than.
         subgraphs: Whether the states of subgraphs are asked for, too.
@@ -69,6 +70,7 @@ class ThreadQuery:
     sort_by: Literal["thread_id", "status", "created", "updated"] = "updated"
     ascending: bool = False
     with_state: bool = False
+    with_messages: bool = False
     checkpoint: Mapping[str, Any] | None = None
     before: str | None = None
     subgraphs: bool = False
@@ -83,8 +85,8 @@ class ThreadView:
     Attributes:
         record: What the store of threads has of it.
         state: Its state, as LangGraph's ``ThreadState``, if that was asked for.
-        messages: Its messages, in the form of `RunSpec.messages`, if its conversation was asked
-            for; files have a ``url``.
+        messages: Its messages, in the form of `RunSpec.messages`, if they were asked for; files
+            have a ``url``.
         interrupts: The interrupts that it waits at, likewise, with the calls that they are about.
     """
 

@@ -59,7 +59,7 @@ class VercelFormat(Format):
     }
     threads: ClassVar[Mapping[tuple[str, str], str]] = {
         ("GET", "/threads"): "list",
-        ("GET", "/{stored_thread}"): "conversation",
+        ("GET", "/{stored_thread}"): "show",
         ("DELETE", "/{stored_thread}"): "delete",
     }
     sdk_versions = (5, 6, 7)
@@ -166,7 +166,7 @@ class VercelFormat(Format):
 
     def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
         self._approves = request.sdk_version >= APPROVALS_SINCE
-        return replace(plain_query(request), with_state=operation == "list")
+        return replace(plain_query(request), with_messages=operation != "delete")
 
     def thread_document(self, operation: str, result: Any) -> object:
         if operation == "list":

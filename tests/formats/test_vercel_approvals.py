@@ -292,9 +292,9 @@ def text(words: str) -> dict[str, Any]:
 
 def chat_of(*messages: Any, interrupts: Any = (), sdk_version: int = 6) -> list[Any]:
     format = VercelFormat()
-    format.thread_query("conversation", FormatRequest(threads=True, sdk_version=sdk_version))
+    format.thread_query("show", FormatRequest(threads=True, sdk_version=sdk_version))
     view = ThreadView(RECORD, None, messages, interrupts)
-    document: Any = format.thread_document("conversation", view)
+    document: Any = format.thread_document("show", view)
     assert document["id"] == "t"
     chat: list[Any] = document["messages"]
     return chat
@@ -370,13 +370,13 @@ def test_calls_that_wait_have_their_approvals() -> None:
     interrupt = Interrupt("i1", BATCHED, None, (approval,))
     descriptor = {"allowedDecisions": ["approve"], "interruptId": "i1"}
     about = {"id": "c", "descriptor": descriptor, "requestReason": "Shall I?"}
-    asked = {**TOOL_PART, "state": "approval-requested", "approval": about}
+    waiting = {**TOOL_PART, "state": "approval-requested", "approval": about}
     thread = [human(), ai(calls=[CALL])]
     [_, message] = chat_of(*thread, interrupts=[interrupt])
-    assert message["parts"] == [STEP, asked]
+    assert message["parts"] == [STEP, waiting]
     # Those of a subgraph are not among the messages of the thread.
     [_, message] = chat_of(human(), interrupts=[interrupt])
-    assert message == {"id": "u1-answer", "role": "assistant", "parts": [asked]}
+    assert message == {"id": "u1-answer", "role": "assistant", "parts": [waiting]}
     # Others do not keep the client from answering.
     other = {**CALL, "id": "d"}
     [_, message] = chat_of(human(), ai(calls=[CALL, other]), interrupts=[interrupt])
@@ -396,7 +396,7 @@ def test_other_interrupts_are_data() -> None:
 def test_a_chat_in_a_list_has_the_title_that_it_was_given() -> None:
     format = VercelFormat()
     query = format.thread_query("list", FormatRequest(body={"limit": "5"}, threads=True))
-    assert (query.limit, query.with_state) == (5, True)
+    assert (query.limit, query.with_messages) == (5, True)
     named = replace(RECORD, metadata={"title": "Sums"})
     views = [ThreadView(named), ThreadView(RECORD, None, [ai(text("Hi")), human(text("a  b"))])]
     times = {"created": "1970-01-01T00:00:00+00:00", "updated": "1970-01-01T00:01:00+00:00"}

@@ -75,9 +75,9 @@ async def test_the_chat_answers_when_all_calls_are_decided(
         *(bank, path, send("refund 5, look 1, refund 7"), decide(APPROVE, REJECT), send("hi")),
         module=module,
     )
-    asked, answered, _ = outcome["seen"]
-    assert states(asked)[::2] == ["approval-requested"] * 2
-    assert asked["id"] == answered["id"]
+    question, answered, _ = outcome["seen"]
+    assert states(question)[::2] == ["approval-requested"] * 2
+    assert question["id"] == answered["id"]
     assert states(answered) == ["output-available", "output-available", "output-denied"]
     assert [each["output"] for each in tools(answered)[:2]] == ["refunded 5", "looked at 1"]
     assert [each["type"] for each in answered["parts"]].count("step-start") == 2
@@ -129,8 +129,8 @@ async def test_a_person_may_edit_a_call_or_answer_in_its_place(bank: Server, mod
 @pytest.mark.parametrize("module", [*SDK, "ai-5"])
 async def test_other_interrupts_have_an_answer_in_the_body(bank: Server, module: str) -> None:
     outcome = await chat(*(bank, "asking", send("hi"), answer_with(resume="Bob")), module=module)
-    asked, answered = outcome["seen"]
-    assert asked["parts"][-1]["data"]["value"] == {"name": "?"}
+    question, answered = outcome["seen"]
+    assert question["parts"][-1]["data"]["value"] == {"name": "?"}
     assert last_text(answered) == "Hello, Bob."
     assert len(outcome["messages"]) == 2
 
@@ -141,8 +141,8 @@ async def test_version_5_decides_by_a_field_of_the_body(bank: Server) -> None:
         *(bank, "old", send("refund 5"), answer_with(decisions=decisions), send("hi")),
         module="ai-5",
     )
-    asked, answered, _ = outcome["seen"]
-    assert asked["parts"][-1]["type"] == "data-interrupt"
+    question, answered, _ = outcome["seen"]
+    assert question["parts"][-1]["type"] == "data-interrupt"
     assert states(answered) == ["output-error"]
     assert "too much" in last_text(answered)
     assert last_text(outcome["messages"][-1]) == "5: hi"

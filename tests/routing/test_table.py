@@ -71,16 +71,16 @@ def test_parameters_of_a_path_reach_the_request() -> None:
 def test_a_slash_within_a_segment_is_no_separator(
     raw: str, path: str, root_path: str, name: str, left: str
 ) -> None:
-    matched: dict[str, Any] = {**scope("POST", path, root_path), "raw_path": raw.encode()}
-    assert TABLE.find(matched)[0].path == BOT.path
-    assert matched["path_params"] == {"name": name, "n": 7}
-    assert matched["path"] == left
+    sent: dict[str, Any] = {**scope("POST", path, root_path), "raw_path": raw.encode()}
+    assert TABLE.find(sent)[0].path == BOT.path
+    assert sent["path_params"] == {"name": name, "n": 7}
+    assert sent["path"] == left
 
 
 def test_a_path_that_another_app_has_changed_is_taken_as_it_is() -> None:
-    matched: dict[str, Any] = {**scope("POST", "/chat"), "raw_path": b"/other/a%2Fb"}
-    assert TABLE.find(matched)[0].path == CHAT.path
-    assert matched["path"] == "/chat"
+    sent: dict[str, Any] = {**scope("POST", "/chat"), "raw_path": b"/other/a%2Fb"}
+    assert TABLE.find(sent)[0].path == CHAT.path
+    assert sent["path"] == "/chat"
 
 
 @pytest.mark.parametrize(

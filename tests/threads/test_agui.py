@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 
 from asgi_stream import EventFilter, StreamApp, StreamRoute
 
 from ..asgi import call, frames, get, post
+from ..models import AtOnce
 from .agui_agents import clerk, heard, served
 
 pytestmark = pytest.mark.anyio
@@ -470,3 +474,53 @@ async def test_hidden_tools_and_failures_stay_hidden() -> None:
     for each in (chat, again):
         assert [text for role, text in each.texts if role == "tool"] == ["looked at 1"]
         assert "refunded" not in str([m for m in each.messages if m["role"] == "tool"])
+
+
+class Count(MessagesState):
+    """A state of which a client sees a part."""
+
+    count: int
+
+
+class Shown(TypedDict):
+    count: int
+
+
+def chat_with(node: Any, **schemas: Any) -> Chat:
+    graph: Any = StateGraph(Count, **schemas).add_node("node", node).add_edge(START, "node")
+    agent = graph.compile(checkpointer=InMemorySaver())
+    return Chat(StreamApp([StreamRoute("/", agent, format="agui", threads=True)]), "/")
+
+
+async def test_messages_that_are_no_output_of_the_graph_are_not_shown() -> None:
+    def node(state: Count) -> dict[str, Any]:
+        return {"messages": [AIMessage("hidden", id="a")], "count": len(state["messages"])}
+
+    chat = chat_with(node, output_schema=Shown)
+    for count in (1, 3):
+        await chat.say("Hi")
+        assert chat.state == {"count": count}
+        assert "MESSAGES_SNAPSHOT" not in kinds(chat)
+        chat.messages = [each for each in chat.messages if each["role"] == "user"]
+
+
+async def test_a_model_that_does_not_stream_has_the_id_of_its_message_too() -> None:
+    async def node(state: Count) -> dict[str, Any]:
+        return {"messages": [await AtOnce(says="At once.").ainvoke(state["messages"])]}
+
+    chat = chat_with(node)
+    await chat.say("Hi")
+    shown = chat.frames[-2]["messages"][-1]
+    assert [each["messageId"] for each in chat.frames if "delta" in each] == [shown["id"]]
+    assert shown["content"] == "At once."
+
+
+async def test_files_come_back_as_they_were_sent() -> None:
+    chat = Chat(served(), "/batched")
+    source = {"type": "data", "value": "AAAA", "mimeType": "image/png"}
+    content = [{"type": "text", "text": "see"}, {"type": "image", "source": source}]
+    chat.messages = [{"id": "1", "role": "user", "content": content}]
+    await chat.run()
+    again = Chat(chat.app, "/batched")
+    await again.run()
+    assert again.messages[0] == {"id": "1", "role": "user", "content": content}

@@ -144,6 +144,7 @@ async def test_a_checkpointer_that_is_opened_for_each_request(tmp_path: Path) ->
     await client.say("2", "u2")
     assert model.hears[-1] == ["user: 1", "ai: re: 1", "user: 2"]
     assert (await get(app, "/chat/threads/t/messages")).status == 200
+    await app.aclose()  # which closes the last one, too
 
 
 async def test_a_function_may_not_return_a_graph_without_a_checkpointer() -> None:
