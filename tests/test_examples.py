@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from .asgi import frames, tokens
 from .servers import HERE, Server, free_port, serving, stop
@@ -372,6 +373,7 @@ def test_20_agent_with_memory(tmp_path: Path) -> None:
         assert json.loads(curl(read))["error"]["code"] == "not_found"
 
 
+@pytest.mark.alone  # it installs the package again
 def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "demo.log"

@@ -69,7 +69,6 @@ SUMMARIES: Mapping[str, str] = {
     "update": "Write to the state of a thread.",
     "history": "The states of a thread, newest first.",
     "messages": "The messages of a thread.",
-    "conversation": "The messages of a thread, as clients of the format have them.",
 }
 """The operations of `Format.threads`, besides ``run``."""
 
