@@ -390,3 +390,48 @@ async def test_a_second_run_on_a_busy_thread_is_refused_or_waits() -> None:
             await one.finished()
         assert (await other).status == status
         assert len(await messages_of(app, "a")) == (2 if status == 409 else 4)
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+async def test_deleting_a_thread_stops_its_run(resumable: bool) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def waits(state: MessagesState) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    app = app_of(graph_of(waits), resume=resumable)
+    async with asyncio.timeout(10):
+        run = asyncio.create_task(post(app, "/t/threads/a", HI, headers=ANN))
+        await begun.wait()
+        assert (await call(app, "DELETE", "/t/threads/a", headers=BOB)).status == 404
+        assert not cancelled.is_set()
+        assert (await call(app, "DELETE", "/t/threads/a", headers=ANN)).status == 204
+        await cancelled.wait()
+        assert b"so far" not in (await run).body
+    assert (await get(app, "/t/threads/a", headers=ANN)).status == 404
+    assert (await get(app, "/t/threads", headers=ANN)).json() == {"threads": []}
+
+
+async def test_what_a_stopped_run_has_added_is_there_for_the_next_message() -> None:
+    begun = asyncio.Event()
+
+    async def waits(state: MessagesState) -> Any:
+        if len(state["messages"]) == 1:
+            begun.set()
+            await asyncio.Event().wait()
+        return counts(state)
+
+    app = app_of(graph_of(waits))
+    async with Conversation(
+        app, "POST", "/t/threads/a", content=json.dumps(HI).encode(), headers=JSON
+    ) as stopped:
+        async with asyncio.timeout(10):
+            await begun.wait()
+            stopped.disconnect()
+    async with asyncio.timeout(10):
+        assert tokens((await post(app, "/t/threads/a", HI)).body) == ["2 so far"]
+    assert await messages_of(app, "a") == ["hi", "hi", "2 so far"]
