@@ -190,6 +190,17 @@ async def test_a_subgraph_asks_too(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+async def test_subgraphs_side_by_side_may_ask_for_equal_calls(mode: str) -> None:
+    app = app_of(nested(mode, "ann", "bob"))
+    parts = await say(app, user("refund 5"))
+    requests = [each["toolCallId"] for each in parts if each["type"] == "tool-approval-request"]
+    assert sorted(requests) == ["ann_1_0", "bob_1_0"]
+    decisions = {each: {"type": "approve"} for each in requests}
+    answered = await say(app, user("refund 5"), decisions=decisions)
+    assert text_of(answered) == "3: refunded 5" * 2
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("decision", "output"),
     [
