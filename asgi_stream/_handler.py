@@ -23,11 +23,12 @@ from ._request.unread_body import RequestBody
 from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
 from ._resume.service import StoredRuns
+from ._resume.thread_runs import NOT_KEPT, ThreadRuns
 from ._resume.urls import client_path, route_path, run_location
 from ._routing.bound import BoundRoute
 from ._routing.table import Match
 from ._threads.endpoints import thread_response
-from .errors import MethodNotAllowed, ShuttingDown, StreamError
+from .errors import MethodNotAllowed, RunNotFound, ShuttingDown, StreamError
 from .formats import Document
 from .limits import Limits
 from .requests import ClientDisconnect, StreamRequest
@@ -123,13 +124,19 @@ class RequestHandler:
         about, kind = (request.method, endpoint), route.format_class
         of_runs = kind.runs.get(about) if route.resume_policy else None
         of_threads = kind.threads.get(about, "run") if route.thread_policy else "run"
-        if of_runs is None and of_threads == "run":
+        of_thread_runs = kind.thread_runs.get(about) if route.thread_policy else None
+        if of_runs is None and of_threads == "run" and of_thread_runs in (None, "start"):
             request.parse = partial(spec_of, route, endpoint)
         request.owner = owner = await route.owner(request)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         runs = StoredRuns(route, policy, owner, path) if policy else None
         if runs is not None and of_runs is not None:
             return await stored_run_response(runs, of_runs, request)
+        if of_thread_runs is not None and runs is None:
+            raise RunNotFound(NOT_KEPT)
+        if runs is not None and of_thread_runs not in (None, "start"):
+            of_thread = ThreadRuns(route, runs, request, active)
+            return await of_thread.response(str(of_thread_runs), endpoint)
         if (position := last_event_id(request)) is not None:
             return await reconnect_response(runs, request, position)
         if of_threads != "run":
@@ -140,7 +147,8 @@ class RequestHandler:
             return json_response(run.body, headers=run.headers)
         with run.held:  # which the run takes over when it begins
             if runs is not None and not run.gathered:
-                return await runs.begin(run, request, active, lambda: self._hold(route))
+                reader = await runs.begin(run, request, active, lambda: self._hold(route))
+                return runs.left_alone(reader) if run.spec.background else reader
             stream = LiveStream(run, route, tasks=active.tasks)
             stream.on_leave = self._hold(route)
             stream.begin()

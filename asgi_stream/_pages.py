@@ -177,8 +177,10 @@ def _paths_of(routes: Sequence[BoundRoute]) -> dict[str, list[str]]:
     """Return the paths that start runs, with their methods."""
     paths: dict[str, list[str]] = {}
     for route in routes:
+        threads = route.format_class.threads
         for method, endpoint in route.endpoints:
-            if (method, endpoint) not in route.format_class.runs:
+            starts = threads.get((method, endpoint), "run") == "run"
+            if starts and (method, endpoint) not in route.format_class.runs:
                 path = CONVERTOR.sub("}", route.path.rstrip("/") + endpoint) or "/"
                 paths.setdefault(path, []).append(method)
     return paths

@@ -69,6 +69,14 @@ async def pages(values: AsyncIterator[Any]) -> AsyncIterator[str]:
                 yield "x" * 1000
 
 
+async def books(values: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """Says 2,000 times 100,000 characters, which soon fill what a connection can hold."""
+    async for value in values:
+        with noted(str(value), "books"):
+            for _ in range(2000):
+                yield "x" * 100_000
+
+
 async def silence(values: AsyncIterator[Any]) -> AsyncIterator[str]:
     """Says a word, nothing for five seconds, and another."""
     async for value in values:
@@ -190,7 +198,7 @@ streams = StreamApp(
         StreamRoute("/pages-chunks", RunnableGenerator(pages), format="chunks"),
         StreamRoute("/pages-events", RunnableGenerator(pages), format="events"),
         StreamRoute("/flood-40k", Flood(count=40_000), limits=Limits(buffer=None)),
-        StreamRoute("/dropped", RunnableGenerator(flood), limits=Limits(send=1)),
+        StreamRoute("/dropped", RunnableGenerator(books), limits=Limits(send=1)),
         StreamRoute("/echo", RunnableGenerator(echo)),
         StreamRoute(
             "/named",

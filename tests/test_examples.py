@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from .asgi import frames, tokens
 from .servers import HERE, Server, free_port, serving, stop
@@ -350,6 +351,29 @@ def test_19_page_tools(tmp_path: Path) -> None:
         assert "".join(deltas) == "The page says: Rome"
 
 
+def test_20_agent_with_memory(tmp_path: Path) -> None:
+    text = (EXAMPLES / "20_agent_with_memory.py").read_text().split('"""')[1].replace("\\\\\n", "")
+    ask, decide, read, delete = re.findall(r"^    (curl .*)$", text, re.MULTILINE)
+    with example("20_agent_with_memory", tmp_path) as server:
+
+        def curl(command: str) -> bytes:
+            words = shlex.split(command.replace("localhost:8000", server.url))
+            return subprocess.run([*words, "-sS"], capture_output=True, timeout=30).stdout
+
+        for turn in (1, 2):
+            *_, end, _ = frames(curl(ask))
+            [action] = end["interrupted"][0]["value"]["action_requests"]
+            assert action["args"] == {"city": "Paris"}
+            answer = "".join(tokens(curl(decide)))
+            assert answer == f"The train to Paris is booked. That was wish number {turn}."
+        assert json.loads(curl(decide))["error"]["code"] == "not_pending"
+        kinds = [each["type"] for each in json.loads(curl(read))["messages"]]
+        assert kinds == ["human", "ai", "tool", "ai"] * 2
+        assert curl(delete) == b""
+        assert json.loads(curl(read))["error"]["code"] == "not_found"
+
+
+@pytest.mark.alone  # it installs the package again
 def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "demo.log"

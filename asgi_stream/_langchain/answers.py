@@ -73,19 +73,29 @@ def _of_call(call_id: str, pending: Sequence[Interrupt]) -> Interrupt:
 
 
 def _checked(answer: Answer, interrupt: Interrupt) -> Any:
-    value, approvals = answer.value, interrupt.approvals
+    approvals, path = interrupt.approvals, f"{answer.path}.decisions"
     if not approvals:
-        return value
-    if not is_batched(interrupt):
-        return check_decision(answer.path, value, approvals[0])
-    decisions = value.get("decisions") if isinstance(value, Mapping) else None
-    path = f"{answer.path}.decisions"
-    if not isinstance(decisions, list) or len(decisions) != len(approvals):
+        return answer.value
+    decisions = _decisions(answer, approvals)
+    if len(decisions) != len(approvals):
         names = ", ".join(each.name for each in approvals)
         raise InvalidInput.at(path, f"expected a list with a decision for each of {names}")
-    for n, (decision, approval) in enumerate(zip(decisions, approvals, strict=True)):
-        check_decision(f"{path}.{n}", decision, approval)
-    return value
+    if not is_batched(interrupt):
+        return check_decision(answer.path, decisions[0], approvals[0])
+    pairs = enumerate(zip(decisions, approvals, strict=True))
+    return {"decisions": [check_decision(f"{path}.{n}", *pair) for n, pair in pairs]}
+
+
+def _decisions(answer: Answer, approvals: Sequence[Approval]) -> list[Any]:
+    """Return the decisions in an answer, which may be one alone if it is about one call."""
+    if answer.cancelled:
+        return [{"type": "reject"} for _ in approvals]
+    match answer.value:
+        case {"decisions": list(decisions)}:
+            return decisions
+        case [*decisions]:
+            return decisions
+    return [answer.value] if len(approvals) == 1 else []
 
 
 def _decided(answers: Mapping[str, Answer], interrupt: Interrupt) -> Any:

@@ -77,12 +77,14 @@ def check_decision(path: str, decision: Any, approval: Approval) -> Any:
 
     Args:
         path: Where in the request it is.
-        decision: ``{"type": "approve"}`` for example.
+        decision: ``{"type": "approve"}`` for example, or the same in AG-UI's words:
+            ``{"approved": true}``.
         approval: What it is about.
 
     Raises:
         InvalidInput: It is no decision, or not an allowed one. The error names the field.
     """
+    decision = _as_decision(decision, approval)
     try:
         _decision.validate_python(decision, strict=True)
     except ValidationError as error:
@@ -99,6 +101,22 @@ def check_decision(path: str, decision: Any, approval: Approval) -> Any:
     return decision
 
 
+def _as_decision(value: Any, approval: Approval) -> Any:
+    """Return a decision in the form that AG-UI's documentation has, as the middleware takes it.
+
+    https://docs.ag-ui.com/concepts/interrupts
+    """
+    match value:
+        case {"approved": True, "editedArgs": {**arguments}}:
+            return {"type": "edit", "edited_action": {"name": approval.name, "args": arguments}}
+        case {"approved": True}:
+            return {"type": "approve"}
+        case {"approved": False, **rest}:
+            message = rest.get("reason") or rest.get("message")
+            return {"type": "reject", **({"message": message} if message else {})}
+    return value
+
+
 def _per_call(value: Any, schema: Any) -> tuple[Approval, ...]:
     match value:
         case {"type": "tool_approval", "tool_call_id": str(id_), "name": str(name), **rest}:
@@ -113,9 +131,12 @@ def _per_call(value: Any, schema: Any) -> tuple[Approval, ...]:
 
 
 def _discriminators(schema: Mapping[str, Any]) -> Iterable[str]:
-    discriminator = schema.get("discriminator")
-    mapping = discriminator.get("mapping") if isinstance(discriminator, Mapping) else None
-    return mapping if isinstance(mapping, Mapping) else DECISIONS
+    match schema:
+        case {"discriminator": {"mapping": {**mapping}}}:
+            return [*map(str, mapping)]
+        case {"properties": {"type": {"const": str(only)}}}:
+            return (only,)
+    return DECISIONS
 
 
 def _batched(

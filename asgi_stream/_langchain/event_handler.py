@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from ..events import (
     Custom,
     Event,
+    MessageStarted,
     ModelFinished,
     ModelStarted,
     NodeFinished,
@@ -52,6 +53,7 @@ class EventHandler:
         self._answer = answer
         self._emit = emit = emitter.emit
         self._put = sink.put
+        self._names_messages = MessageStarted in sink.wants
         self._calls = ToolCalls(sink, emit, client_tools)
         self._sources = Sources(emit)
         self._content = ContentBlocks(answer, self._calls, self._sources, emit)
@@ -84,8 +86,10 @@ class EventHandler:
         model = self._models.get(run_id)
         if model is None:
             return None
-        model.streamed = True
         message = getattr(chunk, "message", None)
+        if not model.streamed:
+            model.streamed = True
+            self._message_started(model.step, message)
         if message is None:
             return self._text(model, token)
         content = message.content
@@ -173,11 +177,17 @@ class EventHandler:
         self._answer.note(output)
         # The text of a model that streams without callbacks came with the run's chunks.
         if not model.streamed and not self._answer.has_run_text:
+            self._message_started(step, output)
             self._content.add_whole(model, output)
         self._answer.contributed(run_id, step)
         self._answer.step_ended(run_id)
         self._finish(model, output)
         self._emit(model_finished(step, output))
+
+    def _message_started(self, model: Step, message: Any) -> None:
+        message_id = getattr(message, "id", None)
+        if message_id is not None and self._names_messages:
+            self._emit(MessageStarted(model, message_id))
 
     def _finish(self, model: Author, output: Any = None) -> None:
         """End a model's last block, and complete its calls."""

@@ -16,7 +16,7 @@ import orjson
 from langchain_core.messages import BaseMessage, ToolMessage
 from pydantic import BaseModel
 
-from .messages import ToolMessageError
+from .messages import failure_of
 
 PLAIN = (str, int, float, bool, type(None))
 """Types of values that contain no others."""
@@ -100,7 +100,7 @@ def content_of(output: Any) -> Any:
     """Return what a client sees of a tool's answer: a message's content, or an error with it."""
     if not isinstance(output, ToolMessage):
         return output
-    return ToolMessageError(str(output.content)) if output.status == "error" else output.content
+    return failure_of(output) if output.status == "error" else output.content
 
 
 def _is_for_the_graph(output: Any) -> bool:

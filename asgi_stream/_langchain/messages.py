@@ -23,6 +23,7 @@ from langchain_core.messages import (
     message_chunk_to_message,
 )
 
+from ..errors import StreamError
 from ..events import ModelFinished, Step
 
 MODELS = ("chat_model", "llm")
@@ -71,8 +72,23 @@ MEDIA = {
 """Types of content blocks that are files, with the media type to assume if a block has none."""
 
 
+DECIDED = "hitl_interrupt_decision"
+"""The source of a tool's message that a person's decision has made."""
+
+
 class ToolMessageError(Exception):
     """A tool's own error message, which is meant for the model."""
+
+
+def failure_of(message: ToolMessage) -> Exception:
+    """Return what a tool's message with the status ``error`` reports.
+
+    A call that a person has rejected, or answered themselves, has not failed: everyone may read of
+    that. LangChain marks such messages (`langchain_core.messages.add_notification_metadata`).
+    """
+    text = str(message.content)
+    decided = message.additional_kwargs.get("lc_source") == DECIDED
+    return StreamError(text) if decided else ToolMessageError(text)
 
 
 def text_of_content(content: Any) -> str:

@@ -15,7 +15,6 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     HumanMessage,
-    RemoveMessage,
     SystemMessage,
     ToolCall,
     ToolMessage,
@@ -37,10 +36,12 @@ class Addition:
         messages: The messages to add, as neutral ones, with `formats.RunSpec`'s form.
         before: The id of the message that they replace, with all that follows it; None: they come
             after all messages of the thread.
+        again: Whether that message is the same as before, so that only another answer is wanted.
     """
 
     messages: Sequence[Message]
     before: str | None = None
+    again: bool = False
 
 
 def new_messages(
@@ -66,7 +67,7 @@ def new_messages(
     if changed:
         return Addition([*systems, *users[changed[0] :]], users[changed[0]]["id"])
     if users and not added:
-        return Addition([*systems, users[-1]], users[-1]["id"])
+        return Addition([*systems, users[-1]], users[-1]["id"], again=True)
     results = _results(sent, open_calls(known)) if finished else []
     if not added and not results:
         return Addition([])
@@ -106,10 +107,12 @@ def closing(known: Sequence[BaseMessage], new: Sequence[Any]) -> list[Message]:
     ]
 
 
-def without_from(message_id: str, known: Sequence[BaseMessage]) -> list[RemoveMessage]:
-    """Return what removes a message, and all that follow it, from the state of a graph."""
-    ids = [each.id for each in known]
-    return [RemoveMessage(id=each) for each in ids[ids.index(message_id) :] if each is not None]
+def split_at(
+    message_id: str, known: Sequence[BaseMessage]
+) -> tuple[Sequence[BaseMessage], list[str]]:
+    """Return the messages before one of them, and the ids of that one and of all after it."""
+    at = [each.id for each in known].index(message_id)
+    return known[:at], [each.id for each in known[at:] if each.id is not None]
 
 
 def _call_id(message: Any) -> Any:

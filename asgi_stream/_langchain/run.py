@@ -40,6 +40,7 @@ from .sink import Sink
 from .step_handler import RawHandler, StepHandler
 from .tasks import RunTasks
 from .text_handler import TextHandler
+from .thread_snapshot import catch_up, put_snapshot
 from .tracker import RunTracker
 
 
@@ -79,6 +80,7 @@ class Run:
             request.astream_kwargs,
             detailed=BlockStarted in sink.wants,
             configurable=request.config.get("configurable") or {},
+            thread=None if request.turn is None else request.spec.thread,
         )
         self._tracker = RunTracker(request.run_id)
         self._answer = Answer(sink)
@@ -133,6 +135,8 @@ class Run:
     async def _produce(self) -> None:
         self._tracker.follow()
         self._sink.put(RunStarted(self._step.run_id))
+        if catch_up(self._sink, self._request, self._step):
+            return
         try:
             output = await (
                 self._events() if LangChainEvent in self._sink.wants else self._chunks()
@@ -159,6 +163,7 @@ class Run:
         interrupts = interrupt_events(self._reader.interrupts.values(), messages)
         if not interrupts:
             self._handler.concluded(self._step, output)
+        put_snapshot(self._sink, self._request, output)
         self._sink.put(RunFinished(self._step, output, tuple(interrupts)))
 
     def _failed(self, error: BaseException) -> None:

@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 from ..filters import EventFilter
 from ..formats import Format, RunSpec
 from .plan import RunnablePlan
-from .thread_turn import Start, ThreadTurn
+from .start import Start
+from .thread_turn import ThreadTurn
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -55,8 +56,8 @@ class RunRequest:
 
     @property
     def thread_id(self) -> str | None:
-        """The client's id of the thread, if the run has one."""
-        return None if self.turn is None else self.spec.thread
+        """The client's id of the thread, if the run has one that remains."""
+        return None if self.turn is None or self.spec.ephemeral else self.spec.thread
 
     def started(self, start: Start) -> RunRequest:
         """Return this request with what the run starts with on its thread."""

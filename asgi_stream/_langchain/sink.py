@@ -8,6 +8,7 @@ from typing import Protocol
 from ..events import (
     Event,
     LangChainEvent,
+    MessageStarted,
     ModelFinished,
     ModelStarted,
     NodeFinished,
@@ -15,6 +16,7 @@ from ..events import (
     RunStarted,
     Step,
     StepEvent,
+    ThreadSnapshot,
 )
 
 
@@ -69,5 +71,7 @@ def opens(event: Event) -> bool:
         case LangChainEvent(event=name):
             return not name.endswith("_start")
         case RunStarted() | NodeStarted() | NodeFinished() | ModelStarted() | ModelFinished():
+            return False
+        case MessageStarted() | ThreadSnapshot():
             return False
     return True

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from ..events import Step, ToolCallStarted
 from ..filters import EventFilter
-from .messages import MEDIA, ToolMessageError, url_of
+from .messages import MEDIA, failure_of, url_of
 
 CALLS = ("tool_call", "tool_call_chunk", "invalid_tool_call")
 """Types of content blocks that repeat the tool calls of a message."""
@@ -62,7 +62,7 @@ def _neutral(
                 "role": "tool",
                 "id": message.id,
                 "tool_call_id": message.tool_call_id,
-                "content": public_text(ToolMessageError(str(content))) if failed else content,
+                "content": public_text(failure_of(message)) if failed else content,
                 "status": status,
             }
     return None

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from ..errors import NotPending, ThreadBusy, ThreadNotFound
+from langchain_core.messages import RemoveMessage
+
+from ..errors import NotFound, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
-from .answers import resume_values
-from .graph_thread import GraphThread, messages_of
-from .new_messages import closing, new_messages, without_from
+from .commands import command_of
+from .graph_thread import CLIENT_ID, GraphThread, messages_of, position_of
+from .new_messages import closing, new_messages, split_at
+from .sent_messages import message_of
+from .start import Start, standing
 from .tasks import RunTasks
+from .thread_state import PublicState
 
 PATIENCE = 0.5
 """Seconds that a run may take to end, whose reader has left, before another is rejected."""
@@ -23,21 +28,6 @@ PATIENCE = 0.5
 MULTITASK = ("reject", "enqueue", "interrupt", "rollback")
 
 MakeInput = Callable[[RunSpec], Awaitable[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a run on a thread starts with.
-
-    Attributes:
-        input: The graph's input.
-        configurable: The ``configurable`` keys of the thread, at the checkpoint to start from.
-        metadata: Metadata of the run, which its checkpoints get too.
-    """
-
-    input: Any
-    configurable: Mapping[str, Any]
-    metadata: Mapping[str, Any]
 
 
 class ThreadTurn:
@@ -85,7 +75,7 @@ class ThreadTurn:
         self._make_input = make_input
         self._graph = graph
         self._tasks = tasks
-        self._evicted = self._claimed = False
+        self._evicted = self._claimed = self._listed = False
         self._replaced: Sequence[str] = ()
 
     # The store's `Claimant`.
@@ -123,10 +113,13 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
         """
         if not self._claimed and not await self._claim(wait):
+            await self._touch(run_id=self._run_id)
+            self._listed = True
             return None
         self._claimed = True
         self.start = start = await self._prepared()
-        await self._touch(metadata=self._metadata(), run_id=self._run_id)
+        run_id = None if self._listed else self._run_id
+        await self._touch(metadata=self._metadata(), run_id=run_id)
         return start
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
@@ -160,7 +153,7 @@ class ThreadTurn:
                 claimed = await claim(*place, self, wait=True, evict=True)
                 if self._multitask == "rollback":
                     self._replaced = claimed.before
-                return True
+                return claimed.taken
             case "enqueue":
                 return (await claim(*place, self, wait=wait)).taken
             case _:
@@ -171,60 +164,74 @@ class ThreadTurn:
                     raise ThreadBusy from None
 
     async def _prepared(self) -> Start:
+        spec = self._spec
+        snapshot, position = await self._standing_point()
+        if spec.answers or spec.update is not None or spec.goto:
+            input = await command_of(spec, self._thread, snapshot)
+        elif spec.messages is not None:
+            return await self._conversation(snapshot, position)
+        elif spec.resumes:
+            input = None
+        else:
+            input = self._closed(await self._make_input(spec), snapshot)
+        return self._start(input, snapshot, position)
+
+    async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
+        """Return the snapshot to start from, and its position; None is the newest one."""
         spec, thread = self._spec, self._thread
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
             raise ThreadNotFound
-        position = spec.checkpoint
-        if self._replaced and position is None:
-            position = await thread.before_runs(self._replaced)
-            if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
-                await thread.delete()
-            snapshot = await thread.state(position)
-        if spec.answers or spec.update is not None or spec.goto:
-            input = await self._command(snapshot)
-        elif spec.messages is not None:
-            input, position = await self._conversation(snapshot, position)
-        elif spec.resumes:
-            input = None
-        else:
-            input = self._closed(await self._make_input(spec), snapshot)
+        if spec.checkpoint and snapshot.created_at is None:
+            raise NotFound("The thread has no such checkpoint.")
+        if not self._replaced or spec.checkpoint is not None:
+            return snapshot, spec.checkpoint
+        position = await thread.before_runs(self._replaced)
+        if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
+            await thread.delete()
+        return await thread.state(position), position
+
+    async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
+        spec, thread, known = self._spec, self._thread, messages_of(snapshot.values)
+        addition = new_messages(spec.messages or (), known, finished=not snapshot.next)
+        interrupts = await standing(thread, snapshot, spec, addition)
+        if interrupts is not None:
+            return self._start(None, snapshot, position, interrupts=interrupts)
+        new, removed = addition.messages, addition.before
+        if addition.before is not None:
+            earlier = await thread.before_message(snapshot, addition.before)
+            if earlier is not None:
+                snapshot, position, removed = earlier, position_of(earlier), None
+                known = messages_of(snapshot.values)
+                # What has closed its calls may have come with the messages that are replaced.
+                new = [*closing(known, new), *new]
+        input = await self._make_input(replace(spec, messages=new))
+        if removed is not None:
+            # There is no earlier checkpoint, because the graph stores only the last of each run.
+            known, rest = split_at(removed, known)
+            input = _with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
+        messages = [*known, *(message_of(dict(each)) for each in new)]
+        return self._start(input, snapshot, position, messages=messages)
+
+    def _start(
+        self, input: Any, snapshot: Any, position: Mapping[str, Any] | None, **more: Any
+    ) -> Start:
+        thread = self._thread
         metadata = {
             "run_id": self._run_id,
             "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
+            CLIENT_ID: thread.thread_id,
             "graph_id": self._graph,
         }
-        return Start(input, thread.configurable(position), metadata)
-
-    async def _command(self, snapshot: Any) -> Any:
-        spec = self._spec
-        from langgraph.types import Command
-
-        resume: Any = None
-        if spec.answers:
-            pending = await self._thread.pending(snapshot)
-            if not pending and _is_breakpoint(self._thread.graph, snapshot):
-                resume = spec.answers[0].value  # any value will do
-            else:
-                resume = resume_values(spec.answers, pending)
-        elif spec.update is None and not spec.goto:
-            raise NotPending
-        return Command(resume=resume, update=spec.update, goto=spec.goto or ())
-
-    async def _conversation(
-        self, snapshot: Any, position: Mapping[str, Any] | None
-    ) -> tuple[Any, Mapping[str, Any] | None]:
-        spec, thread = self._spec, self._thread
-        known = messages_of(snapshot.values)
-        addition = new_messages(spec.messages or (), known, finished=not snapshot.next)
-        if addition.before is not None:
-            position = await thread.before_message(snapshot, addition.before)
-        input = await self._make_input(replace(spec, messages=addition.messages))
-        if addition.before is not None and position is None:
-            # There is no earlier checkpoint, because the graph stores only the last of each run.
-            input = _with_messages(input, without_from(addition.before, known))
-        return input, position
+        about = {"messages": messages_of(snapshot.values), **more}
+        return Start(
+            input=input,
+            configurable=thread.configurable(position),
+            metadata=metadata,
+            values=PublicState(thread).values(snapshot.values),
+            **about,
+        )
 
     def _closed(self, input: Any, snapshot: Any) -> Any:
         """Return an input with results for the tool calls that the thread has left open."""
@@ -239,10 +246,3 @@ def _with_messages(input: Any, first: Sequence[Any]) -> Any:
     if not first or not isinstance(input, Mapping):
         return input
     return {**input, "messages": [*first, *input.get("messages", ())]}
-
-
-def _is_breakpoint(graph: Any, snapshot: Any) -> bool:
-    """Return whether the thread has stopped at a breakpoint that its graph is compiled with."""
-    before, after = graph.interrupt_before_nodes, graph.interrupt_after_nodes
-    failed = any(task.error for task in snapshot.tasks)
-    return not failed and bool(snapshot.next) and bool(after or {*before} & {*snapshot.next, "*"})

@@ -55,7 +55,8 @@ async def spec_of(route: BoundRoute, endpoint: str, request: StreamRequest) -> R
 
 
 async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Parsed:
-    threads = route.thread_policy is not None
+    policy = route.thread_policy
+    threads = policy is not None
     configurable, client_filter, query_input = read_query(
         request,
         route.limits,
@@ -73,6 +74,7 @@ async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Pa
             configurable=route.configurable,
             threads=threads,
             sdk_version=route.sdk_version,
+            user_messages_only=policy is not None and policy.user_messages_only,
         )
     )
     if threads and not isinstance(spec, Document):

@@ -72,7 +72,9 @@ class RunRecorder:
         self._run_id = record.run_id
         self._record = record
         self._route = route
-        self._patience = 0.0 if request.spec.cancel_on_disconnect else resume.cancel_after
+        # A run in the background has no reader that could disconnect.
+        unread = resume.unread_timeout if request.spec.background else resume.cancel_after
+        self._patience = 0.0 if request.spec.cancel_on_disconnect else unread
         self._unread: TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._pump = EventPump(request, route, self, tasks=tasks)

@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from hashlib import sha256
 
 from starlette.requests import Request
+from starlette.responses import Response
 
+from .._delivery.response import RUN_ID, json_response
 from .._langchain.run_request import RunRequest
 from .._lifecycle.active import ActiveRuns
 from .._routing.bound import BoundRoute
@@ -196,6 +198,12 @@ class StoredRuns:
         if record.ended is None:
             await self._store.stop(run_id)
         return record
+
+    def left_alone(self, reader: StoredRunReader) -> Response:
+        """Return the response to the request for a run in the background: its record."""
+        reader.leave()
+        headers = {RUN_ID: reader.run_id, **reader.headers}
+        return json_response(self.public(reader.record), headers=headers)
 
     def public(self, record: RunRecord) -> object:
         """Return the part of a run's record that a client may see."""

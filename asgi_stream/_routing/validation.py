@@ -102,7 +102,7 @@ class RouteValidation:
         if not isinstance(path, str) or not path.startswith("/"):
             return
         kind = self.format_class
-        for _, endpoint in (("", ""), *kind.endpoints, *kind.threads):
+        for _, endpoint in (("", ""), *kind.endpoints, *kind.threads, *kind.thread_runs):
             try:
                 compile_path(path.rstrip("/") + endpoint)
             except (AssertionError, ValueError) as error:

@@ -46,11 +46,11 @@ async def thread_response(
         StreamError: The caller has no such thread, or the request is not valid.
     """
     format = route.format_class()
-    query = format.thread_query(operation, await _read(route, endpoint, request))
+    policy = cast(Threads, route.thread_policy)
+    query = format.thread_query(operation, await _read(route, policy, endpoint, request))
     thread_id = request.path_params.get(STORED_THREAD)
     if thread_id is not None:
         checked_id(thread_id)
-    policy = cast(Threads, route.thread_policy)
     with ExitStack() as held:
         runnable = await route.resolve(request, await _graph(route, policy, request), held, tasks)
         threads = OwnedThreads(route, policy, request.owner, route.served(runnable))
@@ -63,12 +63,16 @@ async def thread_response(
     return json_response(format.thread_document(operation, result), headers=headers)
 
 
-async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> FormatRequest:
+async def _read(
+    route: BoundRoute, policy: Threads, endpoint: str, request: StreamRequest
+) -> FormatRequest:
     """Read the body of a request, or its query if it has none, as its format parses it."""
     if request.method in ("POST", "PATCH"):
         body = await read_body(request)
     else:
-        _, _, body = read_query(request, route.limits, configurable=(), narrows=False)
+        # What runs take from the query means nothing here, but clients may send it always.
+        keys = route.configurable
+        _, _, body = read_query(request, route.limits, configurable=keys, narrows=False)
     request.data = body
     return FormatRequest(
         endpoint=endpoint,
@@ -78,6 +82,7 @@ async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> For
         configurable=route.configurable,
         threads=True,
         sdk_version=route.sdk_version,
+        user_messages_only=policy.user_messages_only,
     )
 
 

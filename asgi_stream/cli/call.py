@@ -13,6 +13,8 @@ import click
 
 from ..client._connection import RemoteStream
 from ..client._request import RemoteRequest
+from ..events import RunFinished
+from .answers import answering_options
 from .printer import Printer
 
 
@@ -27,6 +29,7 @@ from .printer import Printer
 @click.option(
     "-p", "--param", "params", multiple=True, help="A query parameter, key=value. Repeatable."
 )
+@click.option("--thread", "thread_id", help="The id of the thread, for a route with threads.")
 @click.option(
     "--format", "format", help="The route's format, if the server does not send its name."
 )
@@ -39,6 +42,7 @@ def call(
     body: str,
     headers: Sequence[str],
     params: Sequence[str],
+    thread_id: str | None,
     format: str | None,
     raw: bool,
     timeout: float,
@@ -46,14 +50,15 @@ def call(
     """Post to URL and print the answer as it streams. Ctrl-C stops the run.
 
     The body is what a client of the route posts. The format of the answer is detected. If the
-    connection to a resumable route breaks, the command reconnects. The exit code is 1 if the run
-    fails.
+    connection to a resumable route breaks, the command reconnects. If the run stops at an
+    interrupt, the command prints the options that answer it. The exit code is 1 if the run fails.
     """
+    thread = {} if thread_id is None else {"thread_id": thread_id}
     request = RemoteRequest(
         url=url,
         body=_json(sys.stdin.read() if body == "-" else body),
         headers=dict(_pair(each, ":", "--header") for each in headers),
-        params=dict(_pair(each, "=", "--param") for each in params),
+        params={**dict(_pair(each, "=", "--param") for each in params), **thread},
         timeout=timeout,
     )
     with Printer(url, raw) as printer:
@@ -61,10 +66,15 @@ def call(
 
 
 async def _follow(stream: RemoteStream, printer: Printer) -> None:
+    advice = ""
     async with aclosing(stream.frames()) as frames:
         async for decoded in frames:
             printer.print(stream, decoded)
-    printer.end(f"run {stream.run_id}, {stream.format or 'unknown format'}")
+            for event in decoded.events:
+                if isinstance(event, RunFinished) and event.interrupts and stream.thread_id:
+                    advice = f"To answer: {answering_options(stream.thread_id, event.interrupts)}"
+    thread = f" on thread {stream.thread_id}" if stream.thread_id else ""
+    printer.end(f"run {stream.run_id}{thread}, {stream.format or 'unknown format'}", advice)
 
 
 def _json(text: str) -> Any:

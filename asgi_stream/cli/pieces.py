@@ -103,8 +103,8 @@ class Pieces:
             case RunFinished(interrupts=interrupts):
                 if self._state is not None and not self._has_text:
                     yield Piece("note", f"state: {_short(self._state)}")
-                for interrupt in interrupts:
-                    yield Piece("note", f"interrupt: {_short(interrupt.value)}")
+                for each in interrupts:
+                    yield Piece("note", f"interrupt {each.id}: {_short(each.value)}")
             case RunError(code=code, id=id_):
                 about = ", ".join(filter(None, (code, f"error id {id_}" if id_ else "")))
                 yield Piece("error", f"{event.message} ({about})" if about else event.message)

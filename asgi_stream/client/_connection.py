@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from anyio import move_on_after
 
@@ -55,6 +55,7 @@ class RemoteStream:
         format: The name of the format, None while it is unknown.
         url: Where a resumable run can be joined and stopped, None for any other run.
         run_id: The run's id, if the server sends it.
+        thread_id: The id of its thread, if it has one.
         is_event_stream: Whether the response is one; else frames are pieces of its text.
     """
 
@@ -66,6 +67,7 @@ class RemoteStream:
         self.format = format
         self.url: str | None = None
         self.run_id: str | None = None
+        self.thread_id: str | None = None
         self.is_event_stream = False
         self._decoder: Format | None = None
         self._last_id = ""
@@ -215,6 +217,8 @@ class RemoteStream:
         headers = response.headers
         self.format = headers.get(FORMAT, self.format)
         self.run_id = headers.get("x-run-id", self.run_id)
+        if "x-thread-id" in headers:
+            self.thread_id = unquote(headers["x-thread-id"])
         # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK.
         if self.url is None and "content-location" in headers and self.format != "langgraph":
             self.url = urljoin(str(response.url), headers["content-location"])

@@ -16,6 +16,7 @@ from .models import (
     BlockKind,
     BlockStarted,
     FileMade,
+    MessageStarted,
     ModelFinished,
     ModelStarted,
     ReasoningDelta,
@@ -45,6 +46,7 @@ __all__ = [
     "FileMade",
     "Interrupt",
     "LangChainEvent",
+    "MessageStarted",
     "ModelFinished",
     "ModelStarted",
     "NodeFinished",
@@ -59,6 +61,7 @@ __all__ = [
     "StepEvent",
     "TextDelta",
     "TextDiscarded",
+    "ThreadSnapshot",
     "ToolCallDelta",
     "ToolCallResumed",
     "ToolCallStarted",
@@ -182,6 +185,20 @@ class LangChainEvent:
     parent_ids: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadSnapshot:
+    """What a thread has: when a run on it starts, with what the request adds, and at the run's end.
+
+    Attributes:
+        messages: Its messages, in the form of `formats.RunSpec.messages`, where files have a
+            ``url``; None if the graph's output has none.
+        state: The other fields of the graph's output.
+    """
+
+    messages: Sequence[Mapping[str, Any]] | None
+    state: Mapping[str, Any]
+
+
 AnswerEvent = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished | TextDiscarded
 """A part of the answer, from a step that `Sink.accepts`."""
 
@@ -201,7 +218,19 @@ StepEvent = (
 )
 """What happened in a step of the run, if `Sink.admits` it."""
 
-Event = RunStarted | AnswerEvent | StepEvent | OutputChunk | LangChainEvent | RunFinished | RunError
+ThreadEvent = MessageStarted | ThreadSnapshot
+"""What a client needs for a thread whose messages it has."""
+
+Event = (
+    RunStarted
+    | AnswerEvent
+    | StepEvent
+    | ThreadEvent
+    | OutputChunk
+    | LangChainEvent
+    | RunFinished
+    | RunError
+)
 """Any event. The last one of a run is a `RunFinished` or a `RunError`."""
 
 ALL_EVENTS = frozenset(get_args(AnswerEvent) + get_args(StepEvent))

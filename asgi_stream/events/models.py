@@ -18,6 +18,19 @@ class ModelStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageStarted:
+    """A model produced the first piece of its message.
+
+    Attributes:
+        step: The model.
+        message_id: The id that the message will have in the state of the graph.
+    """
+
+    step: Step
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFinished:
     """A model call ended, successfully or not.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ._agui_interrupts import answers_in
 from ._content import (
     Block,
     inline_block,
@@ -28,7 +29,8 @@ def read_input(request: FormatRequest) -> tuple[RunSpec, dict[str, str]]:
     if not isinstance(body, dict):
         raise refused("body", "expected a RunAgentInput")
     ids = {name: text_of(name, body.get(name)) for name in ("threadId", "runId")}
-    if body.get("resume"):
+    answers = answers_in(body)
+    if answers and not request.threads:
         raise refused("resume", "this server keeps no threads, so there is nothing to resume")
     tools = body.get("tools") or []
     if not isinstance(tools, list):
@@ -49,6 +51,8 @@ def read_input(request: FormatRequest) -> tuple[RunSpec, dict[str, str]]:
         configurable={key: props[key] for key in request.configurable if key in props},
         gathered=False,
         thread=ids["threadId"] or None,
+        answers=answers,
+        catches_up=True,
     )
     return spec, ids
 

@@ -7,6 +7,7 @@ that both versions know are sent, and absent fields are omitted, never null.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..events import (
     Custom,
     Event,
     FileMade,
-    Interrupt,
+    MessageStarted,
     ModelFinished,
     ModelStarted,
     NodeFinished,
@@ -28,8 +29,8 @@ from ..events import (
     RunFinished,
     RunStarted,
     SourceFound,
-    Step,
     TextDelta,
+    ThreadSnapshot,
     ToolCallDelta,
     ToolCalled,
     ToolCallStarted,
@@ -37,16 +38,24 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
+from ._agui_decoder import AguiDecoder
+from ._agui_interrupts import encode_interrupt
+from ._agui_messages import ClientThread, encode_messages
 from ._agui_request import read_input
-from ._decoded import MODEL, RUN, ToolCallDecoder, object_in
+from ._decoded import object_in
 from ._format import Format
 from ._frame import Frame
 from ._spec import FormatRequest, RunSpec
-from ._sse import OpenNames, ShortIds, data_frame, error_from_text, error_text, short_id
-from ._usage import decode_usage, encode_usage
+from ._sse import OpenNames, ShortIds, data_frame, error_text, short_id
+from ._threads import THREADS, ThreadQuery
+from ._usage import encode_usage
 
 Message = dict[str, Any]
 BlockEvent = BlockStarted | ReasoningDelta | BlockFinished
+
+
+OPERATIONS = {**THREADS, ("GET", "/threads/{stored_thread}/messages"): "show"}
+"""The endpoints for threads, of which that for messages has AG-UI's."""
 
 
 class AguiFormat(Format):
@@ -54,12 +63,17 @@ class AguiFormat(Format):
 
     Sources and files are custom events. With the stream mode ``values``, a graph's state is sent as
     snapshots, without the messages. A call of one of the client's own tools ends it as pending.
+
+    On a thread there are snapshots of the state and of the messages, too: at the start of a run
+    whose client has other messages, and at its end. A request that adds nothing to a thread gets
+    them alone, with the interrupts that the thread waits at.
     """
 
     endpoints = (("POST", ""),)
     converses = True
     system_messages = False
-    wants = ALL_EVENTS | {OutputChunk}
+    threads = OPERATIONS
+    wants = ALL_EVENTS | {OutputChunk, MessageStarted, ThreadSnapshot}
 
     def __init__(self) -> None:
         self._run: Message = {}
@@ -71,10 +85,15 @@ class AguiFormat(Format):
         self._knows_pending = False
         self._steps = OpenNames()
         self._usage: list[Message] = []
-        self._calls = ToolCallDecoder()
+        self._decoder = AguiDecoder()
+        self._thread: ClientThread | None = None
+        self._shows_messages = False
+        self._message_ids: dict[str, str] = {}
 
     def parse(self, request: FormatRequest) -> RunSpec:
         spec, self._run = read_input(request)
+        if request.threads:
+            self._thread = ClientThread(request.body["messages"], spec.state)
         # Clients before 1.0 reject fields that they do not know.
         self._knows_pending = "protocolVersion" in request.body
         self._client_tools = frozenset(tool["function"]["name"] for tool in spec.tools or ())
@@ -93,8 +112,15 @@ class AguiFormat(Format):
         return self._heads.setdefault(event.block, head)
 
     def _message_id(self, step: str, block: str) -> str:
-        """Return a message's id, unique in the thread; one that a node made keeps its own."""
-        return self._ids[block] if step in self._models else block
+        """Return a message's id, unique in the thread; one that a node made keeps its own.
+
+        On a thread it is the one that the graph's state has, where that is known.
+        """
+        if step not in self._models:
+            return block
+        if self._thread is not None and step in self._message_ids:
+            return block.replace(step, self._message_ids[step], 1)
+        return self._ids[block]
 
     def _frames(self, event: Event) -> Iterator[Message]:
         match event:
@@ -104,6 +130,10 @@ class AguiFormat(Format):
                 yield {"type": "RUN_STARTED", **self._run}
             case ModelStarted(step=step):
                 self._models.add(step.run_id)
+            case MessageStarted(step=step, message_id=id_):
+                self._message_ids[step.run_id] = id_
+            case ThreadSnapshot() if self._thread is not None:
+                yield from self._thread.frames(event)
             case NodeStarted(step=step):
                 yield {"type": "STEP_STARTED", "stepName": self._steps.open(step.run_id, step.name)}
             case NodeFinished(step=step):
@@ -175,13 +205,15 @@ class AguiFormat(Format):
     def _result(self, call_id: str, content: str) -> Message:
         if call_id in self._pending:  # a graph's own tool with the name of a client's
             self._pending.remove(call_id)
-        about = {"messageId": f"{call_id}-result", "toolCallId": call_id}
+        thread = self._thread
+        id_ = f"{call_id}-result" if thread is None else thread.result_id(call_id)
+        about = {"messageId": id_, "toolCallId": call_id}
         return {"type": "TOOL_CALL_RESULT", **about, "content": content, "role": "tool"}
 
     def _finished(self, event: RunFinished) -> Message:
         outcome: Message = {"type": "success"}
         if event.interrupts:
-            questions = [_encode_interrupt(each) for each in event.interrupts]
+            questions = [encode_interrupt(each) for each in event.interrupts]
             outcome = {"type": "interrupt", "interrupts": questions}
         elif self._pending and self._knows_pending:
             outcome["pendingToolCallIds"] = self._pending
@@ -189,62 +221,18 @@ class AguiFormat(Format):
         return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage}
 
     def decode(self, frame: Frame) -> Iterator[Event]:
-        value = frame.json()
-        match value:
-            case {"type": "RUN_STARTED", "runId": str(run_id)}:
-                yield RunStarted(run_id)
-            case {"type": str(type_), "messageId": str(id_)} if type_.endswith("_MESSAGE_START"):
-                yield BlockStarted(MODEL, id_, "text" if type_.startswith("TEXT") else "reasoning")
-            case {"type": "TEXT_MESSAGE_CONTENT", "messageId": str(id_), "delta": str(text)}:
-                yield TextDelta(MODEL, text, id_)
-            case {"type": "REASONING_MESSAGE_CONTENT", "messageId": str(id_), "delta": str(text)}:
-                yield ReasoningDelta(MODEL, text, id_)
-            case {"type": str(type_), "messageId": str(id_)} if type_.endswith("_MESSAGE_END"):
-                yield BlockFinished(MODEL, id_, "text" if type_.startswith("TEXT") else "reasoning")
-            case {"type": "TOOL_CALL_START", "toolCallId": id_, "toolCallName": name}:
-                yield self._calls.started(id_, name, value.get("parentMessageId", ""))
-            case {"type": "TOOL_CALL_ARGS", "toolCallId": id_, "delta": text}:
-                yield self._calls.delta(id_, text)
-            case {"type": "TOOL_CALL_END", "toolCallId": id_}:
-                yield self._calls.ended(id_)
-            case {"type": "TOOL_CALL_RESULT", "toolCallId": id_, "content": text}:
-                yield self._calls.finished(id_, text)
-            case {"type": "STEP_STARTED", "stepName": str(name)}:
-                yield NodeStarted(Step("", name, "chain", node=name))
-            case {"type": "STEP_FINISHED", "stepName": str(name)}:
-                yield NodeFinished(Step("", name, "chain", node=name))
-            case {"type": "STATE_SNAPSHOT", "snapshot": state}:
-                yield OutputChunk(RUN, state, "values")
-            case {"type": "CUSTOM", "name": str(name), "value": data}:
-                yield _decode_custom(name, data)
-            case {"type": "RUN_FINISHED"}:
-                for usage in value.get("usage") or ():
-                    model = usage.get("model"), usage.get("provider")
-                    yield ModelFinished(MODEL, "stop", decode_usage(usage), *model)
-                yield RunFinished(RUN, None, [*_decode_interrupts(value.get("outcome") or {})])
-            case {"type": "RUN_ERROR", "message": str(message)}:
-                yield error_from_text(message, str(value.get("code") or ""))
+        return self._decoder.decode(frame)
+
+    def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
+        self._shows_messages = request.endpoint.endswith("/messages")
+        query = super().thread_query(operation, request)
+        return replace(query, with_messages=self._shows_messages)
+
+    def thread_document(self, operation: str, result: Any) -> object:
+        if self._shows_messages:
+            return {"messages": encode_messages(result.messages)}
+        return super().thread_document(operation, result)
 
     @classmethod
     def recognizes(cls, frame: Frame) -> bool:
         return object_in(frame).get("type") == "RUN_STARTED"
-
-
-def _encode_interrupt(interrupt: Interrupt) -> Message:
-    value = interrupt.value
-    message = {"message": value} if isinstance(value, str) else {}
-    return {"id": interrupt.id, "reason": "interrupt", **message, "metadata": {"value": value}}
-
-
-def _decode_interrupts(outcome: Message) -> Iterator[Interrupt]:
-    for each in outcome.get("interrupts") or ():
-        yield Interrupt(str(each["id"]), (each.get("metadata") or {}).get("value"))
-
-
-def _decode_custom(name: str, data: Any) -> Event:
-    match name, data:
-        case "source", {"id": str(id_), "title": str(title)}:
-            return SourceFound(RUN, id_, title, data.get("url"))
-        case "file", {"mediaType": str(media_type), "url": str(url)}:
-            return FileMade(MODEL, media_type, url)
-    return Custom(RUN, name, data)

@@ -89,7 +89,7 @@ class VercelFormat(Format):
             self._message_id = id_ if isinstance(id_, str) else None
         return spec
 
-    def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
+    def headers_of(self, run_id: str, **about: object) -> Mapping[str, str]:
         return {"x-vercel-ai-ui-message-stream": "v1"}
 
     def id_prefix(self, run_id: str) -> None:

@@ -79,6 +79,7 @@ class Exchange:
             "http_version": "1.1",
             "method": method,
             "path": unquote(path),
+            "raw_path": path.encode(),
             "root_path": root_path,
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in fields.items()],

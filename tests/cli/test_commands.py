@@ -775,7 +775,7 @@ def test_a_state_is_shown_once_if_there_is_no_text() -> None:
     ],
 )
 def test_interrupts_are_shown_at_the_end(format: str, frames: list[Frame]) -> None:
-    assert seen(format, *frames, Frame("", "[DONE]")) == [("note", "interrupt: Why?")]
+    assert seen(format, *frames, Frame("", "[DONE]")) == [("note", "interrupt i: Why?")]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -397,8 +398,9 @@ async def test_a_run_that_has_nothing_more_without_its_end_is_incomplete() -> No
 
 def test_certificates_are_read_once() -> None:
     runnable: Any = RemoteRunnable("https://127.0.0.1:9/x")
-    assert runnable._ssl_context is runnable._ssl_context
-    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._ssl_context is False
+    assert runnable._secured.verify is runnable._secured.verify
+    assert isinstance(runnable._secured.verify, ssl.SSLContext)
+    assert RemoteRunnable("https://127.0.0.1:9/x", verify=False)._secured.verify is False
 
 
 GONE = {"error": {"code": "shutdown", "message": "The server is shutting down.", "id": "e"}}

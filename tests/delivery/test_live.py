@@ -48,7 +48,7 @@ class Work:
         return wait
 
     async def until(self, happened: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not happened():
                 await asyncio.sleep(0)
 

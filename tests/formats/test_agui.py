@@ -168,7 +168,7 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
                     "type": "interrupt",
                     "interrupts": [
                         {
-                            **{"id": "i1", "reason": "interrupt", "message": "Shall I?"},
+                            **{"id": "i1", "reason": "langgraph:interrupt", "message": "Shall I?"},
                             "metadata": {"value": "Shall I?"},
                         }
                     ],

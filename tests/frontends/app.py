@@ -121,7 +121,7 @@ class Slow(BaseChatModel):
 
 
 class Counting(Slow):
-    """Counts to 60, a number each 20 ms."""
+    """Counts to 60, a number each 50 ms."""
 
     async def _astream(
         self, messages: Any, *_: Any, **__: Any
@@ -129,7 +129,7 @@ class Counting(Slow):
         with noted(str(messages[-1].content), "counting"):
             for n in range(60):
                 yield ChatGenerationChunk(message=AIMessageChunk(content=f"w{n} "))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
 
 @tool

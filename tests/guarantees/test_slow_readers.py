@@ -15,7 +15,7 @@ import pytest
 from ..clients import Connection, Notes, new_key, until
 from ..servers import Server, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # it measures time
 
 POLLED_WITHIN_SECONDS = 0.1
 SERVERS = ["uvicorn-httptools", "uvicorn-h11-uvloop", "hypercorn", "granian"]

@@ -58,6 +58,32 @@ def test_parameters_of_a_path_reach_the_request() -> None:
 
 
 @pytest.mark.parametrize(
+    ("raw", "path", "root_path", "name", "left"),
+    [
+        ("/bots/a%2Fb/7", "/bots/a/b/7", "", "a/b", "/bots/a%2Fb/7"),
+        ("/bots/%2f/7/", "/bots///7/", "", "/", "/bots/%2F/7"),
+        ("/ai/bots/a%2Fb/7", "/ai/bots/a/b/7", "/ai", "a/b", "/ai/bots/a%2Fb/7"),
+        ("/ai/bots/a%2Fb/7", "/bots/a/b/7", "/ai", "a/b", "/bots/a%2Fb/7"),
+        ("/bots/a%2Fb/7", "/bots/a/b/7/", "", "a/b", "/bots/a%2Fb/7"),  # Litestar
+        ("/bots/%252F/7", "/bots/%2F/7", "", "%2F", "/bots/%2F/7"),
+    ],
+)
+def test_a_slash_within_a_segment_is_no_separator(
+    raw: str, path: str, root_path: str, name: str, left: str
+) -> None:
+    sent: dict[str, Any] = {**scope("POST", path, root_path), "raw_path": raw.encode()}
+    assert TABLE.find(sent)[0].path == BOT.path
+    assert sent["path_params"] == {"name": name, "n": 7}
+    assert sent["path"] == left
+
+
+def test_a_path_that_another_app_has_changed_is_taken_as_it_is() -> None:
+    sent: dict[str, Any] = {**scope("POST", "/chat"), "raw_path": b"/other/a%2Fb"}
+    assert TABLE.find(sent)[0].path == CHAT.path
+    assert sent["path"] == "/chat"
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
         ("GET", "/chat", "OPTIONS, POST"),

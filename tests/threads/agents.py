@@ -111,7 +111,7 @@ def agent_of(
     return create_agent(
         model,
         [refund, look],
-        checkpointer=saver or InMemorySaver(),
+        checkpointer=InMemorySaver() if saver is None else saver,
         middleware=middleware,
         **options,
     )

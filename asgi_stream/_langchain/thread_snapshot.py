@@ -1,0 +1,57 @@
+"""What a run on a thread tells its client of the thread: the messages and the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from ..events import RunFinished, Step, ThreadSnapshot
+from .graph_thread import messages_of
+from .run_request import RunRequest
+from .sink import Sink
+from .thread_messages import thread_messages
+
+
+def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:
+    """Put what a thread has when a run on it starts; return whether the run ends with that.
+
+    Args:
+        sink: Takes the events.
+        request: The run, perhaps on a thread.
+        step: The run itself.
+    """
+    start = None if request.turn is None else request.turn.start
+    if start is None:
+        return False
+    put_snapshot(sink, request, start.values, start.messages)
+    if start.interrupts is not None:
+        sink.put(RunFinished(step, start.values, start.interrupts))
+    return start.interrupts is not None
+
+
+def put_snapshot(
+    sink: Sink, request: RunRequest, values: Any, messages: Sequence[BaseMessage] | None = None
+) -> None:
+    """Put a `ThreadSnapshot`, if the run has a thread, and the format of the client one, too.
+
+    Args:
+        sink: Takes the event.
+        request: The run.
+        values: The graph's output.
+        messages: The messages of the thread, if not those in `values`.
+    """
+    if request.turn is None or ThreadSnapshot not in sink.wants or not isinstance(values, Mapping):
+        return
+    public = messages_of(values)
+    shown = None
+    if public or "messages" in values or not values:
+        messages = public if messages is None else messages
+        shown = thread_messages(messages, request.filter, sink.public_message)
+    state = {
+        key: value
+        for key, value in values.items()
+        if key != "messages" and value is not public and not str(key).startswith("__")
+    }
+    sink.put(ThreadSnapshot(shown, state))
