@@ -373,6 +373,51 @@ def test_20_agent_with_memory(tmp_path: Path) -> None:
         assert json.loads(curl(read))["error"]["code"] == "not_found"
 
 
+APPROVALS_DRIVER = """
+import {{ chromium }} from "{playwright}";
+const browser = await chromium.launch({{ executablePath: "/usr/bin/chromium", args: {flags} }});
+const page = await browser.newPage();
+page.setDefaultTimeout(20000);
+await page.goto("{url}");
+const report = [];
+const seeing = async (words) => {{
+  await page.waitForFunction(
+    (words) => answer.textContent.includes(words) && state.textContent === "ready", words,
+  );
+  report.push(await page.$$eval("#answer p", (all) => all.map((p) => p.textContent)));
+}};
+await page.click("text=Ask");
+await seeing("approval-requested");
+await page.reload();
+await seeing("approval-requested");
+await page.click("#approve");
+await seeing("is booked");
+await page.click("text=Ask");
+await seeing("approval-requested");
+await page.click("#reject");
+await seeing("Not today.");
+await page.reload();
+await seeing("Not today.");
+console.log(JSON.stringify(report));
+await browser.close();
+"""
+
+
+def test_21_approvals(tmp_path: Path, playwright: Path) -> None:
+    with example("21_approvals", tmp_path) as server:
+        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        script = tmp_path / "drive.mjs"
+        about = {"playwright": playwright, "flags": flags, "url": server.url}
+        script.write_text(APPROVALS_DRIVER.format(**about))
+        done = subprocess.run(["node", script], capture_output=True, timeout=90)
+        assert done.returncode == 0, done.stderr.decode()
+        first, again, booked, _, rejected, later = json.loads(done.stdout)
+        assert first == again
+        assert booked[1].endswith("→ The train to Paris is booked.")
+        assert "output-denied" in rejected[-2]
+        assert rejected == later
+
+
 @pytest.mark.alone  # it installs the package again
 def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
     port = free_port()

@@ -48,6 +48,8 @@ REQUESTS: dict[str, tuple[str, Any]] = {
     "17_client": ("/chat", ASK),
     "18_telemetry": ("/chat", ASK),
     "19_page_tools": ("/chat", {**AGUI, "tools": [{"name": "chosen_city"}]}),
+    "20_agent_with_memory": ("/chat", WEATHER),
+    "21_approvals": ("/chat", CHAT),
 }
 
 
