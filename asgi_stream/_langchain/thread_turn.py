@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from langchain_core.messages import BaseMessage
+
 from ..errors import NotPending, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
@@ -116,6 +118,10 @@ class ThreadTurn:
         await self._touch(metadata=self._metadata(), run_id=self._run_id)
         return start
 
+    async def messages(self) -> Sequence[BaseMessage]:
+        """Return the messages that the thread has now."""
+        return await self._thread.messages(await self._thread.state())
+
     async def ended(self, end: RunFinished | RunError | None) -> None:
         """Store the status that the thread has after the run; None: its reader has left."""
         if self.start is None:
@@ -171,14 +177,15 @@ class ThreadTurn:
             snapshot = await thread.state(position)
         messages, interrupts = messages_of(snapshot.values), None
         if spec.answers or spec.update is not None or spec.goto:
-            input = await self._command(snapshot)
+            input, messages = await self._command(snapshot), await thread.messages(snapshot)
         elif spec.messages is not None:
             addition = new_messages(spec.messages, messages, finished=not snapshot.next)
             interrupts = await standing(thread, snapshot, spec, addition)
-            input = None
             if interrupts is None:
                 input, position = await self._conversation(snapshot, position, addition)
                 messages = with_addition(messages, addition)
+            else:
+                input, messages = None, await thread.messages(snapshot)
         elif spec.resumes:
             input = None
         else:
