@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -15,17 +16,19 @@ from ._lifecycle.loops import Loops
 from ._lifecycle.server_sockets import address_of
 from ._request.body import check_origin
 from ._request.disconnect import cancel_if_disconnected
+from ._request.parse import spec_of
 from ._request.prepare import prepare
 from ._request.query import last_event_id
 from ._request.unread_body import RequestBody
 from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
 from ._resume.service import StoredRuns
+from ._resume.thread_runs import NOT_KEPT, ThreadRuns
 from ._resume.urls import client_path, route_path, run_location
 from ._routing.bound import BoundRoute
 from ._routing.table import Match
 from ._threads.endpoints import thread_response
-from .errors import MethodNotAllowed, ShuttingDown, StreamError
+from .errors import MethodNotAllowed, RunNotFound, ShuttingDown, StreamError
 from .formats import Document
 from .limits import Limits
 from .requests import ClientDisconnect, StreamRequest
@@ -118,25 +121,34 @@ class RequestHandler:
     ) -> LiveStream | StoredRunReader | Response:
         """Return the answer to a request; a stream holds what it needs until it ends."""
         check_origin(request)
+        about, kind = (request.method, endpoint), route.format_class
+        of_runs = kind.runs.get(about) if route.resume_policy else None
+        of_threads = kind.threads.get(about, "run") if route.thread_policy else "run"
+        of_thread_runs = kind.thread_runs.get(about) if route.thread_policy else None
+        if of_runs is None and of_threads == "run" and of_thread_runs in (None, "start"):
+            request.parse = partial(spec_of, route, endpoint)
         request.owner = owner = await route.owner(request)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         runs = StoredRuns(route, policy, owner, path) if policy else None
-        operation = route.format_class.runs.get((request.method, endpoint))
-        if runs is not None and operation is not None:
-            return await stored_run_response(runs, operation, request)
+        if runs is not None and of_runs is not None:
+            return await stored_run_response(runs, of_runs, request)
+        if of_thread_runs is not None and runs is None:
+            raise RunNotFound(NOT_KEPT)
+        if runs is not None and of_thread_runs not in (None, "start"):
+            of_thread = ThreadRuns(route, runs, request, active)
+            return await of_thread.response(str(of_thread_runs), endpoint)
         if (position := last_event_id(request)) is not None:
             return await reconnect_response(runs, request, position)
-        threads = route.thread_policy
-        operation = route.format_class.threads.get((request.method, endpoint), "run")
-        if threads is not None and operation != "run":
-            return await thread_response(route, threads, endpoint, operation, request, active.tasks)
+        if of_threads != "run":
+            return await thread_response(route, endpoint, of_threads, request, active.tasks)
         await active.gate.pass_()
         run = await prepare(route, endpoint, request, active.tasks, self._telemetry)
         if isinstance(run, Document):
             return json_response(run.body, headers=run.headers)
         with run.held:  # which the run takes over when it begins
             if runs is not None and not run.gathered:
-                return await runs.begin(run, request, active, lambda: self._hold(route))
+                reader = await runs.begin(run, request, active, lambda: self._hold(route))
+                return runs.left_alone(reader) if run.spec.background else reader
             stream = LiveStream(run, route, tasks=active.tasks)
             stream.on_leave = self._hold(route)
             stream.begin()

@@ -36,5 +36,10 @@ def import_from_string(name: str) -> Any:
 
 
 def kind_of(value: object) -> str:
-    """Return what `value` is, for the end of an "expected ..., not ..." message."""
-    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+    """Return what `value` is, for an "expected ..., not ..." message: ``an int``, ``None``."""
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"  # most names in U sound like "you"

@@ -58,7 +58,7 @@ def parse_json(text: bytes, limits: Limits) -> Any:
     try:
         value = loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"This is not JSON: {error}.") from None
+        raise InvalidRequest(f"Invalid JSON: {error}.") from None
     if len(text) > MAX_KEY or NESTED_ESCAPE in text:
         _check_objects(value, limits, remaining)
     return value
@@ -94,7 +94,7 @@ def _check_text(text: bytes, limits: Limits, items: int | None) -> int | None:
     bare, strings = _strings.subn(b"", text, count=most)
     opened = bare.count(b"[") + bare.count(b"{")
     if limits.depth is not None and opened > limits.depth < _depth_of(bare, most or None):
-        raise _TooDeep(f"The JSON is nested deeper than {limits.depth}.")
+        raise _TooDeep(f"The JSON is nested more than {limits.depth} levels deep (limits.depth).")
     if items is None:
         return None
     remaining = items - opened - bare.count(b",")
@@ -115,7 +115,7 @@ def _check_objects(value: Any, limits: Limits, remaining: int | None) -> None:
     for each in waiting:
         if isinstance(each, dict):
             if max(map(len, each), default=0) > MAX_KEY:
-                raise InvalidInput(f"The JSON has a key of more than {MAX_KEY} characters.")
+                raise InvalidInput(f"The JSON has a key longer than {MAX_KEY} characters.")
             for name in ARGUMENTS:
                 if isinstance(each.get(name), str):
                     remaining = _check_arguments(each, name, limits, remaining)

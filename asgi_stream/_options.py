@@ -57,7 +57,7 @@ def renamed(options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
         names: New names by the old ones.
     """
     for name in names.keys() & options.keys():
-        message = f"the option {name!r} is called {names[name]!r} now"
+        message = f"the option {name!r} has been renamed to {names[name]!r}"
         warn(message, DeprecationWarning, stacklevel=4)
     return {names.get(name, name): value for name, value in options.items()}
 
@@ -69,5 +69,5 @@ def unknown(names: Iterable[str], known: Collection[str]) -> list[str]:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
-            problems.append(f"there is no option {name!r}; {hint}")
+            problems.append(f"unknown option {name!r}; {hint}")
     return problems

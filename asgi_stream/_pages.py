@@ -118,7 +118,7 @@ class Pages:
         similar = listed([f"{', '.join(self._paths[known])} {root}{known}" for known in near])
         return NotFound(
             f"There is no route at {one_line(root + path, PATH_CHARACTERS)}."
-            f" Near it: {similar}. All are in {root}/openapi.json."
+            f" Similar routes: {similar}. All routes are in {root}/openapi.json."
         )
 
     def allow_host(self, scope: Scope) -> bool:
@@ -129,7 +129,7 @@ class Pages:
 
     def _add_playground(self) -> None:
         if self._serves(ROOT):
-            raise TableError(f"playground: a route of the table is at {ROOT!r} already")
+            raise TableError(f"playground: the table already has a route at {ROOT!r}")
         self._pages[ROOT] = _file("page.html")
         self._pages[f"{ROOT}/table.json"] = self._described
         for file in FILES.iterdir():
@@ -177,8 +177,10 @@ def _paths_of(routes: Sequence[BoundRoute]) -> dict[str, list[str]]:
     """Return the paths that start runs, with their methods."""
     paths: dict[str, list[str]] = {}
     for route in routes:
+        threads = route.format_class.threads
         for method, endpoint in route.endpoints:
-            if (method, endpoint) not in route.format_class.runs:
+            starts = threads.get((method, endpoint), "run") == "run"
+            if starts and (method, endpoint) not in route.format_class.runs:
                 path = CONVERTOR.sub("}", route.path.rstrip("/") + endpoint) or "/"
                 paths.setdefault(path, []).append(method)
     return paths

@@ -35,8 +35,8 @@ class StreamApp:
             ``asgi_stream:TITLE``, unless a store's URL or `RedisStore` has a ``prefix``.
         openapi: Serve the OpenAPI document of the table at ``/openapi.json``.
         health: Serve ``/health`` and ``/ready``: 200, or 503 once new runs are refused; ``/ready``
-            also while a store of runs does not answer.
-        playground: Serve a page at ``/playground`` on which to try the routes. Everyone who can
+            also while a store of runs does not respond.
+        playground: Serve a page at ``/playground`` on which to try the routes. Anyone who can
             open it sees what the routes take, and each step of the runs that it starts.
         allowed_hosts: The ``Host`` headers for which the playground is served, such as
             ``"localhost"`` or ``"*.example.com"``. ``None`` is any host.
@@ -115,9 +115,9 @@ class StreamApp:
         return cls(file.routes, **{**file.app, **options})
 
     def drain(self) -> None:
-        """Begin no new run from now on; runs that have begun may finish.
+        """Refuse new runs from now on; runs that have begun may finish.
 
-        ``/health`` and ``/ready`` answer 503 from now on, so load balancers stop routing here.
+        ``/health`` and ``/ready`` return 503 from now on, so load balancers stop routing here.
         """
         self._loops.draining = True
 

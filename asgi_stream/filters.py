@@ -129,7 +129,8 @@ def parse_filter(body: Mapping[str, Any], options: Mapping[str, str]) -> EventFi
         used = [word for values in words.values() for word in values]
         if len(used) > MAX_WORDS or sum(map(len, used)) > MAX_CHARACTERS:
             raise InvalidInput.at(
-                key, f"a filter has at most {MAX_WORDS} words of {MAX_CHARACTERS} characters in all"
+                key,
+                f"a filter may have at most {MAX_WORDS} words and {MAX_CHARACTERS} characters",
             )
     return EventFilter(**words) if words else None
 

@@ -92,4 +92,4 @@ class Limits:
             elif not math.isfinite(value) or value < 0:
                 yield f"limits.{field.name} must not be negative or infinite, not {value!r}"
             elif value == 0 and field.name not in MAY_BE_ZERO:
-                yield f"limits.{field.name} must be more than 0 (None is no limit)"
+                yield f"limits.{field.name} must be greater than 0 (None means no limit)"

@@ -63,7 +63,7 @@ class StreamRequest(Request):
             which is called before the body is read.
         owner: What ``authorize`` returned. None before that.
         call: The run that the client asks for, parsed from `data` by the route's format. None in
-            ``authorize``.
+            ``authorize``, which may await `spec`.
 
     Example:
         >>> async def configure(request: StreamRequest) -> RunnableConfig:
@@ -75,6 +75,8 @@ class StreamRequest(Request):
         super().__init__(scope, receive)
         self.data: Any = None
         self.owner: str | None = None
+        self.parsed: Any = None
+        self.parse: Callable[[StreamRequest], Awaitable[RunSpec | None]] | None = None
         self.call: RunSpec | None = None
         self._limits = limits
         self._parts = bytearray()
@@ -118,6 +120,21 @@ class StreamRequest(Request):
             self._json = parse_json(await self.body(), self._limits)
         return self._json
 
+    async def spec(self) -> RunSpec | None:
+        """Return the run that the client asks for, in ``authorize`` too; None if it asks for none.
+
+        The first call reads the body, and has the route's format parse it.
+
+        Raises:
+            StreamError: Anything that `json` raises, or the request is not valid in the format.
+
+        Example:
+            >>> async def authorize(request: StreamRequest) -> str:
+            ...     spec = await request.spec()
+            ...     return await owner_of_chat(spec.thread, request.headers["authorization"])
+        """
+        return None if self.parse is None else await self.parse(self)
+
     async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected; always False before the body is read."""
         # Starlette's method receives a message and drops it, which may be a part of the body.
@@ -155,4 +172,4 @@ def _content_length(header: str) -> int:
 
 
 def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(f"The request body has more than {limit} bytes (limits.body).")
+    return BodyTooLarge(f"The request body is larger than {limit} bytes (limits.body).")

@@ -63,8 +63,8 @@ class Resume:
         """Return this with a store that is shared with the app's other routes, if it is a Redis.
 
         Args:
-            prefix: The prefix of its keys, unless the address of the store has one.
-            opened: The stores of the app by their addresses; a new one is added.
+            prefix: The prefix of its keys, unless the URL of the store has one.
+            opened: The stores of the app by their URLs; a new one is added.
         """
         url = self.store
         if not isinstance(url, str) or url == "memory":
@@ -103,7 +103,7 @@ class Resume:
         if self.on_disconnect not in ON_DISCONNECT:
             yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
         elif self.on_disconnect == "cancel" and self.unread_timeout is not None:
-            yield 'resume.unread_timeout goes with on_disconnect="continue"'
+            yield 'resume.unread_timeout requires on_disconnect="continue"'
         for each in fields(self):
             value = getattr(self, each.name, None)
             if each.name in WHOLE or each.name in ("keep", "unread_timeout"):
@@ -118,4 +118,4 @@ def _wrong_number(name: str, value: Any) -> Iterator[str]:
         expected = "a whole number" if kind is int else "a number of seconds"
         yield f"resume.{name} must be {expected}, not {value!r}"
     elif not math.isfinite(value) or value <= 0:
-        yield f"resume.{name} must be more than 0 and finite, not {value!r}"
+        yield f"resume.{name} must be greater than 0 and finite, not {value!r}"

@@ -58,6 +58,7 @@ class RouteOptions(TypedDict, total=False):
     resume: Resume | bool
     threads: Threads | bool
     multitask: Multitask | None
+    sdk_version: Literal[5, 6, 7]
     debug: bool
 
 
@@ -104,6 +105,7 @@ class Options:
     resume = Option[Resume | bool](False, "Resume or boolean")
     threads = Option[Threads | bool](False, "Threads or boolean")
     multitask = Option["Multitask | None"](None, "string")
+    sdk_version = Option[int](6, "integer", of_format=True)
     debug = Option[bool](False, "boolean")
 
 
@@ -171,6 +173,9 @@ class StreamRoute(Options):
             ``"reject"`` it with status 409, ``"enqueue"`` it, ``"interrupt"`` the other run, or
             also ``"rollback"`` what that one has added to the thread. By default it is rejected,
             with the format ``langgraph`` enqueued. Clients of that format may choose.
+        sdk_version: The major version of the AI SDK that the clients of the format ``vercel`` have:
+            5, 6 or 7. Version 5 has no approvals of tool calls: it gets the part
+            ``data-interrupt`` instead.
         debug: Send the text of exceptions to clients; for development only.
 
     `runnable`, `conversation`, `configure` and `authorize` may be async functions. Sync functions

@@ -58,8 +58,8 @@ async def run(parts: list[str], contenders: list[Contender], rounds: int, quick:
                 for streams in (200, 1000) if quick else (1000, 5000):
                     for gc in (None, TUNED):
                         with served(contender, folder, gc) as server:
-                            found = await waiting(contender, server, streams, 6 if quick else 15)
-                        results.waiting.append((contender.name, gc or "default", found))
+                            figures = await waiting(contender, server, streams, 6 if quick else 15)
+                        results.waiting.append((contender.name, gc or "default", figures))
                         _tell()
         if "stalled" in parts:
             for contender_name in ("hand", "ours", "hand_events", "ours_events"):
@@ -75,11 +75,11 @@ async def run(parts: list[str], contenders: list[Contender], rounds: int, quick:
 
 
 async def _cpu(
-    servers: dict[Contender, Server], asked: dict[str, Shape], rounds: int, results: Results
+    servers: dict[Contender, Server], shapes: dict[str, Shape], rounds: int, results: Results
 ) -> None:
     for each in range(rounds + 1):
         for runnable in RUNNABLES:
-            for name, shape in asked.items():
+            for name, shape in shapes.items():
                 for contender, server in servers.items():
                     if runnable not in contender.runnables or (name != "burst" and not each):
                         continue
@@ -96,8 +96,8 @@ async def _capacity(contender: Contender, server: Server, quick: bool, results: 
     for runnable in contender.runnables:
         start = 400 if contender.name.startswith("constant") else 100
         seconds = 1.5 if quick else 4
-        found = await capacity(contender, server, runnable, start, seconds)
-        results.capacity[contender.name, runnable] = found
+        rate = await capacity(contender, server, runnable, start, seconds)
+        results.capacity[contender.name, runnable] = rate
         _tell()
 
 

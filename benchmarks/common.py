@@ -37,10 +37,10 @@ class Counting(BaseChatModel):
     async def _astream(
         self, messages: Any, *_: Any, **__: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        asked = json.loads(messages[-1].content)
-        per_second, loop = asked["per_second"], asyncio.get_running_loop()
+        order = json.loads(messages[-1].content)
+        per_second, loop = order["per_second"], asyncio.get_running_loop()
         begun = loop.time()
-        for n in range(asked["tokens"]):
+        for n in range(order["tokens"]):
             if per_second:
                 await asyncio.sleep(begun + n / per_second - loop.time())
             yield ChatGenerationChunk(message=AIMessageChunk(content=f"t{n} "))
@@ -51,13 +51,13 @@ async def answer(state: MessagesState) -> dict[str, Any]:
 
 
 model = Counting()
-chain = ChatPromptTemplate.from_messages([("human", "{asked}")]) | model | StrOutputParser()
+chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | model | StrOutputParser()
 graph = StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
 
 RUNNABLES: dict[str, tuple[Any, Callable[[str], Any]]] = {
-    "model": (model, lambda asked: asked),
-    "chain": (chain, lambda asked: {"asked": asked}),
-    "graph": (graph, lambda asked: {"messages": [["human", asked]]}),
+    "model": (model, lambda question: question),
+    "chain": (chain, lambda question: {"question": question}),
+    "graph": (graph, lambda question: {"messages": [["human", question]]}),
 }
 
 

@@ -76,14 +76,14 @@ hand_models = by_hand(lambda r, v: EventSourceResponse(event_frames(r, v, only_m
 def constant_frames(value: Any) -> AsyncIterator[bytes]:
     """What the server and the socket cost: frames that nobody makes."""
     value = json.dumps(value)
-    asked = {key: int(re.findall(rf"{key}\W+(\d+)", value)[0]) for key in ("tokens", "per_second")}
+    order = {key: int(re.findall(rf"{key}\W+(\d+)", value)[0]) for key in ("tokens", "per_second")}
 
     async def frames() -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        for n in range(asked["tokens"]):
-            if asked["per_second"]:
-                await asyncio.sleep(begun + n / asked["per_second"] - loop.time())
+        for n in range(order["tokens"]):
+            if order["per_second"]:
+                await asyncio.sleep(begun + n / order["per_second"] - loop.time())
             yield b'data: {"token": "t%d "}\n\n' % n
         yield b"data: [DONE]\n\n"
 

@@ -46,12 +46,12 @@ class Contender:
     runnables: tuple[str, ...] = tuple(RUNNABLES)
 
     def request(self, runnable: str, tokens: int, per_second: float) -> bytes:
-        asked = json.dumps({"tokens": tokens, "per_second": per_second})
-        value: Any = RUNNABLES[runnable][1](asked)
+        question = json.dumps({"tokens": tokens, "per_second": per_second})
+        value: Any = RUNNABLES[runnable][1](question)
         if self.wrapped:
             value = {"input": value}
         if self.body is not None:
-            value = self.body(asked, runnable)
+            value = self.body(question, runnable)
         body = json.dumps(value).encode()
         return (
             f"POST {self.path.format(runnable=runnable)} HTTP/1.1\r\nHost: x\r\n"
@@ -86,10 +86,10 @@ class Reading:
         body = b"".join(piece for _, piece in self.pieces)
         if contender.events:
             lines = MODEL_EVENT.findall(body)
-            said = [int(found[1]) for line in lines if (found := TOKEN.search(line))]
+            numbers = [int(match[1]) for line in lines if (match := TOKEN.search(line))]
         else:
-            said = [int(token) for token in contender.token.findall(body)]
-        assert said == list(range(tokens)), (contender.name, said[:20], len(said))
+            numbers = [int(token) for token in contender.token.findall(body)]
+        assert numbers == list(range(tokens)), (contender.name, numbers[:20], len(numbers))
         assert contender.end in body[-300:], body[-300:]
 
     def arrivals(self) -> list[tuple[int, float]]:
@@ -97,8 +97,8 @@ class Reading:
         body = b"".join(piece for _, piece in self.pieces)
         ends = list(accumulate(len(piece) for _, piece in self.pieces))
         return [
-            (int(found[1]), self.pieces[bisect_right(ends, found.end() - 1)][0])
-            for found in TOKEN.finditer(body)
+            (int(match[1]), self.pieces[bisect_right(ends, match.end() - 1)][0])
+            for match in TOKEN.finditer(body)
         ]
 
     def lags(self, per_second: float, after: float) -> list[float]:

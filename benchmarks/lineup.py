@@ -24,23 +24,25 @@ OWN = [
 ]
 
 
-def _vercel(asked: str, runnable: str) -> Any:
-    return {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": asked}]}]}
+def _vercel(question: str, runnable: str) -> Any:
+    return {
+        "messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": question}]}]
+    }
 
 
-def _openai(asked: str, runnable: str) -> Any:
-    messages = [{"role": "user", "content": asked}]
+def _openai(question: str, runnable: str) -> Any:
+    messages = [{"role": "user", "content": question}]
     return {"model": runnable, "stream": True, "messages": messages}
 
 
-def _agui(asked: str, runnable: str) -> Any:
-    messages = [{"id": "1", "role": "user", "content": asked}]
+def _agui(question: str, runnable: str) -> Any:
+    messages = [{"id": "1", "role": "user", "content": question}]
     every: dict[str, Any] = {"state": {}, "tools": [], "context": [], "forwardedProps": {}}
     return {"threadId": uuid4().hex, "runId": "r", "messages": messages, **every}
 
 
-def _langgraph(asked: str, runnable: str) -> Any:
-    value = {"messages": [["human", asked]]}
+def _langgraph(question: str, runnable: str) -> Any:
+    value = {"messages": [["human", question]]}
     return {"assistant_id": runnable, "input": value, "stream_mode": "messages-tuple"}
 
 

@@ -53,9 +53,9 @@ class FailingRedis(Protocol):
 
 async def started(kind: str, folder: Path) -> FailingRedis:
     """A running Redis of that kind, whose files are in `folder`."""
-    found = Promoted(folder) if kind == "replica" else Restarted(kind, folder)
-    await found.start()
-    return found
+    redis = Promoted(folder) if kind == "replica" else Restarted(kind, folder)
+    await redis.start()
+    return redis
 
 
 class Restarted:

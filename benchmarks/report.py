@@ -80,7 +80,7 @@ def _cpu(results: Results) -> Iterator[str]:
     shares: dict[str, list[float]] = {"burst": [], "paced": []}
     for (_, _, shape), figures in results.figures.items():
         shares.get(shape, []).extend(figures.driver)
-    most = {shape: max(found) for shape, found in shares.items()}
+    most = {shape: max(values) for shape, values in shares.items()}
     yield (
         f"\nThe driver was busy for at most {most['burst']:.0%} of the time"
         f" in burst and {most['paced']:.0%} in paced."
@@ -104,10 +104,10 @@ def _waiting(results: Results) -> Iterator[str]:
         "\n| contender | GC | streams | KiB each | tasks each | tokens/s | lag p99, ms | max |"
         " KiB each, after |\n|---|---|---|---|---|---|---|---|---|"
     )
-    for name, gc, found in results.waiting:
+    for name, gc, row in results.waiting:
         yield (
-            f"| {name} | {gc} | {found.streams} | {found.kib:.0f} | {found.tasks:.1f} |"
-            f" {found.rate:.0f} | {found.p99:.0f} | {found.worst:.0f} | {found.after_kib:.0f} |"
+            f"| {name} | {gc} | {row.streams} | {row.kib:.0f} | {row.tasks:.1f} |"
+            f" {row.rate:.0f} | {row.p99:.0f} | {row.worst:.0f} | {row.after_kib:.0f} |"
         )
 
 
@@ -125,7 +125,7 @@ def chart(results: Results, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = [name for name in SHOWN if any(name == found for found in _names(results))]
+    names = [name for name in SHOWN if any(name == known for known in _names(results))]
     figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
     for panel, shape, title in zip(
         panels, ("burst", "paced"), ("as fast as it goes", "50 streams of 50 tokens/s"), strict=True

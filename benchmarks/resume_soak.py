@@ -101,7 +101,7 @@ class Field:
                 run: Any = self.redis.client().execute_command
                 await asyncio.to_thread(run, "CLIENT KILL", "TYPE", kind)
 
-    def found(self, fault: str, count: int, run: Run, what: str) -> None:
+    def add_fault(self, fault: str, count: int, run: Run, what: str) -> None:
         """Count a fault, and note where it was."""
         if count:
             self.counts[fault] += count
@@ -129,12 +129,12 @@ class Run:
                 field.counts["ends whose record was lost later"] += 1
             elif reader.end != state:
                 what = f"ended {reader.end!r} for a reader, and {state!r} in its record"
-                field.found("disagreeing ends", 1, self, what)
+                field.add_fault("disagreeing ends", 1, self, what)
         field.counts[f"runs that ended: {readers[0].end}"] += 1
 
     async def _state(self, field: Field) -> str:
         """How the run ended, by its record: ``done``, an error's code, or `GONE`."""
-        found = "no answer"
+        state = "no answer"
         deadline = time.monotonic() + GONE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -145,13 +145,13 @@ class Run:
                 continue
             if answer.status_code == 200:
                 record = answer.json()
-                found = record.get("code") or record["state"]
+                state = record.get("code") or record["state"]
                 if record["state"] not in ("pending", "running"):
                     break
             elif answer.status_code != 503:
-                found = str(answer.status_code)
+                state = str(answer.status_code)
             await asyncio.sleep(0.2)
-        return found
+        return state
 
 
 @dataclass
@@ -192,16 +192,16 @@ class Reader:
 
     async def _once(self) -> str:
         """Read until the end, a drop or a break; how it ended, if it did."""
-        shared, asked = self.shared, dict[str, Any](headers={})
+        shared, options = self.shared, dict[str, Any](headers={})
         method, url = "GET", f"{shared.url}/runs/{self.run.run_id}"
         if self.last_id:
-            asked["headers"] = {"last-event-id": self.last_id}
+            options["headers"] = {"last-event-id": self.last_id}
         elif self.starts:
             method, url = "POST", shared.url
-            asked["headers"] = {"idempotency-key": self.run.key}
-            asked["json"] = {"key": "", "count": NUMBERS, "per_second": self.run.per_second}
+            options["headers"] = {"idempotency-key": self.run.key}
+            options["json"] = {"key": "", "count": NUMBERS, "per_second": self.run.per_second}
         leaves_at = len(self.ids) + shared.chance.randrange(1, 2 * NUMBERS)
-        async with shared.client.stream(method, url, **asked) as answer:
+        async with shared.client.stream(method, url, **options) as answer:
             shared.counts[f"answers {answer.status_code}"] += 1
             if answer.status_code != 200:
                 return self._refused(str(answer.status_code))
@@ -226,7 +226,7 @@ class Reader:
     def _refused(self, status: str) -> str:
         """Whether to believe it that there is nothing to read: the status, if so."""
         if status not in ("204", "404", "422"):
-            self.shared.found("unexpected answers", int(status != "503"), self.run, status)
+            self.shared.add_fault("unexpected answers", int(status != "503"), self.run, status)
             return ""
         since = self.refused.setdefault(status, time.monotonic())
         return status if time.monotonic() - since > GONE_SECONDS else ""
@@ -246,11 +246,13 @@ class Reader:
             self.numbers.append(int(what["token"][1:]))
         meant = self.run.meanings.setdefault(number, data)
         if meant != data:
-            self.shared.found("ids with two meanings", 1, self.run, f"{number}: {meant}, {data}")
+            self.shared.add_fault(
+                "ids with two meanings", 1, self.run, f"{number}: {meant}, {data}"
+            )
         return data == "[DONE]"
 
     def check(self) -> None:
-        found, ids, numbers = self.shared.found, self.ids, self.numbers
+        add_fault, ids, numbers = self.shared.add_fault, self.ids, self.numbers
         self.shared.counts["frames"] += len(ids)
         if self.end in ("never", "422", "204"):
             self.shared.counts[f"readers that saw no end: {self.end}"] += 1
@@ -259,11 +261,11 @@ class Reader:
         missing = {n + 1 for n in range(whole)} - {n + 1 for n in numbers}
         missing |= set(range(1, max(ids, default=0) + 1)) - set(ids)
         lost = sorted(missing - self.gaps)
-        found("lost", len(lost), self.run, f"{lost[:1]} to {lost[-1:]}, {self.end}")
+        add_fault("lost", len(lost), self.run, f"{lost[:1]} to {lost[-1:]}, {self.end}")
         doubled = max(len(ids) - len(set(ids)), len(numbers) - len(set(numbers)))
-        found("doubled", doubled, self.run, f"of {len(ids)}")
+        add_fault("doubled", doubled, self.run, f"of {len(ids)}")
         disorder = max(sum(b < a for a, b in pairwise(each)) for each in (ids, numbers))
-        found("out of order", disorder, self.run, f"of {len(ids)}")
+        add_fault("out of order", disorder, self.run, f"of {len(ids)}")
 
 
 async def soak(kind: str, runs: int, at_once: int, folder: Path) -> Field:
@@ -312,8 +314,8 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             field = asyncio.run(soak(kind, options.runs, options.at_once, Path(folder)))
         counts, seconds = field.counts, time.perf_counter() - begun
-        told = [f"{counts[fault]} {fault}" for fault in (*FAULTS, "gaps announced")]
-        print(f"{kind}: {options.runs} runs in {seconds:.0f} s: {', '.join(told)}", flush=True)
+        faults = [f"{counts[fault]} {fault}" for fault in (*FAULTS, "gaps announced")]
+        print(f"{kind}: {options.runs} runs in {seconds:.0f} s: {', '.join(faults)}", flush=True)
         if options.details:
             for name, count in sorted(counts.items()):
                 print(f"{count:8} {name}")

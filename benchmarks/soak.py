@@ -41,7 +41,7 @@ class Held:
 async def held(server: Server) -> Held:
     """What is held once it has stopped changing."""
     process = Path(f"/proc/{server.process.pid}")
-    found: list[Held] = []
+    samples: list[Held] = []
     for _ in range(60):
         status = dict(
             line.split(":\t", 1) for line in (process / "status").read_text().splitlines()
@@ -49,11 +49,11 @@ async def held(server: Server) -> Held:
         # The files first: asking for the tasks takes a connection.
         files = len(list((process / "fd").iterdir()))
         count = await asyncio.to_thread(tasks, server)
-        found.append(Held(resident(server.process.pid), count, int(status["Threads"]), files))
-        if len(found) > 5 and len({(each.tasks, each.files) for each in found[-5:]}) == 1:
+        samples.append(Held(resident(server.process.pid), count, int(status["Threads"]), files))
+        if len(samples) > 5 and len({(each.tasks, each.files) for each in samples[-5:]}) == 1:
             break
         await asyncio.sleep(0.2)
-    return found[-1]
+    return samples[-1]
 
 
 async def soak(server: Server, contender: Contender, runs: int, first: int = 0) -> None:
@@ -79,10 +79,10 @@ def grown(before: Held, after: Held) -> list[str]:
     more = {
         name: getattr(after, name) - getattr(before, name) for name in ("tasks", "threads", "files")
     }
-    said = [f"{count} more {name}" for name, count in more.items() if count > 0]
+    growth = [f"{count} more {name}" for name, count in more.items() if count > 0]
     if after.memory - before.memory > GROWN_BYTES:
-        said.append(f"{(after.memory - before.memory) / 2**20:.1f} MiB more memory")
-    return said
+        growth.append(f"{(after.memory - before.memory) / 2**20:.1f} MiB more memory")
+    return growth
 
 
 async def run(server: Server, contender: Contender, runs: int) -> list[str]:
@@ -106,9 +106,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         server_options = ("--http=httptools", "--loop=uvloop", "--no-access-log")
         with serving(app, Path(folder), options=server_options) as server:
-            said = asyncio.run(run(server, contender, options.runs))
-    if said:
-        sys.exit(f"it grew: {', '.join(said)}")
+            growth = asyncio.run(run(server, contender, options.runs))
+    if growth:
+        sys.exit(f"it grew: {', '.join(growth)}")
 
 
 if __name__ == "__main__":

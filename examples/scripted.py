@@ -8,7 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+)
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
@@ -24,7 +30,8 @@ class ScriptedModel(BaseChatModel):
     """Answers with a few sentences. If it has tools, it calls the first one before.
 
     Args:
-        answer: The text of the answer; ``{question}`` is replaced with the last message.
+        answer: The text of the answer; ``{question}`` is replaced with the last message, and
+            ``{turn}`` with the number of the user's messages.
         seconds: Seconds between two chunks.
         tools: The names of the bound tools.
     """
@@ -57,10 +64,15 @@ class ScriptedModel(BaseChatModel):
         question = str(messages[-1].content)
         if self.tools and not isinstance(messages[-1], ToolMessage):
             call = tool_call_chunk(
-                name=self.tools[0], args='{"city": "Paris"}', id="call_1", index=0
+                name=self.tools[0],
+                args='{"city": "Paris"}',
+                id=f"call_{len(messages)}",
+                index=0,
             )
             yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[call]))
             return
-        for piece in re.findall(r"\S{1,5}\s?|\s", self.answer.format(question=question)):
+        turn = sum(isinstance(message, HumanMessage) for message in messages)
+        answer = self.answer.format(question=question, turn=turn)
+        for piece in re.findall(r"\S{1,5}\s?|\s", answer):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
             await asyncio.sleep(self.seconds)

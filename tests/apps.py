@@ -69,6 +69,14 @@ async def pages(values: AsyncIterator[Any]) -> AsyncIterator[str]:
                 yield "x" * 1000
 
 
+async def books(values: AsyncIterator[Any]) -> AsyncIterator[str]:
+    """Says 2,000 times 100,000 characters, which soon fill what a connection can hold."""
+    async for value in values:
+        with noted(str(value), "books"):
+            for _ in range(2000):
+                yield "x" * 100_000
+
+
 async def silence(values: AsyncIterator[Any]) -> AsyncIterator[str]:
     """Says a word, nothing for five seconds, and another."""
     async for value in values:
@@ -115,14 +123,14 @@ async def odd_chunks(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 
 def after_a_word(step: Any) -> Any:
-    """`step`, once a word has been said."""
+    """`step`, after one word of text."""
 
-    async def said(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def speaks_first(values: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for value in values:
             yield "word"
             await RunnableLambda(step).ainvoke(value)
 
-    return RunnableGenerator(said)
+    return RunnableGenerator(speaks_first)
 
 
 FAILURES: dict[str, tuple[Any, str]] = {
@@ -135,15 +143,15 @@ FAILURES: dict[str, tuple[Any, str]] = {
 
 FORGING = "a\r\n\r\ndata: forged\x00"
 
-PAGE = """<!doctype html><title>…</title><pre id=said></pre><script>
+PAGE = """<!doctype html><title>…</title><pre id=text></pre><script>
 let opened = 0, source = new EventSource("stream/browser?question=hi");
 source.onopen = () => { opened += 1 };
 source.onmessage = (event) => {
-  said.textContent += event.data === "[DONE]" ? "|" : JSON.parse(event.data).token;
+  text.textContent += event.data === "[DONE]" ? "|" : JSON.parse(event.data).token;
 };
 source.onerror = () => {
   if (source.readyState === EventSource.CLOSED)
-    fetch("report", {method: "POST", body: `${opened} ${said.textContent}`});
+    fetch("report", {method: "POST", body: `${opened} ${text.textContent}`});
 };
 </script>"""
 
@@ -190,7 +198,7 @@ streams = StreamApp(
         StreamRoute("/pages-chunks", RunnableGenerator(pages), format="chunks"),
         StreamRoute("/pages-events", RunnableGenerator(pages), format="events"),
         StreamRoute("/flood-40k", Flood(count=40_000), limits=Limits(buffer=None)),
-        StreamRoute("/dropped", RunnableGenerator(flood), limits=Limits(send=1)),
+        StreamRoute("/dropped", RunnableGenerator(books), limits=Limits(send=1)),
         StreamRoute("/echo", RunnableGenerator(echo)),
         StreamRoute(
             "/named",

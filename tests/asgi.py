@@ -53,18 +53,18 @@ def frames(body: bytes) -> list[Any]:
     text = body.decode("ascii")
     assert "\r" not in text
     assert text.endswith("\n\n") or not text
-    found: list[Any] = []
+    events_seen: list[Any] = []
     for block in text.split("\n\n")[:-1]:
         lines = [line for line in block.split("\n") if not line.startswith((":", "id: "))]
         assert len(lines) == 1, block
         assert lines[0].startswith("data: "), block
         data = lines[0].removeprefix("data: ")
-        found.append(data if data == "[DONE]" else json.loads(data))
-    return found
+        events_seen.append(data if data == "[DONE]" else json.loads(data))
+    return events_seen
 
 
 def tokens(body: bytes) -> list[str]:
     """The tokens of a stream that ended well."""
-    *said, done = frames(body)
+    *token_frames, done = frames(body)
     assert done == "[DONE]"
-    return [frame["token"] for frame in said]
+    return [frame["token"] for frame in token_frames]

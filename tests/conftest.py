@@ -18,6 +18,7 @@ PATHS = {
     "playground/": "browser",
     "resume/test_faults.py": "redis",
     "stores/test_redis.py": "redis",
+    "stores/test_redis_threads.py": "redis",
     "test_examples.py": "server",
     "test_wheel.py": "slow",
     "typed/": "slow",
@@ -31,7 +32,7 @@ PATHS = {
     "request/test_disconnect.py": "slow",
 }
 """Marks of all tests in a folder or file."""
-FIXTURES = {"server": "server", "redis": "redis", "playwright": "browser"}
+FIXTURES = {"server": "server", "postgres": "server", "redis": "redis", "playwright": "browser"}
 """Marks of the tests that use a fixture, or have a parameter of that name."""
 PROGRAMS = {"serving", "serving_table", "subprocess"}
 """What a test that starts a program calls."""

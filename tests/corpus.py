@@ -120,17 +120,17 @@ def calling(*calls: tuple[str, dict[str, Any]], then: str = "Done.") -> Answers:
 
 
 class State(TypedDict):
-    said: Annotated[list[str], operator.add]
+    words: Annotated[list[str], operator.add]
 
 
 async def tells(state: State) -> State:
     get_stream_writer()({"percent": 10})
     await adispatch_custom_event("progress", {"percent": 20})
-    return {"said": ["told"]}
+    return {"words": ["told"]}
 
 
 async def asks_a_person(state: State) -> State:
-    return {"said": [interrupt("Shall I?")]}
+    return {"words": [interrupt("Shall I?")]}
 
 
 def two_nodes(first: Any, second: Any) -> Runnable[Any, Any]:
@@ -139,7 +139,7 @@ def two_nodes(first: Any, second: Any) -> Runnable[Any, Any]:
 
 
 async def speaks(state: State) -> State:
-    return {"said": [(await Scripted(script=["a", "b"]).ainvoke("x")).text]}
+    return {"words": [(await Scripted(script=["a", "b"]).ainvoke("x")).text]}
 
 
 async def calls_a_tool(value: Any) -> Any:
@@ -186,7 +186,7 @@ async def leaves_a_model(state: State) -> State:
     RUNNING.add(task)
     task.add_done_callback(RUNNING.discard)
     await speaking.wait()
-    return {"said": ["left"]}
+    return {"words": ["left"]}
 
 
 THINKS = [
@@ -223,7 +223,7 @@ RUNS: dict[str, tuple[Any, Any]] = {
     "a model of text that streams": (Types(), "?"),
     "a model of text that does not tell": (Types(tells=False), "?"),
     "a model of text that is mute": (Mute(), "?"),
-    "a model that is left running": (two_nodes(leaves_a_model, tells), {"said": []}),
+    "a model that is left running": (two_nodes(leaves_a_model, tells), {"words": []}),
     "a model that does not stream": (AtOnce(says="Hello"), "?"),
     "no model": (RunnableLambda(str.upper), "hello"),
     "no model and no text": (RunnableLambda(lambda x: {"x": x}), "hello"),
@@ -399,14 +399,14 @@ RUNS: dict[str, tuple[Any, Any]] = {
         RunnableParallel(x=Scripted(script=["a", "b"]), y=Scripted(script=["c", "d"])),
         "?",
     ),
-    "two nodes at once": (two_nodes(speaks, speaks), {"said": []}),
+    "two nodes at once": (two_nodes(speaks, speaks), {"words": []}),
     "a model that is not streamed": (
         graph_of(Scripted(script=["a"]).with_config(tags=["nostream"])),
         {"messages": ["?"]},
     ),
     "documents": (Finds(), "?"),
-    "custom events": (two_nodes(tells, speaks), {"said": []}),
-    "a question": (two_nodes(asks_a_person, speaks), {"said": []}),
+    "custom events": (two_nodes(tells, speaks), {"words": []}),
+    "a question": (two_nodes(asks_a_person, speaks), {"words": []}),
     "a failure": (FAILS, "?"),
 }
 

@@ -69,7 +69,7 @@ def litestar_page() -> str:
     return PAGE
 
 
-litestar = Litestar([mounted, litestar_page])
+litestar = Litestar([mounted, litestar_page], logging_config=None)
 
 settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="test")
 django.setup()

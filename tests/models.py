@@ -29,13 +29,13 @@ class Scripted(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
-        for said in self.script:
+        for item in self.script:
             await asyncio.sleep(0)
-            if isinstance(said, BaseException):
-                raise said
-            whole = isinstance(said, AIMessageChunk)
+            if isinstance(item, BaseException):
+                raise item
+            whole = isinstance(item, AIMessageChunk)
             # Some versions of LangChain change the chunks that they add up.
-            message = said.model_copy(deep=True) if whole else AIMessageChunk(content=said)
+            message = item.model_copy(deep=True) if whole else AIMessageChunk(content=item)
             yield ChatGenerationChunk(message=message)
 
 
@@ -58,8 +58,8 @@ class InThread(Scripted):
     _astream = BaseChatModel._astream
 
     def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
-        for said in self.script:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=said))
+        for item in self.script:
+            yield ChatGenerationChunk(message=AIMessageChunk(content=item))
 
 
 class Plain(LLM):

@@ -79,14 +79,14 @@ def as_agui(frames: list[Frame]) -> list[Frame]:
         if kind == "TEXT_MESSAGE_START":
             assistant(frame["messageId"]).setdefault("content", "")
         elif kind == "TEXT_MESSAGE_CONTENT":
-            said = assistant(frame["messageId"])
-            said["content"] = said.get("content", "") + frame["delta"]
+            message = assistant(frame["messageId"])
+            message["content"] = message.get("content", "") + frame["delta"]
         elif kind == "TOOL_CALL_START":
             id_ = frame["toolCallId"]
             function = {"name": frame["toolCallName"], "arguments": ""}
             calls[id_] = {"id": id_, "type": "function", "function": function}
-            said = assistant(frame.get("parentMessageId") or id_)
-            said.setdefault("toolCalls", []).append(calls[id_])
+            message = assistant(frame.get("parentMessageId") or id_)
+            message.setdefault("toolCalls", []).append(calls[id_])
         elif kind == "TOOL_CALL_ARGS":
             calls[frame["toolCallId"]]["function"]["arguments"] += frame["delta"]
         elif kind == "TOOL_CALL_RESULT":
@@ -105,11 +105,11 @@ def as_agui(frames: list[Frame]) -> list[Frame]:
 
 def as_openai(frames: list[Frame]) -> list[Frame]:
     """OpenAI's messages; the client answers the calls of its own tools."""
-    said: Frame = {"role": "assistant", "content": ""}
+    message: Frame = {"role": "assistant", "content": ""}
     for delta in (each["delta"] for frame in frames for each in frame.get("choices", ())):
-        said["content"] += delta.get("content") or ""
+        message["content"] += delta.get("content") or ""
         for piece in delta.get("tool_calls") or ():
-            calls = said.setdefault("tool_calls", [])
+            calls = message.setdefault("tool_calls", [])
             if piece["index"] == len(calls):
                 made = {name: value for name, value in piece.items() if name != "index"}
                 calls.append({**made, "function": dict(made["function"])})
@@ -117,9 +117,9 @@ def as_openai(frames: list[Frame]) -> list[Frame]:
                 calls[piece["index"]]["function"]["arguments"] += piece["function"]["arguments"]
     answers = [
         {"role": "tool", "tool_call_id": each["id"], "content": "3"}
-        for each in said.get("tool_calls", ())
+        for each in message.get("tool_calls", ())
     ]
-    return [USER, said, *answers, USER]
+    return [USER, message, *answers, USER]
 
 
 READERS: dict[str, Callable[[list[Frame]], list[Frame]]] = {

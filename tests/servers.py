@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import choice  # hypothesis seeds random's
 
 HERE = Path(__file__).parent
 STARTS_WITHIN_SECONDS = 180  # an example may have to install its page's packages
@@ -66,9 +67,17 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """A port that nothing listens on, and that no other process of this run of tests chooses.
+
+    It is below those that the system gives to connections.
+    """
+    first = 20_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    step = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    while True:
+        port = choice(range(first, 32_000, step))
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -93,10 +102,10 @@ def serving(
             cwd=home or HERE.parent,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "PORT": str(port), **(env or {})},
         )
-        found = Server(process, port, log)
+        running = Server(process, port, log)
         try:
-            _wait_until_listening(found)
-            yield found
+            _wait_until_listening(running)
+            yield running
         finally:
             stop(process)
 

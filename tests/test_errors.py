@@ -181,7 +181,17 @@ def test_each_error_is_logged_at_its_level(
     [record] = caplog.records
     assert record.levelname == LEVELS[kind]
     assert record.exc_info is None
-    assert error.id in record.getMessage()
+    message = f"unrouted request: {kind.message} ({kind.code}, error id {error.id})"
+    assert record.getMessage() == message
+
+
+def test_the_log_names_the_route_and_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    route = bound(StreamRoute("/chat", chain_of("a")))
+    reported(LIMITED, route)
+    reported(LIMITED, route, "r1")
+    starts = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert starts == ["request to /chat", "run r1 of /chat"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from .asgi import frames, tokens
 from .servers import HERE, Server, free_port, serving, stop
@@ -34,7 +35,7 @@ def example(name: str, folder: Path) -> Iterator[Server]:
         yield server
 
 
-def said(answer: httpx.Response) -> str:
+def answer_text(answer: httpx.Response) -> str:
     return "".join(tokens(answer.content))
 
 
@@ -42,23 +43,23 @@ def test_01_route_table(tmp_path: Path) -> None:
     with example("01_route_table", tmp_path) as server:
         history = [["human", "hello"], ["ai", "hi"]]
         answer = httpx.post(f"{server.url}/chat", json={**ASK, "chat_history": history}, timeout=30)
-        assert said(answer).startswith("You asked: Hi? I am a small script")
+        assert answer_text(answer).startswith("You asked: Hi? I am a small script")
         assert len(tokens(answer.content)) > 20
         *chunks, _ = frames(httpx.post(f"{server.url}/shopping", json=ASK).content)
         assert chunks[-1] == {"buy": ["bread", "butter"]}
         assert len(chunks) > 2
-        assert said(httpx.post(f"{server.url}/shout", json="hey")) == "HEY"
+        assert answer_text(httpx.post(f"{server.url}/shout", json="hey")) == "HEY"
 
 
 def test_02_fastapi(tmp_path: Path) -> None:
     with example("02_fastapi", tmp_path) as server:
-        assert "Hi?" in said(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
+        assert "Hi?" in answer_text(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
         assert httpx.get(f"{server.url}/hello").json() == "a route of FastAPI's own"
 
 
 def test_03_middleware(tmp_path: Path) -> None:
     with example("03_middleware", tmp_path) as server:
-        assert "Hi?" in said(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
+        assert "Hi?" in answer_text(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
         assert httpx.get(f"{server.url}/ai/chat").text == "the app behind"
 
 
@@ -76,7 +77,7 @@ def test_05_agent(tmp_path: Path) -> None:
     ask = {"messages": [["human", "What is the weather in Paris?"]]}
     with example("05_agent", tmp_path) as server:
         answer = httpx.post(f"{server.url}/answer", json=ask, timeout=30)
-        assert said(answer) == "I have looked: It rains in Paris. Take an umbrella."
+        assert answer_text(answer) == "I have looked: It rains in Paris. Take an umbrella."
         *steps, _ = frames(httpx.post(f"{server.url}/steps", json=ask, timeout=30).content)
         assert [next(iter(step["data"])) for step in steps] == ["model", "tools", "model"]
         *events, _ = frames(httpx.post(f"{server.url}/events", json=ask, timeout=30).content)
@@ -90,7 +91,7 @@ def test_06_per_request(tmp_path: Path) -> None:
         answer = httpx.post(
             f"{server.url}/chat?thread_id=7", json=ASK, headers={"x-user": "ada"}, timeout=30
         )
-        assert "Hi?" in said(answer)
+        assert "Hi?" in answer_text(answer)
         assert f"run {answer.headers['x-run-id']} for ada in thread 7" in server.log()
 
 
@@ -153,8 +154,8 @@ const report = {{}};
 const state = (wanted) => page.waitForFunction(
   (wanted) => document.getElementById("state").textContent === wanted, wanted, {{ timeout: 20000 }},
 ).catch(async () => {{ throw new Error("the page is at: " + await page.textContent("#state")); }});
-const said = () => page.$$eval(
-  "#answer p", (found) => found.map((p) => [p.className, p.textContent]),
+const paragraphs = () => page.$$eval(
+  "#answer p", (items) => items.map((p) => [p.className, p.textContent]),
 );
 const saying = (n) => page.waitForFunction(
   (n) => document.querySelectorAll(".assistant").length >= n, n, {{ timeout: 20000 }},
@@ -162,14 +163,14 @@ const saying = (n) => page.waitForFunction(
 await state("ready");
 await page.click("text=Ask");
 await saying(1);
-report.early = (await said()).at(-1)[1];
+report.early = (await paragraphs()).at(-1)[1];
 await state("ready");
-report.whole = await said();
+report.whole = await paragraphs();
 await page.click("text=Ask");
 await saying(2);
 await page.click("#stop");
 await state("ready");
-report.stopped = (await said()).at(-1)[1];
+report.stopped = (await paragraphs()).at(-1)[1];
 console.log(JSON.stringify(report));
 await browser.close();
 """
@@ -296,12 +297,12 @@ def test_16_playground(tmp_path: Path) -> None:
         assert httpx.get(f"{server.url}/ai/playground").status_code == 200
         paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
         assert {"/ai/chat", "/ai/agent", "/ai/useChat"} <= set(paths)
-        assert "Hi?" in said(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
+        assert "Hi?" in answer_text(httpx.post(f"{server.url}/ai/chat", json=ASK, timeout=30))
 
 
 def test_17_client(tmp_path: Path) -> None:
     with example("17_client", tmp_path) as server:
-        assert "Hi? Please." in said(httpx.post(f"{server.url}/chat", json=ASK, timeout=30))
+        assert "Hi? Please." in answer_text(httpx.post(f"{server.url}/chat", json=ASK, timeout=30))
         *events, _ = frames(httpx.post(f"{server.url}/events", json=ASK, timeout=30).content)
         names = {event["name"] for event in events}
         assert {"politely", "inner", "ScriptedModel"} <= names
@@ -328,8 +329,13 @@ def test_19_page_tools(tmp_path: Path) -> None:
     with example("19_page_tools", tmp_path) as server:
         messages: list[Any] = [{"id": "1", "role": "user", "content": "Which city?"}]
         body = {"threadId": "t", "runId": "r", "protocolVersion": "1.0", "messages": messages}
-        asked = {**body, "tools": [{"name": "chosen_city", "description": "What is chosen."}]}
-        *events, end = frames(httpx.post(f"{server.url}/chat", json=asked, timeout=30).content)
+        body_with_tools = {
+            **body,
+            "tools": [{"name": "chosen_city", "description": "What is chosen."}],
+        }
+        *events, end = frames(
+            httpx.post(f"{server.url}/chat", json=body_with_tools, timeout=30).content
+        )
         [call] = [event for event in events if event["type"] == "TOOL_CALL_START"]
         assert call["toolCallName"] == "chosen_city"
         assert end["outcome"] == {"type": "success", "pendingToolCallIds": [call["toolCallId"]]}
@@ -340,11 +346,34 @@ def test_19_page_tools(tmp_path: Path) -> None:
             {"id": call["parentMessageId"], "role": "assistant", "toolCalls": [made]},
             {"id": "3", "role": "tool", "toolCallId": made["id"], "content": "Rome"},
         ]
-        events = frames(httpx.post(f"{server.url}/chat", json=asked, timeout=30).content)
-        said = [event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT"]
-        assert "".join(said) == "The page says: Rome"
+        events = frames(httpx.post(f"{server.url}/chat", json=body_with_tools, timeout=30).content)
+        deltas = [event["delta"] for event in events if event["type"] == "TEXT_MESSAGE_CONTENT"]
+        assert "".join(deltas) == "The page says: Rome"
 
 
+def test_20_agent_with_memory(tmp_path: Path) -> None:
+    text = (EXAMPLES / "20_agent_with_memory.py").read_text().split('"""')[1].replace("\\\\\n", "")
+    ask, decide, read, delete = re.findall(r"^    (curl .*)$", text, re.MULTILINE)
+    with example("20_agent_with_memory", tmp_path) as server:
+
+        def curl(command: str) -> bytes:
+            words = shlex.split(command.replace("localhost:8000", server.url))
+            return subprocess.run([*words, "-sS"], capture_output=True, timeout=30).stdout
+
+        for turn in (1, 2):
+            *_, end, _ = frames(curl(ask))
+            [action] = end["interrupted"][0]["value"]["action_requests"]
+            assert action["args"] == {"city": "Paris"}
+            answer = "".join(tokens(curl(decide)))
+            assert answer == f"The train to Paris is booked. That was wish number {turn}."
+        assert json.loads(curl(decide))["error"]["code"] == "not_pending"
+        kinds = [each["type"] for each in json.loads(curl(read))["messages"]]
+        assert kinds == ["human", "ai", "tool", "ai"] * 2
+        assert curl(delete) == b""
+        assert json.loads(curl(read))["error"]["code"] == "not_found"
+
+
+@pytest.mark.alone  # it installs the package again
 def test_the_demo_says_what_to_try_and_that_works(tmp_path: Path) -> None:
     port = free_port()
     log = tmp_path / "demo.log"

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from asgi_stream._importer import ImportFailed, import_from_string
+from asgi_stream._importer import ImportFailed, import_from_string, kind_of
 
 
 def test_nested_attributes_are_resolved() -> None:
@@ -31,3 +32,11 @@ def test_an_error_at_import_is_chained(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ImportFailed, match="ZeroDivisionError") as raised:
         import_from_string("breaks_at_import:x")
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("", "a str"), (1, "an int"), (object(), "an object"), (None, "None"), (int, "the class int")],
+)
+def test_the_kind_of_a_value_has_its_article(value: Any, kind: str) -> None:
+    assert kind_of(value) == kind

@@ -33,7 +33,7 @@ def test_the_depth_is_limited(text: bytes, depth: int | None, fits: bool) -> Non
     if fits:
         parse_json(text, Limits(depth=depth))
     else:
-        with pytest.raises(InvalidInput, match=f"nested deeper than {depth}"):
+        with pytest.raises(InvalidInput, match=f"nested more than {depth} levels deep"):
             parse_json(text, Limits(depth=depth))
 
 
@@ -91,7 +91,7 @@ def test_the_number_of_items_is_limited(text: bytes, items: int | None, fits: bo
 def test_the_length_of_a_key_is_limited() -> None:
     parse_json(json.dumps({"k" * 1_000: "v" * 5_000}).encode(), Limits())
     for value in ({"k" * 1_001: 1}, [{"a": {"k" * 1_001: 1}}]):
-        with pytest.raises(InvalidInput, match="a key of more than 1000 characters"):
+        with pytest.raises(InvalidInput, match="a key longer than 1000 characters"):
             parse_json(json.dumps(value).encode(), Limits())
 
 
@@ -105,7 +105,7 @@ def test_arguments_of_tool_calls_are_limited_too() -> None:
     with pytest.raises(InvalidInput, match="more than 20000 items"):
         parse_json(called("[" + "1," * 20_000 + "1]"), Limits())
     piece = {"tool_call_chunks": [{"args": "[" * 100}], "pad": "x" * 1_000}
-    with pytest.raises(InvalidInput, match="nested deeper than 64"):
+    with pytest.raises(InvalidInput, match="nested more than 64 levels deep"):
         parse_json(json.dumps(piece).encode(), Limits())
 
 
@@ -137,7 +137,7 @@ def test_a_byte_order_mark_is_skipped_and_a_lone_surrogate_replaced(
 
 @pytest.mark.parametrize("text", [rb'["\ud83d', rb'["\ud8"]', rb'["\ud83d"] \\', b"\xef\xbb\xbf"])
 def test_replacing_a_lone_surrogate_makes_no_json_of_what_is_none(text: bytes) -> None:
-    with pytest.raises(InvalidRequest, match="This is not JSON"):
+    with pytest.raises(InvalidRequest, match="Invalid JSON"):
         parse_json(text, Limits())
 
 

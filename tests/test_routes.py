@@ -50,7 +50,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"format": "nope"}, "format: expected one of agui, chunks, events, langgraph, langserve,"),
     ({"format": "vercel", "methods": ("GET",)}, "the vercel format defines its own methods"),
     ({"conversation": str}, "conversation: the tokens format has an input"),
-    ({"conversation": 1, "format": "vercel"}, "conversation must be a function, not a int"),
+    ({"conversation": 1, "format": "vercel"}, "conversation must be a function, not an int"),
     ({"format": "openai", "runnable": {}}, "expected names with their Runnables, not {}"),
     ({"format": "openai", "runnable": {"a": 1}}, "expected a Runnable, a function of the"),
     (
@@ -61,7 +61,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"format": "vercel", "runnable": ChatPromptTemplate.from_template("{a} {b}")},
         "its input has several variables: a, b; set conversation= to a function",
     ),
-    ({"limits": Limits(inline=0)}, "limits.inline must be more than 0"),
+    ({"limits": Limits(inline=0)}, "limits.inline must be greater than 0"),
     ({"runnable": "tests.models"}, "runnable: expected \"module:attribute\", not 'tests.models'"),
     ({"runnable": "no_such:x"}, "runnable: cannot import the module 'no_such'"),
     ({"runnable": "tests.models:x"}, "runnable: the module 'tests.models' has no attribute 'x'"),
@@ -80,7 +80,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"answer": "name"}, "answer must be a sequence of strings"),
     ({"configurable": ("__pregel_x",)}, "configurable: '__pregel_x' is reserved by LangChain"),
     ({"configurable": (1,)}, "configurable must be a sequence of strings"),
-    ({"configure": 1}, "configure must be a function, not a int"),
+    ({"configure": 1}, "configure must be a function, not an int"),
     ({"config": []}, "config must be a mapping, not a list"),
     ({"astream_kwargs": "values"}, "astream_kwargs must be a mapping, not a str"),
     ({"errors": []}, "errors must be a mapping, not a list"),
@@ -90,41 +90,51 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"filter": "on_*"}, "filter must be an EventFilter, not a str"),
     ({"filter": EventFilter(), "format": "chunks"}, "the chunks format has no events to filter"),
     ({"answer": ("a",), "format": "events"}, "answer: the events format does not stream an answer"),
+    (
+        {"sdk_version": 6, "format": "tokens"},
+        "sdk_version: clients of the tokens format have no AI",
+    ),
+    ({"sdk_version": 4, "format": "vercel"}, "sdk_version must be one of (5, 6, 7), not 4"),
     ({"input": Opaque}, "input: the class Opaque cannot be validated"),
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
-    ({"astream_kwargs": None}, "astream_kwargs must be a mapping, not a NoneType"),
+    ({"astream_kwargs": None}, "astream_kwargs must be a mapping, not None"),
     ({"config": {"context": 1}}, "config: a RunnableSequence takes no context"),
     ({"format": 5}, "format: expected one of agui, chunks,"),
     ({"path": Path("/x")}, 'the path must begin with "/", not be PosixPath'),
 ]
 
 
-@pytest.mark.parametrize(("options", "said"), WRONG)
-def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], said: str) -> None:
-    given = {"path": "/wrong", "runnable": chain, **options}
-    with pytest.raises(TableError) as told:
-        StreamApp([StreamRoute(**given)])
-    assert str(told.value).startswith(f"route {given['path']!r}: ")
-    assert said in str(told.value)
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_a_wrong_route_is_told_when_it_is_built(options: dict[str, Any], message: str) -> None:
+    values = {"path": "/wrong", "runnable": chain, **options}
+    with pytest.raises(TableError) as raised:
+        StreamApp([StreamRoute(**values)])
+    assert str(raised.value).startswith(f"route {values['path']!r}: ")
+    assert message in str(raised.value)
+
+
+def test_an_app_may_have_a_version_of_the_sdk_for_those_of_its_routes_that_need_one() -> None:
+    routes = [StreamRoute("/a", chain), StreamRoute("/b", chain, format="vercel")]
+    assert [each.sdk_version for each in StreamApp(routes, sdk_version=5).table] == [5, 5]
 
 
 def test_all_that_is_wrong_with_a_route_is_told_at_once() -> None:
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         StreamApp([StreamRoute("/x", 1, limits=Limits(run=-1, body=0), methods=("PUT",))])  # type: ignore[arg-type]
-    assert [problem.partition(":")[2].split(",")[0] for problem in told.value.problems] == [
+    assert [problem.partition(":")[2].split(",")[0] for problem in raised.value.problems] == [
         " methods must be some of ('GET'",
         " limits.run must not be negative or infinite",
-        " limits.body must be more than 0 (None is no limit)",
+        " limits.body must be greater than 0 (None means no limit)",
         " expected a Runnable",
     ]
-    assert str(told.value) == "\n".join(told.value.problems)
+    assert str(raised.value) == "\n".join(raised.value.problems)
 
 
 def test_what_a_module_raised_is_the_cause() -> None:
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         StreamApp([StreamRoute("/x", "tests.no_such_module:chain")])
-    assert isinstance(told.value.__cause__, ModuleNotFoundError)
+    assert isinstance(raised.value.__cause__, ModuleNotFoundError)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +172,7 @@ def test_defaults_fill_in_what_a_route_does_not_say() -> None:
 
 
 def test_an_unknown_default_is_an_error() -> None:
-    with pytest.raises(TableError, match="there is no option 'formatt'; did you mean 'format'"):
+    with pytest.raises(TableError, match="unknown option 'formatt'; did you mean 'format'"):
         StreamApp([StreamRoute("/a", chain)], formatt="chunks")  # type: ignore[call-arg]
 
 
@@ -244,26 +254,26 @@ def test_a_misspelt_option_is_told_with_what_was_meant() -> None:
     with pytest.raises(TableError) as raised:
         StreamRoute("/x", chain, fromat="openai", limts=Limits())  # type: ignore[call-arg]
     assert raised.value.problems == (
-        "route '/x': there is no option 'fromat'; did you mean 'format'?",
-        "route '/x': there is no option 'limts'; did you mean 'limits'?",
+        "route '/x': unknown option 'fromat'; did you mean 'format'?",
+        "route '/x': unknown option 'limts'; did you mean 'limits'?",
     )
-    with pytest.raises(TableError, match="no option 'heatlh'; did you mean 'health'"):
+    with pytest.raises(TableError, match="unknown option 'heatlh'; did you mean 'health'"):
         StreamApp([], heatlh=False)  # type: ignore[call-arg]
-    with pytest.raises(TableError, match="no option 'zzz'; expected one of title, openapi,"):
+    with pytest.raises(TableError, match="unknown option 'zzz'; expected one of title, openapi,"):
         StreamApp([], zzz=False)  # type: ignore[call-arg]
 
 
 def test_an_option_s_old_name_is_understood(tmp_path: Path) -> None:
     kwargs: Any = {"stream": {"stream_mode": "updates"}}
-    with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
+    with pytest.warns(DeprecationWarning, match="'stream' has been renamed to 'astream_kwargs'"):
         route = StreamRoute("/x", chain, **kwargs)
-    with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
+    with pytest.warns(DeprecationWarning, match="'stream' has been renamed to 'astream_kwargs'"):
         [of_app] = StreamApp([StreamRoute("/x", chain)], **kwargs).table
     file = tmp_path / "asgi_stream.toml"
     file.write_text(
         '[[route]]\npath="/x"\nrunnable="tests.test_routes:chain"\nstream={stream_mode="updates"}'
     )
-    with pytest.warns(DeprecationWarning, match="'stream' is called 'astream_kwargs' now"):
+    with pytest.warns(DeprecationWarning, match="'stream' has been renamed to 'astream_kwargs'"):
         [of_file] = StreamApp.from_toml(file).table
     for each in (route, of_app, of_file):
         assert each.astream_kwargs == {"stream_mode": "updates"}

@@ -59,9 +59,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(build, check=True, capture_output=True, timeout=300)
     [wheel] = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=True)
-    said = re.search(r'They need\n`pip install "asgi_stream(\[[\w,]+\])" ([\w -]+)`', README)
-    assert said is not None
-    extras, others = said.groups()
+    match = re.search(r'They need\n`pip install "asgi_stream(\[[\w,]+\])" ([\w -]+)`', README)
+    assert match is not None
+    extras, others = match.groups()
     command = ["-m", "pip", "install", "--quiet", f"{wheel}{extras}", *others.split()]
     subprocess.run([folder / "env/bin/python", *command], check=True, timeout=600)
     shutil.copytree(EXAMPLES, folder / "examples", ignore=shutil.ignore_patterns("node_modules"))

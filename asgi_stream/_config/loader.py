@@ -28,7 +28,7 @@ from .schema import File, Route, RouteDefaults, Secret, set_in
 __all__ = ["RouteFile", "load_routes", "read_table"]
 
 NAMES = ("asgi_stream.toml", "pyproject.toml")
-"""Files that may hold a table, in the order in which they are looked for."""
+"""Files that may hold a table, in the order of precedence."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_table(
 
     Raises:
         OSError: The file cannot be read.
-        TableError: As `load_routes`.
+        TableError: As for `load_routes`.
     """
     reader = _Reader(Path(path))
     file = reader.read(options)
@@ -115,7 +115,7 @@ class _Reader:
             self.problems.append("route: expected [[route]] tables")
             tables = []
         elif not tables and not self.problems:
-            self.problems.append("route: expected at least one [[route]]")
+            self.problems.append("route: expected at least one [[route]] table")
         defaults = self._valid(RouteDefaults, _renamed(data.get("defaults", {})), "defaults")
         routes = [
             route
@@ -132,7 +132,7 @@ class _Reader:
         try:
             data: Any = tomllib.loads(_text(self._path))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            self.problems.append(f"this is not TOML: {error}")
+            self.problems.append(f"invalid TOML: {error}")
             return {}
         if self._path.name == "pyproject.toml":
             tool = data.get("tool")
@@ -169,7 +169,7 @@ class _Reader:
         return StreamRoute(path, runnable, options={**defaults, **values})
 
     def _valid(self, model: type[BaseModel], data: Any, where: str) -> dict[str, Any]:
-        """Return the keys of `data` with their values, without those that are wrong."""
+        """Return the valid keys of `data` with their values."""
         try:
             return set_in(model.model_validate(data))
         except ValidationError as failure:
@@ -209,14 +209,14 @@ def _is_tag(part: object) -> bool:
 
 
 def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Return what was expected, and what is there instead."""
+    """Return what was expected, and what the file has instead."""
     if error["type"] == "extra_forbidden":
         known = _keys_at(model, [part for part in error["loc"][:-1] if not _is_tag(part)])
         near = get_close_matches(str(error["loc"][-1]), known, 1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-        return f"there is no such key; {hint}"
+        return f"unknown key; {hint}"
     if error["type"] == "missing":
-        return "this key is missing"
+        return "this key is required"
     if error["type"] == "import":
         return error["msg"]
     return f"{error['msg'].replace('Input should be', 'expected')}, not {error['input']!r}"

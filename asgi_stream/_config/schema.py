@@ -31,7 +31,7 @@ from ..threads import Threads
 
 
 class Secret(str):
-    """Text from the environment, which no message shows."""
+    """Text from the environment, which no message reveals."""
 
     def __repr__(self) -> str:
         return "(a value from the environment)"
@@ -62,12 +62,12 @@ def _imported_or_table(value: Any) -> Any:
 
 
 def _store(value: Any) -> Any:
-    """An address stays one, and anything else of that form names a store."""
+    """Leave a URL as it is, and import a store that is named as ``"module:attribute"``."""
     if isinstance(value, Secret):
         try:
             open_store(value)
         except (ImportError, ValueError):
-            raise PydanticCustomError("secret", "Input should be a store's address") from None
+            raise PydanticCustomError("secret", "Input should be the URL of a store") from None
         return value
     named = isinstance(value, str) and ":" in value and "//" not in value
     return _imported(value) if named else value
@@ -99,7 +99,7 @@ def _or_none(type_: Any) -> Any:
 
 
 def _table_of(options: type, **types: Any) -> Any:
-    """The keys of a dataclass of options, whose values become one of it."""
+    """Return the type of a TOML table whose keys are the fields of a dataclass of options."""
     hints = get_type_hints(options)
     keys: dict[str, Any] = {}
     for each in fields(options):
@@ -145,6 +145,7 @@ TYPES: dict[str, Any] = {
     ],
     "EventFilter": _table_of(EventFilter),
     "function": Reference,
+    "integer": int,
     "Limits": _table_of(Limits),
     "HTTP methods": list[Literal["GET", "POST"]],
     "reference": Reference,

@@ -21,7 +21,7 @@ class Deadlines:
     when it fires too early it is set again.
 
     Args:
-        due: Returns the present deadlines.
+        due: Returns the current deadlines.
     """
 
     __slots__ = ("_due", "_loop", "_stopped", "_timer")
@@ -33,14 +33,14 @@ class Deadlines:
         self._timer: TimerHandle | None = None
 
     def watch(self) -> None:
-        """Set the timer for the earliest deadline. To be called when one has come nearer."""
+        """Set the timer for the earliest deadline. Call this when one has moved closer."""
         if self._timer is not None:
             self._timer.cancel()
         if not self._stopped and (due := [at for at, _ in self._due()]):
             self._timer = self._loop.call_at(min(due), self._expire)
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Cancel the timer; nothing is called from now on."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -91,7 +91,7 @@ class RunDeadlines:
             self._deadlines.watch()
 
     def stop(self) -> None:
-        """Watch no deadline any more."""
+        """Stop watching the deadlines."""
         self._deadlines.stop()
 
     def _due(self) -> Due:
@@ -106,7 +106,7 @@ class RunDeadlines:
             yield self.alive_at + limits.idle, self._idle_expired
 
     def _run_expired(self) -> None:
-        self._fail(RunTimeout("The run took too long."))
+        self._fail(RunTimeout())
 
     def _first_expired(self) -> None:
         self._fail(RunTimeout("The run did not begin to answer in time."))

@@ -43,7 +43,7 @@ class Delivery:
 
     Attributes:
         started: Whether the response's headers have been sent, or are about to be.
-        stalled: Whether a send was given up because it was blocked for too long.
+        stalled: Whether a send was abandoned because it was blocked for too long.
     """
 
     __slots__ = (

@@ -69,7 +69,7 @@ class LiveStream:
     @property
     def headers(self) -> Mapping[str, str]:
         """The format's response headers."""
-        return self._format.headers_of(self.run_id)
+        return self._format.headers_of(self.run_id, thread_id=self.thread_id)
 
     @property
     def broken(self) -> bool:

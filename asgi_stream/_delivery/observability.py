@@ -1,4 +1,4 @@
-"""What is reported of a run besides its frames: a line in the log, errors, and telemetry."""
+"""What is reported about a run besides its frames: a line in the log, errors, and telemetry."""
 
 from __future__ import annotations
 
@@ -146,16 +146,16 @@ LEVELS = {
 
 
 def reported(
-    exception: BaseException, route: BoundRoute | None = None, run_id: str = "(none)"
+    exception: BaseException, route: BoundRoute | None = None, run_id: str | None = None
 ) -> RunError:
-    """Return the error that the client is sent for `exception`, and log it under the same id."""
+    """Return the error to send to the client for `exception`, and log it under the same id."""
     error = public(exception, route)
     log_error(error, exception, route, run_id)
     return error
 
 
 def public(exception: BaseException, route: BoundRoute | None = None) -> RunError:
-    """Return the error that the client is sent for `exception`, with a new id."""
+    """Return the error to send to the client for `exception`, with a new id."""
     error = public_error(exception, route.errors if route else {})
     detail = _detail(exception) if route and route.debug else None
     return RunError(
@@ -164,17 +164,20 @@ def public(exception: BaseException, route: BoundRoute | None = None) -> RunErro
 
 
 def log_error(
-    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str
+    error: RunError, exception: BaseException, route: BoundRoute | None, run_id: str | None
 ) -> None:
-    """Log the error that a client was sent, with a traceback if another exception is behind it."""
+    """Log the error that is sent to a client, with a traceback if another exception caused it."""
     foreign = public_error(exception, route.errors if route else {}) is not exception
+    if route is None:
+        subject = "unrouted request"
+    else:
+        subject = f"run {run_id} of {route.path}" if run_id else f"request to {route.path}"
     logger.log(
         level(error, foreign),
-        "run %s of %s: %s, %s (error id %s)",
-        run_id,
-        route.path if route else "no route",
-        one_line(error.code),
+        "%s: %s (%s, error id %s)",
+        subject,
         one_line(error.message),
+        one_line(error.code),
         error.id,
         exc_info=exception if foreign else None,
         extra={"run_id": run_id, "error_id": error.id, "code": error.code},
@@ -188,8 +191,8 @@ def level(error: RunError, foreign: bool) -> int:
     as intended has its level in `LEVELS`.
 
     Args:
-        error: The error that the client is sent.
-        foreign: Whether another exception is behind it, which is a failure whatever its code.
+        error: The error that is sent to the client.
+        foreign: Whether another exception caused it, which is a failure whatever its code.
     """
     if error.status < 500:
         return logging.INFO
@@ -197,7 +200,7 @@ def level(error: RunError, foreign: bool) -> int:
 
 
 def public_text(failure: BaseException, route: BoundRoute) -> str:
-    """Return what the client may read of a tool's failure, after which the run may go on."""
+    """Return the message that the client gets for the failure of a tool; the run may go on."""
     if route.debug:
         return _detail(failure)
     error = public_error(failure, route.errors)
@@ -208,5 +211,5 @@ def _detail(exception: BaseException) -> str:
     try:
         text = str(exception)
     except Exception:
-        text = "(its text cannot be read)"
+        text = "(no message: its __str__ failed)"
     return f"{type(exception).__name__}: {text}"

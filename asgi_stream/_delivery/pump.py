@@ -131,7 +131,7 @@ class EventPump:
         return name is None or all(each.admits(name, step) for each in self._filters)
 
     def public_message(self, failure: BaseException) -> str:
-        """Return what the client may read of a tool's failure."""
+        """Return the message that the client gets for the failure of a tool."""
         return public_text(failure, self._route)
 
     def alive(self) -> None:
@@ -190,7 +190,7 @@ class EventPump:
         return self.end if isinstance(self.end, RunError) and not self.shown else None
 
     def abandon(self, error: RunError) -> None:
-        """End the run with an error that cannot be written any more."""
+        """End the run with an error that can no longer be written."""
         if self.end is None:
             self.end = error
             self._ended(error)

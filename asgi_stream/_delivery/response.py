@@ -1,4 +1,4 @@
-"""The responses: a stream of frames, a JSON document, an error, nothing."""
+"""The responses: a stream of frames, a JSON document, an error, or nothing."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from .._langchain.run_request import RunRequest
 from .._langchain.tasks import RunTasks
 from .._langchain.thread_turn import ThreadTurn
+from ..errors import ShuttingDown
 
 
 class WaitingRun:
@@ -47,8 +48,9 @@ class WaitingRun:
         with held:
             try:
                 start = await self._turn.begin(wait=True)
+                if start is None:  # its claim has been withdrawn: the store is being closed
+                    raise ShuttingDown
             except Exception as error:
                 self._fail(error)
             else:
-                if start is not None:
-                    self._begin(self._request.started(start))
+                self._begin(self._request.started(start))

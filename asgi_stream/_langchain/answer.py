@@ -1,4 +1,4 @@
-"""Which of a run's text is its answer."""
+"""Which part of a run's text is its answer."""
 
 from __future__ import annotations
 

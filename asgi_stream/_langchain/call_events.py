@@ -31,7 +31,7 @@ class CallEvents:
     Args:
         registry: Takes the calls.
         sink: Says which calls are for the client. The others are tracked, but emit nothing.
-        emit: Takes the events, from whichever thread.
+        emit: Takes the events, from any thread.
     """
 
     def __init__(self, registry: CallRegistry, sink: Sink, emit: Callable[[Event], None]) -> None:

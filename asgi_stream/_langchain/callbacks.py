@@ -116,7 +116,7 @@ class RunCallbacks(BaseCallbackHandler):
         self._handler.custom(step, name, data)
 
     def write(self, data: Any) -> None:
-        """Take data written to LangGraph's stream writer, from whichever thread."""
+        """Take data written to LangGraph's stream writer, from any thread."""
         in_thread = get_ident() != self._thread
         if not self._tracker.refusing:
             self._written(data)

@@ -14,6 +14,9 @@ from .graphs import graph_of
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
 """Keys of ``configurable`` that locate a run in its thread, and are no secret."""
 
+FAILED = "The run failed."
+"""Stands for the text of a task's exception, which is for the log."""
+
 
 class ChunkReader:
     """Decides how a run's chunks are requested, and reads them.
@@ -29,6 +32,7 @@ class ChunkReader:
         detailed: Whether everything in the run is turned into events. LangGraph's stream writer is
             then replaced (see `graph_parts.writer_config`), and the mode ``custom`` not requested.
         configurable: The run's ``configurable``.
+        thread: The client's id of the run's thread; None: the ``configurable`` has it.
 
     Attributes:
         stream: The keyword arguments for ``astream``.
@@ -44,8 +48,10 @@ class ChunkReader:
         *,
         detailed: bool,
         configurable: Mapping[str, Any],
+        thread: str | None = None,
     ) -> None:
         self.stream = dict(options)
+        self._thread = thread
         self.interrupts: dict[str, Any] = {}
         self.secret = configurable.keys() - COORDINATES
         self._graph = graph
@@ -111,9 +117,13 @@ class ChunkReader:
             case "messages" if self.secret:
                 data = data[0], self._public_metadata(data[1])
             case "checkpoints":
-                data = self._public_checkpoint(data)
-            case "debug" if data.get("type") == "checkpoint":
-                data = {**data, "payload": self._public_checkpoint(data["payload"])}
+                data = self._public_checkpoint(data, self._keys_of(chunk.namespace))
+            case "tasks":
+                data = self._public_task(data, self._keys_of(chunk.namespace))
+            case "debug":
+                is_checkpoint = data.get("type") == "checkpoint"
+                public = self._public_checkpoint if is_checkpoint else self._public_task
+                data = {**data, "payload": public(data["payload"], self._keys_of(chunk.namespace))}
             case "values" | "updates" if chunk.namespace:
                 data = self._public_state(chunk.namespace, chunk.mode, data)
         part = None if chunk.part is None else {**chunk.part, "data": data}
@@ -127,16 +137,24 @@ class ChunkReader:
             self._metadata = metadata, public
         return public
 
+    def _keys_of(self, namespace: Sequence[str] | None) -> Set[str] | None:
+        """Return the keys of the output of the graph at a namespace, if they are known."""
+        graph = self._graph
+        if namespace:
+            if self._subgraphs is None:
+                subgraphs = self._graph.get_subgraphs(recurse=True)
+                self._subgraphs = {name: graph_of(each) for name, each in subgraphs}
+            path = "|".join(part.partition(":")[0] for part in namespace)
+            graph = self._subgraphs.get(path)
+        if graph is None or isinstance(graph.output_channels, str):
+            return None
+        return {*graph.output_channels, "__interrupt__"}
+
     def _public_state(self, namespace: Sequence[str], mode: str, data: Any) -> Any:
         """Return the part of a subgraph's state that is in its output schema, if that is known."""
-        path = "|".join(part.partition(":")[0] for part in namespace)
-        if self._subgraphs is None:
-            subgraphs = self._graph.get_subgraphs(recurse=True)
-            self._subgraphs = {name: graph_of(each) for name, each in subgraphs}
-        graph = self._subgraphs.get(path)
-        if graph is None or isinstance(graph.output_channels, str):
+        keys = self._keys_of(namespace)
+        if keys is None:
             return data
-        keys = {*graph.output_channels, "__interrupt__"}
         if mode == "values":
             return only(data, keys)
         return {
@@ -146,14 +164,48 @@ class ChunkReader:
             for node, update in data.items()
         }
 
-    def _public_checkpoint(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    def _public_checkpoint(
+        self, checkpoint: Mapping[str, Any], keys: Set[str] | None
+    ) -> dict[str, Any]:
         public = dict(checkpoint)
         public["metadata"] = without(public.get("metadata") or {}, self.secret)
+        if keys is not None:
+            public["values"] = only(public["values"], keys)
         for key in ("config", "parent_config"):
             if config := public.get(key):
-                configurable = without(config.get("configurable") or {}, self.secret)
-                public[key] = {"configurable": configurable}
+                public[key] = self._public_config(config)
+        public["tasks"] = [self._public_task(each, keys) for each in public["tasks"]]
         return public
+
+    def _public_task(self, task: Mapping[str, Any], keys: Set[str] | None) -> dict[str, Any]:
+        public = dict(task)
+        if keys is not None:
+            for key in public.keys() & {"input", "result"}:
+                public[key] = only(public[key], keys)
+        if "error" in public:
+            public["error"] = public_error(public["error"])
+        if state := public.get("state"):
+            public["state"] = self._public_config(state)
+        if metadata := public.get("metadata"):
+            public["metadata"] = without(metadata, self.secret)
+        return public
+
+    def _public_config(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        configurable = without(config.get("configurable") or {}, self.secret)
+        if self._thread is not None:
+            configurable["thread_id"] = self._thread
+        return {"configurable": configurable}
+
+
+def public_error(error: Any) -> str | None:
+    """Return what is sent of the error of a task; None if the task was cancelled.
+
+    Args:
+        error: The exception, or its ``repr``, which is what a checkpointer keeps of it.
+    """
+    if error is None or "CancelledError" in (type(error).__name__, str(error).partition("(")[0]):
+        return None
+    return FAILED
 
 
 def without(metadata: Mapping[str, Any], keys: Set[str]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ async def clean_up(
 ) -> set[str] | None:
     """Wait until nothing of a run is left running, for at most `grace` seconds.
 
-    No task is cancelled that is already being cancelled, by whomever: a second cancellation would
-    interrupt its clean-up. Orphans, which nobody cancels, are cancelled from the outside in,
+    A task that is already being cancelled, by anyone, is not cancelled again: that would interrupt
+    its clean-up. Orphans, which nobody cancels, are cancelled from the outside in,
     because one of them may be about to cancel those below it.
 
     Args:

@@ -2,8 +2,8 @@
 
 A chat model has them bound to it, alone or behind a prompt. A graph takes them in its input, in the
 fields of its state by which AG-UI's adapter for LangGraph and CopilotKit's middleware know them
-(read in PyPI ``ag-ui-langgraph`` 0.0.47 and ``copilotkit`` 0.1.96). All else runs without them,
-because CopilotKit sends the tools of a page to each of its agents.
+(read in PyPI ``ag-ui-langgraph`` 0.0.47 and ``copilotkit`` 0.1.96). Everything else runs without
+them, because CopilotKit sends the tools of a page to each of its agents.
 """
 
 from __future__ import annotations

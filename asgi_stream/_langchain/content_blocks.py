@@ -56,7 +56,7 @@ class ContentBlocks:
         answer: Notes that a model's text is part of the answer.
         calls: Takes the tool calls.
         sources: Takes the citations.
-        emit: Takes the events, from whichever thread.
+        emit: Takes the events, from any thread.
     """
 
     def __init__(

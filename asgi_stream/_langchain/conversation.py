@@ -108,7 +108,7 @@ class Conversation:
         if len(texts) == 1:
             self._text_field = texts[0]
         elif not lists:
-            raise Ambiguous("its input has neither messages nor one variable of text")
+            raise Ambiguous("its input has neither a list of messages nor a single text variable")
 
 
 def _takes_two(function: Callable[..., Any]) -> bool:
@@ -140,7 +140,7 @@ def _last_text(messages: Sequence[Message]) -> str:
         return content
     others = {block["type"] for block in content} - {"text"}
     if others:
-        raise InvalidInput.at("messages", f"this route takes text only, not {min(others)}")
+        raise InvalidInput.at("messages", f"this route only accepts text, not {min(others)}")
     return "".join(block["text"] for block in content)
 
 
@@ -148,5 +148,5 @@ def _converted(messages: Sequence[Message]) -> list[Any]:
     try:
         return convert_to_messages([dict(message) for message in messages])
     except Exception as error:  # LangChain raises exceptions of many kinds
-        problem = "there is a message that LangChain does not accept"
+        problem = "LangChain does not accept one of the messages"
         raise InvalidInput.at("messages", problem) from error

@@ -17,7 +17,7 @@ AHEAD = 64
 
 
 class Emitter:
-    """Puts events into a sink, from whichever thread they come.
+    """Puts events into a sink, from any thread.
 
     Args:
         sink: Takes the events, on the current event loop.

@@ -137,7 +137,7 @@ def writer_config(
 
     Args:
         graphs: The graphs in what runs.
-        write: Called with the data, from whichever thread.
+        write: Called with the data, from any thread.
         cached: Called with the namespace of a graph, the name of a node that the graph takes from
             its cache, for which there is no callback, and what the node would have returned.
     """

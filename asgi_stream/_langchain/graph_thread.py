@@ -18,6 +18,12 @@ POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 OWNER = "thread_owner"
 """The key by which an owner's threads are found among all checkpoints."""
 
+CLIENT_ID = "client_thread_id"
+"""The key of a checkpoint's metadata that has the client's id of the thread.
+
+LangGraph stores none with the name ``thread_id``.
+"""
+
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
 
@@ -103,7 +109,7 @@ class GraphThread:
         events = [interrupt_event(each, messages) for each in snapshot.interrupts]
         if any(not call.call_id for each in events for call in each.approvals):
             # Asked in a subgraph, with messages of its own.
-            nested = await self.state(_position(snapshot), subgraphs=True)
+            nested = await self.state(position_of(snapshot), subgraphs=True)
             messages = [*messages, *_nested_messages(nested)]
             events = [interrupt_event(each, messages) for each in snapshot.interrupts]
         return events
@@ -116,7 +122,7 @@ class GraphThread:
         known = messages_of(snapshot.values)
         if not snapshot.interrupts:
             return known
-        nested = await self.state(_position(snapshot), subgraphs=True)
+        nested = await self.state(position_of(snapshot), subgraphs=True)
         ids = [each.id for each in known]
         longer = (
             each
@@ -132,15 +138,15 @@ class GraphThread:
         stops = bool(after or {*before} & {*snapshot.next, "*"})
         return stops and not failed and bool(snapshot.next)
 
-    async def before_message(self, snapshot: Any, message_id: str) -> dict[str, Any] | None:
-        """Return the newest checkpoint before a message was added, going back from a snapshot.
+    async def before_message(self, snapshot: Any, message_id: str) -> Any:
+        """Return the newest snapshot before a message was added, going back from a snapshot.
 
         Returns:
-            The ``configurable`` keys of its position. None if the message was there from the start.
+            LangGraph's ``StateSnapshot``. None if the message was there from the start.
         """
         async for each in self._lineage(snapshot):
             if all(message.id != message_id for message in messages_of(each.values)):
-                return _position(each)
+                return each
         return None
 
     async def before_runs(self, run_ids: Collection[str]) -> dict[str, Any] | None:
@@ -151,7 +157,7 @@ class GraphThread:
         """
         async for each in self._lineage(await self.state()):
             if (each.metadata or {}).get("run_id") not in run_ids:
-                return _position(each)
+                return position_of(each)
         return None
 
     async def roll_back(self, run_ids: Collection[str]) -> None:
@@ -219,7 +225,7 @@ def _nested_messages(snapshot: Any) -> list[Sequence[BaseMessage]]:
     ]
 
 
-def _position(snapshot: Any) -> dict[str, Any] | None:
+def position_of(snapshot: Any) -> dict[str, Any] | None:
     """Return where a snapshot is in its thread; None for a thread without checkpoints."""
     configurable = snapshot.config.get("configurable") or {}
     position = {key: configurable[key] for key in POSITION if key in configurable}

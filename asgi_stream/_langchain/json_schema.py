@@ -145,7 +145,7 @@ def _resolve(scope: Any, segments: list[str]) -> Any:
 
 
 def _as_json(value: Any) -> Any:
-    """Return `value` as JSON has it, or `_INVALID`."""
+    """Return `value` as JSON represents it, or `_INVALID`."""
     try:
         return json.loads(json.dumps(value, allow_nan=False, default=_by_orjson))
     except Exception:  # a user's class may raise anything

@@ -137,7 +137,7 @@ def whole(output: Any) -> Any:
 
 
 def url_of(block: Mapping[str, Any]) -> str | None:
-    """Return the address of a content block that is a file, a ``data:`` URL if it is inline."""
+    """Return the URL of a content block that is a file; a ``data:`` URL if it is inline."""
     if data := block.get("base64"):
         return f"data:{block.get('mime_type') or MEDIA[block['type']]};base64,{data}"
     return block.get("url")

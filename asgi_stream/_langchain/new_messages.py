@@ -15,7 +15,6 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     HumanMessage,
-    RemoveMessage,
     SystemMessage,
     ToolCall,
     ToolMessage,
@@ -108,10 +107,12 @@ def closing(known: Sequence[BaseMessage], new: Sequence[Any]) -> list[Message]:
     ]
 
 
-def without_from(message_id: str, known: Sequence[BaseMessage]) -> list[RemoveMessage]:
-    """Return what removes a message, and all that follow it, from the state of a graph."""
-    ids = [each.id for each in known]
-    return [RemoveMessage(id=each) for each in ids[ids.index(message_id) :] if each is not None]
+def split_at(
+    message_id: str, known: Sequence[BaseMessage]
+) -> tuple[Sequence[BaseMessage], list[str]]:
+    """Return the messages before one of them, and the ids of that one and of all after it."""
+    at = [each.id for each in known].index(message_id)
+    return known[:at], [each.id for each in known[at:] if each.id is not None]
 
 
 def _call_id(message: Any) -> Any:

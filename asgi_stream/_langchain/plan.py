@@ -1,4 +1,4 @@
-"""What is known about a Runnable before any request: worked out once, used by all of its runs."""
+"""What is known about a Runnable before any request: worked out once, used by all its runs."""
 
 from __future__ import annotations
 

@@ -81,6 +81,7 @@ class Run:
             request.astream_kwargs,
             detailed=BlockStarted in sink.wants,
             configurable=request.config.get("configurable") or {},
+            thread=None if request.turn is None else request.spec.thread,
         )
         self._tracker = RunTracker(request.run_id)
         self._answer = Answer(sink)

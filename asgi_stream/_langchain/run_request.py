@@ -27,7 +27,6 @@ class RunRequest:
         input: The Runnable's input.
         format: The format's instance for this run.
         spec: What the client asked for.
-        body: The same as the client sent it: the request's JSON, or the input in its query.
         config: The ``RunnableConfig``, without the package's own callbacks and run id.
         astream_kwargs: Keyword arguments for ``astream``.
         filter: The route's filter, of which LangChain applies what it can itself.
@@ -44,7 +43,6 @@ class RunRequest:
     input: Any
     format: Format
     spec: RunSpec = field(default_factory=RunSpec)
-    body: Any = None
     config: Mapping[str, Any] = field(default_factory=dict)
     astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter = field(default_factory=EventFilter)
@@ -58,8 +56,8 @@ class RunRequest:
 
     @property
     def thread_id(self) -> str | None:
-        """The client's id of the thread, if the run has one."""
-        return None if self.turn is None else self.spec.thread
+        """The client's id of the thread, if the run has one that remains."""
+        return None if self.turn is None or self.spec.ephemeral else self.spec.thread
 
     def started(self, start: Start) -> RunRequest:
         """Return this request with what the run starts with on its thread."""

@@ -95,7 +95,9 @@ def with_tools(
     def bind(model: Runnable[Any, Any]) -> Runnable[Any, Any]:
         chat = model.default if isinstance(model, RunnableConfigurableFields) else model
         if not isinstance(chat, BaseChatModel):
-            raise InvalidRequest("This route runs its own tools, and takes none of the client's.")
+            raise InvalidRequest(
+                "This route runs its own tools and does not accept tools from the client."
+            )
         try:
             bound = chat.bind_tools([dict(tool) for tool in tools], **options)
         except NotImplementedError:
@@ -119,9 +121,8 @@ def with_response_format(
     if not all(isinstance(model, BaseChatModel) for model in _innermost(runnable)):
         raise InvalidRequest.at(
             "response_format",
-            f"only a chat model that is served alone takes {response_format['type']!r}, and this is"
-            f" {runnable.get_name()}: omit response_format, or use another model"
-            " of this API",
+            f"{response_format['type']!r} needs a chat model that is served alone, and this is"
+            f" {runnable.get_name()}: omit response_format, or use another model of this API",
         )
     return runnable.bind(response_format=dict(response_format))
 

@@ -1,4 +1,4 @@
-"""What is known of a Runnable that a route serves, found out once."""
+"""What is known about a Runnable that a route serves, determined once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ServedRunnable:
     def plan(self) -> RunnablePlan:
         """How it is run.
 
-        Found out once for a model, and for a graph itself. The parts of all other Runnables may be
+        Determined once for a model, and for a graph itself. The parts of all other Runnables may be
         replaced between two runs.
         """
         if self._plan is not None:

@@ -20,7 +20,7 @@ class Sources:
     """Emits each source of a run once, without revealing paths on the server.
 
     Args:
-        emit: Takes the events, from whichever thread.
+        emit: Takes the events, from any thread.
     """
 
     def __init__(self, emit: Callable[[Event], None]) -> None:

@@ -12,7 +12,6 @@ from ..events import BREAKPOINT, Interrupt
 from ..formats import RunSpec
 from .graph_thread import GraphThread
 from .new_messages import Addition
-from .sent_messages import message_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +55,3 @@ async def standing(
     if addition.messages and not (pending and addition.again):
         return None
     return None if spec.state and not pending else pending
-
-
-def with_addition(known: Sequence[BaseMessage], addition: Addition) -> list[BaseMessage]:
-    """Return the messages of a thread with what a request adds to them."""
-    ids = [each.id for each in known]
-    kept = known if addition.before is None else known[: ids.index(addition.before)]
-    return [*kept, *(message_of(dict(each)) for each in addition.messages)]

@@ -41,7 +41,7 @@ class StepHandler(Protocol):
         """Handle the success of the run."""
 
     def abandoned(self) -> None:
-        """Handle the end of the run before it has succeeded, for whichever reason."""
+        """Handle the end of the run before it has succeeded, for whatever reason."""
 
 
 class RawHandler:

@@ -35,7 +35,8 @@ async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessag
     """Return what a thread has at the end of a run that waits; None if nobody wants to know."""
     if request.turn is None or ThreadSnapshot not in sink.wants:
         return None
-    return await request.turn.messages()
+    thread = request.turn.thread
+    return await thread.messages(await thread.state())
 
 
 def put_snapshot(

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .approvals import interrupt_event
-from .chunk_reader import only
+from .chunk_reader import only, public_error
 from .graph_thread import GraphThread
 from .graphs import graph_of
 
@@ -79,12 +79,11 @@ class PublicState:
         elif task.state is not None:
             subgraph = _subgraph(graph, task.name)
             state = self.of(task.state, subgraph or graph)
-        error = task.error
         return {
             "id": task.id,
             "name": task.name,
             "path": list(task.path),
-            "error": None if error is None else "The run failed.",
+            "error": public_error(task.error),
             "interrupts": [interrupt_event(each).document for each in task.interrupts],
             "checkpoint": checkpoint,
             "state": state,

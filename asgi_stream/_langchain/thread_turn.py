@@ -8,16 +8,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import RemoveMessage
 
-from ..errors import NotPending, ThreadBusy, ThreadNotFound
+from ..errors import NotFound, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
-from .answers import resume_values
-from .graph_thread import GraphThread, messages_of
-from .new_messages import Addition, closing, new_messages, without_from
-from .start import Start, standing, with_addition
+from .commands import command_of
+from .graph_thread import CLIENT_ID, GraphThread, messages_of, position_of
+from .new_messages import closing, new_messages, split_at
+from .sent_messages import message_of
+from .start import Start, standing
 from .tasks import RunTasks
 from .thread_state import PublicState
 
@@ -46,6 +47,7 @@ class ThreadTurn:
 
     Attributes:
         start: What the run starts with, once that is known.
+        thread: The thread.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class ThreadTurn:
         self.start: Start | None = None
         self._on_evicted: Callable[[], None] | None = None
         self._run_id = run_id
-        self._thread = thread
+        self.thread = thread
         self._store = store
         self._place = scope, thread.thread_id
         self._route = route
@@ -74,7 +76,7 @@ class ThreadTurn:
         self._make_input = make_input
         self._graph = graph
         self._tasks = tasks
-        self._evicted = self._claimed = False
+        self._evicted = self._claimed = self._listed = False
         self._replaced: Sequence[str] = ()
 
     # The store's `Claimant`.
@@ -112,15 +114,14 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
         """
         if not self._claimed and not await self._claim(wait):
+            await self._touch(run_id=self._run_id)
+            self._listed = True
             return None
         self._claimed = True
         self.start = start = await self._prepared()
-        await self._touch(metadata=self._metadata(), run_id=self._run_id)
+        run_id = None if self._listed else self._run_id
+        await self._touch(metadata=self._metadata(), run_id=run_id)
         return start
-
-    async def messages(self) -> Sequence[BaseMessage]:
-        """Return the messages that the thread has now."""
-        return await self._thread.messages(await self._thread.state())
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
         """Store the status that the thread has after the run; None: its reader has left."""
@@ -137,7 +138,7 @@ class ThreadTurn:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
         self._store.release(*self._place, self._run_id)
         if self._spec.ephemeral and self.start is not None:
-            self._tasks.spawn(self._thread.delete())
+            self._tasks.spawn(self.thread.delete())
 
     async def _touch(self, **changes: Any) -> None:
         if not self._spec.ephemeral:
@@ -153,7 +154,7 @@ class ThreadTurn:
                 claimed = await claim(*place, self, wait=True, evict=True)
                 if self._multitask == "rollback":
                     self._replaced = claimed.before
-                return True
+                return claimed.taken
             case "enqueue":
                 return (await claim(*place, self, wait=wait)).taken
             case _:
@@ -164,73 +165,75 @@ class ThreadTurn:
                     raise ThreadBusy from None
 
     async def _prepared(self) -> Start:
-        spec, thread = self._spec, self._thread
-        snapshot = await thread.state(spec.checkpoint)
-        is_empty = not snapshot.config["configurable"].get("checkpoint_id")
-        if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
-            raise ThreadNotFound
-        position = spec.checkpoint
-        if self._replaced and position is None:
-            position = await thread.before_runs(self._replaced)
-            if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
-                await thread.delete()
-            snapshot = await thread.state(position)
-        messages, interrupts = messages_of(snapshot.values), None
+        spec = self._spec
+        snapshot, position = await self._standing_point()
         if spec.answers or spec.update is not None or spec.goto:
-            input, messages = await self._command(snapshot), await thread.messages(snapshot)
+            input = await command_of(spec, self.thread, snapshot)
         elif spec.messages is not None:
-            addition = new_messages(spec.messages, messages, finished=not snapshot.next)
-            interrupts = await standing(thread, snapshot, spec, addition)
-            if interrupts is None:
-                input, position = await self._conversation(snapshot, position, addition)
-                messages = with_addition(messages, addition)
-            else:
-                input, messages = None, await thread.messages(snapshot)
+            return await self._conversation(snapshot, position)
         elif spec.resumes:
             input = None
         else:
             input = self._closed(await self._make_input(spec), snapshot)
+        return await self._start(input, snapshot, position)
+
+    async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
+        """Return the snapshot to start from, and its position; None is the newest one."""
+        spec, thread = self._spec, self.thread
+        snapshot = await thread.state(spec.checkpoint)
+        is_empty = not snapshot.config["configurable"].get("checkpoint_id")
+        if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
+            raise ThreadNotFound
+        if spec.checkpoint and snapshot.created_at is None:
+            raise NotFound("The thread has no such checkpoint.")
+        if not self._replaced or spec.checkpoint is not None:
+            return snapshot, spec.checkpoint
+        position = await thread.before_runs(self._replaced)
+        if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
+            await thread.delete()
+        return await thread.state(position), position
+
+    async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
+        spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
+        addition = new_messages(spec.messages or (), known, finished=not snapshot.next)
+        interrupts = await standing(thread, snapshot, spec, addition)
+        if interrupts is not None:
+            return await self._start(None, snapshot, position, interrupts=interrupts)
+        new, removed = addition.messages, addition.before
+        if addition.before is not None:
+            earlier = await thread.before_message(snapshot, addition.before)
+            if earlier is not None:
+                snapshot, position, removed = earlier, position_of(earlier), None
+                known = messages_of(snapshot.values)
+                # What has closed its calls may have come with the messages that are replaced.
+                new = [*closing(known, new), *new]
+        input = await self._make_input(replace(spec, messages=new))
+        if removed is not None:
+            # There is no earlier checkpoint, because the graph stores only the last of each run.
+            known, rest = split_at(removed, known)
+            input = _with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
+        messages = [*known, *(message_of(dict(each)) for each in new)]
+        return await self._start(input, snapshot, position, messages=messages)
+
+    async def _start(
+        self, input: Any, snapshot: Any, position: Mapping[str, Any] | None, **more: Any
+    ) -> Start:
+        thread = self.thread
         metadata = {
             "run_id": self._run_id,
             "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
+            CLIENT_ID: thread.thread_id,
             "graph_id": self._graph,
         }
+        if self._spec.catches_up and "messages" not in more:
+            more["messages"] = await thread.messages(snapshot)
         return Start(
             input=input,
             configurable=thread.configurable(position),
             metadata=metadata,
             values=PublicState(thread).values(snapshot.values),
-            messages=messages,
-            interrupts=interrupts,
+            **more,
         )
-
-    async def _command(self, snapshot: Any) -> Any:
-        spec = self._spec
-        from langgraph.types import Command
-
-        resume: Any = None
-        if spec.answers:
-            pending = await self._thread.pending(snapshot)
-            if not pending and self._thread.is_at_breakpoint(snapshot):
-                resume = spec.answers[0].value  # any value will do
-            else:
-                resume = resume_values(spec.answers, pending)
-        elif spec.update is None and not spec.goto:
-            raise NotPending
-        return Command(resume=resume, update=spec.update, goto=spec.goto or ())
-
-    async def _conversation(
-        self, snapshot: Any, position: Mapping[str, Any] | None, addition: Addition
-    ) -> tuple[Any, Mapping[str, Any] | None]:
-        spec, thread = self._spec, self._thread
-        if addition.before is not None:
-            position = await thread.before_message(snapshot, addition.before)
-        known = messages_of(snapshot.values)
-        input = await self._make_input(replace(spec, messages=addition.messages))
-        if addition.before is not None and position is None:
-            # There is no earlier checkpoint, because the graph stores only the last of each run.
-            input = _with_messages(input, without_from(addition.before, known))
-        return input, position
 
     def _closed(self, input: Any, snapshot: Any) -> Any:
         """Return an input with results for the tool calls that the thread has left open."""

@@ -29,7 +29,7 @@ class ToolCalls:
 
     Args:
         sink: Says which calls are for the client.
-        emit: Takes the events, from whichever thread.
+        emit: Takes the events, from any thread.
         client_tools: The names of the tools that the client runs.
     """
 
@@ -117,7 +117,7 @@ class ToolCalls:
     # Tools that run on the server.
 
     def tool_started(self, step: Step, model_id: str | None, arguments: Any) -> None:
-        """Take note of a tool that starts.
+        """Note that a tool starts.
 
         Args:
             step: The tool.

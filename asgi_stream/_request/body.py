@@ -50,8 +50,7 @@ def check_origin(request: Request) -> None:
         allowed = site in ("same-origin", "none")
     if not allowed:
         raise UnsupportedMediaType(
-            "From a page of another origin, send this with the header"
-            " Content-Type: application/json."
+            "A cross-origin request needs the header Content-Type: application/json."
         )
 
 

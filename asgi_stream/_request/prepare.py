@@ -23,16 +23,14 @@ from .._logs import logger
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, RunTimeout
 from ..errors.text import listed
-from ..events import LangChainEvent
 from ..filters import EventFilter
-from ..formats import Document, Format, FormatRequest, RunSpec
+from ..formats import Document, Format, RunSpec
 from ..formats._content import check_count
 from ..requests import StreamRequest
 from .accept import accept_of, wants_json
-from .body import read_body
-from .query import read_query
+from .parse import parse
 from .run_input import run_input
-from .turn import THREAD_ID, named_thread, turn_of
+from .turn import THREAD_ID, turn_of
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -58,11 +56,11 @@ async def prepare(
         StreamError: The request is not valid for this route.
         ClientDisconnect: The client left.
     """
-    format, spec, configurable, client_filter = await _parse(route, endpoint, request)
-    body = request.data
+    format, spec, configurable, client_filter = await parse(route, endpoint, request)
     if isinstance(spec, Document) and spec.schema is None:
         return spec
     if not isinstance(spec, Document):
+        spec = replace(spec, owner=request.owner, body=request.data)
         request.call = spec = _permitted(route, spec)
     with ExitStack() as held:
         try:
@@ -76,35 +74,7 @@ async def prepare(
             raise RunTimeout from None
         filters = (route.filter, client_filter, spec.filter)
         own = tuple(each for each in filters if each is not None)
-        return replace(run, body=body, filters=own, telemetry=telemetry, held=held.pop_all())
-
-
-async def _parse(
-    route: BoundRoute, endpoint: str, request: StreamRequest
-) -> tuple[Format, RunSpec | Document, dict[str, str], EventFilter | None]:
-    """Return the format, what it has parsed, and the config keys and the filter of the query."""
-    threads = route.thread_policy is not None
-    configurable, client_filter, query_input = read_query(
-        request,
-        route.limits,
-        configurable={*route.configurable, THREAD_ID} if threads else route.configurable,
-        narrows=LangChainEvent in route.format_class.wants,
-    )
-    request.data = query_input if request.method == "GET" else await read_body(request)
-    format = route.format_class()
-    spec = format.parse(
-        FormatRequest(
-            endpoint=endpoint,
-            body=request.data,
-            params=request.path_params,
-            models=tuple(route.runnables),
-            configurable=route.configurable,
-            threads=threads,
-        )
-    )
-    if threads and not isinstance(spec, Document):
-        spec = named_thread(request, spec, configurable.pop(THREAD_ID, None))
-    return format, spec, configurable, client_filter
+        return replace(run, filters=own, telemetry=telemetry, held=held.pop_all())
 
 
 async def _run(

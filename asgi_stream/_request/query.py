@@ -59,7 +59,7 @@ def read_query(
     text: bytes = request.scope["query_string"]
     most = min(MAX_QUERY, limits.body or MAX_QUERY)
     if len(text) > most:
-        raise BodyTooLarge(f"The query string has more than {most} bytes.")
+        raise BodyTooLarge(f"The query string is longer than {most} bytes.")
     if limits.items is not None and text.count(b"&") >= limits.items:
         raise _too_many(limits.items)
     values: dict[str, list[str]] = {}
@@ -93,5 +93,5 @@ def _input(values: dict[str, list[str]], limits: Limits) -> Any:
 
 def _single(key: str, values: list[str]) -> str:
     if len(values) > 1:
-        raise InvalidInput.at(key, "given more than once")
+        raise InvalidInput.at(key, "this parameter may be sent only once")
     return values[0]

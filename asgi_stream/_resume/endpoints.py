@@ -57,8 +57,8 @@ async def reconnect_response(
 ) -> StoredRunReader | Response:
     """Return the response to a request with a ``Last-Event-ID``, which never starts a run.
 
-    A browser's ``EventSource`` reconnects to the address that it was opened with, after the end of
-    a stream too. Only a 204 stops it: with anything else it would repeat the whole run for ever.
+    A browser's ``EventSource`` reconnects to the URL that it was opened with, even after the end of
+    a stream. Only a 204 stops it: with anything else it would repeat the whole run forever.
 
     Args:
         runs: The runs of the route and the caller; ``None`` if the route stores none.

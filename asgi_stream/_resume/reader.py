@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from .._delivery.buffer import FrameBuffer
@@ -40,12 +40,14 @@ class StoredRunReader:
         recorder: What records the run, if this is the response to the request that started it.
 
     Attributes:
+        record: The run's record.
         run_id: The run's id.
         thread_id: The client's id of the run's thread, if it has one.
         gathered: Whether the response is one JSON document, which stored runs never are.
         delivery: Sends the frames.
         recorder: What records the run, if this is the response to the request that started it.
-        location: The address of the run, relative to the request's.
+        location: The URL of the run, relative to the request's.
+        on_leave: Called when the reader leaves or has been sent everything.
     """
 
     gathered = False
@@ -62,8 +64,9 @@ class StoredRunReader:
         self.thread_id = record.thread
         self.recorder = recorder
         self.location = ""
+        self.on_leave: Callable[[], object] | None = None
         self.buffer = FrameBuffer(route.limits.buffer, pause_at=route.limits.buffer)
-        self._record = record
+        self.record = record
         self._route = route
         self._store = store
         self._format = route.format_class()
@@ -110,7 +113,7 @@ class StoredRunReader:
     @property
     def headers(self) -> Mapping[str, str]:
         """The response headers: where the run is, and the format's."""
-        own = self._format.headers_of(self.run_id, resumable=True)
+        own = self._format.headers_of(self.run_id, resumable=True, thread_id=self.thread_id)
         return {"Content-Location": self.location, **own}
 
     @property
@@ -155,6 +158,8 @@ class StoredRunReader:
         if self.recorder is not None:
             self.recorder.pace_by(None)
         self._store.unfollow(self.run_id, self)
+        if self.on_leave is not None:
+            self.on_leave()
 
     async def _catch_up(self) -> None:
         self._behind = False
@@ -203,9 +208,9 @@ class StoredRunReader:
         line = id_line(self._format, self.run_id)
         frames = numbered(line, number, [self._format.encode(error)])
         record = replace(
-            self._record,
+            self.record,
             state="failed",
-            started=self._record.started or self._record.created,
+            started=self.record.started or self.record.created,
             ended=time.time(),
             frames=number + len(frames) - 1,
             code=error.code,

@@ -72,7 +72,9 @@ class RunRecorder:
         self._run_id = record.run_id
         self._record = record
         self._route = route
-        self._patience = 0.0 if request.spec.cancel_on_disconnect else resume.cancel_after
+        # A run in the background has no reader that could disconnect.
+        unread = resume.unread_timeout if request.spec.background else resume.cancel_after
+        self._patience = 0.0 if request.spec.cancel_on_disconnect else unread
         self._unread: TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._pump = EventPump(request, route, self, tasks=tasks)
@@ -210,11 +212,11 @@ class RunRecorder:
         code = StoreUnavailable.code
         if isinstance(error, OwnershipLost):
             code = WorkerLost.code
-            message = "run %s of %s: aborted: its lease expired and another worker finalized it"
+            message = "run %s of %s aborted: its lease expired and another worker finalized it"
             logger.warning(message, *run)
         else:
             foreign = None if isinstance(error, StoreUnavailable) else error
-            message = "run %s of %s: aborted: its store does not accept its frames"
+            message = "run %s of %s aborted: its store does not accept its frames"
             logger.error(message, *run, exc_info=foreign)
         self._pump.abandon(RunError(code, "", ""))
         self._close()

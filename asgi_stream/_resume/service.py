@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from hashlib import sha256
 
 from starlette.requests import Request
+from starlette.responses import Response
 
+from .._delivery.response import RUN_ID, json_response
 from .._langchain.run_request import RunRequest
 from .._lifecycle.active import ActiveRuns
 from .._routing.bound import BoundRoute
@@ -89,7 +91,7 @@ class StoredRuns:
                 return reader
             existing = reader
         if (await self.find(existing)).fingerprint != record.fingerprint:
-            raise InvalidInput("The Idempotency-Key was used for another request.")
+            raise InvalidInput("The Idempotency-Key has already been used for a different request.")
         return await self.join(existing, None)
 
     async def _create(
@@ -197,8 +199,14 @@ class StoredRuns:
             await self._store.stop(run_id)
         return record
 
+    def left_alone(self, reader: StoredRunReader) -> Response:
+        """Return the response to the request for a run in the background: its record."""
+        reader.leave()
+        headers = {RUN_ID: reader.run_id, **reader.headers}
+        return json_response(self.public(reader.record), headers=headers)
+
     def public(self, record: RunRecord) -> object:
-        """Return what a client gets to see of a run's record."""
+        """Return the part of a run's record that a client may see."""
         return self._route.format_class().run_object(record)
 
     def _quota(self) -> Quota | None:
@@ -220,15 +228,15 @@ def _hashed(*parts: str | None) -> str:
 def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key", "").strip()
     if len(key) > MAX_KEY:
-        raise InvalidRequest(f"The Idempotency-Key has more than {MAX_KEY} characters.")
+        raise InvalidRequest(f"The Idempotency-Key is longer than {MAX_KEY} characters.")
     return key or None
 
 
 def _check_conversation_id(conversation_id: str | None) -> None:
     if conversation_id is not None and not is_segment(conversation_id):
-        problem = "expected no slash, '?' or '#': it is part of the run's URL"
+        problem = "must not contain a slash, '?' or '#', because it is part of the run's URL"
         raise InvalidInput(f"id: {problem}", fields={"id": problem})
 
 
 def _fingerprint(run_request: RunRequest, request: Request) -> str:
-    return sha256(to_json([request.url.path, request.url.query, run_request.body])).hexdigest()
+    return sha256(to_json([request.url.path, request.url.query, run_request.spec.body])).hexdigest()

@@ -1,4 +1,4 @@
-"""Positions in a run, and the addresses of runs, as clients send and get them."""
+"""Positions in a run, and the URLs of runs, as clients send and receive them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read_position(text: str) -> tuple[str | None, int]:
     """
     match = _position.fullmatch(text)
     if match is None:
-        raise InvalidRequest("The Last-Event-ID is not one that this server has sent.")
+        raise InvalidRequest("The Last-Event-ID was not sent by this server.")
     return match["run"], max(0, int(match["n"]))
 
 
@@ -64,7 +64,7 @@ def client_path(request: Request) -> str:
 
 
 def run_location(run_id: str, path: str, endpoint: str) -> str:
-    """Return the address of a run, relative to a request's.
+    """Return the URL of a run, relative to a request's.
 
     It is relative because a mounted app does not know where its client's path begins.
 

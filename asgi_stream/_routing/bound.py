@@ -78,7 +78,8 @@ class BoundRoute(Options):
         """The method and the path, below this route's own, of everything that it serves."""
         own = self.format_class.endpoints or tuple((method, "") for method in self.methods)
         runs = self.format_class.runs if self.resume_policy else ()
-        threads = self.format_class.threads if self.thread_policy else ()
+        kind = self.format_class
+        threads = (*kind.threads, *kind.thread_runs) if self.thread_policy else ()
         return (*own, *runs, *threads)
 
     async def owner(self, request: StreamRequest) -> str | None:

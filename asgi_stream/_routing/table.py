@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.routing import compile_path
 from starlette.types import Scope
@@ -17,6 +18,9 @@ from .bound import BoundRoute
 from .validation import RouteValidation
 
 Match = tuple[BoundRoute, str]
+
+SLASH = "\udc2f"
+"""Stands for a slash within a segment of a path; no decoded path has it."""
 
 TITLE = "asgi_stream"
 """The title of an app that sets none."""
@@ -115,7 +119,8 @@ class Table:
             if method in methods:
                 yield f"route {route.path!r}: another route serves {method} at {path!r}"
             methods[method] = route, endpoint
-            if method == "GET" and (method, endpoint) not in route.format_class.runs:
+            kind = route.format_class
+            if method == "GET" and (method, endpoint) not in {**kind.runs, **kind.threads}:
                 methods["HEAD"] = route, endpoint
 
     def find(self, scope: Scope, *, ids: bool = False) -> Match:
@@ -134,7 +139,8 @@ class Table:
             MethodNotAllowed: No route with this path has this method; ``Allow`` lists those that
                 are served.
         """
-        path = own_path(scope)
+        root, path = split_path(scope)
+        path = _with_marks(scope, root, path)
         allowed: set[str] = set()
         for pattern, convertors, methods in self._ids if ids else self._paths:
             match = pattern.fullmatch(path)
@@ -147,12 +153,36 @@ class Table:
                     params = {name: convertors[name].convert(part) for name, part in parts}
                 except ValueError:  # a number with more digits than Python reads
                     continue
+                if SLASH in path:
+                    params = {name: _without_marks(each) for name, each in params.items()}
+                    # What is a segment here remains one for all that reads the path.
+                    scope["path"] = root + path.replace(SLASH, "%2F")
                 scope["path_params"] = {**scope.get("path_params", {}), **params}
                 return served
             allowed |= methods.keys()
         if allowed:
             raise MethodNotAllowed.of(scope["method"], sorted(allowed | {"OPTIONS"}))
         raise NotFound
+
+
+def _with_marks(scope: Scope, root: str, path: str) -> str:
+    """Return `path` with `SLASH` in place of each slash that is within a segment, as ``%2F``.
+
+    Servers decode the path before they pass it on, so that such a slash looks like any other.
+    """
+    raw = (scope.get("raw_path") or b"").decode("latin-1")
+    if "%2f" not in raw.lower():
+        return path
+    marked = "/".join(unquote(each).replace("/", SLASH) for each in raw.split("/"))
+    own = scope["path"][len(root) :]
+    for each in (marked, f"{marked}/"):  # Litestar appends one
+        if each.replace(SLASH, "/").endswith(own):
+            return each[len(each) - len(own) :].rstrip("/")
+    return path  # another app has changed it
+
+
+def _without_marks(value: Any) -> Any:
+    return value.replace(SLASH, "/") if isinstance(value, str) else value
 
 
 def own_path(scope: Scope) -> str:

@@ -14,6 +14,9 @@ from ..formats import Format
 from ..routes import StreamRoute
 from ..threads import Threads
 
+RAISE = {"SqliteSaver"}
+"""Checkpointers whose async methods exist, and raise."""
+
 
 def policy_of(route: StreamRoute, own: StreamRoute) -> Any:
     """Return the `Threads` of a route, None if it has none; anything else that it was set to."""
@@ -82,5 +85,7 @@ def warn_of_doubling(route: StreamRoute, kind: type[Format], runnable: Any) -> N
 
 
 def _is_sync(saver: Any) -> bool:
+    if type(saver).__name__ in RAISE:
+        return True
     base = getattr(sys.modules.get("langgraph.checkpoint.base"), "BaseCheckpointSaver", None)
     return base is not None and type(saver).aget_tuple is base.aget_tuple

@@ -102,7 +102,7 @@ class RouteValidation:
         if not isinstance(path, str) or not path.startswith("/"):
             return
         kind = self.format_class
-        for _, endpoint in (("", ""), *kind.endpoints, *kind.threads):
+        for _, endpoint in (("", ""), *kind.endpoints, *kind.threads, *kind.thread_runs):
             try:
                 compile_path(path.rstrip("/") + endpoint)
             except (AssertionError, ValueError) as error:
@@ -155,6 +155,10 @@ class RouteValidation:
                 yield f"filter: the {route.format} format has no events to filter"
         if route.conversation is not None and not kind.converses:
             yield f"conversation: the {route.format} format has an input, not a conversation"
+        if StreamRoute.sdk_version.name in self._own.options and not kind.sdk_versions:
+            yield f"sdk_version: clients of the {route.format} format have no AI SDK"
+        if kind.sdk_versions and route.sdk_version not in kind.sdk_versions:
+            yield f"sdk_version must be one of {kind.sdk_versions}, not {route.sdk_version!r}"
         if self.words[StreamRoute.answer.name] and TextDelta not in kind.wants:
             yield f"answer: the {route.format} format does not stream an answer"
 

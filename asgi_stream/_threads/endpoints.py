@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 from starlette.responses import Response
 
@@ -28,7 +28,6 @@ AT_ONCE = 8
 
 async def thread_response(
     route: BoundRoute,
-    policy: Threads,
     endpoint: str,
     operation: str,
     request: StreamRequest,
@@ -38,7 +37,6 @@ async def thread_response(
 
     Args:
         route: The route.
-        policy: How its threads are kept.
         endpoint: The endpoint that was requested.
         operation: What to do, one of the operations of `Format.threads`.
         request: The request.
@@ -48,7 +46,8 @@ async def thread_response(
         StreamError: The caller has no such thread, or the request is not valid.
     """
     format = route.format_class()
-    query = format.thread_query(operation, await _read(route, endpoint, request))
+    policy = cast(Threads, route.thread_policy)
+    query = format.thread_query(operation, await _read(route, policy, endpoint, request))
     thread_id = request.path_params.get(STORED_THREAD)
     if thread_id is not None:
         checked_id(thread_id)
@@ -64,12 +63,16 @@ async def thread_response(
     return json_response(format.thread_document(operation, result), headers=headers)
 
 
-async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> FormatRequest:
+async def _read(
+    route: BoundRoute, policy: Threads, endpoint: str, request: StreamRequest
+) -> FormatRequest:
     """Read the body of a request, or its query if it has none, as its format parses it."""
     if request.method in ("POST", "PATCH"):
         body = await read_body(request)
     else:
-        _, _, body = read_query(request, route.limits, configurable=(), narrows=False)
+        # What runs take from the query means nothing here, but clients may send it always.
+        keys = route.configurable
+        _, _, body = read_query(request, route.limits, configurable=keys, narrows=False)
     request.data = body
     return FormatRequest(
         endpoint=endpoint,
@@ -78,6 +81,8 @@ async def _read(route: BoundRoute, endpoint: str, request: StreamRequest) -> For
         models=tuple(route.runnables),
         configurable=route.configurable,
         threads=True,
+        sdk_version=route.sdk_version,
+        user_messages_only=policy.user_messages_only,
     )
 
 
@@ -106,7 +111,7 @@ async def _many(
             records = await threads.list(query)
             last = query.offset + query.limit
             more = {"X-Pagination-Next": str(last)} if last < len(records) else {}
-            return await _views(threads, records[query.offset : last], query.with_state), more
+            return await _views(threads, records[query.offset : last], query), more
     raise NotFound
 
 
@@ -115,13 +120,7 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
     public = threads.public(thread_id)
     match operation:
         case "show":
-            record, snapshot = await threads.find(thread_id)
-            return ThreadView(record, public.of(snapshot))
-        case "conversation":
-            record, snapshot = await threads.find(thread_id)
-            pending = await threads.thread(thread_id).pending(snapshot)
-            messages = threads.messages(thread_id, snapshot)
-            return ThreadView(record, public.of(snapshot), messages, pending)
+            return await threads.view(*await threads.find(thread_id), query)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
         case "delete":
@@ -150,16 +149,15 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
 
 
 async def _views(
-    threads: OwnedThreads, records: Sequence[ThreadRecord], with_state: bool
+    threads: OwnedThreads, records: Sequence[ThreadRecord], query: ThreadQuery
 ) -> list[ThreadView]:
-    if not with_state:
+    if not (query.with_state or query.with_messages):
         return [ThreadView(each) for each in records]
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
             snapshot = await threads.thread(record.thread_id).state()
-        messages = threads.messages(record.thread_id, snapshot)
-        return ThreadView(record, threads.public(record.thread_id).of(snapshot), messages)
+            return await threads.view(record, snapshot, query)
 
     return await asyncio.gather(*map(view, records))

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from .._delivery.observability import public_text
-from .._langchain.graph_thread import OWNER, GraphThread, messages_of
+from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread, messages_of
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.thread_messages import thread_messages
 from .._langchain.thread_state import PublicState
-from .._request.turn import THREAD_ID, checked_id, graph_thread
+from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
-from ..errors import InvalidInput, ThreadExists, ThreadNotFound
-from ..formats import ThreadQuery
+from ..errors import InvalidInput, ThreadBusy, ThreadExists, ThreadNotFound
+from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord
 from ..threads import Threads, thread_scope
 
@@ -53,14 +53,19 @@ class OwnedThreads:
         """Return what turns snapshots of a thread into what clients may see."""
         return PublicState(self.thread(thread_id))
 
-    def messages(self, thread_id: str, snapshot: Any) -> Sequence[Mapping[str, Any]]:
-        """Return the messages in a snapshot of a thread, as neutral ones."""
-        route = self._route
-        return thread_messages(
-            messages_of(self.public(thread_id).values(snapshot.values)),
+    async def view(self, record: ThreadRecord, snapshot: Any, query: ThreadQuery) -> ThreadView:
+        """Return what a query asks for of a thread and the snapshot of its newest state."""
+        public, route = self.public(record.thread_id), self._route
+        state = public.of(snapshot)
+        if not query.with_messages:
+            return ThreadView(record, state)
+        messages = thread_messages(
+            messages_of(public.values(snapshot.values)),
             route.filter,
             lambda failure: public_text(failure, route),
         )
+        pending = await self.thread(record.thread_id).pending(snapshot)
+        return ThreadView(record, state, messages, pending)
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.
@@ -114,30 +119,29 @@ class OwnedThreads:
             ThreadNotFound: The caller has no such thread.
         """
         await self.find(thread_id)
-        deletion = _Deletion()
-        await self._store.claim(self._scope, thread_id, deletion, wait=True, evict=True)
-        try:
+        async with self._claimed(thread_id, wait=True, evict=True):
             await self.thread(thread_id).delete()
             await self._store.delete(self._scope, thread_id)
-        finally:
-            self._store.release(self._scope, thread_id, deletion.run_id)
 
     async def update(self, thread_id: str, query: ThreadQuery) -> Mapping[str, Any]:
         """Write to the state of a thread, and return the position of the new checkpoint.
 
         Raises:
             ThreadNotFound: The caller has no such thread.
+            ThreadBusy: A run on it is in progress.
             InvalidInput: The graph does not take the values.
         """
         await self.find(thread_id)
-        try:
-            config = await self.thread(thread_id).update(
-                query.values, query.as_node, query.checkpoint
-            )
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] != "langgraph":
-                raise
-            raise InvalidInput.at("values", "the graph does not take them") from error
+        async with self._claimed(thread_id):
+            try:
+                config = await self.thread(thread_id).update(
+                    query.values, query.as_node, query.checkpoint
+                )
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] != "langgraph":
+                    raise
+                raise InvalidInput.at("values", "the graph does not take them") from error
+        await self._store.touch(self._scope, thread_id, route=self._route.path, now=time.time())
         return self.public(thread_id).checkpoint(config) or {}
 
     async def list(self, query: ThreadQuery) -> list[ThreadRecord]:
@@ -156,6 +160,18 @@ class OwnedThreads:
         chosen.sort(key=lambda each: str(getattr(each, query.sort_by)), reverse=not query.ascending)
         return chosen
 
+    @asynccontextmanager
+    async def _claimed(self, thread_id: str, **how: bool) -> AsyncGenerator[None, None]:
+        """Hold a thread, so that no run writes to it meanwhile."""
+        writer = _Writer()
+        claim = await self._store.claim(self._scope, thread_id, writer, **how)
+        if not claim.taken:
+            raise ThreadBusy
+        try:
+            yield
+        finally:
+            self._store.release(self._scope, thread_id, writer.run_id)
+
     async def _exists(self, thread_id: str) -> bool:
         try:
             await self.find(thread_id)
@@ -168,7 +184,7 @@ class OwnedThreads:
         saver = graph_of(self._served.runnable).checkpointer
         async with aclosing(_checkpoints(saver, {**FIRST, OWNER: self._scope})) as first:
             async for each in first:
-                thread_id = (each.metadata or {}).get(THREAD_ID)
+                thread_id = (each.metadata or {}).get(CLIENT_ID)
                 if thread_id is not None:
                     yield self._record_of(str(thread_id), each.checkpoint.get("ts"))
 
@@ -183,14 +199,14 @@ class OwnedThreads:
         )
 
 
-class _Deletion:
-    """Claims a thread to delete it."""
+class _Writer:
+    """Claims a thread to change its state, or to delete it."""
 
     def __init__(self) -> None:
         self.run_id = str(uuid4())
 
     def evicted(self) -> None:
-        """Do nothing: a deletion is over soon."""
+        """Do nothing: the change is over soon."""
 
 
 async def _checkpoints(saver: Any, wanted: Mapping[str, Any]) -> AsyncGenerator[Any, None]:

@@ -13,15 +13,26 @@ import click
 
 from ..client._connection import RemoteStream
 from ..client._request import RemoteRequest
+from ..events import RunFinished
+from .answers import answering_options
 from .printer import Printer
 
 
 @click.command()
 @click.argument("url")
-@click.option("--input", "body", default="{}", help="The body as JSON; - reads stdin.")
-@click.option("-H", "--header", "headers", multiple=True, help="A header, 'Name: value'.")
-@click.option("-p", "--param", "params", multiple=True, help="A query parameter, key=value.")
-@click.option("--format", "format", help="The format, if the server does not send it.")
+@click.option(
+    "--input", "body", default="{}", help="The request body as JSON; - reads it from stdin."
+)
+@click.option(
+    "-H", "--header", "headers", multiple=True, help="A request header, 'Name: value'. Repeatable."
+)
+@click.option(
+    "-p", "--param", "params", multiple=True, help="A query parameter, key=value. Repeatable."
+)
+@click.option("--thread", "thread_id", help="The id of the thread, for a route with threads.")
+@click.option(
+    "--format", "format", help="The route's format, if the server does not send its name."
+)
 @click.option("--raw", is_flag=True, help="Print the frames as they arrive.")
 @click.option(
     "--timeout", default=60.0, show_default=True, help="Seconds of silence before giving up."
@@ -31,20 +42,23 @@ def call(
     body: str,
     headers: Sequence[str],
     params: Sequence[str],
+    thread_id: str | None,
     format: str | None,
     raw: bool,
     timeout: float,
 ) -> None:
     """Post to URL and print the answer as it streams. Ctrl-C stops the run.
 
-    The body is what clients of the route post; the format of the answer is recognized. A broken
-    connection to a resumable route is made again. The exit code is 1 if the run has failed.
+    The body is what a client of the route posts. The format of the answer is detected. If the
+    connection to a resumable route breaks, the command reconnects. If the run stops at an
+    interrupt, the command prints the options that answer it. The exit code is 1 if the run fails.
     """
+    thread = {} if thread_id is None else {"thread_id": thread_id}
     request = RemoteRequest(
         url=url,
         body=_json(sys.stdin.read() if body == "-" else body),
         headers=dict(_pair(each, ":", "--header") for each in headers),
-        params=dict(_pair(each, "=", "--param") for each in params),
+        params={**dict(_pair(each, "=", "--param") for each in params), **thread},
         timeout=timeout,
     )
     with Printer(url, raw) as printer:
@@ -52,17 +66,22 @@ def call(
 
 
 async def _follow(stream: RemoteStream, printer: Printer) -> None:
+    advice = ""
     async with aclosing(stream.frames()) as frames:
         async for decoded in frames:
             printer.print(stream, decoded)
-    printer.end(f"run {stream.run_id}, {stream.format or 'unknown format'}")
+            for event in decoded.events:
+                if isinstance(event, RunFinished) and event.interrupts and stream.thread_id:
+                    advice = f"To answer: {answering_options(stream.thread_id, event.interrupts)}"
+    thread = f" on thread {stream.thread_id}" if stream.thread_id else ""
+    printer.end(f"run {stream.run_id}{thread}, {stream.format or 'unknown format'}", advice)
 
 
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise click.BadParameter(f"this is not JSON: {error}", param_hint="--input") from None
+        raise click.BadParameter(f"invalid JSON: {error}", param_hint="--input") from None
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:

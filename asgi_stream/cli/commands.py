@@ -29,10 +29,11 @@ main.add_command(call)
 @main.command()
 @table_argument
 def check(table: Path | None) -> None:
-    """Import everything that TABLE names and report every problem; exit with 2 if there is one."""
+    """Import everything that TABLE names and report all problems; exit with 2 if there are any."""
     app = load_table(find_table(table))
     print_routes(app)
-    click.echo(f"{len(app.table)} routes, no problems.", err=True)
+    count = len(app.table)
+    click.echo(f"{count} {'route' if count == 1 else 'routes'}, no problems.", err=True)
 
 
 @main.command()
@@ -58,11 +59,11 @@ def schema() -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def new(folder: Path) -> None:
-    """Write a small working project into FOLDER."""
+    """Create a small working project in FOLDER."""
     files = {each.name.removesuffix(".txt"): each for each in sorted(PROJECT.glob("*.txt"))}
     existing = [name for name in files if (folder / name).exists()]
     if existing:
-        raise click.ClickException(f"{folder / existing[0]} exists already; nothing was written.")
+        raise click.ClickException(f"{folder / existing[0]} already exists; nothing was written.")
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in files.items():
         (folder / name).write_text(source.read_text("utf-8"), "utf-8")

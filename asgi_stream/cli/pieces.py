@@ -81,7 +81,7 @@ class Pieces:
                 elif id_ not in self._streamed:
                     yield Piece("arguments", _short(arguments))
                 if not event.valid:
-                    yield Piece("failure", f"the arguments of {name} are not JSON")
+                    yield Piece("failure", f"the arguments of {name} are not valid JSON")
             case ToolFinished(output=output):
                 yield Piece("result", _result(output))
             case ToolFailed(message=message):
@@ -103,14 +103,14 @@ class Pieces:
             case RunFinished(interrupts=interrupts):
                 if self._state is not None and not self._has_text:
                     yield Piece("note", f"state: {_short(self._state)}")
-                for interrupt in interrupts:
-                    yield Piece("note", f"interrupt: {_short(interrupt.value)}")
+                for each in interrupts:
+                    yield Piece("note", f"interrupt {each.id}: {_short(each.value)}")
             case RunError(code=code, id=id_):
                 about = ", ".join(filter(None, (code, f"error id {id_}" if id_ else "")))
                 yield Piece("error", f"{event.message} ({about})" if about else event.message)
 
     def _chunk(self, chunk: OutputChunk) -> Iterator[Piece]:
-        """Yield the pieces of a chunk, which may have a stream mode of LangGraph's."""
+        """Yield the pieces of a chunk, which may have a LangGraph stream mode."""
         match chunk.mode, chunk.data:
             case None, str(text) | {"content": str(text), "type": str()}:
                 yield Piece("text", text)
@@ -146,13 +146,14 @@ class Pieces:
             case "on_retriever_end":
                 documents = data.get("output")
                 count = len(documents) if isinstance(documents, list) else 0
-                yield Piece("result", f"{name}: {count} documents")
+                noun = "document" if count == 1 else "documents"
+                yield Piece("result", f"{name}: {count} {noun}")
             case "on_custom_event":
                 yield Piece("note", f"{name}: {_short(data)}")
 
 
 def _message(message: Any) -> Iterator[Piece]:
-    """Yield the text and the reasoning of a message of LangChain's."""
+    """Yield the text and the reasoning of a LangChain message."""
     is_message = isinstance(message, dict)
     content: Any = message.get("content", message.get("text")) or "" if is_message else ""
     for block in [content] if isinstance(content, str) else content:

@@ -74,14 +74,16 @@ class Printer:
                 if not self._raw:
                     self._show(piece)
 
-    def end(self, summary: str) -> None:
-        """Print how the call ended, and how long it took."""
+    def end(self, summary: str, advice: str = "") -> None:
+        """Print how the call ended, how long it took, and what can be done next."""
         if self._raw:
             return
         first = "" if self._first is None else f", first output after {self._first:.2f} s"
         self._end_line()
         duration = f"{time.monotonic() - self._started:.2f} s"
         click.secho(f"[{summary}{first}, {duration}]", dim=True, err=True)
+        if advice:
+            click.echo(_harmless(advice, sys.stderr), err=True)
 
     def _print_raw(self, stream: RemoteStream, decoded: DecodedFrame) -> None:
         frame = decoded.frame

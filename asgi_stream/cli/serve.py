@@ -36,22 +36,32 @@ PEER_SECONDS = 60
 @click.command()
 @table_argument
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Number of processes."
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="The port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of worker processes.",
 )
 @click.option(
     "--reload",
     is_flag=True,
-    help="Restart when a file changes; for development. The playground then accepts requests to"
-    " loopback names and --host only, unless the table has allowed_hosts.",
+    help="Restart when a file changes; for development. The playground is then only served for"
+    " loopback names and --host, unless the table sets allowed_hosts.",
 )
 @click.option("--root-path", default="", help="The path prefix that a reverse proxy strips.")
 @click.option(
     "--forwarded-allow-ips",
     default="127.0.0.1",
     show_default=True,
-    help="Proxies whose X-Forwarded headers are trusted, separated by commas.",
+    help="Comma-separated addresses of the proxies whose X-Forwarded headers are trusted.",
 )
 def serve(
     table: Path | None,
@@ -64,11 +74,11 @@ def serve(
 ) -> None:
     """Serve TABLE (asgi_stream.toml, or pyproject.toml's [tool.asgi-stream]) with uvicorn.
 
-    SIGTERM ends every stream with a last frame. After SIGUSR1 no new run starts, and /ready says
-    so.
+    On SIGTERM every stream ends with a terminal frame. After SIGUSR1 no new run starts, and /health
+    and /ready return 503.
     """
     if reload and workers > 1:
-        raise click.UsageError("--reload needs a single worker.")
+        raise click.UsageError("--reload requires a single worker.")
     path = find_table(table)
     table_app = load_table(path)
     _prepare_supervisor(table_app, workers, reload)
@@ -112,7 +122,7 @@ def served() -> StreamApp:
 
 
 def show_log() -> None:
-    """Write the package's log to stderr, in the form of uvicorn's.
+    """Write the package's log to stderr, in uvicorn's format.
 
     Logging that the table's modules configure has precedence: if a handler gets these records
     already, nothing is changed; if one is added to the root later, this one falls silent.
@@ -133,7 +143,7 @@ def _prepare_supervisor(app: StreamApp, workers: int, reload: bool) -> None:
     if workers > 1 and local:
         raise click.UsageError(
             f"--workers {workers}: the runs of {', '.join(local)} are stored in the memory of one"
-            " worker, where the others cannot find them; name a store, resume = { store ="
+            " worker, where the others cannot find them; set a shared store, resume = { store ="
             ' "redis://..." }.'
         )
     if reload and hasattr(signal, "SIGUSR1"):  # pragma: no branch - Windows has none

@@ -25,15 +25,15 @@ def find_table(table: Path | None) -> Path:
     try:
         path = (table or find_file(Path.cwd())).resolve()
         if not path.is_file():
-            raise FileNotFoundError(f"there is no file {table}")
+            raise FileNotFoundError(f"the file {table} does not exist")
     except FileNotFoundError as error:
-        raise click.ClickException(f"{error}. `asgi-stream new FOLDER` writes one.") from None
+        raise click.ClickException(f"{error}. `asgi-stream new FOLDER` creates one.") from None
     make_importable(path)
     return path
 
 
 def load_table(path: Path) -> StreamApp:
-    """Return the app of the table, or print every problem of it and exit with code 2."""
+    """Return the app of the table, or print all its problems and exit with code 2."""
     try:
         table = read_table(path)
         try:
@@ -54,7 +54,7 @@ def make_importable(path: Path) -> None:
 
 
 def print_routes(app: StreamApp) -> None:
-    """Print the endpoints of the app, one a line: method, path, format, Runnables."""
+    """Print the endpoints of the app, one per line: method, path, format, Runnables."""
     lines = [
         (method, route.path.rstrip("/") + endpoint, route.format, ", ".join(route.runnables))
         for route in app.table

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from anyio.from_thread import start_blocking_portal
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.utils import Input, Output
 
 from .._langchain.messages import added
 from ..errors.text import mask_passwords
-from ..events import LangChainEvent
 from ._callbacks import CallbackBridge
+from ._chunks import chunks_in_thread, chunks_of
 from ._connection import RemoteStream, httpx
-from ._decode import READABLE, OutputReader, RemoteOutput, check_format
+from ._decode import READABLE, RemoteOutput
 from ._messages import sendable
 from ._request import RemoteRequest
-from ._sync import frames_in_thread
+from ._sync import waited_for
+from ._threads import read_thread
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import (
@@ -33,14 +34,17 @@ __all__ = ["RemoteRunnable"]
 class RemoteRunnable(Runnable[Input, Output]):
     """A Runnable that a route serves, as a step of a local chain.
 
-    It yields what the route's format carries: of ``tokens`` and ``text`` pieces of text, of
-    ``chunks``, ``events`` and ``langserve`` the chunks of the served Runnable, with messages and
+    It yields what the route's format carries: pieces of text with ``tokens`` and ``text``, and the
+    chunks of the served Runnable with ``chunks``, ``events`` and ``langserve``, with messages and
     documents as LangChain's classes. With ``events``, and with ``langserve`` if there are
     callbacks, the steps of the served run become steps of the local run, with their own ids, so
     callbacks, traces and ``astream_events`` include them.
 
-    Leaving a stream early, or being cancelled, stops the served run. On a resumable route a broken
-    connection is made again, and each chunk arrives once and in order.
+    Leaving a stream early, or being cancelled, stops the served run. On a resumable route it
+    reconnects if the connection breaks, and each chunk arrives once and in order.
+
+    On a route with threads, an interrupt is answered as on a local graph: with LangGraph's
+    ``Command(resume=...)``, or ``{"resume": ...}``, as the input.
 
     Args:
         url: The route's URL. For ``langserve``, the part before ``/invoke``.
@@ -49,10 +53,11 @@ class RemoteRunnable(Runnable[Input, Output]):
         headers: Headers of each request: ``{"Authorization": "Bearer ..."}``.
         params: Query parameters of each request.
         configurable: Keys of ``config["configurable"]`` that requests have.
+        thread_id: The thread of all requests, on a route with threads.
         auth: As for ``httpx.AsyncClient``.
         timeout: Seconds of silence after which a connection counts as broken. The server's pings
-            break a silence, except in ``text``, which has none. A response that is not streamed may
-            take any time; the route's ``limits.run`` limits it.
+            end a silence; ``text`` has none. A response that is not streamed may take any amount
+            of time, up to the route's ``limits.run``.
         reconnects: How many times in a row to reconnect after a broken connection.
         stops: Whether leaving early stops the run of a resumable route too.
         client: An ``httpx.AsyncClient`` to use, on one event loop. Not for sync code.
@@ -62,9 +67,8 @@ class RemoteRunnable(Runnable[Input, Output]):
     Raises:
         ImportError: The extra is not installed.
 
-    Calls raise the `asgi_stream.StreamError` of the class in `asgi_stream.errors` with the code of
-    the server's error, and its ``id``; and ``httpx.HTTPError`` if there was no response, or one of
-    another kind of server.
+    Calls raise the class in `asgi_stream.errors` that has the code of the server's error, with its
+    ``id``; or ``httpx.HTTPError`` if there was no response, or one from another kind of server.
 
     Example:
         >>> remote = RemoteRunnable("https://example.com/chat")
@@ -79,6 +83,7 @@ class RemoteRunnable(Runnable[Input, Output]):
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         configurable: Sequence[str] = (),
+        thread_id: str | None = None,
         auth: Any = None,
         timeout: float = 60.0,
         reconnects: int = 5,
@@ -91,11 +96,20 @@ class RemoteRunnable(Runnable[Input, Output]):
             raise ValueError(f"format: expected one of {', '.join(READABLE)}, not {format!r}")
         self.url = url.rstrip("/")
         self.name = name or mask_passwords(self.url).rpartition("/")[2]
-        self._format = format
-        self._headers, self._params = dict(headers or {}), dict(params or {})
-        self._configurable = tuple(configurable)
-        self._auth, self._timeout, self._client = auth, timeout, client
-        self._reconnects, self._stops, self._verify = reconnects, stops, verify
+        self._format, self._configurable = format, tuple(configurable)
+        self._thread_id = thread_id
+        self._base = RemoteRequest(
+            url=self.url,
+            body=None,
+            headers=dict(headers or {}),
+            params=dict(params or {}),
+            auth=auth,
+            timeout=timeout,
+            reconnects=reconnects,
+            stops=stops,
+            client=client,
+            verify=verify,
+        )
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         return self._call_with_config(self._invoke, input, config, **kwargs)
@@ -133,15 +147,37 @@ class RemoteRunnable(Runnable[Input, Output]):
             async for chunk in chunks:
                 yield chunk
 
-    # A local run around the served one.
+    def get_state(self) -> dict[str, Any]:
+        """Return the thread's state as LangGraph's ``ThreadState``, with its ``interrupts``."""
+        return waited_for(self.aget_state)
+
+    async def aget_state(self) -> dict[str, Any]:
+        """Return the state of the thread, as `get_state`."""
+        return await read_thread(self._secured, self._thread_id, "state")  # type: ignore[no-any-return]
+
+    def get_messages(self) -> list[Any]:
+        """Return the messages of the thread."""
+        return waited_for(self.aget_messages)
+
+    async def aget_messages(self) -> list[Any]:
+        """Return the messages of the thread."""
+        thread = await read_thread(self._secured, self._thread_id, "messages")
+        return thread["messages"]  # type: ignore[no-any-return]
+
+    def get_state_history(self, *, limit: int = 10) -> list[dict[str, Any]]:
+        """Return the newest states of the thread, newest first, each as `get_state`."""
+        return waited_for(partial(self.aget_state_history, limit=limit))
+
+    async def aget_state_history(self, *, limit: int = 10) -> list[dict[str, Any]]:
+        """Return the newest states of the thread, as `get_state_history`."""
+        thread = await read_thread(self._secured, self._thread_id, "history", limit=str(limit))
+        return thread["states"]  # type: ignore[no-any-return]
 
     async def _ainvoke(
         self, input: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
-        result, bridge = (
-            RemoteOutput(await self._document(input, config)),
-            CallbackBridge(run_manager),
-        )
+        document = await self._document(input, config)
+        result, bridge = RemoteOutput(document), CallbackBridge(run_manager)
         for event in result.events:
             await bridge.pass_on(event)
         await bridge.close()
@@ -150,8 +186,7 @@ class RemoteRunnable(Runnable[Input, Output]):
     def _invoke(
         self, input: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
-        with start_blocking_portal() as portal:
-            document = portal.call(self._document, input, config)
+        document = waited_for(self._document, input, config)
         result, bridge = RemoteOutput(document), CallbackBridge(run_manager)
         for event in result.events:
             bridge.pass_on_sync(event)
@@ -167,22 +202,10 @@ class RemoteRunnable(Runnable[Input, Output]):
         whole: Any = None
         async for each in input:
             whole = added(whole, each)
-        bridge, reader = CallbackBridge(run_manager), OutputReader()
         stream = self._stream(whole, config, with_events=bool(run_manager.handlers))
-        try:
-            async with aclosing(stream.frames()) as frames:
-                async for _, events in frames:
-                    check_format(stream.format)
-                    for event in events:
-                        if isinstance(event, LangChainEvent):
-                            await bridge.pass_on(event)
-                        for chunk in reader.read(event):
-                            yield chunk
-            reader.check_end()
-            await bridge.close()
-        except BaseException as error:
-            await bridge.close(error)
-            raise
+        async with aclosing(chunks_of(stream, run_manager)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def _transform(
         self,
@@ -193,21 +216,9 @@ class RemoteRunnable(Runnable[Input, Output]):
         whole: Any = None
         for each in input:
             whole = added(whole, each)
-        bridge, reader = CallbackBridge(run_manager), OutputReader()
         stream = self._stream(whole, config, with_events=bool(run_manager.handlers))
-        try:
-            with closing(frames_in_thread(stream)) as frames:
-                for _, events in frames:
-                    check_format(stream.format)
-                    for event in events:
-                        if isinstance(event, LangChainEvent):
-                            bridge.pass_on_sync(event)
-                        yield from reader.read(event)
-            reader.check_end()
-            bridge.close_sync()
-        except BaseException as error:
-            bridge.close_sync(error)
-            raise
+        with closing(chunks_in_thread(stream, run_manager)) as chunks:
+            yield from chunks
 
     async def _document(self, input: Input, config: RunnableConfig) -> Any:
         request = self._request(input, config, "/invoke")
@@ -220,27 +231,18 @@ class RemoteRunnable(Runnable[Input, Output]):
     def _request(self, input: Input, config: RunnableConfig, endpoint: str) -> RemoteRequest:
         keys = config.get("configurable", {})
         configurable = {key: keys[key] for key in self._configurable if key in keys}
-        body, url, params = sendable(input), self.url, {**self._params}
+        if self._thread_id is not None:
+            configurable.setdefault("thread_id", self._thread_id)
+        base, body = self._secured, sendable(input)
         if self._format == "langserve":
-            body, url = {"input": body, "config": {"configurable": configurable}}, url + endpoint
-        else:
-            params |= {key: str(value) for key, value in configurable.items()}
-        return RemoteRequest(
-            url=url,
-            body=body,
-            headers=self._headers,
-            params=params,
-            auth=self._auth,
-            timeout=self._timeout,
-            reconnects=self._reconnects,
-            stops=self._stops,
-            client=self._client,
-            verify=self._ssl_context,
-        )
+            body = {"input": body, "config": {"configurable": configurable}}
+            return replace(base, url=self.url + endpoint, body=body)
+        params = {**base.params, **{key: str(value) for key, value in configurable.items()}}
+        return replace(base, body=body, params=params)
 
     @cached_property
-    def _ssl_context(self) -> Any:
-        # Loading the certificates takes longer than a call does.
-        if self._verify is True and self.url.startswith("https"):
-            return httpx.create_ssl_context()
-        return self._verify
+    def _secured(self) -> RemoteRequest:
+        if self._base.verify is True and self.url.startswith("https"):
+            # Loading the certificates takes longer than a call does.
+            return replace(self._base, verify=httpx.create_ssl_context())
+        return self._base

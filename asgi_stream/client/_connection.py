@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from anyio import move_on_after
 
@@ -55,6 +55,7 @@ class RemoteStream:
         format: The name of the format, None while it is unknown.
         url: Where a resumable run can be joined and stopped, None for any other run.
         run_id: The run's id, if the server sends it.
+        thread_id: The id of its thread, if it has one.
         is_event_stream: Whether the response is one; else frames are pieces of its text.
     """
 
@@ -66,6 +67,7 @@ class RemoteStream:
         self.format = format
         self.url: str | None = None
         self.run_id: str | None = None
+        self.thread_id: str | None = None
         self.is_event_stream = False
         self._decoder: Format | None = None
         self._last_id = ""
@@ -76,7 +78,7 @@ class RemoteStream:
 
         Raises:
             StreamError: The server's error, of the class with its code.
-            httpx.HTTPError: There was no response, or one of another kind of server.
+            httpx.HTTPError: There was no response, or one from another kind of server.
         """
         request = self._request
         async with AsyncExitStack() as stack:
@@ -93,17 +95,17 @@ class RemoteStream:
             try:
                 return json.loads(response.text)
             except ValueError:
-                raise httpx.DecodingError(f"This is not JSON: {response.text[:100]!r}") from None
+                raise httpx.DecodingError(f"Invalid JSON: {response.text[:100]!r}") from None
 
     async def frames(self) -> AsyncGenerator[DecodedFrame, None]:
         """Yield every frame once and in order, up to the last of the stream.
 
-        A broken connection to a resumable run is made again, from the last frame on.
+        If the connection to a resumable run breaks, it is made again, from the last frame on.
 
         Raises:
             StreamError: The server's error response.
             RunIncomplete: The connection was lost before the end of the stream.
-            httpx.HTTPError: There was no response, or one of another kind of server.
+            httpx.HTTPError: There was no response, or one from another kind of server.
         """
         async with AsyncExitStack() as stack:
             client = await self._request.open_client(stack)
@@ -143,7 +145,7 @@ class RemoteStream:
             response = await stack.enter_async_context(self._send(client))
             await self._check(response)
             if response.status_code == 204:
-                raise RunIncomplete("The server has no more frames of the run.")
+                raise RunIncomplete("The server no longer has the frames of the run.")
             media_type = response.headers.get("content-type", "")
             self.is_event_stream = media_type.startswith("text/event-stream")
             if self.is_event_stream:
@@ -215,6 +217,8 @@ class RemoteStream:
         headers = response.headers
         self.format = headers.get(FORMAT, self.format)
         self.run_id = headers.get("x-run-id", self.run_id)
+        if "x-thread-id" in headers:
+            self.thread_id = unquote(headers["x-thread-id"])
         # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK.
         if self.url is None and "content-location" in headers and self.format != "langgraph":
             self.url = urljoin(str(response.url), headers["content-location"])

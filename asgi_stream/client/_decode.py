@@ -12,7 +12,7 @@ from ..formats.events import event_of, is_event
 from ._errors import error_from, error_in, error_of, httpx
 from ._messages import revived
 
-NO_OUTPUT = "The output is not among the events: a filter leaves out the end of the run."
+NO_OUTPUT = "The events do not include the output: a filter excludes the end of the run."
 READABLE = ("tokens", "chunks", "events", "text", "langserve")
 """The formats that carry the output of a Runnable."""
 
@@ -26,7 +26,7 @@ class RemoteOutput:
 
     Raises:
         StreamError: The run has failed, or the output is not among the events.
-        httpx.DecodingError: The document is of another kind of server.
+        httpx.DecodingError: The document is from another kind of server.
     """
 
     def __init__(self, document: Any) -> None:
@@ -34,7 +34,7 @@ class RemoteOutput:
             if (error := error_in(document)) is not None:
                 raise error_of(error)  # behind the whitespace of `json_pings`
             raise httpx.DecodingError(
-                "The response has no output: it is of another kind of server."
+                "The response has no output: it is from another kind of server."
             )
         output = document["output"]
         self.events = [event_of(value) for value in output] if _are_events(output) else []
@@ -98,7 +98,7 @@ def check_format(format: str | None) -> None:
         StreamError: It does not.
     """
     if format not in READABLE:
-        raise StreamError(f"The route's format, {format!r}, needs a client of its own.")
+        raise StreamError(f"The route's format, {format!r}, needs its own client.")
 
 
 def _are_events(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Error responses of a server of this package, of another server or of a proxy."""
+"""Error responses from a server of this package, from another server or from a proxy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BODY_BYTES = 65_536
 """How much of the body of an error response is read."""
 
 SHOWN_CHARACTERS = 600
-"""How much of it an error message has."""
+"""How much of it an error message contains."""
 
 MESSAGES = ("title", "error", "error_description", "message", "msg", "detail", "reason", "errors")
 """The members of a JSON body that hold an error message, RFC 9457's among them."""

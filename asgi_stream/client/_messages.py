@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from langchain_core.documents import Document
@@ -29,5 +30,18 @@ def revived(value: Any) -> Any:
 
 
 def sendable(value: Any) -> Any:
-    """Return `value` as a server accepts it: a prompt becomes its messages."""
-    return value.to_messages() if isinstance(value, PromptValue) else value
+    """Return `value` as a server accepts it.
+
+    A prompt becomes its messages, LangGraph's ``Command(resume=...)`` an answer to an interrupt.
+
+    Raises:
+        ValueError: A command has more than an answer.
+    """
+    if isinstance(value, PromptValue):
+        return value.to_messages()
+    command: Any = getattr(sys.modules.get("langgraph.types"), "Command", ())
+    if isinstance(value, command):
+        if value.update is not None or value.goto or value.graph is not None:
+            raise ValueError("a server takes no Command with more than resume")
+        return {"resume": value.resume}
+    return value

@@ -46,7 +46,7 @@ class RemoteRequest:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Options of each request; the client's own hold where there is none."""
+        """Options of each request; the client's own apply where there are none."""
         options = {"params": self.params, "auth": self.auth}
         return {name: option for name, option in options.items() if option}
 

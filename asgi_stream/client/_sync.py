@@ -1,15 +1,23 @@
-"""The frames of a run for sync code."""
+"""The results of async code, and the frames of a run, for sync code."""
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeVar
 
 from anyio.from_thread import start_blocking_portal
 
 from ._connection import DecodedFrame, RemoteStream
+
+Result = TypeVar("Result")
+
+
+def waited_for(function: Callable[..., Awaitable[Result]], *args: Any) -> Result:
+    """Return the result of an async function, on an event loop in a thread of its own."""
+    with start_blocking_portal() as portal:
+        return portal.call(function, *args)
 
 
 def frames_in_thread(stream: RemoteStream) -> Generator[DecodedFrame, None, None]:

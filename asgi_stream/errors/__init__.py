@@ -120,7 +120,7 @@ class MethodNotAllowed(StreamError):
     def of(cls, method: str, allowed: Sequence[str]) -> MethodNotAllowed:
         """Return the error for `method` at a path with the methods `allowed`."""
         methods = ", ".join(allowed)
-        message = f"This path takes {methods}, not {one_line(method, 20)}."
+        message = f"This path does not allow {one_line(method, 20)}; allowed: {methods}."
         return cls(message, headers={"Allow": methods})
 
 

@@ -13,7 +13,7 @@ _unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u
 
 _passwords = re.compile(
     r"(?P<user>//[^\s:/@]*:).+(?=@)"
-    # Mistyped addresses too: "redis:/user:password@host", "user:password@host".
+    # Mistyped URLs too: "redis:/user:password@host", "user:password@host".
     r"|(?P<start>(?:\w[\w+.-]*:)?/*[^\s:/@]*:)(?!//)\S+(?=@)"
     r"|(?P<key>passw(?:or)?d=)[^\s&]+?(?=['\"]?(?:[\s&]|$))",
     re.IGNORECASE,

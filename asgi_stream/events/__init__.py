@@ -106,7 +106,7 @@ class SourceFound:
         step: The retriever, or the model that cites.
         source_id: The source's id, unique in the run.
         title: The source's title, never empty.
-        url: The source's address, if it is on the web.
+        url: The source's URL, if it is on the web.
         media_type: The document's media type, ``text/plain`` if unknown.
     """
 

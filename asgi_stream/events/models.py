@@ -132,7 +132,7 @@ class FileMade:
     Attributes:
         step: The model.
         media_type: The file's media type.
-        url: The file's address; a ``data:`` URL if its content is inline.
+        url: The file's URL; a ``data:`` URL if its content is inline.
     """
 
     step: Step

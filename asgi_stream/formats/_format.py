@@ -13,7 +13,7 @@ from ._frame import Frame
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import PING, data_frame, error_object, run_object
-from ._threads import ThreadQuery, plain_document, plain_query
+from ._threads import QUERIES, ThreadQuery, plain_document, plain_query
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -85,6 +85,17 @@ class Format(Protocol):
     threads.
     """
 
+    sdk_versions: ClassVar[Sequence[int]] = ()
+    """The values of the option `sdk_version`; ``()``: the format has no use for it."""
+
+    thread_runs: ClassVar[Mapping[tuple[str, str], str]] = {}
+    """Method and path, below the route's own, of each endpoint for the stored runs of a thread.
+
+    A path has the parameter ``stored_thread``, and ``run_id`` if it is about one run. The
+    operations are to ``start`` a run and return its record, to ``list`` the runs, to return the
+    ``state`` of one, to ``join`` it as a reader or wait for its ``result``, and to ``stop`` it.
+    """
+
     multitask: ClassVar[str] = "reject"
     """What happens to a second run on a thread if neither the client nor the route says."""
 
@@ -104,7 +115,9 @@ class Format(Protocol):
         """
         return plain_spec(request)
 
-    def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
+    def headers_of(
+        self, run_id: str, *, resumable: bool = False, thread_id: str | None = None
+    ) -> Mapping[str, str]:
         """Return headers of the response, besides those that all formats have."""
         return {}
 
@@ -162,7 +175,7 @@ class Format(Protocol):
         Raises:
             StreamError: The request is not valid in this format.
         """
-        return plain_query(request)
+        return plain_query(request, QUERIES.get(operation, ()))
 
     def thread_document(self, operation: str, result: Any) -> object:
         """Return the JSON response to a request about threads.
@@ -172,6 +185,18 @@ class Format(Protocol):
             result: What `asgi_stream._threads.endpoints` returns for it.
         """
         return plain_document(operation, result)
+
+    def runs_document(self, records: Sequence[RunRecord], request: FormatRequest) -> object:
+        """Return the JSON of the runs of a thread, newest first, that a request asks for.
+
+        Args:
+            records: All runs of the thread.
+            request: The request, with its query as `FormatRequest.body`.
+
+        Raises:
+            StreamError: The request is not valid in this format.
+        """
+        return {"runs": [self.run_object(each) for each in records]}
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -1,7 +1,8 @@
-"""The requests of LangGraph's SDKs: the options of a run, and the search of assistants."""
+"""What the requests of LangGraph's SDKs name: stream modes, graphs, keys, assistants."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -17,7 +18,10 @@ MODES = {
     "messages": "messages",
     "messages-tuple": "messages",
 }
-"""The stream modes of the API that are offered, with the graph's own names for them."""
+"""The stream modes of the API, with the graph's own names for them."""
+
+THREAD_MODES = ("tasks", "checkpoints", "debug")
+"""Stream modes that are about the checkpoints of a thread."""
 
 THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """Keys about a thread, which clients always send; they have an effect if the route lists them."""
@@ -25,7 +29,12 @@ THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 SORTS = ("assistant_id", "graph_id", "name", "created_at", "updated_at")
 
 
-def modes_of(value: Any, default: tuple[str, ...]) -> tuple[str, ...]:
+def offered_modes(*, threads: bool) -> Mapping[str, str]:
+    """Return the stream modes that are offered, with the graph's own names for them."""
+    return MODES | {mode: mode for mode in THREAD_MODES} if threads else MODES
+
+
+def modes_of(value: Any, default: tuple[str, ...], offered: Mapping[str, str]) -> tuple[str, ...]:
     """Return the stream modes that a request asks for.
 
     Raises:
@@ -34,9 +43,9 @@ def modes_of(value: Any, default: tuple[str, ...]) -> tuple[str, ...]:
     if value is None:
         return default
     modes = [value] if isinstance(value, str) else value
-    known = isinstance(modes, list) and all(mode in list(MODES) for mode in modes)
+    known = isinstance(modes, list) and all(mode in list(offered) for mode in modes)
     if not known or not modes:
-        raise refused("stream_mode", f"expected one or more of {', '.join(MODES)}")
+        raise refused("stream_mode", f"expected one or more of {', '.join(offered)}")
     return tuple(modes)
 
 
@@ -63,7 +72,9 @@ def allowed_keys(request: FormatRequest, name: str, value: Any) -> dict[str, Any
     """
     keys = value if isinstance(value, dict) else {}
     for key in keys:
-        if key not in request.configurable and key not in THREAD:
+        # A ``RemoteGraph`` within a graph sends some of LangGraph's own, which begin like that.
+        known = key in request.configurable or key in THREAD or key.startswith("__pregel_")
+        if not known:
             raise refused(f"{name}.{key}", "this route does not accept it")
     return {key: value for key, value in keys.items() if key in request.configurable}
 

@@ -41,6 +41,8 @@ class FormatRequest:
         models: The names of the route's Runnables.
         configurable: The ``configurable`` keys that clients of the route may set.
         threads: Whether the route has threads.
+        sdk_version: The major version of the AI SDK that the route's clients have.
+        user_messages_only: Whether clients may add messages of the user only to a thread.
     """
 
     endpoint: str = ""
@@ -49,6 +51,8 @@ class FormatRequest:
     models: Sequence[str] = ()
     configurable: Sequence[str] = ()
     threads: bool = False
+    sdk_version: int = 6
+    user_messages_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,18 +85,21 @@ class RunSpec:
         trigger: Why the client sends the request, in its own word: ``"regenerate-message"``.
         answers: Answers to the interrupts at which the thread waits, instead of an input.
         update: What to write to the state of the graph together with the answers, as a node does.
-        goto: The nodes at which to go on, as LangGraph's ``Command`` takes them.
+        goto: The nodes at which to go on: names, or ``{"node", "input"}`` for LangGraph's ``Send``.
         resumes: Whether a run without an input goes on from where the thread stands.
         checkpoint: The ``configurable`` keys of a checkpoint of the thread to go on from.
         must_exist: Whether the thread must exist; otherwise it is created.
         ephemeral: Whether the thread is for this run only.
         multitask: What to do if another run on the thread is in progress; None: the route decides.
         metadata: Metadata for the thread and its checkpoints.
+        owner: What the route's ``authorize`` returned. Set by the route, as `body` is.
+        body: The request's JSON, or the input in its query.
         catches_up: Whether a conversation that adds nothing to the thread is answered with where
             the thread stands, and nothing runs.
         context: Context for the model (AG-UI), ``{"description", "value"}`` each.
         dropped: Kinds of content in the client's messages that `messages` leaves out.
         cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
+        background: Whether the response is the record of the run, at once, instead of its frames.
     """
 
     input: Any = None
@@ -120,10 +127,13 @@ class RunSpec:
     ephemeral: bool = False
     multitask: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    body: Any = None
     catches_up: bool = False
     context: Sequence[Mapping[str, Any]] = ()
     dropped: Set[str] = frozenset()
     cancel_on_disconnect: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)

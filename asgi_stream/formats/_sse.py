@@ -154,7 +154,7 @@ class LastFrames:
 def decode_interrupts(values: Sequence[Any]) -> list[Interrupt]:
     """Return the interrupts of a frame, each an object with ``id`` and ``value``."""
     return [
-        Interrupt(str(each.get("id") or ""), each.get("value"))
+        Interrupt(str(each.get("id") or ""), each.get("value"), each.get("response_schema"))
         for each in values
         if isinstance(each, dict)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from ..errors import InvalidInput
 from ..events import Interrupt
 from ..stores import ThreadRecord, ThreadStatus
 from ._spec import FormatRequest
+from ._sse import time_of
 
 STORED_THREAD = "stored_thread"
 """The path parameter of endpoints for one thread (`Format.threads`)."""
@@ -24,6 +25,12 @@ THREADS: Mapping[tuple[str, str], str] = {
     ("GET", "/threads/{stored_thread}/messages"): "messages",
 }
 """The endpoints for threads of the native formats, below a route's path, with their operations."""
+
+QUERIES: Mapping[str, Collection[str]] = {
+    "list": ("limit", "offset"),
+    "history": ("limit", "before"),
+}
+"""The keys in the query of those operations that have any."""
 
 MOST = 1000
 """How many threads, or states of a thread, a request may ask for at once."""
@@ -44,7 +51,8 @@ class ThreadQuery:
         offset: How many threads to leave out.
         sort_by: A field of `asgi_stream.stores.ThreadRecord`.
         ascending: Whether the lowest comes first.
-        with_state: Whether the state of each thread is asked for, too, with its messages.
+        with_state: Whether the state of each thread is asked for, too.
+        with_messages: Whether its messages are, and the interrupts that it waits at.
         checkpoint: The ``configurable`` keys of a checkpoint of the thread.
         before: The id of a checkpoint that the states to be returned must be older than.
         subgraphs: Whether the states of subgraphs are asked for, too.
@@ -62,6 +70,7 @@ class ThreadQuery:
     sort_by: Literal["thread_id", "status", "created", "updated"] = "updated"
     ascending: bool = False
     with_state: bool = False
+    with_messages: bool = False
     checkpoint: Mapping[str, Any] | None = None
     before: str | None = None
     subgraphs: bool = False
@@ -76,8 +85,8 @@ class ThreadView:
     Attributes:
         record: What the store of threads has of it.
         state: Its state, as LangGraph's ``ThreadState``, if that was asked for.
-        messages: Its messages, in the form of `RunSpec.messages`, if its conversation was asked
-            for; files have a ``url``.
+        messages: Its messages, in the form of `RunSpec.messages`, if they were asked for; files
+            have a ``url``.
         interrupts: The interrupts that it waits at, likewise, with the calls that they are about.
     """
 
@@ -97,15 +106,21 @@ class ThreadView:
         return "error" if failed else "idle"
 
 
-def plain_query(request: FormatRequest) -> ThreadQuery:
+def plain_query(
+    request: FormatRequest, accepted: Collection[str] = ("limit", "offset", "before")
+) -> ThreadQuery:
     """Return the query of a GET request: ``?limit=20&offset=40&before=CHECKPOINT``.
+
+    Args:
+        request: The request.
+        accepted: The keys that it may have.
 
     Raises:
         InvalidInput: A key is unknown, or not what was expected.
     """
     keys = request.body if isinstance(request.body, dict) else {}
     for key in keys:
-        if key not in ("limit", "offset", "before"):
+        if key not in accepted:
             raise InvalidInput.at(key, "this endpoint does not accept it")
     before = keys.get("before")
     return ThreadQuery(
@@ -154,8 +169,8 @@ def _thread(view: ThreadView) -> dict[str, Any]:
     record = view.record
     thread: dict[str, Any] = {
         "thread_id": record.thread_id,
-        "created": record.created,
-        "updated": record.updated,
+        "created_at": time_of(record.created),
+        "updated_at": time_of(record.updated),
         "status": view.status,
         "metadata": record.metadata,
     }

@@ -7,6 +7,7 @@ that both versions know are sent, and absent fields are omitted, never null.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -46,14 +47,14 @@ from ._format import Format
 from ._frame import Frame
 from ._spec import FormatRequest, RunSpec
 from ._sse import OpenNames, ShortIds, data_frame, error_text, short_id
-from ._threads import THREADS
+from ._threads import THREADS, ThreadQuery
 from ._usage import encode_usage
 
 Message = dict[str, Any]
 BlockEvent = BlockStarted | ReasoningDelta | BlockFinished
 
 
-OPERATIONS = {**THREADS, ("GET", "/threads/{stored_thread}/messages"): "conversation"}
+OPERATIONS = {**THREADS, ("GET", "/threads/{stored_thread}/messages"): "show"}
 """The endpoints for threads, of which that for messages has AG-UI's."""
 
 
@@ -87,6 +88,7 @@ class AguiFormat(Format):
         self._usage: list[Message] = []
         self._decoder = AguiDecoder()
         self._thread: ClientThread | None = None
+        self._shows_messages = False
         self._message_ids: dict[str, str] = {}
 
     def parse(self, request: FormatRequest) -> RunSpec:
@@ -222,8 +224,13 @@ class AguiFormat(Format):
     def decode(self, frame: Frame) -> Iterator[Event]:
         return self._decoder.decode(frame)
 
+    def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
+        self._shows_messages = request.endpoint.endswith("/messages")
+        query = super().thread_query(operation, request)
+        return replace(query, with_messages=self._shows_messages)
+
     def thread_document(self, operation: str, result: Any) -> object:
-        if operation == "conversation":
+        if self._shows_messages:
             return {"messages": encode_messages(result.messages)}
         return super().thread_document(operation, result)
 

@@ -1,4 +1,4 @@
-"""The stateless part of the LangGraph Server's API, for ``useStream`` and the SDKs.
+"""The LangGraph Server's API, for ``useStream``, ``RemoteGraph`` and the SDKs.
 
 https://docs.langchain.com/langsmith/server-api-ref, read in npm ``@langchain/langgraph-sdk`` 2.0.0
 and 1.15.0 and in PyPI ``langgraph-sdk`` 0.4.14. The SDKs use the paths below the route's; a
@@ -10,38 +10,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from ..events import Event, Interrupt, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
 from ..stores import RunRecord
-from ._content import refused
 from ._decoded import RUN
 from ._format import RUNS, Format
 from ._frame import Frame
-from ._langgraph_request import MODES, allowed_keys, assistant_of, graph_name, modes_of, page_of
+from ._langgraph_documents import run_document, runs_document, thread_document
+from ._langgraph_request import assistant_of, graph_name, page_of
 from ._langgraph_request import search as search_assistants
+from ._langgraph_run import run_spec
+from ._langgraph_threads import LANGGRAPH_THREAD_RUNS, LANGGRAPH_THREADS, thread_query
 from ._spec import Document, FormatRequest, RunSpec
-from ._sse import decode_interrupts, time_of
-
-ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
-"""The stream modes for a ``FetchStreamTransport``, which sends none."""
+from ._sse import decode_interrupts
+from ._threads import ThreadQuery
 
 LIBRARIES = ("langgraph_", "lc_", "ls_")
 PUBLIC = ("checkpoint_ns", "tags", "thread_id", "run_id", "graph_id", "assistant_id")
 """The keys of a message's metadata that are sent; other keys are the server's own."""
 
-NOT_OFFERED = ("command", "checkpoint", "interrupt_before", "interrupt_after", "webhook")
-
-STATUS = {"done": "success", "failed": "error", "cancelled": "interrupted"}
-STATUS["interrupted"] = "success"  # the thread's status is "interrupted" then
-STATUS |= {state: state for state in ("pending", "running")}
-
 
 class LangGraphFormat(Format):
     """``POST ""``, ``/runs/stream`` and ``/runs/wait``; ``/info``, ``/ok``, ``/assistants/search``.
 
-    The assistants are the names of the route's graphs. There are no threads: each run starts with
-    its input alone.
+    The assistants are the names of the route's graphs. On a route without threads each run starts
+    with its input alone; with threads there is all that is below ``/threads``.
     """
 
     endpoints = (
@@ -61,10 +56,14 @@ class LangGraphFormat(Format):
         ("GET", "/runs/{run_id}/stream"): "join",
         ("POST", "/runs/{run_id}/cancel"): "stop",
     }
+    threads = LANGGRAPH_THREADS
+    thread_runs = LANGGRAPH_THREAD_RUNS
+    multitask = "enqueue"
     wants = frozenset({OutputChunk})
 
     def __init__(self) -> None:
         self._modes: tuple[str, ...] = ()
+        self._request = FormatRequest()
         self._messages: dict[str, Any] = {}
         self._stopped = False
         self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
@@ -83,34 +82,22 @@ class LangGraphFormat(Format):
             case "/assistants/{assistant_id}":
                 name = graph_name(request.params["assistant_id"], request)
                 return Document(assistant_of(str(name)))
-        body = request.body
-        if not isinstance(body, dict):
-            raise refused("body", "expected an object")
-        for key in NOT_OFFERED:
-            if body.get(key):
-                raise refused(key, "not supported: this server keeps no threads")
-        stream: dict[str, Any] = {"stream_mode": ["values"]}
-        if request.endpoint != "/runs/wait":
-            default = ("values",) if request.endpoint else ALL_AT_ONCE
-            self._modes = modes_of(body.get("stream_mode"), default)
-            stream["stream_mode"] = list(dict.fromkeys(MODES[mode] for mode in self._modes))
-            if body.get("stream_subgraphs"):
-                stream["subgraphs"] = True
-        if context := allowed_keys(request, "context", body.get("context")):
-            stream["context"] = context
-        config = body.get("config")
-        configurable = config.get("configurable") if isinstance(config, dict) else None
-        return RunSpec(
-            input=body.get("input"),
-            model=graph_name(body.get("assistant_id"), request),
-            configurable=allowed_keys(request, "configurable", configurable),
-            astream_kwargs=stream,
-            gathered=request.endpoint == "/runs/wait",
-            cancel_on_disconnect=body.get("on_disconnect") == "cancel",
-        )
+        spec, self._modes = run_spec(request)
+        return spec
 
-    def headers_of(self, run_id: str, *, resumable: bool = False) -> Mapping[str, str]:
-        path = f"/runs/{run_id}"  # clients prepend the SDK's URL
+    def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
+        self._request = request
+        return thread_query(operation, request)
+
+    def thread_document(self, operation: str, result: Any) -> object:
+        return thread_document(operation, result, self._request)
+
+    def headers_of(
+        self, run_id: str, *, resumable: bool = False, thread_id: str | None = None
+    ) -> Mapping[str, str]:
+        # Clients prepend the SDK's URL.
+        thread = "" if thread_id is None else f"/threads/{quote(thread_id, safe='')}"
+        path = f"{thread}/runs/{run_id}"
         return {"Content-Location": path} | ({"Location": f"{path}/stream"} if resumable else {})
 
     def id_prefix(self, run_id: str) -> str:
@@ -120,17 +107,10 @@ class LangGraphFormat(Format):
         return b""
 
     def run_object(self, record: RunRecord) -> object:
-        return {
-            "run_id": record.run_id,
-            "thread_id": None,
-            "assistant_id": None,
-            "created_at": time_of(record.created),
-            "updated_at": time_of(record.ended or record.started or record.created),
-            "status": STATUS[record.state],
-            "metadata": {},
-            "kwargs": {},
-            "multitask_strategy": "enqueue",
-        }
+        return run_document(record)
+
+    def runs_document(self, records: Sequence[RunRecord], request: FormatRequest) -> object:
+        return runs_document(records, request.body)
 
     def encode(self, event: Event) -> bytes:
         match event:
@@ -141,6 +121,8 @@ class LangGraphFormat(Format):
                 if self._modes == ("messages-tuple",):
                     return self._piece(path, message, metadata)
                 return b"".join(self._message_frames(path, message, metadata))
+            case OutputChunk(mode="checkpoints" | "tasks" | "debug" as mode, data=data):
+                return _frame(f"{mode}{_subgraph_path(event)}", _public_payload(mode, data))
             case OutputChunk(data=data):
                 self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
                 return _frame(f"{event.mode}{_subgraph_path(event)}", data)
@@ -170,7 +152,10 @@ class LangGraphFormat(Format):
                 self._interrupts = decode_interrupts(interrupts)
                 if len(value) > 1:
                     yield OutputChunk(RUN, value, name, tuple(namespace) or None)
-            case "values" | "updates" | "custom" | "messages", _:
+            case (
+                ("values" | "updates" | "custom" | "messages" | "checkpoints" | "tasks" | "debug"),
+                _,
+            ):
                 yield OutputChunk(RUN, value, name, tuple(namespace) or None)
 
     @classmethod
@@ -233,6 +218,15 @@ def _public(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value for key, value in metadata.items() if key.startswith(LIBRARIES) or key in PUBLIC
     }
+
+
+def _public_payload(mode: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is sent of a checkpoint or a task, whose metadata is as a message's."""
+    if mode == "debug":
+        return {**data, "payload": _public_payload("", data["payload"])}
+    metadata = data.get("metadata") or {}
+    about = {key: metadata[key] for key in ("source", "step", "parents") if key in metadata}
+    return {**data, "metadata": {**about, **_public(metadata)}}
 
 
 def _is_text_only(message: Any) -> bool:

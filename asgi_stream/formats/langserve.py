@@ -7,6 +7,7 @@ and of npm ``@langchain/core`` 0.3.80. No request can name a class to be instant
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
@@ -16,11 +17,16 @@ from ._content import refused
 from ._decoded import RUN, error_event
 from ._format import Format
 from ._frame import Frame
+from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
+from ._threads import THREADS
 from .events import event_object, event_of, is_event
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")
 SCHEMAS = {"/input_schema": "input", "/output_schema": "output", "/config_schema": "config"}
+THREAD_ENDPOINTS = {key: operation for key, operation in THREADS.items() if operation != "run"}
+"""Not LangServe's own: what clients in other languages read of a thread."""
+
 FILTERS = {
     "include_names": "names",
     "include_types": "types",
@@ -35,9 +41,11 @@ class LangServeFormat(Format):
     """``/invoke``, ``/batch``, ``/stream``, ``/stream_events`` and the schemas.
 
     A client's config may set the ``configurable`` keys that the route lists and, for a batch, a
-    ``max_concurrency`` below the route's limit. Its tags, metadata and other fields are ignored.
+    ``max_concurrency`` below the route's limit. On a route with threads, its ``thread_id`` names
+    the thread. Its tags, metadata and other fields are ignored.
     """
 
+    threads = THREAD_ENDPOINTS
     endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
     wants = frozenset({OutputChunk, LangChainEvent})
 
@@ -62,10 +70,15 @@ class LangServeFormat(Format):
         self._batch = operation == "/batch"
         if self._batch and not isinstance(value, list):
             raise refused("inputs", "expected a list")
+        configurable = _config(body.get("config"))
+        thread = _thread(configurable) if request.threads else None
+        answers = plain_spec(replace(request, body=value)).answers
         return RunSpec(
             input=[_input(each) for each in value] if self._batch else _input(value),
+            answers=answers,
             many=self._batch,
-            configurable=_config(body.get("config")),
+            configurable=configurable,
+            thread=thread,
             max_concurrency=_concurrency(body.get("config")) if self._batch else None,
             filter=parse_filter(body, FILTERS) if operation == "/stream_events" else None,
             gathered=operation in ("/invoke", "/batch"),
@@ -154,6 +167,14 @@ def _configurable(path: str, config: Any) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("configurable") or {}, dict):
         raise refused(path, "expected a RunnableConfig")
     return dict(config.get("configurable") or {})
+
+
+def _thread(configurable: dict[str, Any]) -> str | None:
+    """Take the id of the thread out of what a client's config sets."""
+    thread = configurable.pop("thread_id", None)
+    if not isinstance(thread, str | None):
+        raise refused("config.configurable.thread_id", "expected a string")
+    return thread
 
 
 def _concurrency(value: Any) -> int | None:

@@ -13,8 +13,9 @@ from ..events import Event, RunError, RunFinished, TextDelta
 from . import tokens, vercel
 from ._decoded import MODEL
 from ._frame import Frame
+from ._plain_request import plain_spec
 from ._spec import FormatRequest, RunSpec
-from ._vercel_request import conversation
+from ._vercel_request import chat_spec
 
 
 class TextFormat(tokens.TokensFormat):
@@ -37,10 +38,9 @@ class TextFormat(tokens.TokensFormat):
     def parse(self, request: FormatRequest) -> RunSpec:
         body = request.body
         if isinstance(body, dict) and isinstance(body.get("trigger"), str):
-            dropped: set[str] = set()
-            messages = conversation(body.get("messages"), dropped)
-            return RunSpec(messages=messages, dropped=dropped, gathered=False)
-        return RunSpec(input=body)
+            spec, _ = chat_spec(request)
+            return spec
+        return plain_spec(request)
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -11,22 +11,26 @@ from .._routing.bound import BoundRoute
 from ..errors.mapping import statuses
 from ..events import LangChainEvent, RunError
 from ..filters import WORDS
+from ..formats import STORED_THREAD
 from .components import Components, referenced_name
 from .schemas import Schema, configurable_of, of_endpoint, of_format
+from .thread_schemas import SUMMARIES as THREAD_SUMMARIES
+from .thread_schemas import THREAD_ID, document_of, query_of
 
 JSON = "application/json"
 
 INPUT = {"$ref": "#/$defs/Input"}
+INPUT_OR_ANSWER = {"anyOf": [INPUT, {"$ref": "#/$defs/Resume"}]}
 
 path_parameter = re.compile(r"{(\w+)(?::(\w+))?}")
 CONVERTORS = {"int": "integer", "float": "number"}
 
 RUN_SUMMARIES = {
     "list": "The caller's own runs, newest first.",
-    "show": "A run's frames, after `Last-Event-ID`; its state as JSON.",
+    "show": "A run's frames after `Last-Event-ID`, or its state as JSON.",
     "state": "A run's state.",
     "join": "A run's frames.",
-    "stop": "Stop a run, whichever worker it is on.",
+    "stop": "Stop a run, whichever worker runs it.",
 }
 
 
@@ -36,7 +40,7 @@ class Operation:
     Args:
         route: The route.
         method: The HTTP method.
-        endpoint: The path of the endpoint, behind that of the route.
+        endpoint: The path of the endpoint, after that of the route.
         route_schemas: What ``Input``, ``Output`` and ``Model`` mean for the route.
         components: Where schemas that are referred to are added.
     """
@@ -54,6 +58,9 @@ class Operation:
         self._format = of_format(route.format_class)
         runs = route.format_class.runs if route.resume_policy else {}
         self._run_action = runs.get((method, endpoint))
+        threads = route.format_class.threads if route.thread_policy else {}
+        operation = threads.get((method, endpoint), "run")
+        self._thread_action = None if operation == "run" else operation
         wire = of_endpoint(route.format_class, method, endpoint)
         self._body, self._document = wire.get("body"), wire.get("document")
         self._streams = wire.get("streams", self._document is None or self._body is not None)
@@ -62,19 +69,27 @@ class Operation:
 
     def describe(self) -> dict[str, Any]:
         """Return the operation object, without its id."""
-        route, name, action = self._route, next(iter(self._route.runnables)), self._run_action
-        operation: dict[str, Any] = {
-            "tags": [route.path],
-            "summary": RUN_SUMMARIES[action] if action else f"{name} ({route.format})",
-        }
-        path = route.path + self._endpoint
+        operation: dict[str, Any] = {"tags": [self._route.path], "summary": self._summary()}
+        path = self._route.path + self._endpoint
         if parameters := [*_in_path(path), *self._in_query(), *self._in_headers()]:
             operation["parameters"] = parameters
-        if self._method == "POST" and not action:
-            body = self._schema(self._body or INPUT)
+        if self._method in ("POST", "PATCH") and not self._run_action:
+            body = self._schema(self._body or self._default_body())
             operation["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
         operation["responses"] = self._responses()
         return operation
+
+    def _summary(self) -> str:
+        if self._thread_action:
+            return THREAD_SUMMARIES[self._thread_action]
+        if self._run_action:
+            return RUN_SUMMARIES[self._run_action]
+        return f"{next(iter(self._route.runnables))} ({self._route.format})"
+
+    def _default_body(self) -> Schema:
+        if self._thread_action:
+            return {"type": "object"}
+        return INPUT_OR_ANSWER if self._route.thread_policy else INPUT
 
     def _schema(self, schema: Schema) -> Schema:
         return self._components.add(self._inlined(schema), self._definitions)
@@ -89,9 +104,14 @@ class Operation:
     # Parameters.
 
     def _in_query(self) -> Iterator[dict[str, Any]]:
+        if self._thread_action:
+            yield from query_of(self._route.format_class, self._thread_action)
+            return
         if self._run_action or self._document:
             return
         schemas = configurable_of(self._route)
+        if self._route.thread_policy and STORED_THREAD not in self._endpoint:
+            schemas["thread_id"] = THREAD_ID
         if LangChainEvent in self._route.format_class.wants and self._route.format == "events":
             schemas |= {word: {"type": "string"} for word in WORDS}
         if self._method == "GET":
@@ -104,7 +124,7 @@ class Operation:
             yield {"name": name, "in": "query", "schema": self._schema(schema)}
 
     def _in_headers(self) -> Iterator[dict[str, Any]]:
-        if self._route.resume_policy and not self._document:
+        if self._route.resume_policy and not self._document and not self._thread_action:
             text = {"schema": {"type": "string"}}
             if self._method == "GET":
                 yield {"name": "Last-Event-ID", "in": "header", **text}
@@ -115,9 +135,11 @@ class Operation:
 
     def _responses(self) -> dict[str, Any]:
         responses = {"200": self._success()}
+        if self._thread_action == "delete":
+            responses = {"204": {"description": "The thread is deleted."}}
         if self._run_action == "stop":
             responses["202"] = responses["200"]
-        if self._method == "GET" or self._run_action:
+        if (self._method == "GET" and not self._thread_action) or self._run_action:
             responses["204"] = {"description": "There is nothing more to read."}
         _, media_type = self._route.format_class.refusal(RunError("run_failed", "x", "x"))
         schema = self._schema(self._format.get("error", {"$ref": "#/$defs/Error"}))
@@ -134,6 +156,8 @@ class Operation:
         return codes
 
     def _success(self) -> dict[str, Any]:
+        if self._thread_action:
+            return self._thread_response(self._thread_action)
         run = self._format.get("run", {"$ref": "#/$defs/Run"})
         if self._run_action == "list":
             runs = {"type": "object", "properties": {"runs": {"type": "array", "items": run}}}
@@ -154,14 +178,21 @@ class Operation:
             response["headers"] = self._response_headers()
         return response
 
+    def _thread_response(self, operation: str) -> dict[str, Any]:
+        schema = self._document or document_of(self._route.format_class, operation)
+        response = _response("The result.", {JSON: {"schema": self._schema(schema)}})
+        if operation == "list":
+            next_page = {"X-Pagination-Next": "The offset of the next page, if there is one."}
+            response["headers"] = _headers(next_page)
+        return response
+
     def _response_headers(self) -> dict[str, Any]:
         headers = {"X-Run-ID": "The run's id."}
         if self._route.resume_policy:
             headers["Content-Location"] = "The run's URL, relative to the request."
-        return {
-            name: {"description": description, "schema": {"type": "string"}}
-            for name, description in headers.items()
-        }
+        if self._route.thread_policy:
+            headers["X-Thread-ID"] = "The thread's id, percent-encoded."
+        return _headers(headers)
 
     def _stream(self) -> Schema:
         schema: Schema = {"type": "string"}
@@ -195,6 +226,13 @@ def _properties(schema: Schema) -> dict[str, Schema]:
     """Return the properties of an input that have query parameters of their own."""
     properties = schema.get("properties", {})
     return {name: field for name, field in properties.items() if name != "input"}
+
+
+def _headers(descriptions: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in descriptions.items()
+    }
 
 
 def _response(description: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
 from .._langchain.schema_keywords import mapped, within
 from ..formats import Format
+from .thread_schemas import DEFINITIONS as THREAD_DEFINITIONS
 
 if TYPE_CHECKING:
     from .._routing.bound import BoundRoute
@@ -133,6 +134,7 @@ DEFINITIONS: Mapping[str, Schema] = {
             "code": {"type": "string", "description": "The code of the error that ended the run."},
         },
     },
+    **THREAD_DEFINITIONS,
 }
 
 
@@ -150,7 +152,7 @@ def of_format(format: type[Format]) -> Mapping[str, Any]:
 
 
 def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str, Any]:
-    """Return what a format's schema file has on an endpoint; empty if nothing.
+    """Return what a format's schema file has for an endpoint; empty if nothing.
 
     An endpoint that the file does not have is looked up by its last segment.
     """

@@ -1,4 +1,4 @@
-"""The page on which a table's routes are tried, and what it needs to know of them."""
+"""The page for trying a table's routes, and what it needs to know about them."""
 
 from __future__ import annotations
 

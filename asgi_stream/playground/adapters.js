@@ -133,7 +133,7 @@ function openai(view) {
 
 function agui(view) {
   const steps = {};
-  const given = {};
+  const args = {};
   return (event) => {
     const id = event?.toolCallId;
     switch (event?.type) {
@@ -141,9 +141,9 @@ function agui(view) {
       case "STEP_FINISHED": view.end(`step ${event.stepName}`, {}); break;
       case "TEXT_MESSAGE_CONTENT": view.text(event.delta); break;
       case "REASONING_MESSAGE_CONTENT": view.reasoning(event.delta); break;
-      case "TOOL_CALL_START": given[id] = ""; view.begin(id, { kind: "tool", name: event.toolCallName, depth: 2 }); break;
-      case "TOOL_CALL_ARGS": given[id] += event.delta; break;
-      case "TOOL_CALL_END": view.begin(id, { kind: "tool", depth: 2, input: given[id] }); break;
+      case "TOOL_CALL_START": args[id] = ""; view.begin(id, { kind: "tool", name: event.toolCallName, depth: 2 }); break;
+      case "TOOL_CALL_ARGS": args[id] += event.delta; break;
+      case "TOOL_CALL_END": view.begin(id, { kind: "tool", depth: 2, input: args[id] }); break;
       case "TOOL_CALL_RESULT": view.end(id, { output: event.content }); break;
       case "STATE_SNAPSHOT": view.note("state", event.snapshot); break;
       case "CUSTOM": view.note(event.name, event.value); break;
@@ -176,10 +176,10 @@ function langgraph(view) {
 }
 
 function langserve(view) {
-  const told = events(view);
+  const handle = events(view);
   return (value, name) => {
     if (name === "error") view.error(value);
-    else if (name === "data") told(value);
+    else if (name === "data") handle(value);
   };
 }
 

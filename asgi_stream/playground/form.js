@@ -37,19 +37,19 @@ export function messagesPart(roles, { files = true, label = "Messages" } = {}) {
 
 function resolved(schema, context) {
   const seen = new Set();
-  let found = schema === true || schema === undefined ? {} : schema;
-  while (found.$ref && !seen.has(found.$ref)) {
-    seen.add(found.$ref);
-    const { $ref, ...own } = found;
+  let result = schema === true || schema === undefined ? {} : schema;
+  while (result.$ref && !seen.has(result.$ref)) {
+    seen.add(result.$ref);
+    const { $ref, ...own } = result;
     const named = $ref.startsWith("#/$defs/") ? context.root.$defs?.[$ref.slice(8)] : undefined;
-    found = { ...(named ?? {}), ...own };
+    result = { ...(named ?? {}), ...own };
   }
-  if (found.allOf?.length === 1) return { ...resolved(found.allOf[0], context), ...found, allOf: undefined };
-  return found;
+  if (result.allOf?.length === 1) return { ...resolved(result.allOf[0], context), ...result, allOf: undefined };
+  return result;
 }
 
-function part(given, context, about) {
-  const schema = resolved(given, context);
+function part(declared, context, about) {
+  const schema = resolved(declared, context);
   if (schema.format === MESSAGES) return messages(MESSAGE_ROLES, context, about);
   const arms = (schema.anyOf ?? schema.oneOf ?? []).map((arm) => resolved(arm, context));
   const real = arms.filter((arm) => arm.type !== "null");
@@ -156,7 +156,7 @@ function options(values, schema, about) {
   };
 }
 
-function choice(arms, context, about, given) {
+function choice(arms, context, about, initial) {
   const parts = arms.map((arm) => part(arm, context, { ...about, label: about.label || arm.title }));
   const select = el("select", { "aria-label": `${about.label || "Input"}: type` },
     ...arms.map((arm, n) => el("option", { value: String(n) }, kindOf(arm))));
@@ -172,7 +172,7 @@ function choice(arms, context, about, given) {
     const fits = value === undefined ? -1 : arms.findIndex((arm) => fitsIn(arm, value, context));
     if (fits >= 0) { select.value = String(fits); show(); parts[fits].set(value); }
   };
-  if (given !== undefined && given !== null) set(given);
+  if (initial !== undefined && initial !== null) set(initial);
   return { element: holder, value: () => parts[Number(select.value)].value(), set };
 }
 
@@ -217,8 +217,8 @@ function list(schema, context, about) {
     element: el("fieldset", {}, el("legend", {}, label, optional), items,
       el("button", { type: "button", onclick: () => add() }, "Add")),
     value() {
-      const found = parts.map((each) => each.value() ?? null);
-      return found.length || about.required ? found : undefined;
+      const values = parts.map((each) => each.value() ?? null);
+      return values.length || about.required ? values : undefined;
     },
     set,
   };
@@ -244,12 +244,12 @@ function fields(schema, context, about) {
       ? el("div", { class: "fields" }, ...inside)
       : el("fieldset", {}, el("legend", {}, named(schema, about)), ...inside),
     value() {
-      const found = {};
+      const object = {};
       for (const [name, each] of parts) {
         const value = each.value();
-        if (value !== undefined) found[name] = value;
+        if (value !== undefined) object[name] = value;
       }
-      return Object.keys(found).length || about.required ? found : undefined;
+      return Object.keys(object).length || about.required ? object : undefined;
     },
     set(value) { for (const [name, each] of parts) each.set(value?.[name]); },
   };
@@ -299,7 +299,7 @@ function json(schema, about) {
       } catch (error) {
         // A field of any type accepts plain text too.
         if (!schema.type && !/^\s*[[{"]/.test(control.value)) return control.value;
-        return refused(`${about.path}: this is not JSON: ${error.message}`);
+        return refused(`${about.path}: invalid JSON: ${error.message}`);
       }
     },
     set,
@@ -310,20 +310,20 @@ function json(schema, about) {
 function messages(roles, context, about) {
   const rows = el("div", { class: "messages" });
   let parts = [];
-  const add = (given = {}) => {
-    const found = Array.isArray(given) ? { role: given[0], content: given[1] }
-      : typeof given === "string" ? { role: roles[0], content: given } : given;
+  const add = (initial = {}) => {
+    const message = Array.isArray(initial) ? { role: initial[0], content: initial[1] }
+      : typeof initial === "string" ? { role: roles[0], content: initial } : initial;
     const role = el("select", { "aria-label": "Role" },
       ...roles.map((each) => el("option", { value: each }, each)));
-    const known = found.role ?? found.type;
+    const known = message.role ?? message.type;
     const same = { user: "human", assistant: "ai", human: "user", ai: "assistant" };
     role.value = roles.includes(known) ? known : roles.includes(same[known]) ? same[known] : roles[0];
     const words = el("textarea", { rows: 2, "aria-label": "Message" });
     words.addEventListener("input", () => grow(words));
-    const blocks = Array.isArray(found.content) ? found.content : [];
-    words.value = Array.isArray(found.content)
+    const blocks = Array.isArray(message.content) ? message.content : [];
+    words.value = Array.isArray(message.content)
       ? blocks.filter((each) => each.type === "text").map((each) => each.text).join("")
-      : found.content ?? "";
+      : message.content ?? "";
     grow(words);
     const files = blocks.filter((each) => each.type !== "text");
     const shown = el("ul", { class: "files" });
@@ -341,8 +341,8 @@ function messages(roles, context, about) {
     const one = {
       value() {
         if (!files.length) return { role: role.value, content: words.value };
-        const said = words.value ? [{ type: "text", text: words.value }] : [];
-        return { role: role.value, content: [...said, ...files] };
+        const text = words.value ? [{ type: "text", text: words.value }] : [];
+        return { role: role.value, content: [...text, ...files] };
       },
     };
     const remove = el("button", { type: "button", title: "Remove", "aria-label": "Remove this message",
@@ -362,8 +362,8 @@ function messages(roles, context, about) {
     element: el("fieldset", {}, el("legend", {}, about.label || "Messages", optional), rows,
       el("button", { type: "button", onclick: () => add() }, "Add message")),
     value() {
-      const found = parts.map((each) => each.value());
-      return found.length || about.required ? found : undefined;
+      const values = parts.map((each) => each.value());
+      return values.length || about.required ? values : undefined;
     },
     set,
   };

@@ -30,18 +30,18 @@ const secret = {
 
 const chats = (route) => route.converses;
 
-function choose(route, given = {}) {
+function choose(route, initial = {}) {
   state.route = route;
   if (byId("stop").disabled) {
     // Remove the output of the previous route.
     Object.assign(state, { view: null, record: null });
     for (const id of ["answer", "figures"]) byId(id).replaceChildren();
     for (const id of ["error", "reasoning"]) byId(id).hidden = true;
-    said("ready");
+    showState("ready");
     panels();
     buttons(false);
   } else if (state.record) {
-    said(`streaming ${state.record.path}`);
+    showState(`streaming ${state.record.path}`);
   }
   byId("picker").value = route.path;
   for (const button of byId("routes").querySelectorAll("button")) {
@@ -50,14 +50,14 @@ function choose(route, given = {}) {
   modelBox = route.models.length > 1
     ? el("select", { id: "model", onchange: () => fill(jsonBox.on ? jsonOf(jsonBox.area.value) : soFar(input)) }, ...route.models.map((each) => el("option", { value: each }, each)))
     : null;
-  if (modelBox && given.model) modelBox.value = given.model;
+  if (modelBox && initial.model) modelBox.value = initial.model;
   byId("about").replaceChildren(
     el("h2", {}, route.path),
     el("p", {}, el("span", { class: "tag" }, route.format),
       route.resumable ? el("span", { class: "tag" }, "resumable") : "",
       modelBox ? el("label", {}, "Model ", modelBox) : ""));
-  fill(given.input);
-  extras(given);
+  fill(initial.input);
+  extras(initial);
   byId("leave").hidden = !(byId("stop").disabled ? route : running()).resumable;
   byId("resume").hidden = !route.resumable;
   draw();
@@ -123,10 +123,10 @@ function plain(value) {
 }
 const ROLES = ["user", "assistant", "system"];
 
-function extras(given) {
+function extras(initial) {
   const { route } = state;
   const inner = [];
-  const names = [...route.path.matchAll(/{(\w+)(?::\w+)?}/g)].map((found) => found[1]);
+  const names = [...route.path.matchAll(/{(\w+)(?::\w+)?}/g)].map((match) => match[1]);
   params = names.length ? formOf({ properties: Object.fromEntries(names.map((name) => [name, { type: "string", format: "line" }])), required: names }) : null;
   if (params) inner.push(el("fieldset", {}, el("legend", {}, "Path"), params.element));
   const keys = Object.keys(route.configurable);
@@ -134,9 +134,9 @@ function extras(given) {
   for (const each of Object.values(lines)) if (each.type === "string") each.format ??= "line";
   configurable = keys.length ? formOf({ properties: lines }) : null;
   if (configurable) inner.push(el("fieldset", {}, el("legend", {}, "Configurable"), configurable.element));
-  if (params && given.params) params.set(given.params);
-  if (configurable && given.configurable) configurable.set(given.configurable);
-  traceBox = el("input", { type: "checkbox", id: "trace", checked: given.traced ?? kept("traced", true), onchange: () => { keep("traced", traceBox.checked); draw(); } });
+  if (params && initial.params) params.set(initial.params);
+  if (configurable && initial.configurable) configurable.set(initial.configurable);
+  traceBox = el("input", { type: "checkbox", id: "trace", checked: initial.traced ?? kept("traced", true), onchange: () => { keep("traced", traceBox.checked); draw(); } });
   if (route.trace) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only the route's own frames)")));
   headersPart = headers();
   byId("extras").replaceChildren(...inner, headersPart.element);
@@ -148,14 +148,14 @@ function headers() {
   const value = () => Object.fromEntries([...rows.children]
     .map((row) => [...row.querySelectorAll("input")].map((each) => each.value.trim()))
     .filter(([name]) => name));
-  const add = (name = "", given = "") => {
+  const add = (name = "", content = "") => {
     const row = el("div", { class: "item row" },
       el("input", { value: name, placeholder: "Authorization", "aria-label": "Header", oninput: save, id: newId("header") }),
-      el("input", { value: given, placeholder: "Bearer …", "aria-label": "Value", oninput: save, autocomplete: "off", id: newId("value") }),
+      el("input", { value: content, placeholder: "Bearer …", "aria-label": "Value", oninput: save, autocomplete: "off", id: newId("value") }),
       el("button", { type: "button", "aria-label": "Remove the header", onclick: () => { row.remove(); save(); } }, "×"));
     rows.append(row);
   };
-  Object.entries(secret.get()).forEach(([name, given]) => add(name, given));
+  Object.entries(secret.get()).forEach(([name, content]) => add(name, content));
   const many = rows.childElementCount;
   const element = el("details", { id: "headers", open: many > 0 }, el("summary", {}, "Headers"), rows,
     el("button", { type: "button", onclick: () => add() }, "Add header"),
@@ -163,13 +163,13 @@ function headers() {
   return { element, value };
 }
 
-function given() {
+function currentInput() {
   return jsonBox.on ? JSON.parse(jsonBox.area.value) : input.value();
 }
 
-function asked() {
+function currentQuestion() {
   return {
-    route: state.route, model: model(), input: given(),
+    route: state.route, model: model(), input: currentInput(),
     configurable: configurable?.value() ?? {}, params: params?.value() ?? {},
     headers: headersPart.value(), chat: `playground-${Date.now().toString(36)}`,
     traced: Boolean(state.route.trace && traceBox.checked),
@@ -179,17 +179,17 @@ function asked() {
 function wrong(error) {
   byId("error").replaceChildren(el("strong", {}, "input"), ` ${error.message}`);
   byId("error").hidden = false;
-  said("not sent");
+  showState("not sent");
 }
 
-function said(text) { byId("state").textContent = text; }
+function showState(text) { byId("state").textContent = text; }
 
 // Running.
 
 async function run() {
   let request, question;
   try {
-    question = asked();
+    question = currentQuestion();
     request = requestOf(question, BASE);
   } catch (error) {
     return wrong(error);
@@ -217,7 +217,7 @@ async function follow(reading, record) {
   const adapt = adapterOf(reading.request.format, view, traced ? running() : undefined);
   panels();
   buttons(true);
-  said("streaming");
+  showState("streaming");
   // On a narrow screen the answer is below the form.
   if (matchMedia("(max-width: 44rem)").matches) byId("outcome").scrollIntoView();
   const ticking = setInterval(() => { view.figures(); view.bars(); }, 200);
@@ -232,18 +232,18 @@ async function follow(reading, record) {
   } catch (error) {
     const gone = state.left === reading || state.reading !== reading;
     end = gone ? "left" : state.stopped === reading ? "stopped" : "failed";
-    if (end === "failed") view.error(error instanceof Refused ? error.told : { code: "connection", message: error.message });
+    if (end === "failed") view.error(error instanceof Refused ? error.problem : { code: "connection", message: error.message });
     // The run may continue although the connection is lost.
     if (end === "failed" && reading.place && !(error instanceof Refused)) end = "left";
   } finally {
     clearInterval(ticking);
   }
   view.done();
-  record = { ...record, place: reading.place, state: end, text: view.said.slice(0, 500), seconds: view.ended };
+  record = { ...record, place: reading.place, state: end, text: view.answer.slice(0, 500), seconds: view.ended };
   remember(record);
   if (state.reading !== reading) return;
   state.record = record;
-  said(end);
+  showState(end);
   buttons(false);
 }
 
@@ -261,14 +261,14 @@ async function stop() {
   const { reading } = state;
   if (!reading || byId("stop").disabled) return;
   state.stopped = reading;
-  said("stopping");
+  showState("stopping");
   try {
     await reading.stop();
   } catch (error) {
     if (!(error instanceof Refused)) return reading.leave();
     state.stopped = null;
-    state.view.error(error.told);
-    said("streaming");
+    state.view.error(error.problem);
+    showState("streaming");
   }
   return undefined;
 }
@@ -336,15 +336,15 @@ function pick(name, focus = false) {
 }
 
 function code() {
-  let found;
+  let examples;
   try {
     // The request that an app would send, without the trace of each step.
-    found = snippets(requestOf({ ...asked(), traced: false }, BASE));
+    examples = snippets(requestOf({ ...currentQuestion(), traced: false }, BASE));
   } catch (error) {
     byId("panel-Code").replaceChildren(el("p", { class: "hint" }, error.message));
     return;
   }
-  byId("panel-Code").replaceChildren(...Object.entries(found).map(([name, text]) => {
+  byId("panel-Code").replaceChildren(...Object.entries(examples).map(([name, text]) => {
     const button = el("button", { type: "button", onclick: () => copy(text, button) }, "Copy");
     return el("figure", {}, el("figcaption", { class: "row" }, name, el("span", { class: "grow" }), button), el("pre", { class: "code", id: `code-${name}` }, text));
   }));
@@ -354,7 +354,7 @@ function draw() { if (tab === "Code" && byId("panel-Code")) code(); }
 
 function link() {
   try {
-    const question = asked();
+    const question = currentQuestion();
     const parts = new URLSearchParams({ route: question.route.path, input: JSON.stringify(question.input ?? null) });
     if (Object.keys(question.configurable).length) parts.set("configurable", JSON.stringify(question.configurable));
     if (Object.keys(question.params).length) parts.set("params", JSON.stringify(question.params));
@@ -398,8 +398,8 @@ async function begin() {
   listRuns();
   const [last] = kept("runs", []);
   const going = last?.place && last.state === "running" && routeAt(last.path);
-  const [route, given] = linked() ?? [going || table.routes[0], going ? last : {}];
-  choose(route, given);
+  const [route, initial] = linked() ?? [going || table.routes[0], going ? last : {}];
+  choose(route, initial);
   if (going === route) resume(last);
 }
 
@@ -414,8 +414,8 @@ for (const where of ["form", "extras"]) {
   byId(where).addEventListener("click", draw);
 }
 addEventListener("hashchange", () => {
-  const found = linked();
-  if (found) choose(...found);
+  const selection = linked();
+  if (selection) choose(...selection);
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // following the link would replace the hash, which may contain the input
@@ -433,4 +433,4 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === "Escape") stop();
 });
 theme(kept("theme", ""));
-begin().catch((error) => { said("not loaded"); wrong(error); });
+begin().catch((error) => { showState("not loaded"); wrong(error); });

@@ -4,10 +4,10 @@
 const TRIES = 5;
 
 export class Refused extends Error {
-  constructor(status, told) {
-    super(told.message);
+  constructor(status, problem) {
+    super(problem.message);
     this.status = status;
-    this.told = told;
+    this.problem = problem;
   }
 }
 
@@ -91,7 +91,7 @@ export class Reading {
       signal: this.#abort.signal,
     });
     if (response.status === 204) { this.ended = true; return; }
-    if (!response.ok) throw new Refused(response.status, await toldIn(response));
+    if (!response.ok) throw new Refused(response.status, await problemIn(response));
     this.runId = response.headers.get("x-run-id") ?? this.runId;
     const place = response.headers.get("content-location");
     if (!again && place && this.request.format !== "langgraph") {
@@ -122,18 +122,18 @@ export class Reading {
     if (this.place) {
       const headers = { ...this.request.headers, Accept: "application/json" };
       const response = await fetch(this.place, { method: "DELETE", headers });
-      if (!response.ok) throw new Refused(response.status, await toldIn(response));
+      if (!response.ok) throw new Refused(response.status, await problemIn(response));
     } else {
       this.leave();
     }
   }
 }
 
-async function toldIn(response) {
+async function problemIn(response) {
   const text = await response.text();
-  let told;
-  try { told = JSON.parse(text); } catch { return { message: text || response.statusText }; }
-  const error = told.error ?? told;
+  let body;
+  try { body = JSON.parse(text); } catch { return { message: text || response.statusText }; }
+  const error = body.error ?? body;
   const message = error.message ?? (typeof error.detail === "string" ? error.detail : null);
   return { ...error, message: message ?? `The server returned status ${response.status}.` };
 }

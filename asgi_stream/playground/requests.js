@@ -9,48 +9,48 @@ const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toStr
 const blocks = (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content);
 
 const BODIES = {
-  vercel: (asked) => ({
-    id: asked.chat,
+  vercel: (question) => ({
+    id: question.chat,
     trigger: "submit-message",
-    messages: asked.input.map((message, n) => ({
+    messages: question.input.map((message, n) => ({
       id: `m${n}`,
       role: role(message.role),
       parts: blocks(message.content).map((block) => block.type === "text"
         ? { type: "text", text: block.text }
         : { type: "file", mediaType: block.mime_type, url: dataUrl(block), filename: block.name }),
     })),
-    ...asked.configurable,
+    ...question.configurable,
   }),
-  openai: (asked) => ({
-    model: asked.model,
+  openai: (question) => ({
+    model: question.model,
     stream: true,
     stream_options: { include_usage: true },
-    messages: asked.input.map((message) => ({
+    messages: question.input.map((message) => ({
       role: role(message.role),
       content: typeof message.content === "string" ? message.content : message.content.map(openaiPart),
     })),
-    ...asked.configurable,
+    ...question.configurable,
   }),
-  agui: (asked) => ({
-    threadId: asked.chat,
+  agui: (question) => ({
+    threadId: question.chat,
     runId: uuid(),
     protocolVersion: "1.0",
     state: {},
-    messages: asked.input.map((message, n) => ({
+    messages: question.input.map((message, n) => ({
       id: `m${n}`,
       role: role(message.role),
       content: typeof message.content === "string" ? message.content : message.content.map(aguiPart),
     })),
     tools: [],
     context: [],
-    forwardedProps: asked.configurable,
+    forwardedProps: question.configurable,
   }),
-  langgraph: (asked) => ({
-    input: asked.input,
-    config: { configurable: asked.configurable },
-    ...(asked.route.models.length > 1 ? { assistant_id: asked.model, stream_mode: ["values", "messages-tuple", "updates", "custom"] } : {}),
+  langgraph: (question) => ({
+    input: question.input,
+    config: { configurable: question.configurable },
+    ...(question.route.models.length > 1 ? { assistant_id: question.model, stream_mode: ["values", "messages-tuple", "updates", "custom"] } : {}),
   }),
-  langserve: (asked) => ({ input: asked.input, config: { configurable: asked.configurable } }),
+  langserve: (question) => ({ input: question.input, config: { configurable: question.configurable } }),
 };
 
 function isConversation(input) {
@@ -71,34 +71,34 @@ function aguiPart(block) {
   return { type: kind, source: { ...source, mimeType: block.mime_type } };
 }
 
-function below(asked) {
-  if (asked.route.format === "openai") return "/chat/completions";
-  if (asked.route.format === "langserve") return "/stream_events";
-  if (asked.route.format === "langgraph" && asked.route.models.length > 1) return "/runs/stream";
+function below(question) {
+  if (question.route.format === "openai") return "/chat/completions";
+  if (question.route.format === "langserve") return "/stream_events";
+  if (question.route.format === "langgraph" && question.route.models.length > 1) return "/runs/stream";
   return "";
 }
 
-// asked: {route, model, input, configurable, params, headers, chat, traced}
-export function requestOf(asked, base) {
-  const { route } = asked;
-  const traced = asked.traced && route.trace;
+// question: {route, model, input, configurable, params, headers, chat, traced}
+export function requestOf(question, base) {
+  const { route } = question;
+  const traced = question.traced && route.trace;
   const format = traced ? "events" : route.format;
-  let path = traced ? route.trace : route.path + below(asked);
+  let path = traced ? route.trace : route.path + below(question);
   path = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => {
-    if (!asked.params[name]) throw new Wrong(`${name} is missing: it is part of the path`);
-    return encodeURIComponent(asked.params[name]);
+    if (!question.params[name]) throw new Wrong(`${name} is missing: it is part of the path`);
+    return encodeURIComponent(question.params[name]);
   });
-  if (route.converses && !isConversation(asked.input)) throw new Wrong("messages: expected a list of {role, content}");
+  if (route.converses && !isConversation(question.input)) throw new Wrong("messages: expected a list of {role, content}");
   const url = new URL(base.replace(/\/$/, "") + path, location.href);
-  const headers = { Accept: "text/event-stream", ...asked.headers };
+  const headers = { Accept: "text/event-stream", ...question.headers };
   const own = BODIES[format];
-  if (!own) for (const [key, value] of Object.entries(asked.configurable)) url.searchParams.set(key, value);
+  if (!own) for (const [key, value] of Object.entries(question.configurable)) url.searchParams.set(key, value);
   if (!own && !traced && !route.methods.includes("POST")) {
-    url.searchParams.set("input", JSON.stringify(asked.input ?? null));
+    url.searchParams.set("input", JSON.stringify(question.input ?? null));
     return { url, method: "GET", headers, format };
   }
   headers["Content-Type"] = "application/json";
-  return { url, method: "POST", headers, format, body: own ? own(asked) : asked.input ?? null };
+  return { url, method: "POST", headers, format, body: own ? own(question) : question.input ?? null };
 }
 
 const shell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -123,11 +123,11 @@ function pythonValue(value) {
 function python(request) {
   const { url, headers, body, format } = request;
   const own = Object.entries(headers).filter(([name]) => !["Accept", "Content-Type"].includes(name));
-  const given = own.length ? `, headers=${pythonValue(Object.fromEntries(own))}` : "";
+  const headersArgument = own.length ? `, headers=${pythonValue(Object.fromEntries(own))}` : "";
   if (format === "openai") {
     const { model, messages, stream, stream_options, ...more } = body;
     const extra = Object.keys(more).length ? `    extra_body=${pythonValue(more).replaceAll("\n", "\n    ")},\n` : "";
-    return `from openai import OpenAI\n\nclient = OpenAI(base_url="${url.href.replace("/chat/completions", "")}", api_key="none"${given.replace("headers", "default_headers")})\n`
+    return `from openai import OpenAI\n\nclient = OpenAI(base_url="${url.href.replace("/chat/completions", "")}", api_key="none"${headersArgument.replace("headers", "default_headers")})\n`
       + `stream = client.chat.completions.create(\n    model=${JSON.stringify(model)},\n    messages=${pythonValue(messages).replaceAll("\n", "\n    ")},\n    stream=True,\n${extra})\n`
       + "for chunk in stream:\n    for choice in chunk.choices:\n        print(choice.delta.content or \"\", end=\"\", flush=True)\n";
   }
@@ -138,12 +138,12 @@ function python(request) {
     const listed = keys.length ? `, configurable=${pythonValue(keys)}` : "";
     const config = keys.length ? `, config=${pythonValue(body.config)}` : "";
     return "from asgi_stream.client import RemoteRunnable\n\n"
-      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${given}${listed})\n`
+      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${headersArgument}${listed})\n`
       + `for chunk in remote.stream(${pythonValue(serves ? body.input : body)}${config}):\n    print(chunk, end="", flush=True)\n`;
   }
   const posted = request.method === "POST" ? `, json=${pythonValue(body)}` : "";
   return "import httpx\nfrom httpx_sse import connect_sse\n\n"
-    + `with httpx.Client(timeout=60) as client:\n    with connect_sse(client, "${request.method}", ${JSON.stringify(url.href)}${posted}${given}) as source:\n`
+    + `with httpx.Client(timeout=60) as client:\n    with connect_sse(client, "${request.method}", ${JSON.stringify(url.href)}${posted}${headersArgument}) as source:\n`
     + "        for event in source.iter_sse():\n            print(event.data)\n";
 }
 

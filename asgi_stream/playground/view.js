@@ -39,7 +39,7 @@ export class View {
   constructor() {
     this.waiting = new Map();
     this.began = performance.now();
-    this.said = "";
+    this.answer = "";
     this.thought = "";
     this.pieces = 0;
     this.steps = new Map();
@@ -63,11 +63,11 @@ export class View {
     if (!piece) return;
     this.#spoken();
     this.pieces += 1;
-    this.said += piece;
+    this.answer += piece;
     this.show("answer", () => {
       const box = byId("answer");
       const follows = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-      box.innerHTML = rendered(this.said);
+      box.innerHTML = rendered(this.answer);
       if (follows) box.scrollTop = box.scrollHeight;
     });
     this.figures();
@@ -85,10 +85,10 @@ export class View {
 
   // Shows the output of a run that has no text.
   output(value) {
-    if (value === undefined || value === null || this.said) return;
+    if (value === undefined || value === null || this.answer) return;
     this.#spoken();
     this.show("answer", () => {
-      if (!this.said) byId("answer").replaceChildren(el("pre", {}, pretty(value)));
+      if (!this.answer) byId("answer").replaceChildren(el("pre", {}, pretty(value)));
     });
   }
 
@@ -121,14 +121,14 @@ export class View {
     let step = this.steps.get(key);
     if (piece.name && !step) {
       step = this.begin(key, { kind: "tool", name: `calls ${piece.name}`, parent: model, depth: 2 });
-      step.given = "";
+      step.json = "";
       step.shown = el("pre");
       step.inside.append(el("h4", {}, "Arguments"), step.shown);
       step.details.open = true;
     }
     if (step) {
-      step.given += piece.args ?? "";
-      step.shown.textContent = step.given;
+      step.json += piece.args ?? "";
+      step.shown.textContent = step.json;
       this.#finish(step);
     }
   }
@@ -148,10 +148,10 @@ export class View {
     this.#finish(step);
   }
 
-  // asked: the interrupts of the run; an empty list at a breakpoint.
-  waits(asked) {
-    if (!asked) return;
-    if (!this.interrupted) asked.forEach((each) => this.note("interrupt", each?.value ?? each));
+  // interrupts: the interrupts of the run; an empty list at a breakpoint.
+  waits(interrupts) {
+    if (!interrupts) return;
+    if (!this.interrupted) interrupts.forEach((each) => this.note("interrupt", each?.value ?? each));
     this.interrupted = true;
   }
 
@@ -162,23 +162,23 @@ export class View {
         el("span", { class: "took" }, `${this.seconds.toFixed(2)} s`)), inside)));
   }
 
-  usage(given) {
-    for (const name of Object.keys(this.usages)) this.usages[name] += given[name] ?? 0;
+  usage(counts) {
+    for (const name of Object.keys(this.usages)) this.usages[name] += counts[name] ?? 0;
     this.figures();
   }
 
-  error(told) {
+  error(problem) {
     this.failed = true;
-    this.failure = told;
-    const fields = Object.entries(told.fields ?? {}).filter(([field, what]) => told.message !== `${field}: ${what}`).map(([field, what]) => el("li", {}, `${field}: ${what}`));
+    this.failure = problem;
+    const fields = Object.entries(problem.fields ?? {}).filter(([field, what]) => problem.message !== `${field}: ${what}`).map(([field, what]) => el("li", {}, `${field}: ${what}`));
     byId("error").replaceChildren(
-      el("strong", {}, told.code ?? "error"), " ", told.message ?? "",
+      el("strong", {}, problem.code ?? "error"), " ", problem.message ?? "",
       fields.length ? el("ul", {}, ...fields) : null ?? "",
-      told.detail ? el("pre", {}, told.detail) : "",
-      told.id ? el("small", {}, `error id ${told.id}, also in the server's log`) : "");
+      problem.detail ? el("pre", {}, problem.detail) : "",
+      problem.id ? el("small", {}, `error id ${problem.id}, also in the server's log`) : "");
     byId("error").hidden = false;
     this.timeline.append(el("li", { class: "note failed" }, el("span", { class: "kind failed" }, "error"), " ",
-      el("span", { class: "name" }, `${told.code ?? ""} ${told.message ?? ""}`)));
+      el("span", { class: "name" }, `${problem.code ?? ""} ${problem.message ?? ""}`)));
   }
 
   frame({ event, data, id }) {
@@ -199,15 +199,15 @@ export class View {
 
   figures() {
     this.show("figures", () => {
-      const told = [["time", `${(this.ended ?? this.seconds).toFixed(2)} s`]];
-      if (this.first !== undefined) told.push(["first token", `${this.first.toFixed(2)} s`]);
+      const figures = [["time", `${(this.ended ?? this.seconds).toFixed(2)} s`]];
+      if (this.first !== undefined) figures.push(["first token", `${this.first.toFixed(2)} s`]);
       const speaking = (this.last ?? 0) - (this.first ?? 0);
       const tokens = this.usages.output_tokens || this.pieces;
-      if (this.pieces > 1 && speaking > 0) told.push(["tokens/s", (tokens / speaking).toFixed(1)]);
-      if (this.usages.output_tokens) told.push(["usage", `${this.usages.input_tokens} in, ${this.usages.output_tokens} out`]);
-      else if (this.pieces) told.push(["pieces", String(this.pieces)]);
-      told.push(["frames", String(this.frames)]);
-      byId("figures").replaceChildren(...told.map(([name, value]) =>
+      if (this.pieces > 1 && speaking > 0) figures.push(["tokens/s", (tokens / speaking).toFixed(1)]);
+      if (this.usages.output_tokens) figures.push(["usage", `${this.usages.input_tokens} in, ${this.usages.output_tokens} out`]);
+      else if (this.pieces) figures.push(["pieces", String(this.pieces)]);
+      figures.push(["frames", String(this.frames)]);
+      byId("figures").replaceChildren(...figures.map(([name, value]) =>
         el("div", {}, el("dt", {}, name), el("dd", { id: `figure-${name.replace(/\W/g, "-")}` }, value))));
     });
   }

@@ -36,7 +36,7 @@ def open_store(url: str, *, prefix: str = "asgi_stream") -> EventStore:
     Nothing connects before the first use.
 
     Args:
-        url: The URL. That of a Redis may have a prefix: ``redis://host/0?prefix=shop``.
+        url: The URL. A Redis URL may have a prefix: ``redis://host/0?prefix=shop``.
         prefix: Prepended to all keys on Redis, if the URL has no prefix.
 
     Returns:
@@ -86,5 +86,5 @@ def open_thread_store(url: str, *, prefix: str = "asgi_stream") -> ThreadStore:
 
 
 def _unknown(url: str) -> ValueError:
-    expected = 'expected "memory" or an address like redis://host:6379/0'
+    expected = 'expected "memory" or a URL like redis://host:6379/0'
     return ValueError(f"{expected}, not {mask_passwords(repr(url))}")

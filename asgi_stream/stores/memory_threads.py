@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .thread_store import MOST_RUNS, Claim, Claimant, ThreadRecord, ThreadStatus
+from .thread_store import Claim, Claimant, ThreadRecord, ThreadStatus
 
 __all__ = ["MemoryThreadStore"]
 
@@ -30,7 +30,7 @@ class MemoryThreadStore:
     def __init__(self, *, threads: int = 100_000) -> None:
         self._most = threads
         self._records: dict[Key, ThreadRecord] = {}  # in the order of their updates
-        self._claims: dict[Key, list[tuple[Claimant, Future[None]]]] = {}
+        self._claims: dict[Key, list[tuple[Claimant, Future[bool]]]] = {}
 
     async def check(self) -> None:
         """Return: memory can always be written."""
@@ -60,13 +60,7 @@ class MemoryThreadStore:
         record = self._records.get(key) or ThreadRecord(
             thread_id=thread_id, scope=scope, route=route, created=now, updated=now
         )
-        record = replace(
-            record,
-            updated=now,
-            status=status or record.status,
-            metadata={**record.metadata, **(metadata or {})},
-            runs=record.runs if run_id is None else (run_id, *record.runs)[:MOST_RUNS],
-        )
+        record = record.touched(now, status=status, metadata=metadata, run_id=run_id)
         self._put(key, record)
         return self._current(record) or record
 
@@ -74,8 +68,9 @@ class MemoryThreadStore:
         return self._records.pop((scope, thread_id), None) is not None
 
     async def list(self, scope: str) -> list[ThreadRecord]:
-        records = [each for each in self._records.values() if each.scope == scope]
-        return [self._current(each) or each for each in reversed(records)]
+        records = [each for each in reversed(self._records.values()) if each.scope == scope]
+        records.sort(key=lambda record: record.updated, reverse=True)
+        return [self._current(each) or each for each in records]
 
     async def claim(
         self,
@@ -88,35 +83,39 @@ class MemoryThreadStore:
     ) -> Claim:
         claims = self._claims.setdefault((scope, thread_id), [])
         before = [other for other, _ in claims]
-        runs = [other.run_id for other in before]
+        runs = tuple(other.run_id for other in before)
         if before and not wait:
             return Claim(False, runs)
-        turn: Future[None] = asyncio.get_running_loop().create_future()
+        turn: Future[bool] = asyncio.get_running_loop().create_future()
         claims.append((claimant, turn))
         if not before:
-            return Claim(True)
+            turn.set_result(True)
         for other in before if evict else ():
             other.evicted()
         try:
-            await turn
+            return Claim(await turn, runs)
         except asyncio.CancelledError:
             self.release(scope, thread_id, claimant.run_id)
             raise
-        return Claim(True, runs)
 
     def release(self, scope: str, thread_id: str, run_id: str) -> None:
         key = scope, thread_id
-        claims = [each for each in self._claims.get(key, ()) if each[0].run_id != run_id]
+        claims = self._claims.pop(key, [])
+        for claimant, turn in claims:
+            if claimant.run_id == run_id:
+                _resolve(turn, False)
+        claims = [each for each in claims if each[0].run_id != run_id]
         if claims:
             self._claims[key] = claims
-            turn = claims[0][1]
-            if not turn.done():
-                turn.set_result(None)
-        else:
-            self._claims.pop(key, None)
+            _resolve(claims[0][1], True)
 
     async def aclose(self) -> None:
-        """Return: nothing is held."""
+        """Release all claims of this event loop."""
+        loop = asyncio.get_running_loop()
+        for key, claims in tuple(self._claims.items()):
+            for claimant, turn in reversed(claims):  # so that none gets its turn
+                if turn.get_loop() is loop:
+                    self.release(*key, claimant.run_id)
 
     def _put(self, key: Key, record: ThreadRecord) -> None:
         self._records.pop(key, None)
@@ -129,3 +128,8 @@ class MemoryThreadStore:
         if record is None or (record.scope, record.thread_id) not in self._claims:
             return record
         return replace(record, status="busy")
+
+
+def _resolve(turn: Future[bool], taken: bool) -> None:
+    if not turn.done():
+        turn.set_result(taken)

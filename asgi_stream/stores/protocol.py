@@ -69,7 +69,7 @@ class Producer(Protocol):
         """
 
     def read_by(self, readers: int) -> None:
-        """Called when the number of readers changes, on all workers together."""
+        """Called when the number of readers, across all workers, changes."""
 
 
 class Follower(Protocol):
@@ -102,13 +102,13 @@ class EventStore(Protocol):
     What a store guarantees:
 
     * Followers only see frames that can be read from then on.
-    * An id stands for one frame for ever. A store that may have lost frames does not reuse their
+    * An id stands for one frame forever. A store that may have lost frames does not reuse their
       ids, but skips them.
     * Only one worker owns a run. After `finalize_orphan` its frames fail with `OwnershipLost`.
 
     A store whose attribute `local` is True keeps runs in this process: its `append` writes at once,
     and other workers cannot find its runs. Every coroutine raises `StoreUnavailable` (of
-    `asgi_stream.errors`) if the store cannot be reached, or refuses.
+    `asgi_stream.errors`) if the store cannot be reached, or rejects a command.
 
     Example:
         >>> resume = Resume(store=MyStore("postgres://db/runs"))
@@ -156,7 +156,7 @@ class EventStore(Protocol):
         Args:
             run_id: The run.
             first: The id of the first of `frames`: one more than that of the last frame.
-            frames: The frames. Each is written exactly once, however often that takes a retry.
+            frames: The frames. Each is written exactly once, however many retries that takes.
             keep_from: Frames before this id may be dropped.
             record: The run's new record, if it has changed. With `ended` set, it ends the run.
 

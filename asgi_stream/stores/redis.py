@@ -46,10 +46,10 @@ class RedisStore:
             may have a ``prefix``: ``redis://host/0?prefix=shop``.
         prefix: Prepended to all keys and channels, unless the URL has a prefix. Apps that share a
             Redis need different ones.
-        lease: Seconds after which a run counts as orphaned whose worker shows no sign of life. At
+        lease: Seconds after which a run whose worker shows no sign of life counts as orphaned. At
             least 2, because workers renew their leases once a second.
-        patience: Seconds to hold a run's frames while Redis does not answer or refuses, before the
-            run fails.
+        patience: Seconds to hold a run's frames while Redis does not respond or rejects commands,
+            before the run fails.
         backlog: Bytes of frames that a worker holds of its runs, unfinished ones and those that are
             still kept, to rewrite them if Redis comes back without them. The runs that ended first
             are dropped first.
@@ -81,14 +81,7 @@ class RedisStore:
         self._patience = patience
         self._backlog = backlog
         self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Parts] = WeakKeyDictionary()
-        try:
-            open_client(self._url, options)  # fails now if the URL is invalid
-        except ValueError:
-            # redis-py's message repeats parts of the URL, and of a password that is not encoded.
-            raise ValueError(
-                "expected an address like redis://host:6379/0, with a percent-encoded password"
-                f" if there is one, not {mask_passwords(repr(url))}"
-            ) from None
+        open_client(self._url, options)  # fails now if the URL is invalid
 
     def __repr__(self) -> str:
         return f"RedisStore({mask_passwords(repr(self._url))})"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
@@ -35,7 +35,27 @@ class ThreadRecord:
     updated: float
     status: ThreadStatus = "idle"
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    runs: Sequence[str] = ()
+    runs: tuple[str, ...] = ()
+
+    def touched(
+        self,
+        now: float,
+        *,
+        status: ThreadStatus | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        run_id: str | None = None,
+    ) -> ThreadRecord:
+        """Return the record as `ThreadStore.touch` leaves it if no run has claimed the thread."""
+        runs = self.runs
+        if run_id is not None:
+            runs = (run_id, *(other for other in runs if other != run_id))[:MOST_RUNS]
+        return replace(
+            self,
+            updated=now,
+            status=status or self.status,
+            metadata={**self.metadata, **(metadata or {})},
+            runs=runs,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +69,7 @@ class Claim:
     """
 
     taken: bool
-    before: Sequence[str] = ()
+    before: tuple[str, ...] = ()
 
 
 class Claimant(Protocol):
@@ -136,7 +156,8 @@ class ThreadStore(Protocol):
             thread_id: The thread.
             claimant: The run.
             wait: Wait until all earlier claims have been released. Otherwise, the thread is not
-                taken if there is one.
+                taken if there is one. While the claim waits, it is given up by `release`, after
+                which the thread is not taken, and by `aclose`.
             evict: Call `Claimant.evicted` on all earlier claimants first. Goes with `wait`.
         """
 

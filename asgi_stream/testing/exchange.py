@@ -79,6 +79,7 @@ class Exchange:
             "http_version": "1.1",
             "method": method,
             "path": unquote(path),
+            "raw_path": path.encode(),
             "root_path": root_path,
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
@@ -161,7 +162,7 @@ class Exchange:
     async def frames(self) -> AsyncIterator[Frame]:
         """Yield the events of the response as they arrive, from the first to the end.
 
-        Comments and events without data are skipped, as by a browser.
+        Comments and events without data are skipped, as in a browser.
 
         Raises:
             TimeoutError: Nothing arrived in time.
@@ -198,7 +199,7 @@ class Exchange:
 
     def _running(self) -> Task[None]:
         if self._task is None:
-            raise RuntimeError("the exchange has not begun: use `async with`")
+            raise RuntimeError("the exchange has not started: use `async with`")
         return self._task
 
     async def _send(self, message: Message) -> None:

@@ -29,7 +29,7 @@ class RecordingProducer:
 
     Attributes:
         store: The store.
-        keep: The seconds.
+        keep: Seconds that the store keeps the run after its end.
         record: The record of the run.
         run_id: The id of the run, a UUID.
         frames: All frames that were appended.
@@ -75,7 +75,7 @@ class RecordingProducer:
             end: End the run with these frames.
 
         Raises:
-            TimeoutError: The store did not call `written` in 15 seconds.
+            TimeoutError: The store did not call `written` within 15 seconds.
         """
         first = len(self.frames) + 1
         self.frames += frames
@@ -118,7 +118,7 @@ class RecordingFollower:
         if self.first is None:
             self.first = first
         expected = self.first + len(self.frames)
-        assert first == expected, f"frame {first} was given, {expected} is the next"
+        assert first == expected, f"got frame {first}, expected frame {expected}"
         self.frames += frames
         self.ended = ended
 

@@ -1,8 +1,9 @@
-"""What every `asgi_stream.stores.EventStore` must do, as async functions that check it.
+"""What each `EventStore` and `ThreadStore` must do, as async functions that check it.
 
 Each check takes two stores over the same, empty backend: the store of the worker that runs a run,
 and that of another worker. A store with `local` set to True is both. A check raises an
-`AssertionError`, or the error of the store.
+`AssertionError`, or the error of the store. Checks of threads may leave claims, which end when both
+stores are closed. `THREAD_STORE_CHECKS` are used in the same way as `STORE_CHECKS`.
 
 Example:
     With pytest and anyio::
@@ -23,10 +24,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from ..stores import EventStore
-from . import frame_checks, run_checks
+from ..stores import EventStore, ThreadStore
+from . import claim_checks, frame_checks, run_checks, thread_checks
 
-__all__ = ["STORE_CHECKS", "StoreCheck"]
+__all__ = ["STORE_CHECKS", "THREAD_STORE_CHECKS", "StoreCheck", "ThreadStoreCheck"]
 
 StoreCheck: TypeAlias = Callable[[EventStore, EventStore], Awaitable[None]]
 """A check of the contract: it takes the store of a run's worker, and that of another worker."""
@@ -48,3 +49,31 @@ STORE_CHECKS: tuple[StoreCheck, ...] = (
     run_checks.live_runs_are_not_finalized_as_orphans,
 )
 """The whole contract, one function for each promise."""
+
+ThreadStoreCheck: TypeAlias = Callable[[ThreadStore, ThreadStore], Awaitable[None]]
+"""A check of the contract of stores of threads, with the stores of two workers."""
+
+THREAD_STORE_CHECKS: tuple[ThreadStoreCheck, ...] = (
+    thread_checks.threads_are_created_once,
+    thread_checks.touching_creates_threads,
+    thread_checks.touching_changes_only_what_it_names,
+    thread_checks.changes_at_the_same_time_are_merged,
+    thread_checks.threads_list_their_newest_runs,
+    thread_checks.threads_are_deleted,
+    thread_checks.threads_of_a_scope_are_listed_newest_first,
+    thread_checks.ids_and_scopes_are_any_text,
+    thread_checks.scopes_are_apart,
+    thread_checks.metadata_is_any_json,
+    thread_checks.thread_stores_check_that_they_can_be_written,
+    claim_checks.one_run_claims_a_thread,
+    claim_checks.waiting_claims_are_served_in_order,
+    claim_checks.one_run_at_a_time_has_a_thread,
+    claim_checks.all_earlier_claimants_are_evicted,
+    claim_checks.cancelled_claims_are_withdrawn,
+    claim_checks.waiting_claims_are_released,
+    claim_checks.only_what_is_claimed_is_released,
+    claim_checks.claims_of_any_text_are_apart,
+    claim_checks.threads_are_busy_while_claimed,
+    claim_checks.claims_end_with_their_worker,
+)
+"""The whole contract of stores of threads, one function for each promise."""

@@ -66,13 +66,15 @@ def test_new_writes_a_project_that_checks(project: Path) -> None:
     assert "POST    /chat                tokens  chat" in done.stdout
     assert "DELETE  /chat/runs/{run_id}  tokens  chat" in done.stdout
     assert "2 routes, no problems." in done.stderr
+    (project / "asgi_stream.toml").write_text('[[route]]\npath = "/one"\nrunnable = "bot:chat"\n')
+    assert "1 route, no problems." in invoke("check").stderr
 
 
 def test_new_overwrites_nothing(project: Path) -> None:
     (project / "bot.py").write_text("mine")
     done = invoke("new", ".")
     assert done.exit_code == 1
-    assert "exists already; nothing was written" in done.stderr
+    assert "already exists; nothing was written" in done.stderr
     assert (project / "bot.py").read_text() == "mine"
 
 
@@ -99,7 +101,7 @@ def test_check_builds_the_app_too(tmp_path: Path) -> None:
     table.write_text(f"[app]\nplayground=true\n{ROUTE}methods=['GET']".replace("/x", "/{name}"))
     done = invoke("check", str(table))
     assert done.exit_code == 2
-    assert f"{table}: playground: a route of the table is at '/playground' already" in done.stderr
+    assert f"{table}: playground: the table already has a route at '/playground'" in done.stderr
 
 
 def test_a_module_that_ends_itself_is_a_mistake(
@@ -120,9 +122,9 @@ def test_without_a_table_it_says_how_to_get_one(
     monkeypatch.chdir(tmp_path)
     done = invoke("serve")
     assert done.exit_code == 1
-    assert "`asgi-stream new FOLDER` writes one" in done.stderr
+    assert "`asgi-stream new FOLDER` creates one" in done.stderr
     done = invoke("check", "nothing.toml")
-    assert "there is no file nothing.toml" in done.stderr
+    assert "the file nothing.toml does not exist" in done.stderr
 
 
 def test_routes_and_their_openapi(project: Path) -> None:
@@ -404,7 +406,7 @@ def test_a_served_project_starts_anew_when_a_file_changes(project: Path) -> None
         ("agent", {"messages": [["human", "Hi"]]}, "Done.", "→ add("),
         ("everything", "Hi", "Hello", "← It rains in Paris."),
         ("everything", "Hi", "Hello", "✗ broken failed"),
-        ("everything", "Hi", "Hello", "← Finds: 1 documents"),
+        ("everything", "Hi", "Hello", "← Finds: 1 document"),
         ("everything", "Hi", "Hello", '· progress: {"percent": 10}'),
         ("langserve/stream", {"input": {"question": "Hi"}}, "Hello", ", langserve,"),
         ("langserve/stream_events", {"input": {"question": "Hi"}}, "Hello", ", langserve,"),
@@ -472,7 +474,7 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
         ),
         (["/tokens"], 1, "question: Field required"),
         (["/vercel"], 1, "The server answered 422"),
-        (["/tokens", "--input", "{"], 2, "this is not JSON"),
+        (["/tokens", "--input", "{"], 2, "invalid JSON"),
         (["[::1/x"], 1, "✗ http"),
         (["/tokens", "-H", "x"], 2, "expected name:value, not 'x'"),
         (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
@@ -690,6 +692,7 @@ SHOWN: list[tuple[str | None, Any, str, tuple[str, str]]] = [
     ("events", langchain("on_chat_model_end", output={"content": "whole"}), "", ("text", "whole")),
     ("events", langchain("on_tool_end", output={"content": "r"}), "", ("result", "r")),
     ("events", langchain("on_retriever_end"), "", ("result", "t: 0 documents")),
+    ("events", langchain("on_retriever_end", output=[{}]), "", ("result", "t: 1 document")),
     ("events", {"event": "on_tool_error", "name": "t"}, "", ("failure", "t failed")),
 ]
 
@@ -752,7 +755,7 @@ def test_arguments_that_do_not_grow_are_shown_at_the_end_of_the_call() -> None:
     assert seen("vercel", start, error) == [
         ("call", "t "),
         ("arguments", "{"),
-        ("failure", "the arguments of t are not JSON"),
+        ("failure", "the arguments of t are not valid JSON"),
     ]
 
 
@@ -772,7 +775,7 @@ def test_a_state_is_shown_once_if_there_is_no_text() -> None:
     ],
 )
 def test_interrupts_are_shown_at_the_end(format: str, frames: list[Frame]) -> None:
-    assert seen(format, *frames, Frame("", "[DONE]")) == [("note", "interrupt: Why?")]
+    assert seen(format, *frames, Frame("", "[DONE]")) == [("note", "interrupt i: Why?")]
 
 
 @pytest.mark.parametrize(

@@ -33,11 +33,15 @@ DESCRIBED: dict[str, type] = {
 def schema() -> dict[str, Any]:
     made = File.model_json_schema()
     for name, kind in DESCRIBED.items():
-        said = {each.arg_name: each.description for each in parse(kind.__doc__ or "").params}
-        for option, told in made["$defs"][name]["properties"].items():
-            told.pop("title", None)
-            told.pop("default", None)
-            told["description"] = " ".join((said[option] or "").replace("``", "`").split())
+        descriptions = {
+            each.arg_name: each.description for each in parse(kind.__doc__ or "").params
+        }
+        for option, property_schema in made["$defs"][name]["properties"].items():
+            property_schema.pop("title", None)
+            property_schema.pop("default", None)
+            property_schema["description"] = " ".join(
+                (descriptions[option] or "").replace("``", "`").split()
+            )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **_with_environment(made),
@@ -54,13 +58,13 @@ def _with_environment(value: Any) -> Any:
         kept = {key: value[key] for key in ("description", "title") if key in value}
         plain = {key: each for key, each in value.items() if key not in kept}
         return {**kept, "anyOf": [plain, {"$ref": "#/$defs/Environment"}]}
-    found = {
+    result = {
         key: _with_environment(each) if key not in ("propertyNames",) else each
         for key, each in value.items()
     }
-    if "$defs" in found:
-        found["$defs"]["Environment"] = FROM_ENVIRONMENT
-    return found
+    if "$defs" in result:
+        result["$defs"]["Environment"] = FROM_ENVIRONMENT
+    return result
 
 
 if __name__ == "__main__":

@@ -96,9 +96,9 @@ def written(folder: Path, text: str, name: str = "asgi_stream.toml") -> Path:
 
 
 def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
-    found = read_table(written(tmp_path, WHOLE))
-    assert found.app == {"title": "Mine", "playground": True, "health": False}
-    first, whole, models = found.routes
+    file = read_table(written(tmp_path, WHOLE))
+    assert file.app == {"title": "Mine", "playground": True, "health": False}
+    first, whole, models = file.routes
     assert first.debug
     assert first.limits == Limits(run=60, concurrent=None)
     assert first.runnable is chain
@@ -111,10 +111,14 @@ def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
     assert isinstance(whole.resume, Resume)
     assert whole.resume.opened is store
     assert (whole.resume.keep, whole.resume.on_disconnect) == (10, "cancel")
-    [(kind, told)] = whole.errors.items()
+    [(kind, replacement)] = whole.errors.items()
     assert kind is ValueError
-    assert isinstance(told, StreamError)
-    assert (told.message, told.code, told.status) == ("Not that.", "bad_value", 418)
+    assert isinstance(replacement, StreamError)
+    assert (replacement.message, replacement.code, replacement.status) == (
+        "Not that.",
+        "bad_value",
+        418,
+    )
     assert list(bound(models).runnables) == ["fast", "deep"]
     assert models.config is settings
     assert models.conversation is str
@@ -156,9 +160,9 @@ def test_a_value_from_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
     [route] = load_routes(written(tmp_path, text))
     assert route.config == {"metadata": {"keys": ["k3y"]}}
     monkeypatch.delenv("SECRET_KEY")
-    with pytest.raises(TableError, match="variable 'SECRET_KEY' is not set") as told:
+    with pytest.raises(TableError, match="variable 'SECRET_KEY' is not set") as raised:
         load_routes(tmp_path / "asgi_stream.toml")
-    assert "route.1.config.metadata.keys.1" in str(told.value)
+    assert "route.1.config.metadata.keys.1" in str(raised.value)
 
 
 def test_a_wrong_value_from_the_environment_is_not_shown(
@@ -166,35 +170,35 @@ def test_a_wrong_value_from_the_environment_is_not_shown(
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "k3y")
     text = '[defaults.limits]\nrun = { from_env = "SECRET_KEY" }\n[[route]]\npath="/x"\nrunnable=1'
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, text))
     assert "limits.run: expected a valid number, not (a value from the environment)" in str(
-        told.value
+        raised.value
     )
-    assert "k3y" not in str(told.value)
+    assert "k3y" not in str(raised.value)
 
 
 ROUTE = '[[route]]\npath="/x"\nrunnable="tests.config.test_loader:chain"\n'
 WRONG = [
-    ("[[route]\n", "this is not TOML: Expected ']]' at the end of an array declaration (at line 1"),
-    ("", "route: expected at least one [[route]]"),
+    ("[[route]\n", "invalid TOML: Expected ']]' at the end of an array declaration (at line 1"),
+    ("", "route: expected at least one [[route]] table"),
     ("[route]\npath='/x'", "route: expected [[route]] tables"),
-    ("routes = 1", "routes: there is no such key; did you mean route?"),
+    ("routes = 1", "routes: unknown key; did you mean route?"),
     (f"[app]\nplayground = 1\n{ROUTE}", "app.playground: expected a valid boolean, not 1"),
-    (f"[defaults]\nx = 1\n{ROUTE}", "defaults: x: there is no such key; expected one of answer,"),
-    (f"[defaults]\npath = '/x'\n{ROUTE}", "defaults: path: there is no such key"),
-    (f"{ROUTE}fomat='tokens'", "route '/x': fomat: there is no such key; did you mean format?"),
+    (f"[defaults]\nx = 1\n{ROUTE}", "defaults: x: unknown key; expected one of answer,"),
+    (f"[defaults]\npath = '/x'\n{ROUTE}", "defaults: path: unknown key"),
+    (f"{ROUTE}fomat='tokens'", "route '/x': fomat: unknown key; did you mean format?"),
     (f"{ROUTE}format='nope'", "route '/x': format: expected one of agui, chunks,"),
     (f"{ROUTE}limits={{run='x'}}", "route '/x': limits.run: expected a valid number, not 'x'"),
-    (f"{ROUTE}limits={{runs=1}}", "limits.runs: there is no such key; did you mean run?"),
+    (f"{ROUTE}limits={{runs=1}}", "limits.runs: unknown key; did you mean run?"),
     (f"{ROUTE}limits={{run=-1}}", "route '/x': limits.run must not be negative"),
     (f"{ROUTE}methods=['PUT']", "methods.0: expected 'GET' or 'POST', not 'PUT'"),
     (f"{ROUTE}resume={{keep='x'}}", "route '/x': resume.keep: expected a valid number, not 'x'"),
     (
         f"{ROUTE}resume={{kep=1}}",
-        "resume.kep: there is no such key; did you mean keep?",
+        "resume.kep: unknown key; did you mean keep?",
     ),
-    (f"{ROUTE}resume={{store='ftp://x'}}", 'resume.store: expected "memory" or an address'),
+    (f"{ROUTE}resume={{store='ftp://x'}}", 'resume.store: expected "memory" or a URL'),
     (f"{ROUTE}configure='json:no'", "configure: the module 'json' has no attribute 'no'"),
     (f"{ROUTE}input=1", 'input: expected a "module:attribute", not 1'),
     (f"{ROUTE}errors={{'builtins:Nope'={{message='x'}}}}", "has no attribute 'Nope'"),
@@ -204,9 +208,9 @@ WRONG = [
     ),
     (
         f"{ROUTE}errors={{'builtins:ValueError'={{}}}}",
-        "errors.builtins:ValueError.message: this key is missing",
+        "errors.builtins:ValueError.message: this key is required",
     ),
-    ("[[route]]\nrunnable='json:dumps'", "route 1: path: this key is missing"),
+    ("[[route]]\nrunnable='json:dumps'", "route 1: path: this key is required"),
     ("[[route]]\npath='/x'\nrunnable='no_such:x'", "cannot import the module 'no_such'"),
     ("[[route]]\npath='/x'\nrunnable='json:decoder'", "expected a Runnable, a function of"),
     (f"{ROUTE}{ROUTE}", "another route serves POST at '/x'"),
@@ -214,15 +218,15 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG)
+@pytest.mark.parametrize(("text", "message"), WRONG)
 def test_what_is_wrong_is_told_with_the_file_and_the_key(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = written(tmp_path, text)
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(path)
-    assert said in str(told.value)
-    assert all(problem.startswith(f"{path}: ") for problem in told.value.problems)
+    assert message in str(raised.value)
+    assert all(problem.startswith(f"{path}: ") for problem in raised.value.problems)
 
 
 def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
@@ -231,10 +235,10 @@ def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
         "[[route]]\npath='/a'\nrunnable='no:x'\nlimits={run='x', bdy=1}\n"
         "[[route]]\npath='/b'\nrunnable='tests.config.test_loader:chain'\nlimits={run=-1,body=0}\n"
     )
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, text))
-    found = [problem.partition("asgi_stream.toml: ")[2] for problem in told.value.problems]
-    assert [problem.rpartition(":")[0].split(" must")[0] for problem in found] == [
+    problems = [problem.partition("asgi_stream.toml: ")[2] for problem in raised.value.problems]
+    assert [problem.rpartition(":")[0].split(" must")[0] for problem in problems] == [
         "app.signal",
         "defaults: x",
         "route '/a': runnable: cannot import the module 'no' (ModuleNotFoundError",
@@ -247,20 +251,20 @@ def test_every_mistake_is_told_not_just_the_first(tmp_path: Path) -> None:
 
 def test_a_slip_is_one_mistake(tmp_path: Path) -> None:
     for text in ('[route]\npath="/x"', "route = 5"):
-        with pytest.raises(TableError) as told:
+        with pytest.raises(TableError) as raised:
             load_routes(written(tmp_path, text))
-        assert len(told.value.problems) == 1
+        assert len(raised.value.problems) == 1
     models = '[[route]]\npath="/v1"\nrunnable={a="tests.config.test_loader:chain"}\n'
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, f"[defaults]\nformat='openai'\ndebg=true\n{models}"))
-    assert ["defaults: debg" in problem for problem in told.value.problems] == [True]
+    assert ["defaults: debg" in problem for problem in raised.value.problems] == [True]
 
 
 def test_all_routes_that_are_there_twice_are_told(tmp_path: Path) -> None:
     text = ROUTE + ROUTE + ROUTE.replace("/x", "/y") * 2
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, text))
-    assert ["'/x'" in told.value.problems[0], "'/y'" in told.value.problems[1]] == [True, True]
+    assert ["'/x'" in raised.value.problems[0], "'/y'" in raised.value.problems[1]] == [True, True]
 
 
 def test_how_a_file_s_text_is_written(tmp_path: Path) -> None:
@@ -268,7 +272,7 @@ def test_how_a_file_s_text_is_written(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + ROUTE.encode())  # as some editors begin it
     assert len(load_routes(path)) == 1
     path.write_bytes(b"# caf\xe9\n" + ROUTE.encode())
-    with pytest.raises(TableError, match="this is not TOML: 'utf-8' codec"):
+    with pytest.raises(TableError, match="invalid TOML: 'utf-8' codec"):
         load_routes(path)
 
 
@@ -277,10 +281,10 @@ def test_a_secret_address_is_not_shown_nor_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("STORE", address)
-    with pytest.raises(TableError) as told:
+    with pytest.raises(TableError) as raised:
         load_routes(written(tmp_path, ROUTE + 'resume={store={from_env="STORE"}}'))
-    assert str(told.value).endswith(
-        "route '/x': resume.store: expected a store's address, not (a value from the environment)"
+    assert str(raised.value).endswith(
+        "route '/x': resume.store: expected the URL of a store, not (a value from the environment)"
     )
     monkeypatch.setenv("STORE", "redis://127.0.0.1:1/0")
     [route] = load_routes(tmp_path / "asgi_stream.toml")
@@ -335,8 +339,8 @@ def test_the_schema_that_is_shipped_is_that_of_the_file() -> None:
     validator.validate(tomllib.loads(WHOLE))
     project = SHIPPED.parent / "cli/project" / "asgi_stream.toml.txt"
     validator.validate(tomllib.loads(project.read_text()))
-    for text, said in WRONG[3:8]:
-        assert list(validator.iter_errors(tomllib.loads(text))), said
+    for text, message in WRONG[3:8]:
+        assert list(validator.iter_errors(tomllib.loads(text))), message
     route = shipped["$defs"]["Route"]["properties"]
     assert all(each["description"] for each in route.values())
     secret = f"{ROUTE}resume={{store={{from_env='X'}}}}"

@@ -110,8 +110,8 @@ def events(sent: list[Any], *snapshots: ThreadSnapshot, state: Any = None) -> li
     return frames(wire(format, *snapshots, FINISHED).encode())[:-1]
 
 
-def ids(found: list[Any]) -> list[list[str]]:
-    return [[each["id"] for each in frame["messages"]] for frame in found if "messages" in frame]
+def ids(messages: list[Any]) -> list[list[str]]:
+    return [[each["id"] for each in frame["messages"]] for frame in messages if "messages" in frame]
 
 
 THREAD = ThreadSnapshot([spoken("1", "user", "a"), spoken("2", "assistant", "b")], {"x": 1})
@@ -138,9 +138,11 @@ A, B, C = shown("1", "user", "a"), shown("2", "assistant", "b"), shown("3", "use
 def test_a_client_gets_at_first_what_it_lacks(
     sent: list[Any], snapshot: ThreadSnapshot, expected: list[list[str]]
 ) -> None:
-    found = events(sent, snapshot)
-    assert ids(found) == expected
-    assert [each["snapshot"] for each in found if "snapshot" in each] == [{"x": 1}] * bool(expected)
+    messages = events(sent, snapshot)
+    assert ids(messages) == expected
+    assert [each["snapshot"] for each in messages if "snapshot" in each] == [{"x": 1}] * bool(
+        expected
+    )
 
 
 def test_the_end_has_what_was_not_sent_before() -> None:
@@ -153,8 +155,8 @@ def test_the_end_has_what_was_not_sent_before() -> None:
 
 
 def test_the_client_s_state_counts_until_the_end() -> None:
-    found = events([], THREAD, ThreadSnapshot(None, {"x": 2}), state={"x": 5, "mine": True})
-    states = [each["snapshot"] for each in found if "snapshot" in each]
+    messages = events([], THREAD, ThreadSnapshot(None, {"x": 2}), state={"x": 5, "mine": True})
+    states = [each["snapshot"] for each in messages if "snapshot" in each]
     assert states == [{"x": 5, "mine": True}, {"x": 2}]
 
 
@@ -173,5 +175,5 @@ def test_a_new_result_of_a_call_s_repeated_id_has_an_id_of_its_own() -> None:
     format = AguiFormat()
     body = {"threadId": "t", "runId": "r", "messages": sent}
     format.parse(FormatRequest(body=body, threads=True))
-    found = frames(wire(format, history, *again).encode())
-    assert found[-1]["messageId"] == "c-result-2"
+    messages = frames(wire(format, history, *again).encode())
+    assert messages[-1]["messageId"] == "c-result-2"

@@ -329,7 +329,7 @@ async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, text:
         if text != "None":
             error = json.loads(refused_form.body)["error"]
             assert error["param"] == "response_format"
-            assert "only a chat model that is served alone takes" in error["message"]
+            assert "needs a chat model that is served alone" in error["message"]
 
 
 @pytest.mark.parametrize("form", ["json", {"type": "x"}, {"type": "json_schema"}, {}])

@@ -4,25 +4,25 @@ const { HttpAgent } = await import(module);
 
 const agent = new HttpAgent({ url, initialState: state });
 agent.addMessage({ id: "1", role: "user", content });
-const told = { events: [], text: "" };
-const warn = (...said) => (told.warnings ??= []).push(said.join(" "));
+const report = { events: [], text: "" };
+const warn = (...words) => (report.warnings ??= []).push(words.join(" "));
 Object.assign(console, { warn, error: warn });
 const run = (runId) =>
   agent.runAgent(
     { runId, tools: tools ?? [] },
     {
       onEvent({ event }) {
-        told.events.push(event);
+        report.events.push(event);
       },
       onTextMessageContentEvent({ event }) {
-        told.text += event.delta;
+        report.text += event.delta;
         if (stopAtText) agent.abortRun();
       },
       onRunErrorEvent({ event }) {
-        told.runError = event;
+        report.runError = event;
       },
       onRunFailed({ error }) {
-        told.failed = error.message;
+        report.failed = error.message;
       },
     },
   );
@@ -33,14 +33,14 @@ try {
   const done = new Set(agent.messages.map((message) => message.toolCallId));
   const open = called.filter((call) => !done.has(call.id));
   if (answers && open.length) {
-    told.ran = open.map((call) => call.function.name);
+    report.ran = open.map((call) => call.function.name);
     for (const { id, function: { name } } of open) {
       agent.addMessage({ id: `result-${id}`, role: "tool", toolCallId: id, content: answers[name] });
     }
     await run("run-2");
   }
 } catch (error) {
-  told.thrown = error.message;
+  report.thrown = error.message;
 }
-Object.assign(told, { messages: agent.messages, state: agent.state });
-process.stdout.write(JSON.stringify(told), () => process.exit(0));
+Object.assign(report, { messages: agent.messages, state: agent.state });
+process.stdout.write(JSON.stringify(report), () => process.exit(0));

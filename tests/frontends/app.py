@@ -53,8 +53,8 @@ class Fills(BaseChatModel):
         filled = {
             name: known[about["type"]] for name, about in schema.get("properties", {}).items()
         }
-        said = json.dumps(filled) if response_format else "as you like"
-        for piece in (said[:5], said[5:]):
+        answer_text = json.dumps(filled) if response_format else "as you like"
+        for piece in (answer_text[:5], answer_text[5:]):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
 
 
@@ -82,8 +82,8 @@ class Thinker(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(**{"content": "", **chunk}))
 
     def _script(self, last: Any, tools: Any) -> list[dict[str, Any]]:
-        said = ("Let me ", "think.")
-        thought = [{"additional_kwargs": {"reasoning_content": word}} for word in said]
+        thoughts = ("Let me ", "think.")
+        thought = [{"additional_kwargs": {"reasoning_content": word}} for word in thoughts]
         if not tools or last.type != "human":
             words: list[dict[str, Any]] = [{"content": word} for word in ("It ", "rains", ".")]
             if last.type == "tool":
@@ -97,8 +97,8 @@ class Thinker(BaseChatModel):
             tool_call_chunk(name="fails", args='{"city": "Rome"}', id="call_2", index=2),
         ]
         end = {"response_metadata": {"finish_reason": "tool_calls"}, "usage_metadata": USAGE}
-        asked = [{"tool_call_chunks": [call]} for call in calls]
-        return [*thought, {"content": "I look. "}, *asked, end]
+        call_chunks = [{"tool_call_chunks": [call]} for call in calls]
+        return [*thought, {"content": "I look. "}, *call_chunks, end]
 
 
 class Slow(BaseChatModel):
@@ -121,7 +121,7 @@ class Slow(BaseChatModel):
 
 
 class Counting(Slow):
-    """Counts to 60, a number each 20 ms."""
+    """Counts to 60, a number each 50 ms."""
 
     async def _astream(
         self, messages: Any, *_: Any, **__: Any
@@ -129,7 +129,7 @@ class Counting(Slow):
         with noted(str(messages[-1].content), "counting"):
             for n in range(60):
                 yield ChatGenerationChunk(message=AIMessageChunk(content=f"w{n} "))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
 
 
 @tool
@@ -168,9 +168,9 @@ def node_of(runnable: Any) -> Any:
 
     async def node(state: MessagesState) -> dict[str, Any]:
         words = state["messages"][-1].content
-        given = {"question": words} if "question" in str(runnable.get_input_jsonschema()) else words
-        said = "".join([str(getattr(c, "content", c)) async for c in runnable.astream(given)])
-        return {"messages": [AIMessage(said)]}
+        value = {"question": words} if "question" in str(runnable.get_input_jsonschema()) else words
+        text = "".join([str(getattr(c, "content", c)) async for c in runnable.astream(value)])
+        return {"messages": [AIMessage(text)]}
 
     return node
 
@@ -234,15 +234,15 @@ def routes_of(format: str) -> list[StreamRoute]:
     ]
 
 
-def always(given: Any) -> Any:
-    return lambda messages: given
+def always(value: Any) -> Any:
+    return lambda messages: value
 
 
 def corpus_of(format: str) -> list[StreamRoute]:
     """The corpus, each run with its own input whatever the client says."""
     return [
-        StreamRoute(f"/{n}", runnable, format=format, conversation=always(given))
-        for n, (runnable, given) in enumerate(RUNS.values())
+        StreamRoute(f"/{n}", runnable, format=format, conversation=always(value))
+        for n, (runnable, value) in enumerate(RUNS.values())
     ]
 
 

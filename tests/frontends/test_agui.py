@@ -27,56 +27,56 @@ TOOLS = [
 
 
 async def ask(server: Server, case: str, client: str = CLIENTS[0], **more: Any) -> Any:
-    asked = {"content": "Hi", **more}
-    return await run("agui", module=client, url=f"{server.url}/agui/{case}", **asked)
+    options = {"content": "Hi", **more}
+    return await run("agui", module=client, url=f"{server.url}/agui/{case}", **options)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_an_agent_s_messages_and_tools_are_the_client_s_messages(
     server: Server, client: str
 ) -> None:
-    told = await ask(server, "agent", client)
-    assert "thrown" not in told
-    assert "warnings" not in told, told["warnings"]
-    said = [
+    report = await ask(server, "agent", client)
+    assert "thrown" not in report
+    assert "warnings" not in report, report["warnings"]
+    messages = [
         (message["role"], message.get("content"))
-        for message in told["messages"]
+        for message in report["messages"]
         if message["role"] != "reasoning"
     ]
-    assert said == [
+    assert messages == [
         ("user", "Hi"),
         ("assistant", "I look. "),
         ("tool", "rain in Paris"),
         ("tool", "The tool failed."),
         ("assistant", "It rains. (it failed: ValueError('secret'))"),
     ]
-    caller = next(message for message in told["messages"] if message.get("toolCalls"))
+    caller = next(message for message in report["messages"] if message.get("toolCalls"))
     assert [
         (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"]))
         for call in caller["toolCalls"]
     ] == [("call_1", "weather", {"city": "Paris"}), ("call_2", "fails", {"city": "Rome"})]
-    kinds = [event["type"] for event in told["events"]]
+    kinds = [event["type"] for event in report["events"]]
     assert kinds[0] == "RUN_STARTED"
     assert kinds[-1] == "RUN_FINISHED"
-    customs = {e["name"]: e["value"] for e in told["events"] if e["type"] == "CUSTOM"}
+    customs = {e["name"]: e["value"] for e in report["events"] if e["type"] == "CUSTOM"}
     assert customs == {"progress": {"id": "p", "percent": 50}, "custom": {"looked": "Paris"}}
-    steps = [event["stepName"] for event in told["events"] if event["type"] == "STEP_STARTED"]
+    steps = [event["stepName"] for event in report["events"] if event["type"] == "STEP_STARTED"]
     assert sorted(steps) == ["model", "model", "tools", "tools (2)"]
-    usage = told["events"][-1]["usage"]
+    usage = report["events"][-1]["usage"]
     assert [each["totalTokens"] for each in usage] == [7, 7]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_failure_is_the_client_s_error(server: Server, client: str) -> None:
-    told = await ask(server, "fails", client)
-    assert told["text"] == "Hel"
-    assert told["runError"]["code"] == "run_failed"
-    assert re.fullmatch(r"The run failed\. \(error id \w+\)", told["runError"]["message"])
-    told = await ask(server, "cut", client)
-    assert told["runError"]["code"] == "timeout"
-    told = await ask(server, "first", client)
-    assert "500" in told["thrown"]
-    assert "secret" not in told["thrown"]
+    report = await ask(server, "fails", client)
+    assert report["text"] == "Hel"
+    assert report["runError"]["code"] == "run_failed"
+    assert re.fullmatch(r"The run failed\. \(error id \w+\)", report["runError"]["message"])
+    report = await ask(server, "cut", client)
+    assert report["runError"]["code"] == "timeout"
+    report = await ask(server, "first", client)
+    assert "500" in report["thrown"]
+    assert "secret" not in report["thrown"]
 
 
 async def test_a_stop_stops_the_work(server: Server, notes: Notes) -> None:
@@ -90,12 +90,12 @@ async def test_a_stop_stops_the_work(server: Server, notes: Notes) -> None:
 async def test_the_client_s_own_tools_are_called_by_a_chat_model(
     server: Server, client: str
 ) -> None:
-    told = await ask(server, "model", client, tools=TOOLS)
-    assert "thrown" not in told
-    [_, caller] = [message for message in told["messages"] if message["role"] != "reasoning"]
+    report = await ask(server, "model", client, tools=TOOLS)
+    assert "thrown" not in report
+    [_, caller] = [message for message in report["messages"] if message["role"] != "reasoning"]
     assert [call["id"] for call in caller["toolCalls"]] == ["call_1", "call_2"]
     if client == CLIENTS[0]:  # the other one does not know of it
-        outcome = told["events"][-1]["outcome"]
+        outcome = report["events"][-1]["outcome"]
         assert outcome == {"type": "success", "pendingToolCallIds": ["call_1", "call_2"]}
 
 
@@ -104,9 +104,9 @@ async def test_an_agent_that_cannot_take_the_client_s_tools_runs_without_them(
     server: Server, client: str
 ) -> None:
     confirm = {"name": "confirm", "description": "Asks the user.", "parameters": PARAMETERS}
-    told = await ask(server, "agent", client, tools=[confirm])
-    assert "thrown" not in told
-    assert told["messages"][-1]["content"].startswith("It rains.")
+    report = await ask(server, "agent", client, tools=[confirm])
+    assert "thrown" not in report
+    assert report["messages"][-1]["content"].startswith("It rains.")
     assert server.log().count("does not support client tools (confirm)") == 1
 
 
@@ -114,23 +114,23 @@ async def test_an_agent_that_cannot_take_the_client_s_tools_runs_without_them(
 async def test_the_client_runs_its_own_tools_for_a_graph_and_the_graph_goes_on(
     server: Server, client: str
 ) -> None:
-    told = await ask(server, "kit", client, tools=TOOLS[1:], answers={"fails": "it did not"})
-    assert "thrown" not in told
-    assert "warnings" not in told, told["warnings"]
-    assert told["ran"] == ["fails"]
-    said = [
+    report = await ask(server, "kit", client, tools=TOOLS[1:], answers={"fails": "it did not"})
+    assert "thrown" not in report
+    assert "warnings" not in report, report["warnings"]
+    assert report["ran"] == ["fails"]
+    messages = [
         (message["role"], message.get("content"))
-        for message in told["messages"]
+        for message in report["messages"]
         if message["role"] != "reasoning"
     ]
-    assert said == [
+    assert messages == [
         ("user", "Hi"),
         ("assistant", "I look. "),
         ("tool", "rain in Paris"),
         ("tool", "it did not"),
         ("assistant", "It rains. (it did not)"),
     ]
-    ids = [message["id"] for message in told["messages"]]
+    ids = [message["id"] for message in report["messages"]]
     assert len(set(ids)) == len(ids)
 
 
@@ -142,7 +142,7 @@ async def test_files_are_content_blocks(server: Server) -> None:
 
 @pytest.mark.parametrize("case", ["agent", "model", "chain", "echo", "fails"])
 def test_every_frame_is_an_event_of_the_python_package(server: Server, case: str) -> None:
-    asked = RunAgentInput(
+    run_input = RunAgentInput(
         thread_id="t",
         run_id="r",
         state={},
@@ -151,7 +151,7 @@ def test_every_frame_is_an_event_of_the_python_package(server: Server, case: str
         context=[],
         forwarded_props={},
     )
-    body = asked.model_dump(by_alias=True, mode="json", exclude_none=True)
+    body = run_input.model_dump(by_alias=True, mode="json", exclude_none=True)
     answer = httpx.post(f"{server.url}/agui/{case}", json=body).text
     *blocks, rest = answer.split("\n\n")
     assert rest == ""

@@ -66,7 +66,7 @@ async def test_calls_wait_for_approval_and_the_client_resumes(
 ) -> None:
     decisions = [each["payload"] for each in (APPROVE, REJECT)]
     together = [{"payload": {"decisions": decisions}}]
-    asked, done, bye = await talk(
+    question, done, bye = await talk(
         agents,
         f"/{mode}",
         client,
@@ -74,9 +74,9 @@ async def test_calls_wait_for_approval_and_the_client_resumes(
         {"resume": together if mode == "batched" else [APPROVE, REJECT]},
         {"say": "bye"},
     )
-    assert len(asked["interrupts"]) == (1 if mode == "batched" else 2)
-    calls = asked["messages"][1]["toolCalls"]
-    waiting = [c for each in asked["interrupts"] for c in each["metadata"]["toolCalls"]]
+    assert len(question["interrupts"]) == (1 if mode == "batched" else 2)
+    calls = question["messages"][1]["toolCalls"]
+    waiting = [c for each in question["interrupts"] for c in each["metadata"]["toolCalls"]]
     assert [each["toolCallId"] for each in waiting] == [calls[0]["id"], calls[2]["id"]]
     assert done["interrupts"] == []
     results = {text.split(" for ")[0] for role, text in texts(done) if role == "tool"}
@@ -84,7 +84,7 @@ async def test_calls_wait_for_approval_and_the_client_resumes(
     assert texts(bye)[-2:] == [("user", "bye"), ("assistant", "Got bye")]
     # The client has had all of it with the same ids, so the thread is not shown anew.
     assert bye["events"].count("MESSAGES_SNAPSHOT") == 1
-    assert bye["messages"][:2] == asked["messages"][:2]
+    assert bye["messages"][:2] == question["messages"][:2]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -92,15 +92,15 @@ async def test_calls_wait_for_approval_and_the_client_resumes(
 async def test_a_page_that_is_loaded_again_shows_the_thread_and_what_it_waits_for(
     agents: Server, client: str, mode: str
 ) -> None:
-    first, asked, loaded, done, again = await talk(
+    first, question, loaded, done, again = await talk(
         agents,
         f"/{mode}",
         client,
         *({"say": "Hi"}, {"say": "refund 5"}, {"reload": True}),
         *({"resume": [APPROVE]}, {"reload": True, "say": "bye"}),
     )
-    assert loaded["messages"] == asked["messages"]
-    assert loaded["interrupts"] == asked["interrupts"]
+    assert loaded["messages"] == question["messages"]
+    assert loaded["interrupts"] == question["interrupts"]
     assert loaded["events"] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
     assert loaded["messages"][:2] == first["messages"]
     assert texts(done)[-2:] == [("tool", "refunded 5"), ("assistant", "Got refunded 5")]
@@ -110,10 +110,10 @@ async def test_a_page_that_is_loaded_again_shows_the_thread_and_what_it_waits_fo
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_question_is_cancelled_and_one_answered(agents: Server, client: str) -> None:
-    asked, answered = await talk(
+    question, answered = await talk(
         agents, "/ask", client, {"say": "Hi"}, {"resume": [{"payload": "this one"}]}
     )
-    assert asked["interrupts"][0]["reason"] == "doubt"
+    assert question["interrupts"][0]["reason"] == "doubt"
     assert texts(answered)[-1] == ("assistant", "It is this one.")
     _, rejected = await talk(
         agents, "/per_call", client, {"say": "refund 5"}, {"resume": [{"cancelled": True}]}

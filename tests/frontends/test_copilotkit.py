@@ -41,9 +41,9 @@ async def test_a_page_approves_and_rejects_calls(agents: Server) -> None:
         {"answers": [{"payload": {"approved": True}}, {"payload": {"type": "reject"}}]},
         {"say": "bye"},
     )
-    [asked] = page["asked"]
+    [waiting] = page["waiting"]
     calls = page["messages"][3]["toolCalls"]
-    assert [each["toolCallId"] for each in asked] == [each["id"] for each in calls]
+    assert [each["toolCallId"] for each in waiting] == [each["id"] for each in calls]
     assert [role for role, _ in texts(page)] == [
         *("user", "assistant", "user", "assistant", "tool", "tool", "assistant", "user"),
         "assistant",

@@ -18,10 +18,10 @@ FAILS = {"a tool that fails": ["The run failed."], "a failure": ["The run failed
 async def test_no_reader_objects_to_any_run(server: Server, format: str) -> None:
     base = f"{server.url}/corpus/{format}"
     urls = [f"{base}/{n}" for n in range(len(RUNS))]
-    told = await run("corpus", 120, modules=MODULES[format], urls=urls)
+    report = await run("corpus", 120, modules=MODULES[format], urls=urls)
     names = list(RUNS)
-    assert len(told) == len(MODULES[format]) * len(RUNS)
-    for seen in told:
+    assert len(report) == len(MODULES[format]) * len(RUNS)
+    for seen in report:
         assert "warned" not in seen, seen
         name = names[int(seen["url"].rpartition("/")[2])]
         assert "thrown" not in seen, (name, seen)

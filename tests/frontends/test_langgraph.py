@@ -28,23 +28,23 @@ def base(server: Server) -> str:
 
 
 async def ask(server: Server, how: str, assistant: str = "agent", **more: Any) -> Any:
-    asked = {"module": SDKS[0], "content": "Hi", "apiUrl": base(server), **more}
-    return await run("langgraph", how=how, assistant=assistant, **asked)
+    options = {"module": SDKS[0], "content": "Hi", "apiUrl": base(server), **more}
+    return await run("langgraph", how=how, assistant=assistant, **options)
 
 
 @pytest.mark.parametrize("module", SDKS)
 async def test_use_stream_shows_the_messages(server: Server, module: str) -> None:
-    told = await ask(server, "useStream", module=module)
-    assert "error" not in told
-    said = [(message["type"], message["content"]) for message in told["messages"]]
-    assert said == [
+    report = await ask(server, "useStream", module=module)
+    assert "error" not in report
+    messages = [(message["type"], message["content"]) for message in report["messages"]]
+    assert messages == [
         ("human", "Hi"),
         ("ai", "I look. "),
         ("tool", "rain in Paris"),
         ("tool", "it failed: ValueError('secret')"),
         ("ai", ANSWER),
     ]
-    assert told["custom"] == [{"looked": "Paris"}]
+    assert report["custom"] == [{"looked": "Paris"}]
 
 
 @pytest.mark.parametrize("module", SDKS)
@@ -59,22 +59,22 @@ async def test_use_stream_s_stop_stops_the_work(server: Server, notes: Notes, mo
 @pytest.mark.parametrize("case", ["first", "fails", "cut"])
 async def test_use_stream_shows_a_failure(server: Server, case: str, module: str) -> None:
     url = f"{base(server)}/only/{case}"
-    told = await ask(server, "useStream", module=module, apiUrl=url)
-    assert told["error"]
-    assert "secret" not in told["error"]
+    report = await ask(server, "useStream", module=module, apiUrl=url)
+    assert report["error"]
+    assert "secret" not in report["error"]
 
 
 @pytest.mark.parametrize("module", SDKS)
 async def test_the_client_streams_in_each_mode(server: Server, module: str) -> None:
     modes = ["values", "updates", "messages-tuple", "custom"]
-    told = await ask(server, "stream", module=module, streamMode=modes)
-    names = [event["event"] for event in told["events"]]
+    report = await ask(server, "stream", module=module, streamMode=modes)
+    names = [event["event"] for event in report["events"]]
     assert names[0] == "metadata"
     assert set(names) - {"end"} == {"metadata", "values", "updates", "messages", "custom"}
-    assert told["created"] == told["events"][0]["data"]["run_id"]
-    values = [event["data"] for event in told["events"] if event["event"] == "values"]
+    assert report["created"] == report["events"][0]["data"]["run_id"]
+    values = [event["data"] for event in report["events"] if event["event"] == "values"]
     assert values[-1]["messages"][-1]["content"] == ANSWER
-    for event in told["events"]:
+    for event in report["events"]:
         if event["event"] == "messages":
             message, about = event["data"]
             assert message["id"]
@@ -87,17 +87,17 @@ async def test_the_client_streams_in_each_mode(server: Server, module: str) -> N
 @pytest.mark.parametrize("assistant", ["first", "fails", "cut", "nope"])
 async def test_a_failure_is_the_client_s_error(server: Server, assistant: str, module: str) -> None:
     mode = "messages-tuple"
-    told = await ask(server, "stream", assistant, module=module, streamMode=mode)
-    last = told["events"][-1]["event"] if told["events"] else None
-    assert told.get("thrown") or last == "error"
-    assert "secret" not in str(told)
+    report = await ask(server, "stream", assistant, module=module, streamMode=mode)
+    last = report["events"][-1]["event"] if report["events"] else None
+    assert report.get("thrown") or last == "error"
+    assert "secret" not in str(report)
 
 
 @pytest.mark.parametrize("module", SDKS)
 async def test_an_abort_stops_the_work(server: Server, notes: Notes, module: str) -> None:
     key = new_key()
-    asked = {"module": module, "content": key, "stopAtMessage": True}
-    await ask(server, "stream", "slow", streamMode="messages-tuple", **asked)
+    options = {"module": module, "content": key, "stopAtMessage": True}
+    await ask(server, "stream", "slow", streamMode="messages-tuple", **options)
     assert await until(lambda: notes.of(key, "cancel"), 2)
 
 
@@ -128,14 +128,14 @@ async def test_the_python_client_streams_and_waits(client: LangGraphClient) -> N
     assert partial[-1] == ANSWER
     values: Any = await client.runs.wait(None, "agent", input=ASK)
     assert values["messages"][-1]["content"] == ANSWER
-    [found, *_] = await client.assistants.search()
-    assert found["graph_id"] == "agent"
-    assert await client.assistants.get(found["assistant_id"]) == found
-    assert await client.assistants.search(graph_id="agent") == [found]
+    [assistant, *_] = await client.assistants.search()
+    assert assistant["graph_id"] == "agent"
+    assert await client.assistants.get(assistant["assistant_id"]) == assistant
+    assert await client.assistants.search(graph_id="agent") == [assistant]
     [first, second] = await client.assistants.search(limit=2)
-    assert (first, await client.assistants.search(limit=1, offset=1)) == (found, [second])
+    assert (first, await client.assistants.search(limit=1, offset=1)) == (assistant, [second])
     paged = await client.assistants.search(limit=1, response_format="object")
-    assert paged == {"assistants": [found], "next": "1"}
+    assert paged == {"assistants": [assistant], "next": "1"}
     assert await client.assistants.count(graph_id="agent") == 1
 
 
@@ -148,8 +148,8 @@ async def test_the_python_client_is_told_of_failures(client: LangGraphClient) ->
         await client.runs.wait(None, "agent", input=ASK, command={"resume": 1})
     with pytest.raises(httpx.HTTPStatusError):
         await client.runs.wait(None, "nope", input=ASK)
-    asked: Any = {"input": ASK, "stream_mode": "messages-tuple"}
-    parts = [part async for part in client.runs.stream(None, "fails", **asked)]
+    options: Any = {"input": ASK, "stream_mode": "messages-tuple"}
+    parts = [part async for part in client.runs.stream(None, "fails", **options)]
     assert parts[-1].event == "error"
     assert parts[-1].data["message"] == "The run failed."
 
@@ -158,9 +158,9 @@ async def test_closing_the_python_client_s_iterator_stops_the_work(
     client: LangGraphClient, notes: Notes
 ) -> None:
     key = new_key()
-    said = {"messages": [{"role": "user", "content": key}]}
-    asked: Any = {"input": said, "stream_mode": "messages-tuple"}
-    parts: Any = client.runs.stream(None, "slow", **asked)
+    value = {"messages": [{"role": "user", "content": key}]}
+    options: Any = {"input": value, "stream_mode": "messages-tuple"}
+    parts: Any = client.runs.stream(None, "slow", **options)
     async with aclosing(parts):
         async for part in parts:
             if part.event == "messages":

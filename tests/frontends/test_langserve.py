@@ -34,43 +34,43 @@ async def remote(server: Server, case: str, value: Any) -> Any:
 
 
 async def test_the_python_client_calls_a_chain(server: Server) -> None:
-    told = await remote(server, "chain", QUESTION)
-    assert told["invoke"] == told["ainvoke"] == "Hello"
-    assert told["batch"] == told["abatch"] == ["Hello", "Hello"]
-    assert told["stream"] == told["astream"] == ["Hel", "lo", ""]
+    report = await remote(server, "chain", QUESTION)
+    assert report["invoke"] == report["ainvoke"] == "Hello"
+    assert report["batch"] == report["abatch"] == ["Hello", "Hello"]
+    assert report["stream"] == report["astream"] == ["Hel", "lo", ""]
     kinds = ["on_chat_model_start", "on_chat_model_stream", "on_chat_model_end"]
-    assert list(dict.fromkeys(told["astream_events"])) == kinds
+    assert list(dict.fromkeys(report["astream_events"])) == kinds
 
 
 async def test_the_python_client_gets_messages(server: Server) -> None:
-    told = await remote(server, "model", "Hi")
-    assert told["invoke"]["id"][-1] == "AIMessage"
-    assert told["invoke"]["kwargs"]["content"] == "It rains."
-    assert {chunk["id"][-1] for chunk in told["stream"]} == {"AIMessageChunk"}
-    said = "".join(chunk["kwargs"]["content"] for chunk in told["astream"])
-    assert said == "It rains."
+    report = await remote(server, "model", "Hi")
+    assert report["invoke"]["id"][-1] == "AIMessage"
+    assert report["invoke"]["kwargs"]["content"] == "It rains."
+    assert {chunk["id"][-1] for chunk in report["stream"]} == {"AIMessageChunk"}
+    text = "".join(chunk["kwargs"]["content"] for chunk in report["astream"])
+    assert text == "It rains."
 
 
 @pytest.mark.parametrize("case", ["first", "fails"])
 async def test_the_python_client_raises_after_a_failure(server: Server, case: str) -> None:
-    told = await remote(server, case, QUESTION)
+    report = await remote(server, case, QUESTION)
     for name in ("invoke", "ainvoke", "batch", "abatch", "stream", "astream"):
-        assert "HTTPStatusError" in told[name], name
-        assert "secret" not in told[name]
-    assert "HTTPStatusError" in told["astream_events error"]
+        assert "HTTPStatusError" in report[name], name
+        assert "secret" not in report[name]
+    assert "HTTPStatusError" in report["astream_events error"]
 
 
 async def test_the_javascript_client_calls_a_chain(server: Server) -> None:
     url = f"{server.url}/langserve"
-    told = await run("langserve", url=f"{url}/chain", input=QUESTION)
-    assert told["invoke"] == "Hello"
-    assert told["batch"] == ["Hello", "Hello"]
-    assert told["stream"] == ["Hel", "lo", ""]
-    assert {"on_chat_model_stream", "on_chain_end"} < set(told["events"])
-    told = await run("langserve", url=f"{url}/fails", input=QUESTION)
+    report = await run("langserve", url=f"{url}/chain", input=QUESTION)
+    assert report["invoke"] == "Hello"
+    assert report["batch"] == ["Hello", "Hello"]
+    assert report["stream"] == ["Hel", "lo", ""]
+    assert {"on_chat_model_stream", "on_chain_end"} < set(report["events"])
+    report = await run("langserve", url=f"{url}/fails", input=QUESTION)
     for name in ("invoke", "batch", "stream", "events"):
-        assert "Error: " in told[name], name
-        assert "secret" not in told[name]
+        assert "Error: " in report[name], name
+        assert "secret" not in report[name]
 
 
 async def test_leaving_stops_the_work(server: Server, notes: Notes) -> None:

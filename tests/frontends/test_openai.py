@@ -50,9 +50,9 @@ def test_the_models_are_the_route_s_runnables(client: OpenAI) -> None:
     assert client.models.retrieve("chain").id == "chain"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("nope")
-    with pytest.raises(openai.NotFoundError) as told:
+    with pytest.raises(openai.NotFoundError) as raised:
         client.chat.completions.create(model="nope", messages=ASK)
-    assert told.value.code == "model_not_found"
+    assert raised.value.code == "model_not_found"
 
 
 def test_an_agent_s_own_tools_are_not_the_client_s(client: OpenAI) -> None:
@@ -65,8 +65,8 @@ def test_an_agent_s_own_tools_are_not_the_client_s(client: OpenAI) -> None:
     deltas = [chunk.choices[0].delta for chunk in chunks[:-1]]
     assert deltas[0].role == "assistant"
     assert not any(delta.tool_calls for delta in deltas)
-    said = "".join(delta.content or "" for delta in deltas)
-    assert said.startswith("I look. It rains.")
+    text = "".join(delta.content or "" for delta in deltas)
+    assert text.startswith("I look. It rains.")
     thought = "".join(getattr(delta, "reasoning_content", "") for delta in deltas)
     assert thought == "Let me think.Let me think."
     assert [chunk.choices[0].finish_reason for chunk in chunks[-2:-1]] == ["stop"]
@@ -89,20 +89,20 @@ def test_without_a_stream_the_answer_is_one_document(client: OpenAI) -> None:
 
 def test_usage_is_told_only_when_it_is_asked_for(server: Server) -> None:
     body = {"model": "chain", "messages": ASK, "stream": True}
-    said = httpx.post(f"{base(server)}/chat/completions", json=body).text
-    assert "usage" not in said
-    assert "id: " not in said
-    assert said.endswith("data: [DONE]\n\n")
+    text = httpx.post(f"{base(server)}/chat/completions", json=body).text
+    assert "usage" not in text
+    assert "id: " not in text
+    assert text.endswith("data: [DONE]\n\n")
 
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_the_client_s_own_tools_are_called_by_a_chat_model(client: OpenAI, stream: bool) -> None:
-    asked: Any = {"model": "model", "messages": ASK, "tools": [WEATHER, FAILS]}
+    options: Any = {"model": "model", "messages": ASK, "tools": [WEATHER, FAILS]}
     if stream:
-        with client.chat.completions.stream(**asked) as events:
+        with client.chat.completions.stream(**options) as events:
             answer = events.get_final_completion()
     else:
-        answer = client.chat.completions.create(**asked)
+        answer = client.chat.completions.create(**options)
     [choice] = answer.choices
     assert choice.finish_reason == "tool_calls"
     assert choice.message.tool_calls
@@ -134,15 +134,15 @@ def test_the_client_s_own_tools_are_called_by_a_graph_that_has_them_in_its_state
 
 
 def test_what_cannot_be_done_is_refused_in_openai_s_shape(client: OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="takes none of the client's"):
+    with pytest.raises(openai.BadRequestError, match="does not accept tools from the client"):
         client.chat.completions.create(
             model="agent", messages=ASK, tools=[WEATHER], tool_choice="required"
         )
     with pytest.raises(openai.BadRequestError, match="n: this server does not offer 2"):
         client.chat.completions.create(model="chain", messages=ASK, n=2)
-    with pytest.raises(openai.UnprocessableEntityError) as told:
+    with pytest.raises(openai.UnprocessableEntityError) as raised:
         client.chat.completions.create(model="chain", messages=ODD)
-    assert told.value.param == "messages.0.role"
+    assert raised.value.param == "messages.0.role"
 
 
 class Weather(BaseModel):
@@ -163,8 +163,8 @@ def test_openai_s_client_parses_the_form_that_it_asks_for(client: OpenAI) -> Non
     ) as stream:
         final = stream.get_final_completion()
     assert final.choices[0].message.parsed == PARIS
-    asked: Any = {"type": "json_object"}
-    free = client.chat.completions.create(model="fills", messages=ASK, response_format=asked)
+    json_object: Any = {"type": "json_object"}
+    free = client.chat.completions.create(model="fills", messages=ASK, response_format=json_object)
     assert free.choices[0].message.content == "{}"
     text: Any = {"type": "text"}
     free = client.chat.completions.create(model="fills", messages=ASK, response_format=text)
@@ -173,9 +173,11 @@ def test_openai_s_client_parses_the_form_that_it_asks_for(client: OpenAI) -> Non
 
 @pytest.mark.parametrize("model", ["agent", "chain"])
 def test_a_form_that_nobody_sees_to_is_refused_by_name(client: OpenAI, model: str) -> None:
-    with pytest.raises(openai.BadRequestError, match="response_format: only a chat model") as told:
+    with pytest.raises(
+        openai.BadRequestError, match="response_format: 'json_schema' needs"
+    ) as raised:
         client.chat.completions.parse(model=model, messages=ASK, response_format=Weather)
-    assert told.value.param == "response_format"
+    assert raised.value.param == "response_format"
     odd: Any = {"type": "json_schema"}
     with pytest.raises(openai.UnprocessableEntityError, match="response_format: expected text"):
         client.chat.completions.create(model="fills", messages=ASK, response_format=odd)
@@ -183,18 +185,18 @@ def test_a_form_that_nobody_sees_to_is_refused_by_name(client: OpenAI, model: st
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_failure_before_the_first_frame_has_its_status(client: OpenAI, stream: bool) -> None:
-    with pytest.raises(openai.InternalServerError) as told:
+    with pytest.raises(openai.InternalServerError) as raised:
         client.chat.completions.create(model="first", messages=ASK, stream=stream)
-    assert told.value.code == "run_failed"
-    assert "secret" not in str(told.value)
+    assert raised.value.code == "run_failed"
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("model", "said"), [("fails", "The run failed."), ("cut", "The run took too long.")]
+    ("model", "message"), [("fails", "The run failed."), ("cut", "The run took too long.")]
 )
-def test_a_failure_in_the_middle_raises(client: OpenAI, model: str, said: str) -> None:
+def test_a_failure_in_the_middle_raises(client: OpenAI, model: str, message: str) -> None:
     stream = client.chat.completions.create(model=model, messages=ASK, stream=True)
-    with pytest.raises(openai.APIError, match=said):
+    with pytest.raises(openai.APIError, match=message):
         list(stream)
 
 
@@ -257,8 +259,8 @@ async def test_a_chat_model_served_can_be_given_tools(chat: Any) -> None:
     results = [
         ToolMessage(name, tool_call_id=id_) for name, id_ in (("a", "call_1"), ("b", "call_2"))
     ]
-    said = await model.ainvoke([HumanMessage("Hi"), whole, *results])
-    assert said.content == "It rains. (b)"
+    answer = await model.ainvoke([HumanMessage("Hi"), whole, *results])
+    assert answer.content == "It rains. (b)"
 
 
 # Which the client's own classes say of what they have parsed.
@@ -267,10 +269,10 @@ async def test_a_chat_model_served_can_be_given_tools(chat: Any) -> None:
 async def test_a_chat_model_served_gives_structured_output(chat: Any, method: Any) -> None:
     wanted: Any = Weather if method == "json_schema" else None
     model = chat("fills").with_structured_output(wanted, method=method)
-    said = await model.ainvoke("Hi, as JSON")
-    assert said == (PARIS if method == "json_schema" else {})
+    answer = await model.ainvoke("Hi, as JSON")
+    assert answer == (PARIS if method == "json_schema" else {})
     *_, last = [each async for each in model.astream("Hi, as JSON")]
-    assert last == said
+    assert last == answer
 
 
 async def test_a_chain_is_told_of_a_failure(chat: Any) -> None:
@@ -282,39 +284,39 @@ async def test_a_chain_is_told_of_a_failure(chat: Any) -> None:
 @pytest.mark.parametrize("client", ["openai", "ai-sdk"])
 async def test_npm_s_clients_parse_the_form_that_they_ask_for(server: Server, client: str) -> None:
     schema = {**Weather.model_json_schema(), "additionalProperties": False}
-    told = await ask(server, client, "fills", schema=schema)
-    assert "thrown" not in told, told
-    assert told["parsed"] == [PARIS.model_dump()] * 2
+    report = await ask(server, client, "fills", schema=schema)
+    assert "thrown" not in report, report
+    assert report["parsed"] == [PARIS.model_dump()] * 2
 
 
 async def ask(server: Server, client: str, model: str, **more: Any) -> Any:
-    asked = {"content": "Hi", "stream": True, **more}
-    return await run("openai", client=client, baseURL=base(server), model=model, **asked)
+    options = {"content": "Hi", "stream": True, **more}
+    return await run("openai", client=client, baseURL=base(server), model=model, **options)
 
 
 async def test_npm_openai_reads_it(server: Server) -> None:
-    told = await ask(server, "openai", "agent")
-    assert told["text"].startswith("I look. It rains.")
-    assert told["completion"]["choices"][0]["finish_reason"] == "stop"
-    assert USAGE.items() <= told["completion"]["usage"].items()
-    told = await ask(server, "openai", "chain", stream=False)
-    assert told["completion"]["choices"][0]["message"]["content"] == "Hello"
+    report = await ask(server, "openai", "agent")
+    assert report["text"].startswith("I look. It rains.")
+    assert report["completion"]["choices"][0]["finish_reason"] == "stop"
+    assert USAGE.items() <= report["completion"]["usage"].items()
+    report = await ask(server, "openai", "chain", stream=False)
+    assert report["completion"]["choices"][0]["message"]["content"] == "Hello"
 
 
 async def test_the_ai_sdk_reads_it(server: Server) -> None:
-    told = await ask(server, "ai", "agent")
-    assert told["text"].startswith("I look. It rains.")
-    assert told["reasoning"].startswith("Let me think.")
-    assert told["reason"] == "stop"
-    assert told["usage"]["totalTokens"] == 14
+    report = await ask(server, "ai", "agent")
+    assert report["text"].startswith("I look. It rains.")
+    assert report["reasoning"].startswith("Let me think.")
+    assert report["reason"] == "stop"
+    assert report["usage"]["totalTokens"] == 14
 
 
 @pytest.mark.parametrize("client", ["openai", "ai"])
 @pytest.mark.parametrize("model", ["first", "fails", "cut", "nope"])
 async def test_npm_clients_throw_after_a_failure(server: Server, client: str, model: str) -> None:
-    told = await ask(server, client, model)
-    said = {"cut": "The run took too long", "nope": "There is no model"}
-    assert said.get(model, "The run failed") in told["thrown"]["message"]
+    report = await ask(server, client, model)
+    messages = {"cut": "The run took too long", "nope": "There is no model"}
+    assert messages.get(model, "The run failed") in report["thrown"]["message"]
 
 
 @pytest.mark.parametrize("client", ["openai", "ai"])

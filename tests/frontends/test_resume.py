@@ -34,7 +34,7 @@ class Cut:
         self._behind = behind
         self._after = after
         self.left = times
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         self.tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -66,7 +66,7 @@ class Cut:
     async def _ask(self, reader: StreamReader, far: StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                self.asked.append(data)
+                self.requests.append(data)
                 far.write(data)
                 await far.drain()
 
@@ -92,15 +92,12 @@ def part(text: str) -> dict[str, Any]:
 
 async def test_use_chat_gets_the_whole_answer_after_a_reload(server: Server) -> None:
     id_, api = new_key(), f"{server.url}/kept/chat"
-    async with await Connection.post(server.port, "/kept/chat", chat(id_, "Hi")) as page:
-        await page.read_until(b"w9 ")
-        page.leave()
-        told = await run("use_chat", api=api, hook="useChat", id=id_)
-    [message] = told["messages"]
+    report = await run("use_chat", api=api, hook="useChat", id=id_, text="Hi", leaveAt="w9 ")
+    [message] = report["messages"]
     assert message["role"] == "assistant"
     assert [each["text"] for each in message["parts"] if each["type"] == "text"] == [COUNTED]
-    assert told["statuses"][-1] == "ready"
-    assert "error" not in told
+    assert report["statuses"][-1] == "ready"
+    assert "error" not in report
     assert httpx.get(f"{api}/{id_}/stream").status_code == 204
 
 
@@ -116,7 +113,7 @@ async def test_a_chat_is_stopped_by_its_own_name(server: Server, notes: Notes) -
 @pytest.mark.parametrize("module", ["@langchain/langgraph-sdk", "@langchain/langgraph-sdk-1"])
 async def test_the_langgraph_client_reconnects_by_itself(server: Server, module: str) -> None:
     async with cutting(server, 8000, 2) as (port, cut):
-        told = await run(
+        report = await run(
             "langgraph",
             module=module,
             how="stream",
@@ -125,11 +122,11 @@ async def test_the_langgraph_client_reconnects_by_itself(server: Server, module:
             streamMode="messages-tuple",
             content="Hi",
         )
-    assert "thrown" not in told
-    said = [each["data"][0] for each in told["events"] if each["event"] == "messages"]
-    assert "".join(m["content"] for m in said if m["type"] == "AIMessageChunk") == COUNTED
+    assert "thrown" not in report
+    messages = [each["data"][0] for each in report["events"] if each["event"] == "messages"]
+    assert "".join(m["content"] for m in messages if m["type"] == "AIMessageChunk") == COUNTED
     assert cut.left == 0
-    assert sum(b"last-event-id" in asked.lower() for asked in cut.asked) >= 2
+    assert sum(b"last-event-id" in request.lower() for request in cut.requests) >= 2
 
 
 async def test_the_python_langgraph_client_reconnects_and_cancels(
@@ -137,16 +134,16 @@ async def test_the_python_langgraph_client_reconnects_and_cancels(
 ) -> None:
     async with cutting(server, 8000, 2) as (port, cut):
         client = get_client(url=f"http://127.0.0.1:{port}/kept/graph")
-        asked: Any = {"messages": [{"role": "user", "content": "Hi"}]}
-        said = [
+        value: Any = {"messages": [{"role": "user", "content": "Hi"}]}
+        messages = [
             event.data[0]
             async for event in client.runs.stream(
-                None, "counting", input=asked, stream_mode="messages-tuple"
+                None, "counting", input=value, stream_mode="messages-tuple"
             )
             if event.event == "messages"
         ]
         await client.aclose()
-    assert "".join(m["content"] for m in said if m["type"] == "AIMessageChunk") == COUNTED
+    assert "".join(m["content"] for m in messages if m["type"] == "AIMessageChunk") == COUNTED
     assert cut.left == 0
 
 
@@ -155,20 +152,20 @@ import {{ chromium }} from "{playwright}";
 const browser = await chromium.launch({{ executablePath: "/usr/bin/chromium", args: {flags} }});
 const page = await browser.newPage();
 await page.goto("{first}/");
-const told = {{ said: [] }};
+const report = {{}};
 const saying = (word) => page.waitForFunction(
-  (word) => said.textContent.includes(word), word, {{ timeout: 20000 }},
+  (word) => text.textContent.includes(word), word, {{ timeout: 20000 }},
 );
 await saying("t5 ");
 await page.reload();
 await saying("t10 ");
-told.run = await page.evaluate(() => sessionStorage.getItem("run"));
+report.run = await page.evaluate(() => sessionStorage.getItem("run"));
 await page.reload();
 await saying("|");
-told.said = await page.textContent("#said");
+report.text = await page.textContent("#text");
 // It comes back after the end, and is told to rest.
 await page.waitForFunction(() => document.title === "closed", null, {{ timeout: 20000 }});
-console.log(JSON.stringify(told));
+console.log(JSON.stringify(report));
 await browser.close();
 """
 
@@ -185,8 +182,8 @@ async def test_a_page_with_an_event_source_is_loaded_again_in_mid_answer(
             lambda: subprocess.run(["node", script], capture_output=True, timeout=90)
         )
         assert done.returncode == 0, done.stderr.decode()
-        told = json.loads(done.stdout)
-        assert told["said"] == "".join(f"t{n} " for n in range(40)) + "|"
+        report = json.loads(done.stdout)
+        assert report["text"] == "".join(f"t{n} " for n in range(40)) + "|"
         notes = Notes(tmp_path / "notes")
         assert len(notes.of("page", "start")) == 1
         assert one.log().count("POST") == 0

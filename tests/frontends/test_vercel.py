@@ -61,9 +61,9 @@ def without_ids(parts: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("module", VERSIONS)
 async def test_an_agent_is_one_message_with_all_its_parts(server: Server, module: str) -> None:
-    told = await chat(server, "/vercel/agent", module=module)
-    assert told["errors"] == []
-    message = told["message"]
+    report = await chat(server, "/vercel/agent", module=module)
+    assert report["errors"] == []
+    message = report["message"]
     usage = {"inputTokens": 10, "outputTokens": 4, "totalTokens": 14}
     assert message["metadata"] == {"usage": usage}
     parts = without_ids(message["parts"])
@@ -89,25 +89,25 @@ async def test_an_agent_is_one_message_with_all_its_parts(server: Server, module
         part("reasoning", text="Let me think.", state="done"),
         part("text", text="It rains. (it failed: ValueError('secret'))", state="done"),
     ]
-    assert told["parts"].count("tool-input-delta") == 3
-    assert told["parts"][-2:] == ["finish-step", "finish"]
+    assert report["parts"].count("tool-input-delta") == 3
+    assert report["parts"][-2:] == ["finish-step", "finish"]
 
 
 @pytest.mark.parametrize("module", VERSIONS)
 @pytest.mark.parametrize(
-    ("case", "said"),
+    ("case", "message"),
     [("first", "The run failed."), ("fails", "The run failed."), ("cut", "The run took too long.")],
 )
 async def test_a_failure_is_an_error_and_no_answer(
-    server: Server, case: str, said: str, module: str
+    server: Server, case: str, message: str, module: str
 ) -> None:
-    told = await chat(server, f"/vercel/{case}", module=module)
+    report = await chat(server, f"/vercel/{case}", module=module)
     if case == "first":
-        assert quotable(told["thrown"]["message"]) == said
-        assert "message" not in told
+        assert quotable(report["thrown"]["message"]) == message
+        assert "message" not in report
     else:
-        assert [quotable(error) for error in told["errors"]] == [said]
-        assert "finish" not in told["parts"]
+        assert [quotable(error) for error in report["errors"]] == [message]
+        assert "finish" not in report["parts"]
 
 
 @pytest.mark.parametrize("path", ["/vercel/slow", "/text/slow"])
@@ -126,16 +126,16 @@ async def test_a_stop_stops_the_work(server: Server, notes: Notes, path: str) ->
 
 @pytest.mark.parametrize("module", VERSIONS)
 async def test_plain_text_is_a_chat_too(server: Server, module: str) -> None:
-    told = await chat(server, "/text/chain", module=module, transport="TextStreamChatTransport")
-    assert told["errors"] == []
-    assert without_ids(told["message"]["parts"])[-1]["text"] == "Hello"
+    report = await chat(server, "/text/chain", module=module, transport="TextStreamChatTransport")
+    assert report["errors"] == []
+    assert without_ids(report["message"]["parts"])[-1]["text"] == "Hello"
 
 
 async def test_plain_text_that_fails_is_an_error(server: Server) -> None:
-    told = await chat(server, "/text/fails", transport="TextStreamChatTransport")
-    assert told["errors"] or told["thrown"]
-    told = await chat(server, "/text/first", transport="TextStreamChatTransport")
-    assert quotable(told["thrown"]["message"]) == "The run failed."
+    report = await chat(server, "/text/fails", transport="TextStreamChatTransport")
+    assert report["errors"] or report["thrown"]
+    report = await chat(server, "/text/first", transport="TextStreamChatTransport")
+    assert quotable(report["thrown"]["message"]) == "The run failed."
 
 
 async def test_files_are_content_blocks(server: Server) -> None:
@@ -143,40 +143,42 @@ async def test_files_are_content_blocks(server: Server) -> None:
         part("file", mediaType="image/png", url=PNG, filename="a.png"),
         part("file", mediaType="application/pdf", url="https://example.com/a.pdf"),
     ]
-    told = await chat(server, "/vercel/echo", asking(*files))
-    said = told["message"]["parts"][-1]["text"]
-    assert said == "text:- image:image/png file:application/pdf"
-    told = await chat(server, "/vercel/echo", asking(part("file", mediaType="a/b", url="blob:x")))
-    assert told["thrown"]["message"].startswith("messages.0.parts.1.url: expected an")
+    report = await chat(server, "/vercel/echo", asking(*files))
+    text = report["message"]["parts"][-1]["text"]
+    assert text == "text:- image:image/png file:application/pdf"
+    report = await chat(server, "/vercel/echo", asking(part("file", mediaType="a/b", url="blob:x")))
+    assert report["thrown"]["message"].startswith("messages.0.parts.1.url: expected an")
 
 
 async def test_the_hook_shows_an_agent_and_runs_none_of_its_tools(server: Server) -> None:
-    told = await run("use_chat", api=f"{server.url}/vercel/agent", hook="useChat", text="Hi")
-    assert told["statuses"] == ["ready", "submitted", "streaming", "ready"]
-    assert told["toolCalls"] == []
+    report = await run("use_chat", api=f"{server.url}/vercel/agent", hook="useChat", text="Hi")
+    assert report["statuses"] == ["ready", "submitted", "streaming", "ready"]
+    assert report["toolCalls"] == []
     transient = part("data-custom", data={"looked": "Paris"}, transient=True)
-    assert transient in told["data"]
-    assert told["messages"][-1]["parts"][-1]["text"].startswith("It rains.")
+    assert transient in report["data"]
+    assert report["messages"][-1]["parts"][-1]["text"].startswith("It rains.")
 
 
 @pytest.mark.parametrize("case", ["first", "fails", "cut"])
 async def test_the_hook_is_in_its_error_state_after_a_failure(server: Server, case: str) -> None:
-    told = await run("use_chat", api=f"{server.url}/vercel/{case}", hook="useChat", text="Hi")
-    assert told["statuses"][-1] == "error"
-    assert quotable(told["error"]) in ("The run failed.", "The run took too long.")
+    report = await run("use_chat", api=f"{server.url}/vercel/{case}", hook="useChat", text="Hi")
+    assert report["statuses"][-1] == "error"
+    assert quotable(report["error"]) in ("The run failed.", "The run took too long.")
 
 
 async def test_the_hook_s_stop_stops_the_work(server: Server, notes: Notes) -> None:
     key = new_key()
     api = f"{server.url}/vercel/slow"
-    told = await run("use_chat", api=api, hook="useChat", text=key, stopAtText=True)
-    assert told["statuses"][-1] == "ready"
+    report = await run("use_chat", api=api, hook="useChat", text=key, stopAtText=True)
+    assert report["statuses"][-1] == "ready"
     assert await until(lambda: notes.of(key, "cancel"), 2)
 
 
 async def test_a_completion_is_read_from_the_same_stream(server: Server) -> None:
     api = f"{server.url}/vercel/chain"
-    told = await run("use_chat", api=api, hook="useCompletion", text="Hi")
-    assert told["completion"] == "Hello"
-    told = await run("use_chat", api=f"{server.url}/vercel/fails", hook="useCompletion", text="Hi")
-    assert quotable(told["error"]) == "The run failed."
+    report = await run("use_chat", api=api, hook="useCompletion", text="Hi")
+    assert report["completion"] == "Hello"
+    report = await run(
+        "use_chat", api=f"{server.url}/vercel/fails", hook="useCompletion", text="Hi"
+    )
+    assert quotable(report["error"]) == "The run failed."

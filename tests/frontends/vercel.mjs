@@ -4,7 +4,7 @@ const { module, api, messages, transport, stopAtText } = JSON.parse(process.argv
 const ai = await import(module);
 
 const controller = new AbortController();
-const told = { errors: [] };
+const report = { errors: [] };
 try {
   const stream = await new ai[transport]({ api }).sendMessages({
     chatId: "chat",
@@ -21,14 +21,14 @@ try {
       },
     }),
   );
-  const onError = (error) => told.errors.push(String(error.message ?? error));
+  const onError = (error) => report.errors.push(String(error.message ?? error));
   for await (const message of ai.readUIMessageStream({ stream: seen, onError })) {
-    told.message = message;
+    report.message = message;
     if (stopAtText && message.parts.some((part) => part.type === "text")) controller.abort();
   }
-  told.parts = parts;
+  report.parts = parts;
 } catch (error) {
-  told.thrown = { name: error.name, message: error.message, status: error.statusCode };
+  report.thrown = { name: error.name, message: error.message, status: error.statusCode };
 }
-console.log(JSON.stringify(told));
+console.log(JSON.stringify(report));
 process.exit(0);

@@ -90,8 +90,8 @@ class ProbeModel(BaseChatModel):
         raise NotImplementedError
 
     async def _agenerate(self, messages: Any, *_: Any, **__: Any) -> ChatResult:
-        said = await tick(key_of(messages), self.who)
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=said))])
+        text = await tick(key_of(messages), self.who)
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
 
     async def _astream(
         self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any
@@ -138,7 +138,7 @@ def ticking(who: str) -> Callable[[Any], Any]:
 
 class State(TypedDict, total=False):
     key: str
-    said: Annotated[list[str], operator.add]
+    words: Annotated[list[str], operator.add]
 
 
 def graph(*nodes: Any, in_a_row: bool = False) -> Runnable[Any, Any]:
@@ -155,7 +155,7 @@ def graph(*nodes: Any, in_a_row: bool = False) -> Runnable[Any, Any]:
 
 def ticking_node(who: str) -> Any:
     async def node(state: State) -> State:
-        return {"said": [await tick(state["key"], who)]}
+        return {"words": [await tick(state["key"], who)]}
 
     return node
 
@@ -163,13 +163,13 @@ def ticking_node(who: str) -> Any:
 def asking_node(model: ProbeModel) -> Any:
     async def node(state: State) -> State:
         answer = await model.ainvoke(state["key"])
-        return {"said": [str(answer.content)]}
+        return {"words": [str(answer.content)]}
 
     return node
 
 
 def sync_asking_node(state: State) -> State:
-    return {"said": [str(SyncProbeModel().invoke(state["key"]).content)]}
+    return {"words": [str(SyncProbeModel().invoke(state["key"]).content)]}
 
 
 @tool
@@ -179,7 +179,7 @@ async def slow_tool(key: str) -> str:
 
 
 async def tool_node(state: State) -> State:
-    return {"said": [await slow_tool.ainvoke({"key": state["key"]})]}
+    return {"words": [await slow_tool.ainvoke({"key": state["key"]})]}
 
 
 async def ticking_words(values: AsyncIterator[Any]) -> AsyncIterator[str]:

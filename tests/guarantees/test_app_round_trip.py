@@ -58,11 +58,11 @@ class Speaker:
 
     def __init__(self, says: list[BaseMessage]) -> None:
         self.says = says
-        self.given: list[BaseMessage] = []
+        self.received: list[BaseMessage] = []
         self.left: list[BaseMessage] = []
 
     async def speak(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-        self.given = [*messages]
+        self.received = [*messages]
         return self.says
 
     async def begin(self, state: MessagesState) -> dict[str, Any]:
@@ -112,10 +112,10 @@ def test_messages_that_a_run_has_sent_reach_the_next_one(way: str, says: list[Ba
         app = speaker.app()
         got = read(await answered(app, path, body([HI]), headers=headers))
         await answered(app, path, body([HI, *got, HI]), headers=headers)
-        return speaker.given[1:-1]
+        return speaker.received[1:-1]
 
-    given = asyncio.run(twice())
-    assert list(map(written, given)) == [
+    received = asyncio.run(twice())
+    assert list(map(written, received)) == [
         (kind, as_read(fields)) for kind, fields in map(written, map(whole, says))
     ]
 
@@ -146,10 +146,10 @@ def test_the_state_that_a_graph_has_left_reaches_the_next_run(
         left = speaker.left
         messages = [*got["messages"], HI]
         await answered(app, path, {**about, "input": {**got, "messages": messages}})
-        return left, speaker.given[:-1]
+        return left, speaker.received[:-1]
 
-    left, given = asyncio.run(twice())
-    assert list(map(written, given)) == [
+    left, received = asyncio.run(twice())
+    assert list(map(written, received)) == [
         (kind, as_read(fields)) for kind, fields in map(written, left)
     ]
 
@@ -185,8 +185,8 @@ def test_text_reaches_the_next_run_as_it_was_shown(format: str, texts: list[str]
         return model.heard
 
     heard = asyncio.run(twice())
-    said = AIMessage(as_read("".join(texts)))
-    assert heard == [HumanMessage("Hi"), said, HumanMessage("Well?")]
+    answer = AIMessage(as_read("".join(texts)))
+    assert heard == [HumanMessage("Hi"), answer, HumanMessage("Well?")]
 
 
 async def next_turn(format: str, runnable: Any) -> None:
@@ -239,7 +239,7 @@ def test_the_calls_of_an_agent_reach_its_model_again(
     model = Remembers(messages=[AIMessage(text, tool_calls=made), done, done, done])
     asyncio.run(next_turn(format, graph_of(model, add)))
     check(model.heard)
-    heard = [each for said in model.heard for each in getattr(said, "tool_calls", ())]
+    heard = [each for message in model.heard for each in getattr(message, "tool_calls", ())]
     assert [each["args"] for each in heard] == as_read([args for _, args in calls])
 
 
@@ -263,8 +263,8 @@ def test_what_a_graph_s_model_says_reaches_the_next_run(
     left: list[Any] = []
 
     async def begin(state: MessagesState) -> dict[str, Any]:
-        said = [piece async for piece in model.astream(state["messages"])]
-        left.append(reduce(add_chunks, said))
+        chunks = [piece async for piece in model.astream(state["messages"])]
+        left.append(reduce(add_chunks, chunks))
         return {"messages": left[-1:]}
 
     graph = StateGraph(MessagesState).add_node("begin", begin).add_edge(START, "begin").compile()

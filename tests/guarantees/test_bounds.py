@@ -27,8 +27,8 @@ def server(
 ) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("bounds")
     env = {"PROBE_LOG": str(folder / "notes")}
-    with serving("tests.apps:app", folder, request.param, env) as found:
-        yield found
+    with serving("tests.apps:app", folder, request.param, env) as running:
+        yield running
 
 
 def request(headers: str, body: bytes = b"") -> bytes:
@@ -69,7 +69,7 @@ def test_json_a_hundred_thousand_deep_is_refused(server: Server) -> None:
             headers={"content-type": "application/json"},
         )
         assert answer.status_code == 422
-        assert "nested deeper than 64" in answer.json()["error"]["message"]
+        assert "nested more than 64 levels deep" in answer.json()["error"]["message"]
     assert httpx.get(f"{server.url}/health").text == "ok"
 
 
@@ -113,5 +113,5 @@ async def test_runs_at_once_do_not_mix(server: Server) -> None:
         )
     for n, answer in enumerate(answers):
         lines = [line for line in answer.text.splitlines() if line.startswith("data: {")]
-        said = [json.loads(line[6:])["token"] for line in lines]
-        assert said == [f"run {n}"] * 20
+        words = [json.loads(line[6:])["token"] for line in lines]
+        assert words == [f"run {n}"] * 20

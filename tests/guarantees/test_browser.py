@@ -40,13 +40,13 @@ def browsing(url: str, folder: Path, *options: str) -> Iterator[subprocess.Popen
 @pytest.mark.parametrize(("host", "status"), [("localhost", 415), ("127.0.0.1", 404)])
 def test_a_page_of_another_origin_stops_no_run(tmp_path: Path, host: str, status: int) -> None:
     with serving("tests.apps:app", tmp_path, env={"PROBE_LOG": "unused"}) as server:
-        asked = f"POST /stream/chat/mine/stream?from={host} "
+        request_line = f"POST /stream/chat/mine/stream?from={host} "
         with browsing(f"http://{host}:{server.port}/stopping", tmp_path):
             deadline = time.monotonic() + 30
-            while asked not in server.log():
+            while request_line not in server.log():
                 assert time.monotonic() < deadline, (tmp_path / "chromium.log").read_text()
                 time.sleep(0.1)
-        [line] = [line for line in server.log().splitlines() if asked in line]
+        [line] = [line for line in server.log().splitlines() if request_line in line]
         assert f" {status} " in line
 
 

@@ -19,8 +19,8 @@ def server(
 ) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("ending")
     env = {"PROBE_LOG": str(folder / "notes")}
-    with serving("tests.apps:app", folder, request.param, env) as found:
-        yield found
+    with serving("tests.apps:app", folder, request.param, env) as running:
+        yield running
 
 
 @pytest.mark.parametrize("name", FAILURES)
@@ -63,11 +63,11 @@ def test_plain_text_ends_cleanly_or_with_a_broken_connection(server: Server) -> 
     whole = httpx.post(f"{server.url}/stream/text/whole", json={"question": "q"})
     assert whole.headers["content-type"] == "text/plain; charset=utf-8"
     assert whole.text == "Hello"
-    said: list[str] = []
+    texts: list[str] = []
     with (
         httpx.stream("POST", f"{server.url}/stream/text/fails", json={"question": "q"}) as answer,
         pytest.raises(httpx.RemoteProtocolError),
     ):
-        said.extend(answer.iter_text())
-    assert said == ["word"]
+        texts.extend(answer.iter_text())
+    assert texts == ["word"]
     assert httpx.get(f"{server.url}/health").text == "ok"

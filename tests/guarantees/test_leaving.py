@@ -16,7 +16,7 @@ from ..clients import Connection, Notes, new_key, now, until
 from ..servers import ALL_SERVERS, Server, serving
 from .probes import GRAPHS, STOPPABLE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # it measures time
 
 STOPS_WITHIN_SECONDS = 1.0
 
@@ -37,8 +37,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(request: pytest.FixtureRequest, log: Path) -> Iterator[Server]:
     with serving(
         "tests.guarantees.probes:app", log.parent, request.param, {"PROBE_LOG": str(log)}
-    ) as found:
-        yield found
+    ) as running:
+        yield running
 
 
 def input_for(path: str, key: str) -> Any:

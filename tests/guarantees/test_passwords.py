@@ -145,7 +145,7 @@ async def test_the_log_of_a_store_that_is_away_shows_no_password(
     answer = await post(app, "/x", {"question": "Hi"})
     await app.aclose()
     assert (answer.status, json.loads(answer.body)["error"]["code"]) == (503, "store_unavailable")
-    assert "the store does not answer" in caplog.text
+    assert "the store does not respond" in caplog.text
     assert "secret" not in caplog.text + str(answer.body)
 
 

@@ -79,14 +79,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    with serving("tests.apps:app", folder, env={"PROBE_LOG": str(folder / "notes")}) as found:
-        yield found
+    with serving("tests.apps:app", folder, env={"PROBE_LOG": str(folder / "notes")}) as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=["nginx", "haproxy"])
 def port(request: pytest.FixtureRequest, server: Server, folder: Path) -> Iterator[int]:
-    with proxy(request.param, server, folder) as found:
-        yield found
+    with proxy(request.param, server, folder) as proxy_port:
+        yield proxy_port
 
 
 def test_pings_carry_a_silent_run_through(port: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 from ..clients import Connection, Notes, new_key, until
 from ..servers import Server, serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # it measures time
 
 POLLED_WITHIN_SECONDS = 0.1
 SERVERS = ["uvicorn-httptools", "uvicorn-h11-uvloop", "hypercorn", "granian"]
@@ -28,9 +28,9 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest, log: Path) -> Iterator[Server]:
-    with serving("tests.apps:app", log.parent, request.param, {"PROBE_LOG": str(log)}) as found:
-        httpx.post(f"{found.url}/stream/odd", json=1)  # whatever is imported at the first run
-        yield found
+    with serving("tests.apps:app", log.parent, request.param, {"PROBE_LOG": str(log)}) as running:
+        httpx.post(f"{running.url}/stream/odd", json=1)  # whatever is imported at the first run
+        yield running
 
 
 def resident(server: Server) -> int:
@@ -105,8 +105,8 @@ async def test_a_slow_reader_gets_everything_in_order(server: Server) -> None:
             await asyncio.sleep(0.5)
             body = await slow.read_to_end(30)
         unnoticed(took)
-    said = [int(part.split(b" ")[0]) for part in body.split(b'{"token": "w')[1:]]
-    assert said == list(range(40_000))
+    numbers = [int(part.split(b" ")[0]) for part in body.split(b'{"token": "w')[1:]]
+    assert numbers == list(range(40_000))
 
 
 @pytest.mark.parametrize("format", ["pages", "pages-chunks", "pages-events"])

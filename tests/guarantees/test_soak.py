@@ -13,7 +13,7 @@ from benchmarks.soak import run
 
 from ..servers import serving
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # it measures memory, and tasks
 
 
 @pytest.mark.parametrize("name", ["ours", "ours_events"])

@@ -292,11 +292,11 @@ def raising(name: str, error: type[Exception] = RuntimeError) -> Any:
     return type("Raising", (Bare,), {name: fail if _is_method(name) else property(fail)})()
 
 
-def saying(name: str, said: Any) -> Any:
-    """A Runnable that says `said` of itself."""
+def saying(name: str, value: Any) -> Any:
+    """A Runnable whose attribute `name` returns `value`."""
 
     def say(self: Any, *_: Any, **__: Any) -> Any:
-        return said
+        return value
 
     return type("Saying", (Bare,), {name: say if _is_method(name) else property(say)})()
 
@@ -305,13 +305,16 @@ def _is_method(name: str) -> bool:
     return name.startswith("get_") or name == "config_schema"
 
 
-def taking(wanted: Any, given: Any = None) -> Any:
+def taking(wanted: Any, output_type: Any = None) -> Any:
     """A function whose annotations are these."""
 
     def take(value: Any) -> Any:
         return value
 
-    take.__annotations__ = {"value": wanted, "return": wanted if given is None else given}
+    take.__annotations__ = {
+        "value": wanted,
+        "return": wanted if output_type is None else output_type,
+    }
     return RunnableLambda(take)
 
 
@@ -324,8 +327,8 @@ def graph(state: Any, **schemas: Any) -> Any:
     """A graph that makes the ``text`` of its state upper case."""
 
     def step(state: Any) -> Any:
-        given = state if isinstance(state, Mapping) else vars(state)
-        return {"text": given["text"].upper()}
+        values = state if isinstance(state, Mapping) else vars(state)
+        return {"text": values["text"].upper()}
 
     built: Any = StateGraph(state, **schemas)
     return built.add_node("step", step).add_edge(START, "step").compile()

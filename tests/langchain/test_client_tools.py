@@ -39,8 +39,8 @@ async def test_what_cannot_take_a_client_s_tools_runs_without_them_and_the_log_s
     app = StreamApp([StreamRoute("/x", {"a": runnable, "b": runnable}, format="openai")])
     body = {"messages": [{"role": "user", "content": "Hi"}], "tools": [ADD]}
     for model in ("a", "b", "a", "b"):
-        found = await post(app, "/x/chat/completions", {**body, "model": model})
-        assert json.loads(found.body)["choices"][0]["message"]["content"] == "a"
+        response = await post(app, "/x/chat/completions", {**body, "model": model})
+        assert json.loads(response.body)["choices"][0]["message"]["content"] == "a"
     warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert len(warned) == 2
     name = runnable.get_name()
@@ -71,7 +71,7 @@ KIT = {"copilotkit": {"context": [], "actions": [PLAIN]}}
 
 
 @pytest.mark.parametrize(
-    ("fields", "given", "taken"),
+    ("fields", "state", "taken"),
     [
         ({"tools": list[Any]}, {}, {"tools": [PLAIN]}),
         ({"tools": Annotated[list[dict[str, Any]], list.__add__]}, {}, {"tools": [PLAIN]}),
@@ -91,7 +91,7 @@ KIT = {"copilotkit": {"context": [], "actions": [PLAIN]}}
     ],
 )
 async def test_a_graph_has_its_client_s_tools_in_its_state(
-    fields: Any, given: Any, taken: Any
+    fields: Any, state: Any, taken: Any
 ) -> None:
     seen: list[Any] = []
 
@@ -101,9 +101,9 @@ async def test_a_graph_has_its_client_s_tools_in_its_state(
     schema = state_of(**fields)
     graph: Any = StateGraph(schema).add_node("node", node).add_edge(START, "node").compile()
     app = StreamApp([StreamRoute("/x", graph, format="agui")])
-    body = {"threadId": "t", "runId": "r", "messages": SAID, "state": given}
-    found = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
-    assert found.status == 200, found.body
+    body = {"threadId": "t", "runId": "r", "messages": SAID, "state": state}
+    response = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
+    assert response.status == 200, response.body
     assert seen == [taken]
 
 
@@ -118,9 +118,9 @@ async def test_a_graph_that_relies_on_its_client_s_tools_has_none_of_them_too() 
     routes = [StreamRoute("/x", graph, format="agui"), StreamRoute("/v1", graph, format="openai")]
     body = {"threadId": "t", "runId": "r", "messages": SAID, "tools": []}
     assert (await post(StreamApp(routes), "/x", body)).status == 200
-    asked = {"model": "v1", "messages": SAID}
+    body = {"model": "v1", "messages": SAID}
     for more in ({"tools": [ADD]}, {"tools": [ADD], "tool_choice": "none"}, {}):
-        answer = await post(StreamApp(routes), "/v1/chat/completions", {**asked, **more})
+        answer = await post(StreamApp(routes), "/v1/chat/completions", {**body, **more})
         assert answer.status == 200
     tools = [{**PLAIN, "parameters": {"type": "object"}}]
     assert seen == [([], []), (tools, tools), ([], []), (None, [])]
@@ -173,8 +173,8 @@ async def answers_of(tools: Any, fields: dict[str, Any]) -> tuple[list[Any], dic
         built.add_node("tools", tools).add_edge("node", "tools").add_edge("tools", END)
     app = StreamApp([StreamRoute("/x", built.compile(), format="agui")])
     body = {"threadId": "t", "runId": "r", "messages": SAID, "protocolVersion": "1.0"}
-    found = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
-    events = frames(found.body)
+    response = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
+    events = frames(response.body)
     kinds = [event["type"] for event in events]
     assert kinds.count("TOOL_CALL_START") == kinds.count("TOOL_CALL_END") == 2
     results = {e["toolCallId"]: e["content"] for e in events if e["type"] == "TOOL_CALL_RESULT"}
@@ -227,8 +227,8 @@ async def test_a_call_has_an_id_that_no_call_of_the_conversation_has(runnable: A
         {"id": "4", "role": "tool", "toolCallId": "c1-2", "content": "1"},
         {"id": "5", "role": "user", "content": "Again."},
     ]
-    found = await post(app, "/x", {"threadId": "t", "runId": "r", "messages": before})
-    events = frames(found.body)
+    response = await post(app, "/x", {"threadId": "t", "runId": "r", "messages": before})
+    events = frames(response.body)
     begun = [event["toolCallId"] for event in events if event["type"] == "TOOL_CALL_START"]
     assert begun == ["c1-3", "c2"]
 
@@ -257,7 +257,7 @@ NAMED = Named(script=[])
 
 
 @pytest.mark.parametrize(
-    ("runnable", "said"),
+    ("runnable", "text"),
     [
         (PROMPT | NAMED, "I have ['add']."),
         (PROMPT | NAMED | StrOutputParser(), "I have ['add']."),
@@ -270,7 +270,7 @@ NAMED = Named(script=[])
         (PROMPT | NAMED.with_retry() | StrOutputParser(), "I have ['add']."),
         ((PROMPT | NAMED).with_retry().with_config(tags=["x"]), "I have ['add']."),
         ((PROMPT | Broken(script=[])).with_fallbacks([PROMPT | NAMED]), "I have ['add']."),
-        (NAMED.with_fallbacks([RunnableLambda(lambda said: AIMessage("Sorry."))]), "I have []."),
+        (NAMED.with_fallbacks([RunnableLambda(lambda text: AIMessage("Sorry."))]), "I have []."),
         # With tools of its own it has none of the client's.
         (NAMED.bind(tools=[{"function": {"name": "own"}}]).with_retry(), "I have ['own']."),
         # A prompt of the user's last words has no place for what the client's tool answers.
@@ -279,12 +279,12 @@ NAMED = Named(script=[])
     ],
 )
 async def test_a_model_has_the_client_s_tools_behind_a_prompt_and_within_wrappers(
-    runnable: Any, said: str
+    runnable: Any, text: str
 ) -> None:
     app = StreamApp([StreamRoute("/x", runnable, format="openai")])
     body = {"model": "x", "messages": SAID, "tools": [ADD]}
     answer = json.loads((await post(app, "/x/chat/completions", body)).body)
-    assert answer["choices"][0]["message"]["content"] == said
+    assert answer["choices"][0]["message"]["content"] == text
 
 
 @pytest.mark.parametrize("conversation", [None, lambda messages: {"messages": messages}])

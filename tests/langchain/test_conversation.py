@@ -106,7 +106,7 @@ def test_the_route_s_function_decides() -> None:
     ("runnable", "options", "why"),
     [
         (ChatPromptTemplate.from_template("{a} {b}"), {}, "several variables: a, b"),
-        (graph_of(Odd), {}, "neither messages nor one variable of text"),
+        (graph_of(Odd), {}, "neither a list of messages nor a single text variable"),
         (RunnableLambda(anything), {"input": Several}, "several lists of messages: past, now"),
         (RunnableLambda(anything), {"input": int}, "is neither messages nor text"),
     ],
@@ -122,7 +122,7 @@ def test_an_ambiguous_input_is_reported(runnable: Any, options: Any, why: str) -
     [
         ([], "expected at least one message"),
         (PAST, "the last message must be a user message"),
-        ([{"role": "user", "content": [{"type": "image"}]}], "takes text only, not image"),
+        ([{"role": "user", "content": [{"type": "image"}]}], "only accepts text, not image"),
     ],
 )
 def test_a_conversation_that_does_not_fit_is_refused(messages: Any, why: str) -> None:
@@ -134,5 +134,5 @@ def test_a_conversation_that_does_not_fit_is_refused(messages: Any, why: str) ->
 @pytest.mark.parametrize("function", [None, len])
 def test_a_message_that_langchain_does_not_accept_is_refused(function: Any) -> None:
     bad: Any = {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "args": [1]}]}
-    with pytest.raises(InvalidInput, match="a message that LangChain does not accept"):
+    with pytest.raises(InvalidInput, match="LangChain does not accept one of the messages"):
         Conversation(list[AnyMessage] if function else Any, function).input_for([bad], {})

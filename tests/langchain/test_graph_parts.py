@@ -158,19 +158,19 @@ async def test_private_channels_of_a_chain_s_graph_stay_private(
 ) -> None:
     app = StreamApp([StreamRoute("/x", CHAINS[chain], format=format)])
     path = "/x"
-    body: Any = {"said": "?"}
+    body: Any = {"text": "?"}
     headers = {"accept": "application/json"} if json_ else {}
     if format == "langserve":
         path, body = "/x/invoke" if json_ else "/x/stream", {"input": body}
     answer = await post(app, path, body, headers=headers)
     assert answer.status == 200
-    assert b'"said":"yes"' in answer.body
+    assert b'"text":"yes"' in answer.body
     assert b"s3cret" not in answer.body
 
 
 async def test_a_chain_may_give_more_of_its_graph_s_state() -> None:
     graph = narrow().bind(output_keys=["secret"])
-    [*_, output, _] = await record(RunnableLambda(same) | graph, {"said": "?"}, {OutputChunk})
+    [*_, output, _] = await record(RunnableLambda(same) | graph, {"text": "?"}, {OutputChunk})
     assert isinstance(output, OutputChunk)
     assert output.data == {"works": {"secret": "s3cret"}}
 
@@ -183,10 +183,10 @@ async def test_what_a_graph_yields_to_the_next_step_is_left_alone() -> None:
 
 async def test_a_chain_s_narrow_graph_that_stops_says_so() -> None:
     graph = StateGraph(Wide, output_schema=Narrow)
-    graph.add_node("asks", lambda state: {"said": interrupt("Sure?")})
+    graph.add_node("asks", lambda state: {"text": interrupt("Sure?")})
     graph.add_edge(START, "asks")
     chain: Any = RunnableLambda(same) | graph.compile(checkpointer=InMemorySaver())
     run = chain.with_config({"configurable": {"thread_id": "t"}})
-    *_, end = await record(run, {"said": "?"}, {OutputChunk})
+    *_, end = await record(run, {"text": "?"}, {OutputChunk})
     assert isinstance(end, RunFinished)
     assert [stop.value for stop in end.interrupts] == ["Sure?"]

@@ -361,18 +361,18 @@ async def test_langgraph_s_clients_get_interrupts_once_in_any_mode(modes: list[s
 
 
 class Narrow(TypedDict):
-    said: str
+    text: str
 
 
 class Wide(TypedDict):
-    said: str
+    text: str
     secret: NotRequired[str]
     messages: NotRequired[list[AnyMessage]]
 
 
 def narrow() -> Any:
     graph = StateGraph(Wide, output_schema=Narrow)
-    graph.add_node("works", lambda state: {"said": "yes", "secret": "s3cret"})
+    graph.add_node("works", lambda state: {"text": "yes", "secret": "s3cret"})
     graph.add_edge(START, "works")
     return graph.compile()
 
@@ -395,7 +395,7 @@ def keeps() -> Any:
 @pytest.mark.parametrize("format", ["chunks", "langgraph", "langserve", "agui"])
 @pytest.mark.parametrize("graph", [narrow, keeps])
 async def test_a_state_s_private_channels_stay_private(graph: Any, format: str) -> None:
-    value: Any = {"said": "?"} if graph is narrow else HI
+    value: Any = {"text": "?"} if graph is narrow else HI
     stream = {"stream_mode": ["values", "updates"]} if format in ("chunks", "agui") else {}
     path, body = "/x", value
     if format == "langserve":
@@ -434,7 +434,7 @@ async def test_a_subgraph_s_private_channels_stay_private(version: str) -> None:
 async def test_a_route_may_ask_for_more_of_the_state() -> None:
     options = {"stream_mode": "values", "output_keys": ["secret"]}
     app = StreamApp([StreamRoute("/", narrow(), format="chunks", astream_kwargs=options)])
-    answer = await post(app, "/", {"said": "?"})
+    answer = await post(app, "/", {"text": "?"})
     assert frames(answer.body)[-2:] == [{"secret": "s3cret"}, "[DONE]"]
 
 

@@ -253,12 +253,12 @@ async def test_a_json_answer_to_chunks_is_what_ainvoke_returns() -> None:
 
 
 class Counted(TypedDict):
-    said: Annotated[list[str], operator.add]
+    words: Annotated[list[str], operator.add]
 
 
 async def writes(state: Counted) -> Counted:
     get_stream_writer()({"at": 1})
-    return {"said": ["x"]}
+    return {"words": ["x"]}
 
 
 def counting() -> Runnable[Any, Any]:
@@ -280,10 +280,10 @@ async def test_a_graph_s_chunks_say_their_mode_and_namespace(
     stream: dict[str, Any], keys: set[str] | None
 ) -> None:
     app = StreamApp([StreamRoute("/", counting(), format="chunks", astream_kwargs=stream)])
-    *chunks, done = frames((await post(app, "/", {"said": []})).body)
+    *chunks, done = frames((await post(app, "/", {"words": []})).body)
     assert done == "[DONE]"
     if keys is None:
-        assert chunks == [{"out": {"said": ["x"]}}]
+        assert chunks == [{"out": {"words": ["x"]}}]
     else:
         assert all(set(chunk) >= keys for chunk in chunks)
     if keys and "namespace" in keys:

@@ -16,6 +16,8 @@ from pydantic import BaseModel, create_model
 from starlette.routing import Mount, Router
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
+from asgi_stream.formats import FormatRequest, ThreadQuery
+from asgi_stream.formats.tokens import TokensFormat
 from asgi_stream.openapi import add_to_openapi, document
 
 from ..asgi import call, get
@@ -23,6 +25,8 @@ from ..corpus import graph_of
 from ..langchain.odd_types import saying
 from ..models import Scripted, chain_of
 from ..servers import serving
+from ..threads.native_graphs import counts
+from ..threads.native_graphs import graph_of as counting_of
 from .test_schemas import Trip
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +39,10 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
 
 class Gap(BaseModel):
     """Another definition of the same name."""
+
+
+def counting() -> Any:
+    return counting_of(counts)
 
 
 def make(request: Any) -> Any:
@@ -54,6 +62,11 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/agui", MODEL, format="agui"),
         StreamRoute("/langserve", MODEL, format="langserve"),
         StreamRoute("/langgraph", graph_of(MODEL), format="langgraph", resume=True),
+        *[
+            StreamRoute(f"/threads-{name}", counting(), format=name, threads=True)
+            for name in ("tokens", "chunks", "events", "langserve")
+        ],
+        StreamRoute("/asks", counting(), methods=("GET", "POST"), threads=True, resume=True),
         StreamRoute(
             "/own",
             MODEL,
@@ -120,6 +133,75 @@ async def test_it_describes_frames_documents_errors_and_headers() -> None:
     assert own["200"]["content"] == {"application/x-ndjson": {"schema": {"type": "string"}}}
     events = result["paths"]["/events"]["post"]["parameters"]
     assert "include" in {each["name"] for each in events}
+
+
+async def test_it_describes_the_endpoints_of_threads() -> None:
+    result = document(routes())
+    run = result["paths"]["/threads-tokens"]["post"]
+    assert [each["name"] for each in run["parameters"]] == ["thread_id"]
+    assert set(run["responses"]["200"]["headers"]) == {"X-Run-ID", "X-Thread-ID"}
+    assert "`not_pending`" in run["responses"]["409"]["description"]
+    assert "`thread_busy`" in run["responses"]["409"]["description"]
+    body = run["requestBody"]["content"]["application/json"]["schema"]
+    assert body["anyOf"][1] == {"$ref": "#/components/schemas/Resume"}
+    thread = result["paths"]["/threads-tokens/threads/{stored_thread}"]
+    assert thread["post"]["requestBody"] == run["requestBody"]
+    assert [each["name"] for each in thread["post"]["parameters"]] == ["stored_thread"]
+    assert thread["get"]["summary"] == "A thread."
+    assert "204" not in thread["get"]["responses"]
+    assert {"204", "404"} <= set(thread["delete"]["responses"])
+    assert "200" not in thread["delete"]["responses"]
+
+    def answer_of(path: str, method: str = "get") -> Any:
+        content = result["paths"][path][method]["responses"]["200"]["content"]
+        return content["application/json"]["schema"]
+
+    of_one = "/threads-tokens/threads/{stored_thread}"
+    reference = {"$ref": "#/components/schemas/ThreadState"}
+    assert answer_of(f"{of_one}/state") == reference
+    history = answer_of(f"{of_one}/history")
+    assert history["properties"] == {"states": {"type": "array", "items": reference}}
+    parameters = result["paths"][f"{of_one}/history"]["get"]["parameters"]
+    assert [each["name"] for each in parameters] == ["stored_thread", "limit", "before"]
+    threads = result["paths"]["/threads-tokens/threads"]["get"]
+    assert [each["name"] for each in threads["parameters"]] == ["limit", "offset"]
+    assert list(threads["responses"]["200"]["headers"]) == ["X-Pagination-Next"]
+    assert "post" not in result["paths"]["/threads-langserve/threads/{stored_thread}"]
+    assert {each["name"] for each in result["paths"]["/asks"]["get"]["parameters"]} == {
+        *("input", "thread_id", "Last-Event-ID")
+    }
+    assert "thread_id" not in json.dumps(result["paths"]["/chunks"])
+
+
+class OwnThreads(TokensFormat):
+    """Has threads in a form of its own."""
+
+    threads = {  # noqa: RUF012  # as a format of one's own would write it
+        ("POST", "/threads"): "create",
+        ("PATCH", "/threads/{stored_thread}"): "change",
+        ("GET", "/threads/{stored_thread}"): "show",
+        ("POST", "/threads/{stored_thread}/state"): "update",
+        ("POST", "/threads/count"): "count",
+    }
+
+    def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
+        return ThreadQuery(metadata=request.body or {})
+
+    def thread_document(self, operation: str, result: Any) -> object:
+        return {"mine": str(result)}
+
+
+async def test_it_describes_threads_of_another_format_by_their_operations() -> None:
+    name = f"{__name__}:OwnThreads"
+    result = document([StreamRoute("/x", counting(), format=name, threads=True)])
+    validate(result)
+    thread = result["paths"]["/x/threads/{stored_thread}"]
+    assert thread["patch"]["summary"] == "Change a thread's metadata."
+    assert thread["patch"]["requestBody"]["content"]["application/json"]["schema"] == {
+        "type": "object"
+    }
+    assert thread["get"]["responses"]["200"]["content"]["application/json"]["schema"] == {}
+    assert "parameters" not in result["paths"]["/x/threads/count"]["post"]
 
 
 async def test_two_meanings_of_a_name_are_two_components() -> None:

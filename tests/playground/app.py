@@ -157,4 +157,4 @@ async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
 
 
-litestar = Litestar([mounted])
+litestar = Litestar([mounted], logging_config=None)

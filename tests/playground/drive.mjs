@@ -38,12 +38,12 @@ const state = (page, wanted) => page.waitForFunction(
 const choose = (page, path) => page.click(`[data-path="${path}"]`);
 const words = (page, text) => page.fill("#form textarea:visible >> nth=0", text);
 const answer = async (page) => (await page.textContent("#answer")).trim();
-const steps = (page) => page.$$eval("#timeline > li", (found) => found.map((each) => [
+const steps = (page) => page.$$eval("#timeline > li", (items) => items.map((each) => [
   each.querySelector(".kind")?.textContent, each.querySelector(".name")?.textContent,
 ]));
 const drawn = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 
-async function asked(page, path, text, wanted = "done") {
+async function ask(page, path, text, wanted = "done") {
   await choose(page, path);
   if (text !== null) await words(page, text);
   await page.click("#run");
@@ -56,23 +56,23 @@ const SCENARIOS = {
   async first() {
     const page = await opened();
     report.title = await page.textContent("#title");
-    report.said = await asked(page, "/chat", "What is a stream?");
+    report.answer = await ask(page, "/chat", "What is a stream?");
     report.steps = await steps(page);
-    report.figures = await page.$$eval("#figures dt", (found) => found.map((each) => each.textContent));
+    report.figures = await page.$$eval("#figures dt", (items) => items.map((each) => each.textContent));
     await page.click("#tab-Frames");
-    report.frames = await page.$$eval("#frames li code", (found) => found.map((each) => each.textContent));
+    report.frames = await page.$$eval("#frames li code", (items) => items.map((each) => each.textContent));
     await page.click("#tab-Timeline");
     await page.uncheck("#trace");
     await page.click("#run");
     await state(page, "done");
     await page.click("#tab-Frames");
     await drawn(page);
-    report.plain = await page.$$eval("#frames li code", (found) => found.map((each) => each.textContent));
+    report.plain = await page.$$eval("#frames li code", (items) => items.map((each) => each.textContent));
   },
 
   async formats() {
     const page = await opened();
-    report.said = {};
+    report.answer = {};
     report.steps = {};
     for (const path of ["/agent", "/vercel", "/agui", "/langgraph", "/langserve", "/openai", "/steps", "/get"]) {
       if (path === "/steps") {
@@ -81,8 +81,8 @@ const SCENARIOS = {
         await page.click("#run");
         await state(page, "done");
         await drawn(page);
-        report.said[path] = await answer(page);
-      } else report.said[path] = await asked(page, path, "Hi?");
+        report.answer[path] = await answer(page);
+      } else report.answer[path] = await ask(page, path, "Hi?");
       report.steps[path] = await steps(page);
     }
     await choose(page, "/openai");
@@ -91,18 +91,18 @@ const SCENARIOS = {
     await page.click("#run");
     await state(page, "done");
     await drawn(page);
-    report.said.deep = await answer(page);
+    report.answer.deep = await answer(page);
   },
 
   async markdown() {
     const page = await opened();
-    await asked(page, "/markdown", "x");
+    await ask(page, "/markdown", "x");
     report.html = await page.innerHTML("#answer");
-    await asked(page, "/chat", "<img src=x onerror=alert(1)>");
+    await ask(page, "/chat", "<img src=x onerror=alert(1)>");
     report.question = await page.innerHTML("#answer");
     await choose(page, "/trip");
     report.hint = await page.textContent("#form small");
-    report.images = await page.$$eval("img", (found) => found.length);
+    report.images = await page.$$eval("img", (items) => items.length);
   },
 
   async form() {
@@ -140,18 +140,18 @@ const SCENARIOS = {
     await page.click("#run");
     await state(page, "failed");
     report.refused = await page.textContent("#error");
-    report.any = await asked(page, "/any", "plain words");
-    report.fails = await asked(page, "/fails", "x", "failed");
+    report.any = await ask(page, "/any", "plain words");
+    report.fails = await ask(page, "/fails", "x", "failed");
     report.error = await page.textContent("#error");
   },
 
   async asking() {
     const page = await opened();
-    const ask = async () => { await page.click("#run"); await state(page, "done"); await drawn(page); };
+    const again = async () => { await page.click("#run"); await state(page, "done"); await drawn(page); };
     const asJson = async () => JSON.parse(await page.inputValue("#json"));
     await choose(page, "/where");
     await words(page, "Where?");
-    await ask();
+    await again();
     report.without = JSON.parse(await answer(page));
     await page.check("label:has-text('Home') >> xpath=.. >> input");
     await page.click("#as-json");
@@ -162,29 +162,29 @@ const SCENARIOS = {
     const whole = { question: "W", age: 3, home: { street: "Main", number: 1 }, pet: { kind: "dog", name: "Rex" }, around: { question: "deep", age: null } };
     await page.fill("#json", JSON.stringify(whole));
     await page.click("#as-json");
-    report.labels = await page.$$eval("#form label", (found) => found.map((each) => each.textContent));
-    await ask();
+    report.labels = await page.$$eval("#form label", (items) => items.map((each) => each.textContent));
+    await again();
     report.whole = JSON.parse(await answer(page));
     await page.click("#as-json");
     await page.fill("#json", JSON.stringify({ question: "W", age: 3 }));
     await page.click("#as-json");
-    await ask();
+    await again();
     report.less = JSON.parse(await answer(page));
     await choose(page, "/vercel");
     await page.click("#as-json");
     report.unsent = {};
-    for (const given of ['"Hi"', "{}", "null", '[["user","Hi"]]', '[{"role":"user"}]']) {
-      await page.fill("#json", given);
+    for (const text of ['"Hi"', "{}", "null", '[["user","Hi"]]', '[{"role":"user"}]']) {
+      await page.fill("#json", text);
       await page.click("#run");
       await state(page, "not sent");
-      report.unsent[given] = (await page.textContent("#error")).trim();
+      report.unsent[text] = (await page.textContent("#error")).trim();
     }
-    const told = [{ role: "user", content: "Hi" }, { role: "tool", content: "x", tool_call_id: "c" }];
-    await page.fill("#json", JSON.stringify(told));
+    const messages = [{ role: "user", content: "Hi" }, { role: "tool", content: "x", tool_call_id: "c" }];
+    await page.fill("#json", JSON.stringify(messages));
     await page.click("#as-json");
     report.kept = await asJson();
-    report.said = {};
-    for (const path of ["/final", "/thought", "/parsed"]) report.said[path] = await asked(page, path, "Hi?");
+    report.answer = {};
+    for (const path of ["/final", "/thought", "/parsed"]) report.answer[path] = await ask(page, path, "Hi?");
     await choose(page, "/more");
     await words(page, "x");
     await page.click("#run");
@@ -260,11 +260,11 @@ const SCENARIOS = {
     await state(page, "stopped");
     report.cancelled = await page.textContent("#error");
     await page.click("#history summary");
-    report.runs = await page.$$eval("#runs button small", (found) => found.map((each) => each.textContent.replace(/^.*?([/])/, "$1")));
+    report.runs = await page.$$eval("#runs button small", (items) => items.map((each) => each.textContent.replace(/^.*?([/])/, "$1")));
     await page.click("#runs button >> nth=3");
     report.restored = await page.inputValue("#form textarea:visible >> nth=0");
     await page.click("text=Clear history");
-    report.forgotten = await page.$$eval("#runs button", (found) => found.length);
+    report.forgotten = await page.$$eval("#runs button", (items) => items.length);
   },
 
   async sharing() {
@@ -285,7 +285,7 @@ const SCENARIOS = {
       await other.inputValue("#form textarea:visible >> nth=0"),
       await other.inputValue("#extras input >> nth=0"),
       await other.inputValue("#extras input >> nth=1"),
-      await other.$$eval("#headers input", (found) => found.length),
+      await other.$$eval("#headers input", (items) => items.length),
     ];
     report.code = {};
     await page.click("#tab-Code");
@@ -294,7 +294,7 @@ const SCENARIOS = {
       report.code[path] = {};
       for (const name of ["curl", "Python", "JavaScript"]) report.code[path][name] = await page.textContent(`#code-${name}`);
     }
-    await asked(page, "/mine", "Hi?");
+    await ask(page, "/mine", "Hi?");
     await page.click("[aria-label='Remove the header']");
     await page.click("#run");
     await state(page, "failed");
@@ -308,7 +308,8 @@ const SCENARIOS = {
       await page.setViewportSize({ width, height });
       for (const scheme of ["light", "dark"]) {
         await page.emulateMedia({ colorScheme: scheme });
-        await page.selectOption("#picker", "/agent").catch(() => choose(page, "/agent"));
+        if (await page.isVisible("#picker")) await page.selectOption("#picker", "/agent");
+        else await choose(page, "/agent");
         await words(page, "What is the weather in a place with a very long name?");
         await page.click("#run");
         await state(page, "done");
@@ -343,16 +344,16 @@ const SCENARIOS = {
   async interrupted() {
     const page = await opened();
     report.steps = {};
-    const paths = await page.$$eval("[data-path^='/asks/']", (found) => found.map((each) => each.dataset.path));
+    const paths = await page.$$eval("[data-path^='/asks/']", (items) => items.map((each) => each.dataset.path));
     for (const path of paths) {
-      await asked(page, path, "Hi?", "interrupted");
+      await ask(page, path, "Hi?", "interrupted");
       report.steps[path] = (await steps(page)).filter(([kind]) => kind === "event");
     }
   },
 
   async mounted() {
     const page = await opened();
-    report.said = await asked(page, "/chat", "Hi?");
+    report.answer = await ask(page, "/chat", "Hi?");
     await choose(page, "/kept/{name}");
     await words(page, "y");
     await page.fill("#extras input >> nth=0", "ann");

@@ -49,7 +49,7 @@ def drive(playwright: Path, tmp_path: Path) -> Any:
 def test_it_shows_an_answer_its_steps_and_its_frames(server: Server, drive: Any) -> None:
     report = drive("first", f"{server.url}/playground")
     assert report["title"] == "All <img src=x onerror=alert(1)>"
-    assert report["said"].startswith(ANSWER.format("What is a stream?"))
+    assert report["answer"].startswith(ANSWER.format("What is a stream?"))
     assert report["steps"] == [["prompt", "ChatPromptTemplate"], ["model", "ScriptedModel"]]
     assert {"time", "first token", "tokens/s", "pieces", "frames"} == set(report["figures"])
     assert json.loads(report["frames"][0])["event"] == "on_chain_start"
@@ -60,12 +60,12 @@ def test_it_shows_an_answer_its_steps_and_its_frames(server: Server, drive: Any)
 def test_it_reads_every_format(server: Server, drive: Any) -> None:
     report = drive("formats", f"{server.url}/playground")
     looked = "I have looked: It rains in Paris. Take an umbrella, and a hat, and a book."
-    said, steps = report["said"], report["steps"]
+    answers, steps = report["answer"], report["steps"]
     for path in ("/agent", "/vercel", "/agui", "/langgraph"):
-        assert said[path] == looked
+        assert answers[path] == looked
     for path in ("/langserve", "/openai", "/get"):
-        assert said[path].startswith(ANSWER.format("Hi?"))
-    assert said["deep"].startswith("Title")
+        assert answers[path].startswith(ANSWER.format("Hi?"))
+    assert answers["deep"].startswith("Title")
     assert ["tool", "weather (tools)"] in steps["/agent"]
     assert ["tool", "calls weather"] in steps["/agent"]
     assert ["tool", "weather"] in steps["/vercel"]
@@ -111,7 +111,7 @@ def test_a_form_is_made_of_the_schema(server: Server, drive: Any) -> None:
         "words": ["a"],
     }
     assert report["planned"] == {"plan": {**report["json"], "days": 7, "extra": {"a": [1]}}}
-    assert "extra: this is not JSON" in report["wrong"]
+    assert "extra: invalid JSON" in report["wrong"]
     assert "question: Field required" in report["refused"]
     assert json.loads(report["any"]) == {"plan": "plain words"}
     assert "run_failed" in report["error"]
@@ -137,9 +137,9 @@ def test_a_form_loses_nothing_and_shows_what_clients_get(server: Server, drive: 
     assert report["less"]["plan"]["home"] is None
     assert set(report["unsent"].values()) == {"input messages: expected a list of {role, content}"}
     assert report["kept"][1]["role"] == "tool"
-    assert report["said"]["/final"] == "FINAL."
-    assert report["said"]["/thought"] == "SAID."
-    assert json.loads(report["said"]["/parsed"]) == {"a": [1, 2]}
+    assert report["answer"]["/final"] == "FINAL."
+    assert report["answer"]["/thought"] == "SAID."
+    assert json.loads(report["answer"]["/parsed"]) == {"a": [1, 2]}
     assert (report["resumable"], report["other"]) == (True, False)
     assert report["path"] == "input name is missing: it is part of the path"
 
@@ -207,16 +207,16 @@ def test_a_link_and_code_carry_the_call(server: Server, drive: Any) -> None:
 
 def _letters(body: bytes) -> bytes:
     """The text of a stream, whatever its frames."""
-    found = []
+    pieces = []
     for line in body.split(b"\n"):
         if line.startswith(b"data: {"):
             frame = json.loads(line.removeprefix(b"data: "))
             data = frame.get("data")
             chunk = data.get("chunk") if isinstance(data, dict) else None
-            told = frame.get("event") == "on_chat_model_stream"
-            content = chunk.get("content") if told and isinstance(chunk, dict) else None
-            found.append(frame.get("token") or frame.get("delta") or content or "")
-    return "".join(found).encode()
+            is_token = frame.get("event") == "on_chat_model_stream"
+            content = chunk.get("content") if is_token and isinstance(chunk, dict) else None
+            pieces.append(frame.get("token") or frame.get("delta") or content or "")
+    return "".join(pieces).encode()
 
 
 def _python(code: str) -> None:
@@ -252,7 +252,7 @@ def test_it_works_wherever_it_is_mounted(
 ) -> None:
     with serving(f"tests.playground.app:{app}", tmp_path, options=options) as server:
         report = drive("mounted", f"{server.url}{path}")
-    assert report["said"].startswith(ANSWER.format("Hi?"))
+    assert report["answer"].startswith(ANSWER.format("Hi?"))
     assert "cancelled" in report["stopped"]
 
 
@@ -261,4 +261,4 @@ def test_it_works_behind_a_proxy_that_takes_its_prefix_off(
 ) -> None:
     with proxy("nginx", server, tmp_path, "/far/away/") as port:
         report = drive("mounted", f"http://127.0.0.1:{port}/far/away/playground")
-    assert report["said"].startswith(ANSWER.format("Hi?"))
+    assert report["answer"].startswith(ANSWER.format("Hi?"))

@@ -38,8 +38,8 @@ async def most_at_once(client: Any = None, *, limits: Limits | None = None, **co
     options: dict[str, Any] = {"limits": limits or Limits(), "config": config}
     route = StreamRoute("/x", RunnableLambda(counted), format="langserve", **options)
     body = {"inputs": [*range(40)], "config": client}
-    found = await post(StreamApp([route]), "/x/batch", body)
-    assert found.status == 200, found.body
+    response = await post(StreamApp([route]), "/x/batch", body)
+    assert response.status == 200, response.body
     return counted.most
 
 
@@ -58,8 +58,8 @@ async def test_a_batch_has_at_most_so_many_inputs() -> None:
         ("/two", 3, 422),
         ("/any", 101, 200),
     ]:
-        found = await post(app, f"{path}/batch", {"inputs": [1] * count})
-        assert found.status == status
+        response = await post(app, f"{path}/batch", {"inputs": [1] * count})
+        assert response.status == status
     [refused] = (await post(app, "/two/batch", {"inputs": [1] * 3})).json()["detail"]
     assert refused["loc"] == ["body", "inputs"]
     assert refused["msg"] == "expected at most 2 (limits.batch), not 3"
@@ -83,9 +83,9 @@ async def test_the_lowest_concurrency_applies() -> None:
 async def test_a_client_s_concurrency_is_a_positive_number(wrong: Any) -> None:
     route = StreamRoute("/x", RunnableLambda(lambda value: value), format="langserve")
     body = {"inputs": [1], "config": {"max_concurrency": wrong}}
-    found = await post(StreamApp([route]), "/x/batch", body)
-    assert found.status == 422
-    assert found.json()["detail"][0]["loc"] == ["body", "config", "max_concurrency"]
+    response = await post(StreamApp([route]), "/x/batch", body)
+    assert response.status == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "config", "max_concurrency"]
 
 
 async def test_a_large_batch_is_handed_to_the_runnable_in_slices() -> None:
@@ -101,8 +101,8 @@ async def test_a_large_batch_is_handed_to_the_runnable_in_slices() -> None:
     options: dict[str, Any] = {"format": "langserve", "limits": Limits(batch=None)}
     app = StreamApp([StreamRoute("/x", Counting(echo), **options)])
     inputs = [*range(2 * BATCH_SLICE + 1)]
-    found = await post(app, "/x/batch", {"inputs": inputs})
-    assert found.json()["output"] == inputs
+    response = await post(app, "/x/batch", {"inputs": inputs})
+    assert response.json()["output"] == inputs
     assert slices == [BATCH_SLICE, BATCH_SLICE, 1]
 
 

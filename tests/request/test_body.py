@@ -74,7 +74,7 @@ async def test_another_media_type_is_refused(type_: str | None) -> None:
 
 @pytest.mark.parametrize("parts", [(b"[", b"1" * 20, b"]"), (b" " * 11,)])
 async def test_a_body_is_refused_as_soon_as_it_exceeds_the_limit(parts: tuple[bytes, ...]) -> None:
-    with pytest.raises(BodyTooLarge, match="more than 10 bytes"):
+    with pytest.raises(BodyTooLarge, match="larger than 10 bytes"):
         await read_body(request_with(*parts, never_ends=True, limits=Limits(body=10)))
 
 
@@ -245,9 +245,14 @@ def test_a_query_narrows_the_filter() -> None:
         ("include=x", "POST", False, "unknown query parameter 'include'"),
         ("inputs=1", "POST", True, "unknown query parameter 'inputs'"),
         ("__pregel_x=1", "POST", False, "unknown query parameter '__pregel_x'"),
-        ("thread_id=1&thread_id=2", "POST", False, "thread_id: given more than once"),
-        ("input=1&input=2", "GET", False, "input: given more than once"),
-        ("input={", "GET", False, "This is not JSON"),
+        (
+            "thread_id=1&thread_id=2",
+            "POST",
+            False,
+            "thread_id: this parameter may be sent only once",
+        ),
+        ("input=1&input=2", "GET", False, "input: this parameter may be sent only once"),
+        ("input={", "GET", False, "Invalid JSON"),
     ],
 )
 def test_an_invalid_query_is_refused(query: str, method: str, narrows: bool, text: str) -> None:

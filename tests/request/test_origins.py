@@ -75,7 +75,7 @@ async def test_a_page_of_another_origin_cannot_cancel_a_run(
 ) -> None:
     response = await call(app, "POST", STOPS[format], headers={**HOST, **kind, **headers})
     assert response.status == 415
-    assert b"with the header Content-Type: application/json" in response.body
+    assert b"needs the header Content-Type: application/json" in response.body
 
 
 @pytest.mark.parametrize("format", STOPS)

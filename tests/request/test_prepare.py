@@ -29,8 +29,8 @@ ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "o
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
-    said = {"id": "1", "role": "user", "parts": [{"type": "text", "text": text}]}
-    return {"messages": [said], **more}
+    message = {"id": "1", "role": "user", "parts": [{"type": "text", "text": text}]}
+    return {"messages": [message], **more}
 
 
 class Calls(Scripted):
@@ -42,9 +42,9 @@ class Calls(Scripted):
 
 async def test_a_front_end_s_route_has_its_own_endpoints() -> None:
     app = StreamApp([StreamRoute("/v1", {"x": chain_of("Hi")}, format="openai")])
-    found = await get(app, "/v1/models")
-    assert found.status == 200
-    assert b'"id":"x"' in found.body
+    response = await get(app, "/v1/models")
+    assert response.status == 200
+    assert b'"id":"x"' in response.body
     assert (await get(app, "/v1/models/x")).status == 200
     assert (await get(app, "/v1/models/y")).status == 404
     assert (await call(app, "HEAD", "/v1/models")).status == 200
@@ -57,16 +57,16 @@ async def test_each_model_is_a_runnable_of_its_own() -> None:
     app = StreamApp([StreamRoute("/v1", runnables, format="openai")])
     for model in ("a", "b", "a"):
         body = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
-        found = await post(app, "/v1/chat/completions", body)
-        assert f'"content":"{model.upper()}"'.encode() in found.body
+        response = await post(app, "/v1/chat/completions", body)
+        assert f'"content":"{model.upper()}"'.encode() in response.body
 
 
 async def test_a_conversation_that_a_runnable_cannot_take_is_the_client_s_error() -> None:
     prompt = ChatPromptTemplate.from_template("{a} {b}")
     app = StreamApp([StreamRoute("/x", lambda request: prompt, format="vercel")])
-    found = await post(app, "/x", chat("Hi"))
-    assert found.status == 422
-    assert found.body.startswith(b"This route does not accept a conversation. (error id ")
+    response = await post(app, "/x", chat("Hi"))
+    assert response.status == 422
+    assert response.body.startswith(b"This route does not accept a conversation. (error id ")
 
 
 async def test_a_conversation_may_be_made_into_anything() -> None:
@@ -138,8 +138,8 @@ async def test_a_client_s_context_never_replaces_the_server_s() -> None:
 async def test_a_batch_gets_the_context_too_and_no_stream_options() -> None:
     options: dict[str, Any] = {"astream_kwargs": {"stream_mode": "updates"}, "format": "langserve"}
     app = StreamApp([StreamRoute("/x", GREETS, config={"context": {"name": "ann"}}, **options)])
-    found = await post(app, "/x/batch", {"inputs": [{"messages": []}, {"messages": []}]})
-    assert [each["user"] for each in found.json()["output"]] == ["ann", "ann"]
+    response = await post(app, "/x/batch", {"inputs": [{"messages": []}, {"messages": []}]})
+    assert [each["user"] for each in response.json()["output"]] == ["ann", "ann"]
 
 
 async def test_a_context_that_nobody_takes_is_a_mistake_of_the_server(
@@ -158,7 +158,7 @@ async def test_a_configure_that_returns_no_config_is_a_mistake_of_the_server(
 
     app = StreamApp([StreamRoute("/x", chain_of("a"), configure=configure)])
     assert (await post(app, "/x", {"question": "hi"})).status == 500
-    assert "configure of route '/x' returned a async_generator, not a config" in caplog.text
+    assert "configure of route '/x' returned an async_generator, not a config" in caplog.text
 
 
 @pytest.mark.parametrize("declared", [None, Any, dict, User])
@@ -206,9 +206,11 @@ async def test_files_in_a_conversation_may_be_limited() -> None:
     app = StreamApp([StreamRoute("/x", Scripted(script=["a"]), format="vercel", limits=limits)])
     image = {"type": "file", "mediaType": "image/png", "url": "data:image/png;base64," + "A" * 40}
     body = {"messages": [{"id": "1", "role": "user", "parts": [image]}]}
-    found = await post(app, "/x", body)
-    assert found.status == 413
-    assert found.body.startswith(b"The files in the messages have more than 10 bytes. (error id ")
+    response = await post(app, "/x", body)
+    assert response.status == 413
+    assert response.body.startswith(
+        b"The files in the messages have more than 10 bytes. (error id "
+    )
 
 
 async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() -> None:
@@ -216,13 +218,13 @@ async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() 
         ConfigurableField("tone"), default_key="quiet", loud=Scripted(script=["LOUD"])
     )
     route = StreamRoute("/x", model, format="vercel", configurable=("tone",))
-    found = await post(StreamApp([route]), "/x", chat("Hi", tone="loud", other=1))
-    assert b"LOUD" in found.body
+    response = await post(StreamApp([route]), "/x", chat("Hi", tone="loud", other=1))
+    assert b"LOUD" in response.body
     langserve = StreamApp([StreamRoute("/x", model, format="langserve")])
     body = {"input": "Hi", "config": {"configurable": {"tone": "loud"}}}
-    found = await post(langserve, "/x/invoke", body)
-    assert found.status == 422
-    assert b"configurable.tone: this route does not accept it" in found.body
+    response = await post(langserve, "/x/invoke", body)
+    assert response.status == 422
+    assert b"configurable.tone: this route does not accept it" in response.body
 
 
 async def test_a_batch_is_one_run_and_each_input_is_checked() -> None:
@@ -231,18 +233,18 @@ async def test_a_batch_is_one_run_and_each_input_is_checked() -> None:
         return text.upper()
 
     app = StreamApp([StreamRoute("/x", RunnableLambda(slow), format="langserve")])
-    found = await post(app, "/x/batch", {"inputs": ["a", "b"]})
-    assert b'"output":["A","B"]' in found.body
-    found = await post(app, "/x/batch", {"inputs": ["a", 1]})
-    assert found.status == 422
+    response = await post(app, "/x/batch", {"inputs": ["a", "b"]})
+    assert b'"output":["A","B"]' in response.body
+    response = await post(app, "/x/batch", {"inputs": ["a", 1]})
+    assert response.status == 422
 
 
 @pytest.mark.parametrize("part", ["input", "output", "config"])
 async def test_a_runnable_has_its_schemas(part: str) -> None:
     app = StreamApp([StreamRoute("/x", chain_of("Hi"), format="langserve")])
-    found = await get(app, f"/x/{part}_schema")
-    assert found.status == 200
-    assert b'"type":' in found.body
+    response = await get(app, f"/x/{part}_schema")
+    assert response.status == 200
+    assert b'"type":' in response.body
 
 
 async def test_a_client_s_tools_are_bound_to_a_chat_model_however_it_is_wrapped() -> None:
@@ -275,32 +277,32 @@ def test_tools_that_cannot_be_bound_are_refused(runnable: Any, why: str) -> None
 
 
 async def test_a_tool_s_failure_is_told_in_safe_words_unless_the_route_says_so() -> None:
-    graph, given = RUNS["a tool that fails and is forgiven"]
-    options: Any = {"format": "vercel", "conversation": lambda messages: given}
+    graph, value = RUNS["a tool that fails and is forgiven"]
+    options: Any = {"format": "vercel", "conversation": lambda messages: value}
     safe = StreamRoute("/safe", graph, **options)
     app = StreamApp([safe, StreamRoute("/debug", graph, debug=True, **options)])
     parts = frames((await post(app, "/safe", chat("Hi"))).body)
-    said = [part for part in parts if "errorText" in part]
-    assert [part["errorText"] for part in said] == ["The tool failed."]
+    errors = [part for part in parts if "errorText" in part]
+    assert [part["errorText"] for part in errors] == ["The tool failed."]
     assert "secret" in (await post(app, "/debug", chat("Hi"))).body.decode()
 
 
 async def test_an_interrupted_run_says_so_in_every_native_format() -> None:
-    graph, given = RUNS["a question"]
+    graph, value = RUNS["a question"]
     app = StreamApp([StreamRoute(f"/{name}", graph, format=name) for name in ("tokens", "chunks")])
     for name in ("tokens", "chunks"):
-        *_, waits, done = frames((await post(app, f"/{name}", given)).body)
+        *_, waits, done = frames((await post(app, f"/{name}", value)).body)
         assert done == "[DONE]"
         assert [each["value"] for each in waits["interrupted"]] == ["Shall I?"]
-        answer = await post(app, f"/{name}", given, headers={"accept": "application/json"})
+        answer = await post(app, f"/{name}", value, headers={"accept": "application/json"})
         assert b'"interrupted":[{"id":' in answer.body
 
 
 async def test_what_is_filtered_out_is_not_told_by_a_front_end_s_format_either() -> None:
-    graph, given = RUNS["an agent"]
+    graph, value = RUNS["an agent"]
     routes = [
         StreamRoute(
-            f"/{n}", graph, format="vercel", filter=each, conversation=lambda messages: given
+            f"/{n}", graph, format="vercel", filter=each, conversation=lambda messages: value
         )
         for n, each in enumerate(
             [
@@ -328,13 +330,13 @@ async def test_what_is_filtered_out_is_not_told_by_a_front_end_s_format_either()
 
 
 async def test_whose_text_is_the_answer_is_the_route_s_to_say() -> None:
-    graph, given = RUNS["two nodes at once"]
+    graph, value = RUNS["two nodes at once"]
     route = StreamRoute(
-        "/v1", graph, format="openai", answer=("one",), conversation=lambda messages: given
+        "/v1", graph, format="openai", answer=("one",), conversation=lambda messages: value
     )
     body = {"model": "v1", "messages": [{"role": "user", "content": "Hi"}]}
-    found = await post(StreamApp([route]), "/v1/chat/completions", body)
-    assert b'"content":"ab"' in found.body
+    response = await post(StreamApp([route]), "/v1/chat/completions", body)
+    assert b'"content":"ab"' in response.body
 
 
 async def test_messages_reach_the_runnable_as_langchain_s() -> None:

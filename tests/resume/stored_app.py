@@ -33,7 +33,7 @@ async def count(values: AsyncIterator[Any]) -> AsyncIterator[str]:
 store = RedisStore(os.environ["REDIS"], patience=float(os.environ.get("PATIENCE", "10")))
 stored = Resume(store=store, keep=60)
 
-PAGE = """<!doctype html><title>…</title><pre id=said></pre><script>
+PAGE = """<!doctype html><title>…</title><pre id=text></pre><script>
 const source = new EventSource("stream/count?key=page&count=40&per_second=20");
 // A page that is loaded again goes on with the run that it had.
 const run = sessionStorage.getItem("run");
@@ -41,7 +41,7 @@ const from = run ? new EventSource(`stream/count/runs/${run}`) : source;
 if (run) source.close();
 from.onmessage = (event) => {
   sessionStorage.setItem("run", event.lastEventId.split(":")[0]);
-  said.textContent += event.data === "[DONE]" ? "|" : JSON.parse(event.data).token;
+  text.textContent += event.data === "[DONE]" ? "|" : JSON.parse(event.data).token;
 };
 from.onerror = () => { if (from.readyState === EventSource.CLOSED) document.title = "closed"; };
 </script>"""

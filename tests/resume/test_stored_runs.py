@@ -219,7 +219,7 @@ async def test_a_chat_id_that_cannot_stand_in_an_address_is_refused(chat: str) -
     message = {"id": "1", "role": "user", "parts": [{"type": "text", "text": "hi"}]}
     answer = await post(StreamApp([route]), "/chat", {"id": chat, "messages": [message]})
     assert answer.status == 422
-    assert b"id: expected no slash" in answer.body
+    assert b"id: must not contain a slash" in answer.body
     assert speaker.begun == 0
 
 
@@ -911,7 +911,7 @@ async def test_authorize_goes_first(value: str, caplog: pytest.LogCaptureFixture
     if value == "awaited":
         assert len(json.loads(runs.body)["runs"]) == 1
     if value == "wrong":
-        assert "authorize of route '/chat' returned a int, not a name or None" in caplog.text
+        assert "authorize of route '/chat' returned an int, not a name or None" in caplog.text
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
@@ -919,15 +919,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"resume": True, "format": "openai"}, "clients of the openai format cannot reconnect"),
     ({"resume": True, "format": "agui"}, "clients of the agui format cannot reconnect"),
     ({"resume": True, "format": "text"}, "clients of the text format cannot reconnect"),
-    ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or an address like'),
-    ({"resume": Resume(store=1)}, "resume.store: a int is not a store (it has no create)"),  # type: ignore[arg-type]
+    ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or a URL like'),
+    ({"resume": Resume(store=1)}, "resume.store: an int is not a store (it has no create)"),  # type: ignore[arg-type]
     ({"resume": Resume(on_disconnect="stop")}, "resume.on_disconnect must be one of"),  # type: ignore[arg-type]
     (
         {"resume": Resume(on_disconnect="cancel", unread_timeout=1)},
-        "resume.unread_timeout goes with",
+        "resume.unread_timeout requires",
     ),
-    ({"resume": Resume(keep=0)}, "resume.keep must be more than 0 and finite, not 0"),
-    ({"resume": Resume(unread_timeout=-1)}, "resume.unread_timeout must be more than 0"),
+    ({"resume": Resume(keep=0)}, "resume.keep must be greater than 0 and finite, not 0"),
+    ({"resume": Resume(unread_timeout=-1)}, "resume.unread_timeout must be greater than 0"),
     ({"resume": Resume(frames=1.5)}, "resume.frames must be a whole number, not 1.5"),  # type: ignore[arg-type]
     ({"resume": Resume(size=True)}, "resume.size must be a whole number, not True"),
     ({"resume": Resume(keep="x")}, "resume.keep must be a number of seconds, not 'x'"),  # type: ignore[arg-type]

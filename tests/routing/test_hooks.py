@@ -197,10 +197,10 @@ async def test_a_function_in_a_thread_is_not_waited_for_beyond_the_run_s_time() 
     gates = Gates()
     app = StreamApp([_route("/x", gates, "configure", limits=Limits(run=0.05))])
     try:
-        found = await post(app, "/x", {"question": "hi"})
+        response = await post(app, "/x", {"question": "hi"})
     finally:
         gates.open.set()
-    assert (found.status, found.json()["error"]["code"]) == (504, "timeout")
+    assert (response.status, response.json()["error"]["code"]) == (504, "timeout")
 
 
 @pytest.mark.parametrize("option", ["authorize", "configure", "runnable"])
@@ -252,9 +252,9 @@ async def test_what_a_function_raises_is_the_answer_wherever_it_runs(
     runnable = options.pop("runnable", chain_of("a"))
     mapped = {KeyError: StreamError("Mapped.", code="mapped", status=418)}
     app = StreamApp([StreamRoute("/x", runnable, errors=mapped, **options)])  # type: ignore[arg-type]
-    found = await post(app, "/x", {"question": "hi"})
-    assert (found.status, found.json()["error"]["code"]) == (status, code)
-    assert b"secret" not in found.body
+    response = await post(app, "/x", {"question": "hi"})
+    assert (response.status, response.json()["error"]["code"]) == (status, code)
+    assert b"secret" not in response.body
 
 
 async def test_a_conversation_may_be_made_by_an_async_function() -> None:
@@ -314,8 +314,8 @@ async def test_what_authorizes_may_read_the_body_within_the_limits(reader: Any) 
 
     app = StreamApp([StreamRoute("/x", chain_of("a"), authorize=authorize, limits=Limits(body=30))])
     assert tokens((await post(app, "/x", {"question": "hi"})).body) == ["a"]
-    found = await post(app, "/x", {"question": "x" * 50})
-    assert (found.status, found.json()["error"]["code"]) == (413, "body_too_large")
+    response = await post(app, "/x", {"question": "x" * 50})
+    assert (response.status, response.json()["error"]["code"]) == (413, "body_too_large")
 
 
 async def test_a_body_that_nobody_needs_is_not_read() -> None:
@@ -331,8 +331,8 @@ async def test_a_body_that_nobody_needs_is_not_read() -> None:
 
 async def test_a_body_that_is_not_json_is_the_client_s_error_in_a_function_too() -> None:
     app = StreamApp([StreamRoute("/x", chain_of("a"), authorize=_by_json)])
-    found = await post(app, "/x", b"{")
-    assert (found.status, found.json()["error"]["code"]) == (400, "invalid_request")
+    response = await post(app, "/x", b"{")
+    assert (response.status, response.json()["error"]["code"]) == (400, "invalid_request")
 
 
 async def test_what_the_format_has_understood_is_there_for_the_functions() -> None:

@@ -194,10 +194,10 @@ async def test_a_run_that_outlives_its_reader_keeps_it_open() -> None:
 
 async def test_what_is_opened_for_a_request_that_joins_a_run_is_closed_at_once() -> None:
     held = [Held(), Held()]
-    given = iter(held)
+    resources = iter(held)
 
     def chosen(request: Any) -> Any:
-        return next(given).agen(request)
+        return next(resources).agen(request)
 
     app = StreamApp([StreamRoute("/x", chosen, resume=True)])
     headers = {**JSON, "idempotency-key": "k"}
@@ -236,10 +236,10 @@ async def test_it_is_closed_if_the_request_is_refused_afterwards(
 @pytest.mark.parametrize("options", [{}, {"resume": True}])
 async def test_it_is_closed_if_too_many_runs_go_on(options: Any) -> None:
     held = [Held(), Held()]
-    given = iter(held)
+    resources = iter(held)
 
     def chosen(request: Any) -> Any:
-        return next(given).agen(request)
+        return next(resources).agen(request)
 
     app = StreamApp([StreamRoute("/x", chosen, limits=Limits(concurrent=1), **options)])
     async with Exchange(app, "POST", "/x", "stay", headers=JSON) as first:
@@ -481,22 +481,26 @@ LEFT = [*WHOLE[:2], ("run", "cancel"), *WHOLE[2:]]
 async def test_it_is_closed_once_on_a_real_server(server: str, tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     env = {"PROBE_LOG": str(tmp_path / "notes")}
-    with serving("tests.routing.opened_app:app", tmp_path, server, env) as found:
+    with serving("tests.routing.opened_app:app", tmp_path, server, env) as running:
         for path in ("/agen", "/gen"):
             key = new_key("whole")
-            async with await Connection.post(found.port, path, {"key": key, "count": 3}) as client:
+            async with await Connection.post(
+                running.port, path, {"key": key, "count": 3}
+            ) as client:
                 assert b"[DONE]" in await client.read_until(b"[DONE]")
                 await until(partial(_closed, notes, key))
             assert _order(notes, key) == WHOLE
             for how in ("fin", "rst"):
                 key = new_key(how)
-                async with await Connection.post(found.port, path, {"key": key}) as client:
+                async with await Connection.post(running.port, path, {"key": key}) as client:
                     await client.read_until(b"t3")
                     client.leave(how)
                     await until(partial(_closed, notes, key))
                 assert _order(notes, key) == LEFT
         key = new_key("kept")
-        async with await Connection.post(found.port, "/kept", {"key": key, "count": 50}) as client:
+        async with await Connection.post(
+            running.port, "/kept", {"key": key, "count": 50}
+        ) as client:
             await client.read_until(b"t3")
             client.leave()
             await until(partial(_closed, notes, key))
@@ -506,10 +510,10 @@ async def test_it_is_closed_once_on_a_real_server(server: str, tmp_path: Path) -
 async def test_it_is_closed_when_a_server_is_asked_to_stop(tmp_path: Path) -> None:
     notes, key = Notes(tmp_path / "notes"), new_key()
     env = {"PROBE_LOG": str(tmp_path / "notes")}
-    with serving("tests.routing.opened_app:app", tmp_path, "uvicorn", env) as found:
-        async with await Connection.post(found.port, "/agen", {"key": key}) as client:
+    with serving("tests.routing.opened_app:app", tmp_path, "uvicorn", env) as running:
+        async with await Connection.post(running.port, "/agen", {"key": key}) as client:
             await client.read_until(b"t3")
-            found.process.terminate()
+            running.process.terminate()
             assert b'"shutdown"' in await client.read_to_end()
             await until(partial(_closed, notes, key))
     assert _order(notes, key) == LEFT

@@ -256,8 +256,8 @@ async def test_redis_goes_away_for_longer_than_the_patience(
         assert await read_frames(one, again.run_id) == [b"a"]
         for each in (one, other):
             await each.aclose()
-    assert "the store does not answer; retrying" in caplog.text
-    assert "the store's pub/sub connection is lost; reconnecting" in caplog.text
+    assert "the store does not respond; retrying" in caplog.text
+    assert "the store's pub/sub connection was lost; reconnecting" in caplog.text
 
 
 async def test_redis_comes_back_without_its_data(tmp_path: Path) -> None:
@@ -480,7 +480,7 @@ async def test_a_refusal_beyond_the_patience_ends_only_the_run(
         await again.append(b"a", end=True)
         assert await read_frames(store, again.run_id) == [b"a"]
         await store.aclose()
-    assert caplog.text.count("the store refuses; retrying") == 1
+    assert caplog.text.count("the store rejects commands; retrying") == 1
 
 
 async def test_scripts_are_loaded_again_after_a_flush(redis: RedisServer) -> None:
@@ -506,7 +506,7 @@ async def test_a_cluster_and_a_sentinel_are_refused_with_an_explanation(
             await store.check()
         await store.aclose()
     assert caplog.text.count("a node of a Redis Cluster, which RedisStore does not support") == 1
-    assert "give RedisStore the address of the Redis server itself" in str(NotSupported("sentinel"))
+    assert "use the URL of the Redis server itself" in str(NotSupported("sentinel"))
 
 
 async def test_a_claim_that_is_not_confirmed_is_released(
@@ -564,7 +564,7 @@ async def test_an_unknown_error_of_redis_is_retried(
     link._connection.run = broken  # type: ignore[method-assign]
     with pytest.raises(StoreUnavailable):
         await store.named("x")
-    assert "the store refuses; retrying: RedisError: odd" in caplog.text
+    assert "the store rejects commands; retrying: RedisError: odd" in caplog.text
     del link._connection.run
     await producer.append(b"a", end=True)
     await store.aclose()
@@ -738,14 +738,14 @@ async def test_invalid_replies_and_messages_do_not_stop_the_store(
 
     link.spawn(fails())
     monkeypatch.setattr(here.readers, "announce", fails)
-    await until(lambda: "check each second failed" in caplog.text)
+    await until(lambda: "periodic check of the store failed" in caplog.text)
     monkeypatch.undo()
     await producer.append(b"b")
     await until(lambda: follower.frames == [b"b"])
     await producer.append(b"c", end=True)
     await until(lambda: follower.ended)
     assert "the store has published an invalid message" in caplog.text
-    assert "failed to process a reply of the store" in caplog.text
+    assert "failed to process a reply from the store" in caplog.text
     assert "a bug beside" in caplog.text
 
 
@@ -829,7 +829,7 @@ def test_cluster_errors_are_logged_once_with_an_explanation(
 ) -> None:
     problems = ProblemLog()
     for _ in range(2):
-        problems.warn("the store refuses to serve", MovedError("1 127.0.0.1:7000"))
+        problems.warn("the store cannot be used", MovedError("1 127.0.0.1:7000"))
     assert caplog.text.count("a node of a Redis Cluster") == 1
     problems.over()
     problems.over()

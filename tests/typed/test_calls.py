@@ -30,6 +30,6 @@ def test_pyright_refuses_the_wrong_calls_only(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, sys.executable, str(CALLS)], cwd=tmp_path, capture_output=True, timeout=300
     )
-    found = json.loads(done.stdout)["generalDiagnostics"]
-    errors = [each for each in found if each["severity"] == "error"]
+    diagnostics = json.loads(done.stdout)["generalDiagnostics"]
+    errors = [each for each in diagnostics if each["severity"] == "error"]
     assert {each["range"]["start"]["line"] + 1 for each in errors} == WRONG, errors

@@ -1,15 +1,15 @@
-"""The parts of `asgi_stream.stores.redis.RedisStore`.
+"""The parts of `asgi_stream.stores.redis.RedisStore`, and of the store of threads.
 
 What is written to Redis:
 
 * `keys`: the names of keys and channels.
 * `scripts`: the Lua scripts.
 * `commands`: the commands that write a run, its frames among them.
-* `encoding`: records of runs and published frames as bytes.
+* `encoding`: records of runs and threads, and published frames, as bytes.
 
 How it gets there:
 
-* `connection`: one pipeline of commands; script loading; which server answers.
+* `connection`: one pipeline of commands; script loading; which server responds.
 * `link`: the queue in front of it: batching, retries, timeouts.
 * `pubsub`: the subscriptions of a worker.
 * `errors`: what the exceptions of redis-py mean.
@@ -24,6 +24,11 @@ What a worker does:
 * `health`: whether Redis has lost data, and which leases are missing.
 * `backlog`, `recovery`: hold frames, and write them again after a loss.
 * `worker`: ties these together on one event loop, and renews leases each second.
+
+What `asgi_stream.stores.redis_threads.RedisThreadStore` has besides:
+
+* `thread_scripts`: the Lua scripts for records and claims.
+* `thread_claims`: the claims of one event loop: renews leases, and looks whose turn it is.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Append:
         frames: The frames.
         keep_from: Frames before this id may be dropped.
         record: The new record of the run, if it has changed.
-        patience: Seconds to keep trying while Redis does not answer or refuses.
+        patience: Seconds to keep trying while Redis does not respond or rejects commands.
     """
 
     __slots__ = (

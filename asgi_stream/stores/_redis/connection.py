@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ...errors.text import mask_passwords
 from .commands import Command
 from .errors import NotSupported, logger, unavailable
 from .scripts import SCRIPTS
+from .thread_scripts import THREAD_SCRIPTS
 
 OnReply = Callable[[list[Any] | Exception], None]
 
@@ -51,7 +53,7 @@ class Request:
         except WrongReply:
             return False
         except Exception:
-            logger.exception("failed to process a reply of the store")
+            logger.exception("failed to process a reply from the store")
         return True
 
     def gives_up(self, now: float, error: BaseException) -> bool:
@@ -71,16 +73,23 @@ def open_client(url: str, options: Mapping[str, Any]) -> Redis:
     """
     # redis-py must not retry by itself: another Redis may answer, which `Connection` must know.
     retry = Retry(NoBackoff(), 0)
-    client: Redis = Redis.from_url(url, **{"retry": retry, "socket_timeout": None, **options})
+    try:
+        client: Redis = Redis.from_url(url, **{"retry": retry, "socket_timeout": None, **options})
+    except ValueError:
+        # redis-py's message repeats parts of the URL, and of a password that is not encoded.
+        raise ValueError(
+            "expected a URL like redis://host:6379/0, with a percent-encoded password"
+            f" if there is one, not {mask_passwords(repr(url))}"
+        ) from None
     return client
 
 
 class Connection:
-    """A client of redis-py that knows which server answers.
+    """A client of redis-py that knows which server responds.
 
     Args:
         client: Returns bytes, and does not retry by itself.
-        on_change: Called when another Redis process answers than before, whose data may be older.
+        on_change: Called when a different Redis process responds, whose data may be older.
     """
 
     def __init__(self, client: Redis, on_change: Callable[[], None]) -> None:
@@ -90,7 +99,7 @@ class Connection:
         self.is_prepared = False
         """Whether the server is identified and has the scripts."""
         self.server = ""
-        """Which process answers, and which history of data it has; "" if it does not tell."""
+        """Which process responds, and which history of data it has; "" if it does not say."""
 
     async def run(self, batch: Sequence[Request]) -> list[Any]:
         """Run all commands of a batch, and return one reply or exception for each."""
@@ -118,7 +127,7 @@ class Connection:
         identity = f"{server.get('run_id', '')}:{replication.get('master_replid', '')}"
         previous, self.server = self.server, identity
         if previous and previous != identity:
-            logger.warning("another Redis server answers; rewriting what it lacks")
+            logger.warning("a different Redis server responds; rewriting what it lacks")
             self._on_change()
 
     async def disconnect(self) -> None:
@@ -138,7 +147,7 @@ class Connection:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command("INFO", "server")
         pipeline.execute_command("INFO", "replication")
-        for script in SCRIPTS:
+        for script in (*SCRIPTS, *THREAD_SCRIPTS):
             pipeline.execute_command("SCRIPT LOAD", script.source)
         server, replication, *loaded = await pipeline.execute(raise_on_error=False)
         if isinstance(server, Exception) or isinstance(replication, Exception):

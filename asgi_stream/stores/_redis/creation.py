@@ -24,7 +24,7 @@ class Creation:
         lookup: Finds the run that already has a key.
         keys: The names of keys.
         lease: Seconds until a lease expires.
-        patience: Seconds to keep trying while Redis does not answer or refuses.
+        patience: Seconds to keep trying while Redis does not respond or rejects commands.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Creation:
         key: str | None,
         quota: Quota | None,
     ) -> str:
-        """As `EventStore.create`."""
+        """Like `EventStore.create`."""
         run = self._worker.new_run(
             producer, keep=keep, key=key, conversation_id=conversation_id, quota=quota
         )
@@ -70,7 +70,7 @@ class Creation:
         """Write what a run with an owner, a key and a quota needs, for a run that is never visible.
 
         Raises:
-            StoreUnavailable: Redis does not answer, or refuses.
+            StoreUnavailable: Redis does not respond, or rejects commands.
         """
         await self._link.connect(0.0)
         probe = Probe()

@@ -1,18 +1,21 @@
-"""Records of runs and published frames, as bytes on Redis."""
+"""Records of runs and threads, and published frames, as bytes on Redis."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
 from ..record import RunRecord
+from ..thread_store import ThreadRecord
 from .errors import logger
 
 FIELDS = [field.name for field in fields(RunRecord) if field.name != "certain"]
+THREAD_FIELDS = [field.name for field in fields(ThreadRecord)]
 
 
 def encode_record(record: RunRecord, server: str) -> bytes:
@@ -41,6 +44,31 @@ def decode_record(data: bytes) -> tuple[RunRecord | None, str]:
     except (KeyError, TypeError, ValueError):
         logger.warning("the store holds an invalid run record; ignoring it")
         return None, ""
+
+
+def encode_thread(record: ThreadRecord) -> bytes:
+    """Return the record of a thread as JSON, which differs from that of any other call."""
+    document = {name: getattr(record, name) for name in THREAD_FIELDS}
+    document["metadata"] = dict(record.metadata)
+    document["version"] = uuid4().hex
+    return json.dumps(document).encode()
+
+
+def decode_thread(data: bytes | None, claimed: int = 0) -> ThreadRecord | None:
+    """Return the record of a thread, with the status that it has if it is claimed.
+
+    Fields written by a newer version of this package are ignored.
+    """
+    if not data:
+        return None
+    try:
+        document = json.loads(data)
+        values = {name: document[name] for name in THREAD_FIELDS if name in document}
+        record = ThreadRecord(**{**values, "runs": tuple(values["runs"])})
+    except (KeyError, TypeError, ValueError):
+        logger.warning("the store holds an invalid thread record; ignoring it")
+        return None
+    return replace(record, status="busy") if claimed else record
 
 
 def decode_frames(message: bytes) -> tuple[int, list[bytes], bool]:

@@ -58,19 +58,19 @@ CLUSTER = (exceptions.AskError, exceptions.ClusterCrossSlotError, exceptions.Mov
 
 UNSUPPORTED = {
     "cluster": "a node of a Redis Cluster, which RedisStore does not support",
-    "sentinel": "a Sentinel: give RedisStore the address of the Redis server itself",
+    "sentinel": "a Sentinel: use the URL of the Redis server itself",
 }
 
 
 class NotSupported(RedisError):
-    """The address is not that of a single Redis server.
+    """The URL is not that of a single Redis server.
 
     Args:
         mode: The ``redis_mode`` that the server reports.
     """
 
     def __init__(self, mode: str) -> None:
-        super().__init__(f"the address is that of {UNSUPPORTED.get(mode, mode)}")
+        super().__init__(f"the URL is that of {UNSUPPORTED.get(mode, mode)}")
 
 
 def is_transient(error: BaseException) -> bool:
@@ -107,4 +107,4 @@ class ProblemLog:
     def over(self) -> None:
         if self._logged:
             self._logged.clear()
-            logger.info("the store answers again")
+            logger.info("the store responds again")

@@ -1,4 +1,4 @@
-"""What one worker knows of its Redis: whether it has lost data, and which runs have no worker."""
+"""What one worker knows about its Redis: whether it lost data, and which runs have no worker."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Health:
         """Return whether workers may still rewrite what Redis lacks.
 
         Raises:
-            StoreUnavailable: Redis does not answer.
+            StoreUnavailable: Redis does not respond.
         """
         known_server, unsettled = await self._link.execute(
             ("GET", self._keys.server), ("EXISTS", self._keys.unsettled), patience=patience

@@ -31,6 +31,10 @@ class Keys:
         """The Redis process whose data is known to be complete."""
         self.unsettled = self._key("unsettled")
         """Exists while workers may still have to rewrite what Redis has lost."""
+        self.thread_leases = self._key("claim:")
+        """Followed by the token of a claim: exists while the claim is alive."""
+        self.thread_check = self._key("check:")
+        """Followed by the name of what is written to check that it can be."""
 
     def of_run(self, run_id: str) -> RunKeys:
         parts = ("log", "run", "lease", "stop")
@@ -56,9 +60,30 @@ class Keys:
         """The channel of messages to one worker."""
         return self._key(f"worker:{worker_id}")
 
+    def threads(self, scope: str) -> bytes:
+        """A sorted set of a scope's threads, scored by when they were updated."""
+        return self._key(f"threads:{scope}")
+
+    def thread_records(self, scope: str) -> bytes:
+        """Followed by the id of a thread: its record as JSON."""
+        return self._key(f"thread:{len(scope)}:{scope}:")
+
+    def thread_queues(self, scope: str) -> bytes:
+        """Followed by the id of a thread: a list of the claims of it, see `thread_scripts`."""
+        return self._key(f"claims:{len(scope)}:{scope}:")
+
     def _key(self, name: str) -> bytes:
-        # An owner's name may come from a token, and JSON allows lone surrogates.
-        return f"{self._prefix}:{name}".encode("utf-8", "surrogatepass")
+        return encode_text(f"{self._prefix}:{name}")
+
+
+def encode_text(text: str) -> bytes:
+    """Return any text as bytes: names may come from tokens, and JSON allows lone surrogates."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode_text(data: bytes) -> str:
+    """Return the text that `encode_text` was called with."""
+    return data.decode("utf-8", "surrogatepass")
 
 
 def split_prefix(url: str) -> tuple[str, str]:

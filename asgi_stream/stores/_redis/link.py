@@ -37,7 +37,7 @@ REPLY_SECONDS = 2.0
 """The timeout of one batch."""
 
 REQUEST_SECONDS = 1.0
-"""How long a request of a client waits for a Redis that does not answer."""
+"""How long a request of a client waits for a Redis that does not respond."""
 
 PARALLEL = 8
 """Batches with one urgent request each, on connections of their own besides that of the queue."""
@@ -50,7 +50,7 @@ class Link:
         client: A client from `open_client`.
         on_message: Called with the channel and the data of each published message.
         on_resubscribed: Called when messages may have been missed.
-        on_change: Called when another Redis process answers than before, whose data may be older.
+        on_change: Called when a different Redis process responds, whose data may be older.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Link:
 
     @property
     def server(self) -> str:
-        """Which Redis process answers, and which history of data it has; "" if unknown."""
+        """Which Redis process responds, and which history of data it has; "" if unknown."""
         return self._connection.server
 
     def submit(
@@ -87,7 +87,7 @@ class Link:
         patience: float,
         at_once: bool = False,
     ) -> None:
-        """Run commands in order; run all of them again if replies are lost, or refusals.
+        """Run commands in order; run all of them again if replies are lost or are refusals.
 
         Args:
             commands: Redis commands with their arguments.
@@ -108,7 +108,7 @@ class Link:
     async def execute(
         self, *commands: Command, patience: float, at_once: bool = False
     ) -> list[Any]:
-        """As `submit`, but return the replies. Cancelling the caller does not undo the commands.
+        """Like `submit`, but return the replies. Cancelling the caller does not undo the commands.
 
         Raises:
             StoreUnavailable: Redis could not be reached, or refused.
@@ -127,7 +127,7 @@ class Link:
         return await replies
 
     async def attempt(self, *commands: Command) -> list[Any]:
-        """As `execute`, for commands that the next beat repeats: no replies if Redis is away."""
+        """Like `execute`, for commands that the next beat repeats: no replies if Redis is down."""
         try:
             return await self.execute(*commands, patience=0.0)
         except StoreUnavailable:
@@ -137,7 +137,7 @@ class Link:
         """Make sure that the server is identified.
 
         Raises:
-            StoreUnavailable: No Redis answers.
+            StoreUnavailable: Redis does not respond.
         """
         if not self._connection.is_prepared:
             await self.execute(("PING",), patience=patience, at_once=True)
@@ -209,7 +209,7 @@ class Link:
             if request.tries:
                 self._problems.over()
             if not request.resolve(replies):
-                self._connection_lost([request], WrongReply("a reply to other commands"))
+                self._connection_lost([request], WrongReply("a reply to a different command"))
                 self.spawn(self._connection.disconnect())
         elif is_missing_script(error) and request.tries < MIN_TRIES:
             self._connection.is_prepared = False
@@ -221,12 +221,12 @@ class Link:
             self._fail([request], error)
 
     def _fail(self, batch: list[Request], error: BaseException) -> None:
-        self._problems.warn("the store refuses to serve", error)
+        self._problems.warn("the store cannot be used", error)
         for request in batch:
             request.resolve(unavailable(error))
 
     def _connection_lost(self, batch: list[Request], error: BaseException) -> None:
-        """Try a batch again of which it is unknown what has been run."""
+        """Retry a batch if it is unknown which of its commands have run."""
         self._connection.is_prepared = False
         self._failures += 1
         now = self.failed_at = self._loop.time()
@@ -234,13 +234,13 @@ class Link:
             self._outage_began = now
         else:
             # The first failure may only mean that Redis has closed an idle connection.
-            self._problems.warn("the store does not answer; retrying", error)
+            self._problems.warn("the store does not respond; retrying", error)
         waiting = [request for request in batch if not request.gives_up(self._loop.time(), error)]
         self._queue.retry(waiting, at=now + self._backoff.compute(self._failures))
 
     def _refused(self, request: Request, error: BaseException) -> None:
-        """Try a request again later, without holding up the others."""
-        self._problems.warn("the store refuses; retrying", error)
+        """Retry a request later, without holding up the others."""
+        self._problems.warn("the store rejects commands; retrying", error)
         if not request.gives_up(self._loop.time(), error):
             self.spawn(self._submit_later(request, self._backoff.compute(request.tries)))
 

@@ -18,7 +18,7 @@ from .link import REQUEST_SECONDS
 from .worker import Worker
 
 POLL_SECONDS = 0.05
-"""Between two looks for what another worker is about to write."""
+"""The time between two checks for what another worker is about to write."""
 
 PAGE_FRAMES = 500
 
@@ -53,7 +53,7 @@ class Lookup:
         worker: The worker that reads.
         keys: The names of keys.
         lease: Seconds until a lease expires.
-        patience: Seconds that a reader waits while Redis does not answer.
+        patience: Seconds that a reader waits while Redis does not respond.
     """
 
     def __init__(self, worker: Worker, keys: Keys, *, lease: float, patience: float) -> None:
@@ -171,7 +171,7 @@ class Lookup:
         """Whether what Redis lacks may be rewritten by the worker that has written it.
 
         Raises:
-            StoreUnavailable: Redis does not answer, or cannot be written.
+            StoreUnavailable: Redis does not respond, or cannot be written.
         """
         loss = await self._health.loss(REQUEST_SECONDS)
         if loss is Loss.NEWS:

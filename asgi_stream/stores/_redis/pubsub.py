@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from redis.asyncio.client import PubSub
     from redis.backoff import AbstractBackoff
 
-DISCONNECTED = "the store's pub/sub connection is lost; reconnecting"
+DISCONNECTED = "the store's pub/sub connection was lost; reconnecting"
 
 CONFIRM_SECONDS = 1.0
 """How long `subscribe` waits for Redis to confirm."""
@@ -48,7 +48,7 @@ class Subscriptions:
         self._listener: Task[None] | None = None
 
     async def subscribe(self, channel: bytes) -> None:
-        """Subscribe to a channel; return when no message is missed any more, or Redis is away."""
+        """Subscribe to a channel; return when no more messages are missed, or Redis is down."""
         if channel not in self._channels:
             self._channels[channel] = asyncio.get_running_loop().create_future()
             if self._listener is None:

@@ -10,7 +10,7 @@ from .connection import Request
 from .tasks import Tasks
 
 INTERVAL_SECONDS = 0.004
-"""Between two batches. The first after a pause is sent at once; under load batches grow instead."""
+"""The time between two batches. After a pause a batch is sent at once; under load batches grow."""
 
 CROWD = 100
 """This many waiting requests are sent without waiting for the interval."""

@@ -50,7 +50,7 @@ class Readers:
         """Call the follower from now on.
 
         Raises:
-            StoreUnavailable: Redis did not answer for `patience` seconds.
+            StoreUnavailable: Redis did not respond for `patience` seconds.
         """
         self._followers.setdefault(run_id, set()).add(follower)
         if run_id in self._runs:
@@ -134,7 +134,7 @@ class Readers:
             self._link.spawn(self._publish_nothing(run.run_id))
 
     def left(self, run: OwnedRun, worker_id: str) -> None:
-        """Another worker has no readers of a run any more."""
+        """Another worker no longer has readers of a run."""
         run.read_at.pop(worker_id, None)
         self._count(run)
 

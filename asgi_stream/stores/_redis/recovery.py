@@ -14,7 +14,7 @@ from .link import Link
 from .owned_run import OwnedRun
 
 GROUP = 100
-"""Runs that are rewritten at once."""
+"""How many runs are rewritten at once."""
 
 FORGET_SECONDS = 60.0
 
@@ -28,7 +28,7 @@ class Recovery:
         backlog: The runs that have ended.
         renew_leases: Renews the leases of the runs that go on, and rewrites what they lack.
         lease: Seconds for which others may rewrite what is missing.
-        patience: Seconds to keep trying while Redis refuses.
+        patience: Seconds to keep trying while Redis rejects commands.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ publish(channel, first, ending, 7)
 return 1
 """
 )
-"""As `WRITE`, but also replace the run's record, cross a gap, or end the run.
+"""Like `WRITE`, but also replace the run's record, cross a gap, or end the run.
 
 KEYS: log, record, lease, stop. ARGV: number of the first frame, number of the one before, number of
 the oldest to keep, channel or '', '1' if the last frame is the run's last, record or '', seconds to

@@ -14,7 +14,7 @@ class Tasks:
     """The background tasks of one event loop.
 
     Attributes:
-        running: Those that are not done.
+        running: The tasks that are not done.
     """
 
     def __init__(self) -> None:

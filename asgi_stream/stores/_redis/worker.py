@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 IDLE_SECONDS = 60.0
-"""After the last request for so long, a worker without runs and readers stops its checks."""
+"""How long after the last request a worker without runs and readers stops its checks."""
 
 BEATS_PER_EXTENSION = 10
-"""Each so many beats, what expires is extended too."""
+"""Every so many beats, whatever expires is extended too."""
 
 
 class Worker:
@@ -37,7 +37,7 @@ class Worker:
         client: A client of redis-py.
         keys: The names of keys and channels.
         lease: Seconds until the lease of a run expires.
-        patience: Seconds to keep trying while Redis does not answer or refuses.
+        patience: Seconds to keep trying while Redis does not respond or rejects commands.
         backlog: Bytes of frames that are held in case Redis loses them.
     """
 
@@ -160,7 +160,7 @@ class Worker:
             try:
                 await self._beat_once()
             except Exception:
-                logger.exception("the store's check each second failed")
+                logger.exception("the periodic check of the store failed")
             await asyncio.sleep(max(0.0, begun + BEAT_SECONDS - self._loop.time()))
 
     async def _beat_once(self) -> None:

@@ -37,9 +37,9 @@ const { CopilotKitProvider, useAgent, useCopilotKit, useInterrupt } = await impo
 );
 
 let kit, question, changed;
-const until = async (found) => {
-  for (let value; !(value = found()); ) await new Promise((again) => (changed = again));
-  return found();
+const until = async (condition) => {
+  for (let value; !(value = condition()); ) await new Promise((again) => (changed = again));
+  return condition();
 };
 
 function Page() {
@@ -48,7 +48,7 @@ function Page() {
   question = undefined;
   const element = useInterrupt({
     renderInChat: false,
-    render: (asked) => createElement("p", null, void (question = asked)),
+    render: (open) => createElement("p", null, void (question = open)),
   });
   useEffect(() => {
     kit = { copilotkit, agent };
@@ -63,7 +63,7 @@ createRoot(document.getElementById("root")).render(
 const connected = () => kit?.copilotkit.runtimeConnectionStatus === "connected" && kit;
 const { agent, copilotkit } = await until(connected);
 agent.threadId = thread;
-const asked = [];
+const waiting = [];
 for (const { say, answers } of steps) {
   if (say) {
     agent.addMessage({ id: crypto.randomUUID(), role: "user", content: say });
@@ -71,12 +71,12 @@ for (const { say, answers } of steps) {
     continue;
   }
   const { interrupts, resolve, cancel } = await until(() => question);
-  asked.push(interrupts);
+  waiting.push(interrupts);
   for (const [n, { cancelled, payload }] of answers.entries()) {
     // The last one starts the run.
     await (cancelled ? cancel(interrupts[n].id) : resolve(payload, interrupts[n].id));
   }
 }
 const { messages, pendingInterrupts } = agent;
-const result = JSON.stringify({ asked, messages, pendingInterrupts, printed });
+const result = JSON.stringify({ waiting, messages, pendingInterrupts, printed });
 process.stdout.write(result, () => process.exit(0));

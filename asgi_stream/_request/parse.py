@@ -1,0 +1,82 @@
+"""Parses a request as its route's format does."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .._routing.bound import BoundRoute
+from ..events import LangChainEvent
+from ..filters import EventFilter
+from ..formats import Document, Format, FormatRequest, RunSpec
+from ..requests import StreamRequest
+from .body import read_body
+from .query import read_query
+from .turn import THREAD_ID, named_thread
+
+
+class Parsed(NamedTuple):
+    """A parsed request.
+
+    Attributes:
+        format: The format's instance for the run.
+        spec: What the client asks for.
+        configurable: The ``configurable`` keys of the query.
+        filter: The filter of the query, if it has one.
+    """
+
+    format: Format
+    spec: RunSpec | Document
+    configurable: dict[str, str]
+    filter: EventFilter | None
+
+
+async def parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Parsed:
+    """Read and parse a request, once.
+
+    Args:
+        route: The route.
+        endpoint: The endpoint of the route that was requested.
+        request: The request.
+
+    Raises:
+        StreamError: The request is not valid in the route's format.
+        ClientDisconnect: The client left.
+    """
+    if request.parsed is None:
+        request.parsed = await _parse(route, endpoint, request)
+    parsed: Parsed = request.parsed
+    return parsed
+
+
+async def spec_of(route: BoundRoute, endpoint: str, request: StreamRequest) -> RunSpec | None:
+    """Return what the client asks for; None if that is no run."""
+    spec = (await parse(route, endpoint, request)).spec
+    return None if isinstance(spec, Document) else spec
+
+
+async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Parsed:
+    policy = route.thread_policy
+    threads = policy is not None
+    configurable, client_filter, query_input = read_query(
+        request,
+        route.limits,
+        configurable={*route.configurable, THREAD_ID} if threads else route.configurable,
+        narrows=LangChainEvent in route.format_class.wants,
+    )
+    request.data = query_input if request.method == "GET" else await read_body(request)
+    format = route.format_class()
+    spec = format.parse(
+        FormatRequest(
+            endpoint=endpoint,
+            body=request.data,
+            params=request.path_params,
+            models=tuple(route.runnables),
+            configurable=route.configurable,
+            threads=threads,
+            sdk_version=route.sdk_version,
+            user_messages_only=policy is not None and policy.user_messages_only,
+        )
+    )
+    if threads and not isinstance(spec, Document):
+        spec = named_thread(request, spec, configurable.pop(THREAD_ID, None))
+    return Parsed(format, spec, configurable, client_filter)

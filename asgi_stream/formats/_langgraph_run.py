@@ -1,0 +1,235 @@
+"""Runs as LangGraph's SDKs request them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ._content import refused
+from ._langgraph_request import allowed_keys, assistant_of, graph_name, modes_of, offered_modes
+from ._spec import Answer, FormatRequest, RunSpec
+from ._threads import STORED_THREAD
+
+ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
+"""The stream modes for a ``FetchStreamTransport``, which sends none, and for background runs."""
+
+THREADS_ONLY = ("command", "checkpoint", "checkpoint_id", "interrupt_before", "interrupt_after")
+NOT_OFFERED = ("webhook", "after_seconds")
+
+POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
+"""The keys of a checkpoint, besides its thread's id, which the path has."""
+
+DURABILITY = ("sync", "async", "exit")
+
+USER = ("user", "human")
+
+_interrupt_id = re.compile("[0-9a-f]{32}")
+"""LangGraph takes a dict with such keys only for answers by the ids of interrupts."""
+
+
+def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
+    """Return the run that a request asks for, and its stream modes.
+
+    Raises:
+        InvalidInput: A field is not valid, or not supported.
+        NotFound: The route has no such graph.
+    """
+    body = request.body
+    if not isinstance(body, dict):
+        raise refused("body", "expected an object")
+    for key in NOT_OFFERED if request.threads else (*NOT_OFFERED, *THREADS_ONLY):
+        if body.get(key):
+            why = "this server keeps no threads" if key in THREADS_ONLY else "no scheduled runs"
+            raise refused(key, f"not supported: {why}")
+    waits, background = (request.endpoint.endswith(end) for end in ("/runs/wait", "/runs"))
+    stream: dict[str, Any] = {"stream_mode": ["values"]}
+    modes: tuple[str, ...] = ()
+    if not waits:
+        offered = offered_modes(threads=request.threads)
+        default = ALL_AT_ONCE if background or not request.endpoint else ("values",)
+        modes = modes_of(body.get("stream_mode"), default, offered)
+        stream["stream_mode"] = list(dict.fromkeys(offered[mode] for mode in modes))
+        if body.get("stream_subgraphs"):
+            stream["subgraphs"] = True
+    if context := allowed_keys(request, "context", body.get("context")):
+        stream["context"] = context
+    configurable = _configurable(body)
+    spec = RunSpec(
+        input=body.get("input"),
+        model=graph_name(body.get("assistant_id"), request),
+        configurable=allowed_keys(request, "configurable", configurable),
+        astream_kwargs=stream,
+        gathered=waits,
+        cancel_on_disconnect=body.get("on_disconnect") == "cancel" and not background,
+        background=background,
+    )
+    return _on_thread(spec, request) if request.threads else spec, modes
+
+
+def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, Any]:
+    """Return the ``configurable`` keys of a checkpoint; ``{}`` if a request names none.
+
+    Args:
+        path: Where in the request it is.
+        value: An object with ``checkpoint_id``, ``checkpoint_ns`` and ``checkpoint_map``, or None.
+        checkpoint_id: The id alone.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    if not isinstance(value, dict | None):
+        raise refused(path, "expected an object")
+    position = {key: each for key, each in (value or {}).items() if key in POSITION and each}
+    if checkpoint_id:
+        position["checkpoint_id"] = checkpoint_id
+    for key, each in position.items():
+        ids = each.values() if key == "checkpoint_map" and isinstance(each, dict) else (each,)
+        if not all(isinstance(id_, str) for id_ in ids):
+            raise refused(f"{path}.{key}", "expected text")
+    return position
+
+
+def _configurable(body: Mapping[str, Any]) -> Any:
+    config = body.get("config")
+    return config.get("configurable") if isinstance(config, dict) else None
+
+
+def _on_thread(spec: RunSpec, request: FormatRequest) -> RunSpec:
+    """Return `spec` with what concerns a thread."""
+    body, thread = request.body, None
+    if not request.endpoint:
+        # The only place that a ``FetchStreamTransport`` has for it.
+        thread = (_configurable(body) or {}).get("thread_id")
+        if not isinstance(thread, str | None):
+            raise refused("config.configurable.thread_id", "expected text")
+    answers, update, goto = _command(body.get("command"))
+    commands = bool(answers or update is not None or goto)
+    position = position_of("checkpoint", body.get("checkpoint"), body.get("checkpoint_id"))
+    graph = spec.model or next(iter(request.models))
+    spec = replace(
+        spec,
+        input=None if commands else spec.input,
+        astream_kwargs={**spec.astream_kwargs, **_stops(body), **_durability(body)},
+        thread=thread,
+        ephemeral=thread is None and STORED_THREAD not in request.params,
+        answers=answers,
+        update=update,
+        goto=goto,
+        resumes=not commands and spec.input is None,
+        checkpoint=position if "checkpoint_id" in position else None,
+        must_exist=STORED_THREAD in request.params and body.get("if_not_exists") != "create",
+        multitask=body.get("multitask_strategy"),
+        metadata={**object_of("metadata", body.get("metadata")), **metadata_of(graph)},
+    )
+    return _of_user(spec) if request.user_messages_only else spec
+
+
+def object_of(path: str, value: Any) -> dict[str, Any]:
+    """Return `value`, which must be an object, or nothing.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    if not isinstance(value, dict | None):
+        raise refused(path, "expected an object")
+    return value or {}
+
+
+def metadata_of(graph: str) -> dict[str, str]:
+    """Return the metadata of a thread by which clients search for those of a graph."""
+    return {"graph_id": graph, "assistant_id": assistant_of(graph)["assistant_id"]}
+
+
+def _command(value: Any) -> tuple[Sequence[Answer], Any, Sequence[Any]]:
+    """Return the answers, the update and the nodes of a command; clients send empty ones too."""
+    command = object_of("command", value)
+    if command.get("graph"):
+        raise refused("command.graph", "not supported")
+    resume = command.get("resume")
+    return _answers(resume), _update(command.get("update")), _goto(command.get("goto"))
+
+
+def _answers(resume: Any) -> Sequence[Answer]:
+    path = "command.resume"
+    if resume is None:
+        return ()
+    if isinstance(resume, dict) and resume and all(map(_interrupt_id.fullmatch, resume)):
+        return [
+            Answer(value=value, interrupt=id_, path=f"{path}.{id_}")
+            for id_, value in resume.items()
+        ]
+    return [Answer(value=resume, path=path)]
+
+
+def _update(update: Any) -> Any:
+    if not update:
+        return None
+    if isinstance(update, dict):
+        return update
+    pairs = []
+    for each in update if isinstance(update, list) else [None]:
+        match each:
+            case [str(key), value]:
+                pairs.append((key, value))
+            case _:
+                raise refused("command.update", "expected an object, or a list of pairs")
+    return pairs
+
+
+def _goto(goto: Any) -> Sequence[Any]:
+    targets = [goto] if isinstance(goto, str | dict) and goto else goto or []
+    for each in targets if isinstance(targets, list) else [None]:
+        node = each.get("node") if isinstance(each, dict) else each
+        if not isinstance(node, str):
+            raise refused("command.goto", "expected names of nodes, or objects with node and input")
+    return targets
+
+
+def _stops(body: Mapping[str, Any]) -> dict[str, Any]:
+    stops: dict[str, Any] = {}
+    for key in ("interrupt_before", "interrupt_after"):
+        value = body.get(key)
+        if value == "*" or (isinstance(value, list) and all(isinstance(n, str) for n in value)):
+            stops[key] = value
+        elif value is not None:
+            raise refused(key, 'expected a list of nodes, or "*"')
+    return stops
+
+
+def _durability(body: Mapping[str, Any]) -> dict[str, Any]:
+    durability = body.get("durability")
+    if durability is None:
+        return {}
+    if durability not in DURABILITY:
+        raise refused("durability", f"expected one of {', '.join(DURABILITY)}")
+    return {"durability": durability}
+
+
+def _of_user(spec: RunSpec) -> RunSpec:
+    """Return `spec` if it only adds messages of the user, as a conversation of these."""
+    if spec.update is not None or spec.goto:
+        raise refused("command", "this route accepts answers only")
+    if spec.input is None:
+        return spec
+    value = spec.input if isinstance(spec.input, dict) else {"": None}
+    sent = value.get("messages")
+    messages = sent if isinstance(sent, list) else [sent]
+    if value.keys() != {"messages"}:
+        raise refused("input", "this route accepts messages only")
+    return replace(spec, input=None, messages=[_user_message(each) for each in messages])
+
+
+def _user_message(message: Any) -> dict[str, Any]:
+    match message:
+        case str():
+            return {"role": "user", "content": message}
+        case ["user" | "human", str(text)]:
+            return {"role": "user", "content": text}
+        case {"content": str() | list() as content, **rest}:
+            kinds = {rest[key] for key in ("type", "role") if isinstance(rest.get(key), str)}
+            if kinds and kinds <= {*USER} and rest.keys().isdisjoint({"lc", "kwargs", "data"}):
+                id_ = {"id": rest["id"]} if isinstance(rest.get("id"), str) else {}
+                return {"role": "user", "content": content, **id_}
+    raise refused("input.messages", "this route accepts messages of the user only")

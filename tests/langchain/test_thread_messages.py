@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from asgi_stream import EventFilter
+from asgi_stream._langchain.thread_messages import thread_messages
+
+CALL: Any = {"id": "c", "name": "add", "args": {"a": 1}}
+
+
+def shown(*messages: BaseMessage, **filter: Any) -> list[Any]:
+    return thread_messages(messages, EventFilter(**filter) if filter else None, repr)
+
+
+def contents(message: BaseMessage, **filter: Any) -> list[Any]:
+    [neutral] = shown(message, **filter)
+    content: list[Any] = neutral["content"]
+    return content
+
+
+def test_messages_are_neutral_and_those_of_the_system_left_out() -> None:
+    messages = [
+        SystemMessage("Be brief."),
+        HumanMessage("Hi", id="u1"),
+        AIMessage("", id="a1", tool_calls=[CALL]),
+        ToolMessage([{"type": "text", "text": "3"}], tool_call_id="c", id="t1"),
+        ToolMessage("secret", tool_call_id="d", id="t2", status="error"),
+    ]
+    assert shown(*messages) == [
+        {"role": "user", "id": "u1", "content": [{"type": "text", "text": "Hi"}]},
+        {"role": "assistant", "id": "a1", "content": [], "tool_calls": [CALL]},
+        {
+            **{"role": "tool", "id": "t1", "tool_call_id": "c", "status": "success"},
+            "content": [{"type": "text", "text": "3"}],
+        },
+        {
+            **{"role": "tool", "id": "t2", "tool_call_id": "d", "status": "error"},
+            "content": "ToolMessageError('secret')",
+        },
+    ]
+
+
+def test_calls_that_a_run_would_not_show_are_left_out() -> None:
+    hosted: Any = {"type": "server_tool_call", "id": "d", "name": "search", "args": {}}
+    message = AIMessage(content_blocks=[hosted], tool_calls=[CALL])
+    [neutral] = shown(message)
+    assert neutral["tool_calls"] == [CALL]
+    assert neutral["content"] == [hosted]
+    for hiding in ({"exclude": ["on_tool_*"]}, {"exclude_types": ["tool"]}):
+        [neutral] = shown(message, **hiding)
+        assert neutral["tool_calls"] == neutral["content"] == []
+    [neutral] = shown(message, exclude_names=["add"])
+    assert neutral["tool_calls"] == []
+    assert neutral["content"] == [hosted]
+
+
+def test_reasoning_and_files_are_standard_blocks() -> None:
+    reasoning = AIMessage("Hi", additional_kwargs={"reasoning_content": "Hm."})
+    assert contents(reasoning) == [
+        {"type": "reasoning", "reasoning": "Hm."},
+        {"type": "text", "text": "Hi"},
+    ]
+    thinking = AIMessage([{"type": "thinking", "thinking": "Hm."}, {"type": "odd"}])
+    assert contents(thinking) == [{"type": "reasoning", "reasoning": "Hm."}]
+    image: Any = {"type": "image", "base64": "aGk=", "mime_type": "image/png"}
+    remote: Any = {"type": "audio", "url": "https://example.com/a"}
+    unknown: Any = {"type": "file", "file_id": "f1"}
+    assert contents(HumanMessage(content_blocks=[image, remote, unknown])) == [
+        {**image, "url": "data:image/png;base64,aGk="},
+        {**remote, "mime_type": "audio/wav"},
+    ]

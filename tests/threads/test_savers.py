@@ -1,0 +1,165 @@
+"""Threads in the checkpointers that people use: SQLite and PostgreSQL, besides memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from asgi_stream import StreamApp, StreamRoute, TableError
+from asgi_stream._langchain.graph_thread import GraphThread
+from asgi_stream.requests import StreamRequest
+
+from ..asgi import call, get, post
+from ..postgres_server import postgres_server
+from .agents import Listener, agent_of
+from .chat import CHAT, Client, user
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+async def saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
+    match request.param:
+        case "memory":
+            yield InMemorySaver()
+        case "sqlite":
+            async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "db")) as sqlite:
+                yield sqlite
+        case "postgres":
+            url = new_database(request.getfixturevalue("postgres"))
+            async with AsyncPostgresSaver.from_conn_string(url) as postgres:
+                await postgres.setup()
+                yield postgres
+
+
+def new_database(url: str) -> str:
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Any:
+    with postgres_server() as url:
+        yield url
+
+
+class Ann(Client):
+    """A client of one owner, whose app may be a new one each time."""
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent
+        super().__init__(self.restarted())
+
+    def restarted(self) -> StreamApp:
+        """An app that has nothing but the checkpointer."""
+        options: Any = {"threads": True, "authorize": lambda _: "ann"}
+        return StreamApp(
+            [
+                StreamRoute("/chat", self.agent, format=CHAT, **options),
+                StreamRoute("/ask", self.agent, **options),
+            ]
+        )
+
+
+async def test_a_thread_outlives_the_app(saver: Any) -> None:
+    model = Listener()
+    client = Ann(agent_of(model, saver=saver))
+    await client.say("1", "u1")
+    await client.say("refund A", "u2")
+    client.app = client.restarted()
+    assert (await client.decide(**{"u2-0": {"type": "approve"}})).status == 200
+    client.app = client.restarted()
+    await client.say("3", "u3")
+    assert model.hears[-1] == [
+        *("user: 1", "ai: re: 1", "user: refund A", "calls: A"),
+        *("tool: refunded A", "ai: done", "user: 3"),
+    ]
+    client.messages[2:] = [user("u2", "two")]
+    client.app = client.restarted()
+    await client.send()
+    assert model.hears[-1] == ["user: 1", "ai: re: 1", "user: two"]
+
+
+async def test_threads_are_listed_and_deleted(saver: Any) -> None:
+    client = Ann(agent_of(Listener(), saver=saver))
+    for n in range(3):
+        client.thread, client.messages = f"thread {n}/é", []
+        await client.say(f"{n}", "u")
+        await client.say("again", "v")
+    for app in (client.app, client.restarted()):
+        listed = (await get(app, "/chat/threads")).json()["threads"]
+        assert [each["thread_id"] for each in listed] == [f"thread {n}/é" for n in (2, 1, 0)]
+    path = "/ask/threads/thread%201%2F%C3%A9"
+    assert (await get(client.app, f"{path}/messages")).status == 200
+    assert (await call(client.app, "DELETE", path)).status == 204
+    assert (await get(client.app, path)).status == 404
+    listed = (await get(client.restarted(), "/ask/threads")).json()["threads"]
+    assert len(listed) == 2
+
+
+async def test_a_run_that_is_rolled_back_leaves_nothing(saver: Any) -> None:
+    model = Listener()
+    agent = agent_of(model, saver=saver)
+    client = Ann(agent)
+    await client.say("1", "u1")
+    thread = GraphThread(agent, "t", "ann")
+    before = await thread.state()
+    await client.say("2", "u2")
+    head = await thread.state()
+    await thread.roll_back([head.metadata["run_id"]])
+    assert (await thread.state()).values == before.values
+    await thread.roll_back(["another"])
+    assert (await thread.state()).values == before.values
+
+
+async def test_a_first_run_that_is_rolled_back_leaves_nothing(saver: Any) -> None:
+    agent = agent_of(Listener(), saver=saver)
+    await Ann(agent).say("1", "u1")
+    thread = GraphThread(agent, "t", "ann")
+    await thread.roll_back([(await thread.state()).metadata["run_id"]])
+    assert (await thread.state()).values == {}
+
+
+async def test_a_checkpointer_that_is_opened_for_each_request(tmp_path: Path) -> None:
+    model = Listener()
+
+    async def agent(request: StreamRequest) -> AsyncIterator[Any]:
+        async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "db")) as saver:
+            yield agent_of(model, saver=saver)
+
+    app = StreamApp([StreamRoute("/chat", agent, format=CHAT, threads=True)])
+    client = Client(app)
+    await client.say("1", "u1")
+    await client.say("2", "u2")
+    assert model.hears[-1] == ["user: 1", "ai: re: 1", "user: 2"]
+    assert (await get(app, "/chat/threads/t/messages")).status == 200
+    await app.aclose()  # which closes the last one, too
+
+
+async def test_a_function_may_not_return_a_graph_without_a_checkpointer() -> None:
+    app = StreamApp(
+        [
+            StreamRoute(
+                "/chat", lambda _: agent_of(Listener(), saver=False), format=CHAT, threads=True
+            )
+        ]
+    )
+    assert (await post(app, "/chat", {"id": "t", "messages": [user("u1", "1")]})).status == 500
+    assert (await get(app, "/chat/threads/t")).status == 500
+
+
+def test_a_checkpointer_must_be_async() -> None:
+    with SqliteSaver.from_conn_string(":memory:") as saver, pytest.raises(TableError) as error:
+        StreamApp([StreamRoute("/chat", agent_of(Listener(), saver=saver), threads=True)])
+    assert "SqliteSaver" in str(error.value)
