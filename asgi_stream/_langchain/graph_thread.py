@@ -114,6 +114,23 @@ class GraphThread:
             events = interrupt_events(snapshot.interrupts, messages)
         return events
 
+    async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:
+        """Return the messages of a thread, with those of a subgraph in which it waits.
+
+        A subgraph that takes the messages of its parent hands the new ones up at its end.
+        """
+        known = messages_of(snapshot.values)
+        if not snapshot.interrupts:
+            return known
+        nested = await self.state(position_of(snapshot), subgraphs=True)
+        ids = [each.id for each in known]
+        longer = (
+            each
+            for each in _nested_messages(nested)
+            if [message.id for message in each[: len(ids)]] == ids
+        )
+        return max(longer, key=len, default=known)
+
     def is_at_breakpoint(self, snapshot: Any) -> bool:
         """Return whether the thread has stopped where its graph is compiled to stop."""
         before, after = self.graph.interrupt_before_nodes, self.graph.interrupt_after_nodes
