@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from ..events import Interrupt
 from ..threads import checkpoint_thread_id, thread_scope
-from .approvals import interrupt_event
+from .approvals import interrupt_events
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides the thread's id, that a client may choose."""
@@ -106,12 +106,12 @@ class GraphThread:
         if not snapshot.interrupts:
             return []
         messages = [messages_of(snapshot.values)]
-        events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+        events = interrupt_events(snapshot.interrupts, messages)
         if any(not call.call_id for each in events for call in each.approvals):
             # Asked in a subgraph, with messages of its own.
             nested = await self.state(position_of(snapshot), subgraphs=True)
             messages = [*messages, *_nested_messages(nested)]
-            events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+            events = interrupt_events(snapshot.interrupts, messages)
         return events
 
     async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:

@@ -25,7 +25,7 @@ from ..events import (
 )
 from .answer import Answer
 from .answers import refused_answer
-from .approvals import interrupt_event
+from .approvals import interrupt_events
 from .callbacks import RunCallbacks, StreamingCallbacks
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
@@ -162,7 +162,7 @@ class Run:
     def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
         output = whole(self._tracker.output if self._tracker.finished else output)
         lists = [messages or messages_of(output)] if self._reader.interrupts else []
-        interrupts = [interrupt_event(each, lists) for each in self._reader.interrupts.values()]
+        interrupts = interrupt_events(self._reader.interrupts.values(), lists)
         if not interrupts:
             self._handler.concluded(self._step, output)
         put_snapshot(self._sink, self._request, output, messages)
