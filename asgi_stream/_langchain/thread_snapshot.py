@@ -54,7 +54,7 @@ def put_snapshot(
         return
     public = messages_of(values)
     shown = None
-    if public or "messages" in values or not values:
+    if public or "messages" in request.turn.thread.graph.output_channels:
         messages = public if messages is None else messages
         shown = thread_messages(messages, request.filter, sink.public_message)
     state = {

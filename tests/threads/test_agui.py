@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 
 from asgi_stream import EventFilter, StreamApp, StreamRoute
 
@@ -168,6 +169,8 @@ async def test_calls_of_a_subgraph_are_shown_while_they_wait(mode: str) -> None:
     again = Chat(chat.app, chat.path)
     await again.run()
     assert (again.messages, again.interrupts) == (chat.messages, chat.interrupts)
+    answer = await get(chat.app, f"{chat.path}/threads/t/messages")
+    assert json.loads(answer.body)["messages"] == chat.messages
     for each in (chat, again):
         if each is chat:
             await each.resume(APPROVE)
@@ -515,14 +518,18 @@ def chat_with(node: Any, **schemas: Any) -> Chat:
 
 async def test_messages_that_are_no_output_of_the_graph_are_not_shown() -> None:
     def node(state: Count) -> dict[str, Any]:
-        return {"messages": [AIMessage("hidden", id="a")], "count": len(state["messages"])}
+        return {"messages": [AIMessage("hidden")], "count": interrupt("How many?")}
 
     chat = chat_with(node, output_schema=Shown)
-    for count in (1, 3):
-        await chat.say("Hi")
-        assert chat.state == {"count": count}
-        assert "MESSAGES_SNAPSHOT" not in kinds(chat)
-        chat.messages = [each for each in chat.messages if each["role"] == "user"]
+    await chat.say("Hi")
+    assert "MESSAGES_SNAPSHOT" not in kinds(chat)
+    await chat.resume(2)
+    assert chat.state == {"count": 2}
+    assert "MESSAGES_SNAPSHOT" not in kinds(chat)
+    again = Chat(chat.app, "/")
+    await again.run()
+    assert kinds(again) == ["RUN_STARTED", "STATE_SNAPSHOT", "RUN_FINISHED"]
+    assert json.loads((await get(chat.app, "/threads/t/messages")).body) == {"messages": []}
 
 
 async def test_a_model_that_does_not_stream_has_the_id_of_its_message_too() -> None:
