@@ -90,6 +90,16 @@ async def test_a_function_that_returns_a_graph_without_a_checkpointer_fails() ->
         assert "no checkpointer to keep threads in" in response.json()["error"]["detail"]
 
 
+@pytest.mark.parametrize("path", ["/x", "/x/runs/stream", "/x/threads/a/runs/stream"])
+async def test_a_first_run_without_an_input_is_refused(path: str) -> None:
+    app = StreamApp([StreamRoute("/x", graph_of(counts), format="langgraph", threads=True)])
+    await post(app, "/x/threads", {"thread_id": "a"})
+    url = path if "threads" in path else f"{path}?thread_id=a"
+    response = await post(app, url, {"assistant_id": "x"})
+    assert response.status == 422
+    assert "input: the first run on a thread needs one" in response.body.decode()
+
+
 async def test_the_state_is_where_other_code_finds_it() -> None:
     graph = graph_of(counts)
     app = StreamApp([StreamRoute("/x", graph, threads=True, authorize=lambda request: "ann")])
