@@ -31,6 +31,14 @@ def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:
     return start.interrupts is not None
 
 
+async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessage] | None:
+    """Return what a thread has at the end of a run that waits; None if nobody wants to know."""
+    if request.turn is None or ThreadSnapshot not in sink.wants:
+        return None
+    thread = request.turn.thread
+    return await thread.messages(await thread.state())
+
+
 def put_snapshot(
     sink: Sink, request: RunRequest, values: Any, messages: Sequence[BaseMessage] | None = None
 ) -> None:

@@ -159,6 +159,27 @@ async def test_calls_that_are_approved_run_and_their_results_are_shown_once(mode
     assert len(heard[0]) == 7
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_calls_of_a_subgraph_are_shown_while_they_wait(mode: str) -> None:
+    chat = Chat(served(), f"/nested/{mode}")
+    await chat.say("refund 5")
+    [interrupt] = chat.interrupts
+    assert interrupt["toolCallId"] == chat.messages[-1]["toolCalls"][0]["id"]
+    again = Chat(chat.app, chat.path)
+    await again.run()
+    assert (again.messages, again.interrupts) == (chat.messages, chat.interrupts)
+    for each in (chat, again):
+        if each is chat:
+            await each.resume(APPROVE)
+            # Nothing is taken away from the client and shown again.
+            assert kinds(each).count("MESSAGES_SNAPSHOT") == 1
+        else:
+            await each.run()
+        assert [text for _, text in each.texts] == [
+            *("refund 5", "I look. ", "refunded 5", "Got refunded 5")
+        ]
+
+
 @pytest.mark.parametrize(
     ("decision", "result"),
     [
