@@ -10,7 +10,7 @@ from typing import Any
 
 from langchain_core.messages import RemoveMessage
 
-from ..errors import NotFound, ThreadBusy, ThreadNotFound
+from ..errors import InvalidInput, NotFound, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
@@ -172,6 +172,8 @@ class ThreadTurn:
         elif spec.messages is not None:
             return await self._conversation(snapshot, position)
         elif spec.resumes:
+            if snapshot.created_at is None:
+                raise InvalidInput.at("input", "the first run on a thread needs one")
             input = None
         else:
             input = self._closed(await self._make_input(spec), snapshot)

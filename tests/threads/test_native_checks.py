@@ -90,6 +90,27 @@ async def test_a_function_that_returns_a_graph_without_a_checkpointer_fails() ->
         assert "no checkpointer to keep threads in" in response.json()["error"]["detail"]
 
 
+@pytest.mark.parametrize("path", ["/x", "/x/runs/stream", "/x/threads/a/runs/stream"])
+async def test_a_first_run_without_an_input_is_refused(path: str) -> None:
+    app = StreamApp([StreamRoute("/x", graph_of(counts), format="langgraph", threads=True)])
+    await post(app, "/x/threads", {"thread_id": "a"})
+    url = path if "threads" in path else f"{path}?thread_id=a"
+    response = await post(app, url, {"assistant_id": "x"})
+    assert response.status == 422
+    assert "input: the first run on a thread needs one" in response.body.decode()
+
+
+async def test_a_thread_in_the_query_outlives_a_run_that_would_have_none() -> None:
+    app = StreamApp([StreamRoute("/x", graph_of(counts), format="langgraph", threads=True)])
+    for n in (1, 3):
+        body = {"assistant_id": "x", "input": HI}
+        response = await post(app, "/x/runs/stream?thread_id=a", body)
+        assert f"{n} so far" in response.body.decode()
+        assert response.headers["x-thread-id"] == "a"
+    state = (await get(app, "/x/threads/a/state")).json()
+    assert len(state["values"]["messages"]) == 4
+
+
 async def test_the_state_is_where_other_code_finds_it() -> None:
     graph = graph_of(counts)
     app = StreamApp([StreamRoute("/x", graph, threads=True, authorize=lambda request: "ann")])
