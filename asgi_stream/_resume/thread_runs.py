@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import cast
 from uuid import uuid4
@@ -179,8 +179,12 @@ class ThreadRuns:
     async def _values(self, record: RunRecord) -> object:
         async with self._graph_thread(record.model) as thread:
             state = PublicState(thread).of(await thread.state())
-        interrupts = {"__interrupt__": state["interrupts"]} if state["interrupts"] else {}
-        return {**state["values"], **interrupts} if interrupts else state["values"]
+        values, interrupts = state["values"], state["interrupts"]
+        if not interrupts:
+            return values
+        # What an ``@entrypoint`` has returned before is no part of this run.
+        values = values if isinstance(values, Mapping) else {}
+        return {**values, "__interrupt__": interrupts}
 
     async def _roll_back(self, record: RunRecord) -> None:
         """Bring the thread back to where it was before a run that is being stopped."""

@@ -95,7 +95,7 @@ def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, A
         position["checkpoint_id"] = checkpoint_id
     for key, each in position.items():
         ids = each.values() if key == "checkpoint_map" and isinstance(each, dict) else (each,)
-        if not all(isinstance(id_, str) for id_ in ids):
+        if not all(isinstance(id_, str) and id_.isprintable() for id_ in ids):
             raise refused(f"{path}.{key}", "expected text")
     return position
 

@@ -31,8 +31,8 @@ RUN_SUMMARIES = {
     "state": "A run's state.",
     "join": "A run's frames.",
     "stop": "Stop a run, whichever worker runs it.",
-    "result": "A run's result, once it has ended.",
-    "delete": "Delete a run that has ended.",
+    "result": "What a run results in, once it has ended.",
+    "delete": "Let a run go that has ended; it is dropped when its time is up.",
 }
 
 

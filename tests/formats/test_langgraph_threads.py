@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 from starlette.types import ASGIApp
+from typing_extensions import TypedDict
 
 from asgi_stream import StreamApp, StreamRoute, Threads
 
@@ -158,7 +161,10 @@ async def test_a_list_has_only_the_caller_s_threads(app: StreamApp) -> None:
         ("/threads/t1/history", {"checkpoint": "x"}),
         ("/threads/t1/state", {"values": {"log": 1}, "as_node": 2}),
         ("/threads/t1/state", {"values": {"messages": "x"}, "as_node": "nobody"}),
+        ("/threads/t1/state", {"values": {"messages": [{"type": "odd"}]}, "as_node": "reply"}),
+        ("/threads/t1/state", {"values": 5, "as_node": "reply"}),
         ("/threads/t1/state/checkpoint", {"checkpoint": {"checkpoint_id": 1}}),
+        ("/threads/t1/state/checkpoint", {"checkpoint": {"checkpoint_id": "a\0"}}),
         ("/threads/t1/state/checkpoint", {"checkpoint": {"checkpoint_map": {"": 1}}}),
     ],
 )
@@ -237,6 +243,37 @@ async def test_a_history_of_a_subgraph_is_chosen_by_its_namespace(app: StreamApp
     assert states[0]["next"] == ["ask"]
     [task] = (await state(app, thread_id))["tasks"]
     assert task["checkpoint"] == {"thread_id": thread_id, "checkpoint_ns": namespace}
+
+
+async def test_a_subgraph_that_is_not_there_has_no_checkpoints(app: StreamApp) -> None:
+    thread_id = await created(app)
+    await wait(app, thread_id, input=said("a"))
+    position = {"checkpoint_ns": "nobody:1", "checkpoint_id": "x"}
+    path = f"/threads/{thread_id}"
+    for body, end in (
+        ({"checkpoint": position}, "/state/checkpoint"),
+        ({"checkpoint": position}, "/history"),
+        ({"checkpoint": position, "values": said("b")}, "/state"),
+        ({"checkpoint": position, "assistant_id": "chat"}, "/runs/wait"),
+    ):
+        assert "no such checkpoint" in await refused(app, path + end, body, 404)
+
+
+def reduce(old: Any, new: Any) -> Any:
+    raise ValueError("secret")
+
+
+class Unreduced(TypedDict):
+    x: Annotated[list[str], reduce]
+
+
+async def test_an_error_of_a_reducer_is_the_server_s(app: StreamApp) -> None:
+    built = StateGraph(Unreduced).add_node("n", lambda state: {}).add_edge(START, "n")
+    graph = built.compile(checkpointer=InMemorySaver())
+    app = StreamApp([StreamRoute("/lg", {"x": graph}, format="langgraph", threads=True)])
+    await created(app, thread_id="t1")
+    body = {"values": {"x": ["a"]}, "as_node": "n"}
+    assert "secret" not in await refused(app, "/threads/t1/state", body, 500)
 
 
 async def test_a_state_is_written(app: StreamApp) -> None:
@@ -405,6 +442,15 @@ async def test_frames_about_checkpoints_show_what_the_client_may_see(app: Stream
         for name, payload in frames_of(exchange):
             if name.startswith("checkpoints"):
                 assert payload["config"]["configurable"]["thread_id"] == "mine"
+
+
+async def test_a_workflow_has_frames_about_checkpoints_too(app: StreamApp) -> None:
+    path = f"/lg/threads/{await created(app)}/runs/stream"
+    modes = ["tasks", "checkpoints", "debug", "values"]
+    frames = await events(app, path, assistant_id="workflow", input=3, stream_mode=modes)
+    assert [data for name, data in frames if name == "values"] == [12]
+    [checkpoint, *_] = [data for name, data in frames if name == "checkpoints"]
+    assert checkpoint["config"]["configurable"]["thread_id"] in path
 
 
 async def test_a_thread_s_new_run_is_enqueued_by_default(app: StreamApp) -> None:

@@ -190,6 +190,12 @@ async def test_a_run_that_asks_ends_well(app: StreamApp) -> None:
     assert (await get(app, THREAD)).json()["status"] == "interrupted"
 
 
+async def test_a_workflow_that_asks_has_no_values(app: StreamApp) -> None:
+    run = await start(app, {"assistant_id": "workflow", "input": 1})
+    joined = await get(app, f"{THREAD}/runs/{run['run_id']}/join")
+    assert [each["value"] for each in joined.json()["__interrupt__"]] == [2]
+
+
 async def test_a_failed_run_results_in_its_error(app: StreamApp) -> None:
     run = await start(app, {"assistant_id": "fails", "input": {"question": "x"}})
     joined = await get(app, f"{THREAD}/runs/{run['run_id']}/join")
