@@ -120,7 +120,8 @@ class ThreadTurn:
         self._claimed = True
         self.start = start = await self._prepared()
         run_id = None if self._listed else self._run_id
-        await self._touch(metadata=self._metadata(), run_id=run_id)
+        metadata = {"graph_id": self._graph, **self._spec.metadata}
+        await self._touch(metadata=metadata, run_id=run_id)
         return start
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
@@ -143,9 +144,6 @@ class ThreadTurn:
     async def _touch(self, **changes: Any) -> None:
         if not self._spec.ephemeral:
             await self._store.touch(*self._place, route=self._route, now=time.time(), **changes)
-
-    def _metadata(self) -> dict[str, Any]:
-        return {"graph_id": self._graph, **self._spec.metadata}
 
     async def _claim(self, wait: bool) -> bool:
         claim, place = self._store.claim, self._place
