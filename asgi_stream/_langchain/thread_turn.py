@@ -16,7 +16,7 @@ from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
 from .commands import command_of
 from .graph_thread import CLIENT_ID, NO_CHECKPOINT, GraphThread, messages_of, position_of
-from .new_messages import closing, new_messages, split_at
+from .new_messages import closing, new_messages, split_at, with_messages
 from .sent_messages import message_of
 from .start import Start, standing
 from .tasks import RunTasks
@@ -211,7 +211,7 @@ class ThreadTurn:
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
             known, rest = split_at(removed, known)
-            input = _with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
+            input = with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
         messages = [*known, *(message_of(dict(each)) for each in new)]
         return await self._start(input, snapshot, position, messages=messages)
 
@@ -240,11 +240,4 @@ class ThreadTurn:
         messages = input.get("messages") if isinstance(input, Mapping) else None
         if not isinstance(messages, list):
             return input
-        return _with_messages(input, closing(messages_of(snapshot.values), messages))
-
-
-def _with_messages(input: Any, first: Sequence[Any]) -> Any:
-    """Return an input with more messages, in front of those that it has."""
-    if not first or not isinstance(input, Mapping):
-        return input
-    return {**input, "messages": [*first, *input.get("messages", ())]}
+        return with_messages(input, closing(messages_of(snapshot.values), messages))
