@@ -22,6 +22,7 @@ from asgi_stream.openapi import add_to_openapi, document
 
 from ..asgi import call, get
 from ..corpus import graph_of
+from ..formats.langgraph_app import app_of as langgraph_app
 from ..langchain.odd_types import saying
 from ..models import Scripted, chain_of
 from ..servers import serving
@@ -387,3 +388,19 @@ def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
         assert done.returncode == 0, out[-6000:]
         assert str(sum(len(each) for each in result["paths"].values())) in out
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.anyio
+async def test_the_runs_of_a_thread_are_described() -> None:
+    paths = (await get(langgraph_app(resume=True), "/openapi.json")).json()["paths"]
+    runs = "/lg/threads/{stored_thread}/runs"
+    run = {"$ref": "#/components/schemas/LangGraphRun"}
+
+    def schema(path: str, method: str = "get") -> Any:
+        return paths[path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert schema(runs, "post") == schema(f"{runs}/{{run_id}}") == run
+    assert schema(f"{runs}/{{run_id}}/join") == {}
+    assert {"200", "202"}.isdisjoint(paths[f"{runs}/{{run_id}}"]["delete"]["responses"])
+    body = paths[f"{runs}/stream"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "command" in body["properties"]
