@@ -204,8 +204,9 @@ class ThreadRuns:
         if record is not None:
             return
         async with self._graph_thread(None) as thread:
-            if (await thread.state()).created_at is None:
-                raise ThreadNotFound
+            snapshot = await thread.state()
+        if snapshot.created_at is None:
+            raise ThreadNotFound
 
     @asynccontextmanager
     async def _graph_thread(self, model: str | None) -> AsyncGenerator[GraphThread, None]:
