@@ -8,9 +8,10 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from ..errors import NotFound
 from ..events import Interrupt
 from ..threads import checkpoint_thread_id, thread_scope
-from .approvals import interrupt_event
+from .approvals import interrupt_events
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides the thread's id, that a client may choose."""
@@ -23,6 +24,8 @@ CLIENT_ID = "client_thread_id"
 
 LangGraph stores none with the name ``thread_id``.
 """
+
+NO_CHECKPOINT = "The thread has no such checkpoint."
 
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
@@ -57,8 +60,16 @@ class GraphThread:
             self._configurable[OWNER] = thread_scope(owner)
 
     def configurable(self, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest."""
+        """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest.
+
+        Raises:
+            NotFound: It is a checkpoint of a subgraph that the graph does not have.
+        """
         position = {key: (checkpoint or {}).get(key) for key in POSITION}
+        if namespace := position["checkpoint_ns"]:
+            path = "|".join(part.partition(":")[0] for part in namespace.split("|"))
+            if path not in dict(self.graph.get_subgraphs(recurse=True)):
+                raise NotFound(NO_CHECKPOINT)
         return {
             **self._configurable,
             "thread_id": self.key,
@@ -106,13 +117,30 @@ class GraphThread:
         if not snapshot.interrupts:
             return []
         messages = [messages_of(snapshot.values)]
-        events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+        events = interrupt_events(snapshot.interrupts, messages)
         if any(not call.call_id for each in events for call in each.approvals):
             # Asked in a subgraph, with messages of its own.
             nested = await self.state(position_of(snapshot), subgraphs=True)
             messages = [*messages, *_nested_messages(nested)]
-            events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+            events = interrupt_events(snapshot.interrupts, messages)
         return events
+
+    async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:
+        """Return the messages of a thread, with those of a subgraph in which it waits.
+
+        A subgraph that takes the messages of its parent hands the new ones up at its end.
+        """
+        known = messages_of(snapshot.values)
+        if not snapshot.interrupts:
+            return known
+        nested = await self.state(position_of(snapshot), subgraphs=True)
+        ids = [each.id for each in known]
+        longer = (
+            each
+            for each in _nested_messages(nested)
+            if [message.id for message in each[: len(ids)]] == ids
+        )
+        return max(longer, key=len, default=known)
 
     def is_at_breakpoint(self, snapshot: Any) -> bool:
         """Return whether the thread has stopped where its graph is compiled to stop."""

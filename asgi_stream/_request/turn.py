@@ -48,7 +48,10 @@ def named_thread(request: StreamRequest, spec: RunSpec, query: Mapping[str, str]
     chosen = {each for each in ids if each is not None}
     if len(chosen) > 1:
         raise InvalidInput.at(THREAD_ID, "the request names two threads")
-    spec = replace(spec, thread=checked_id(chosen.pop()) if chosen else str(uuid4()))
+    if chosen:
+        spec = replace(spec, thread=checked_id(chosen.pop()), ephemeral=False)
+    else:
+        spec = replace(spec, thread=str(uuid4()))
     checkpoint = query.get(CHECKPOINT_ID)
     return replace(spec, checkpoint={CHECKPOINT_ID: checkpoint}) if checkpoint else spec
 
