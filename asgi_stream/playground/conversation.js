@@ -1,13 +1,11 @@
 // A route's conversation on one thread: the list of threads, the transcript, and what is asked.
 
 import { Branches, messagesOf } from "./branches.js";
-import { byId, el, pretty } from "./dom.js";
+import { byId, el, pretty, uuid } from "./dom.js";
 import { textOf } from "./messages.js";
 import { questionsOf } from "./questions.js";
 import { statePanel } from "./state.js";
 import { messageItem, transcriptOf } from "./transcript.js";
-
-export const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
 
 export class Conversation {
   #loads = 0;
@@ -22,8 +20,8 @@ export class Conversation {
   listed = [];
   problem = null;
 
-  // threads: a Threads; send(command): starts a run with {body, checkpoint, message};
-  // wrong(error): tells of an answer that cannot be sent.
+  // threads: a Threads; send(command): starts a run with {body, text, files, checkpoint};
+  // wrong(error): tells of an answer that cannot be sent; chosen(): another thread is shown.
   constructor(threads, { id, send, wrong, chosen }) {
     this.threads = threads;
     this.fresh = id === undefined; // nothing is known of it to anyone

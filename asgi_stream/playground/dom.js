@@ -14,6 +14,8 @@ export function el(tag, props = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+export const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
+
 let count = 0;
 export const newId = (name) => `${name}-${++count}`;
 

@@ -1,33 +1,19 @@
 import { adapterOf } from "./adapters.js";
 import { Conversation } from "./conversation.js";
-import { byId, copy, el, newId } from "./dom.js";
+import { byId, copy, el } from "./dom.js";
 import { alike, formOf, messagesPart, soFar } from "./form.js";
+import { headersPart } from "./headers.js";
 import { filesOf } from "./messages.js";
 import { Reading, Refused } from "./reading.js";
 import { inputOf, requestOf, role, snippets, traceUrl } from "./requests.js";
+import { BASE, keep, kept } from "./storage.js";
 import { Threads } from "./threads.js";
 import { View } from "./view.js";
 
-// The path of the app that serves this page, wherever the app is mounted.
-const BASE = location.pathname.replace(/\/+$/, "").replace(/\/playground$/, "");
-const KEY = `asgi_stream ${BASE}`;
 const MOST_RUNS = 20;
 
 const state = { table: null, route: null, reading: null, view: null, record: null, conversation: null };
-let input, configurable, params, traceBox, modelBox, headersPart, jsonBox;
-
-// Values in the browser's storage.
-
-const kept = (name, other) => {
-  try { return JSON.parse(localStorage.getItem(`${KEY} ${name}`)) ?? other; } catch { return other; }
-};
-const keep = (name, value) => {
-  try { localStorage.setItem(`${KEY} ${name}`, JSON.stringify(value)); } catch { /* full, or blocked */ }
-};
-const secret = {
-  get: () => { try { return JSON.parse(sessionStorage.getItem(KEY)) ?? {}; } catch { return {}; } },
-  set: (value) => { try { sessionStorage.setItem(KEY, JSON.stringify(value)); } catch { /* blocked */ } },
-};
+let input, configurable, params, traceBox, modelBox, headers, jsonBox;
 
 // The selected route and its form.
 
@@ -144,7 +130,7 @@ function converse(initial) {
   if (!route.threads) return;
   const store = { get: () => kept(`threads ${route.path}`, []), set: (value) => keep(`threads ${route.path}`, value) };
   const url = () => traceUrl({ route, model: model(), params: params?.value() ?? {} }, BASE);
-  const threads = new Threads(url, () => headersPart.value(), store);
+  const threads = new Threads(url, () => headers.value(), store);
   state.conversation = new Conversation(threads, { id: initial.thread, send, wrong, chosen: cleared });
   state.conversation.draw();
   state.conversation.load();
@@ -215,29 +201,8 @@ function extras(initial) {
   if (configurable && initial.configurable) configurable.set(initial.configurable);
   traceBox = el("input", { type: "checkbox", id: "trace", checked: initial.traced ?? kept("traced", true), onchange: () => { keep("traced", traceBox.checked); draw(); } });
   if (route.traces[model()]) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only the route's own frames)")));
-  headersPart = headers();
-  byId("extras").replaceChildren(...inner, headersPart.element);
-}
-
-function headers() {
-  const rows = el("div", { class: "items" });
-  const save = () => { secret.set(value()); draw(); };
-  const value = () => Object.fromEntries([...rows.children]
-    .map((row) => [...row.querySelectorAll("input")].map((each) => each.value.trim()))
-    .filter(([name]) => name));
-  const add = (name = "", content = "") => {
-    const row = el("div", { class: "item row" },
-      el("input", { value: name, placeholder: "Authorization", "aria-label": "Header", oninput: save, id: newId("header") }),
-      el("input", { value: content, placeholder: "Bearer …", "aria-label": "Value", oninput: save, autocomplete: "off", id: newId("value") }),
-      el("button", { type: "button", "aria-label": "Remove the header", onclick: () => { row.remove(); save(); } }, "×"));
-    rows.append(row);
-  };
-  Object.entries(secret.get()).forEach(([name, content]) => add(name, content));
-  const many = rows.childElementCount;
-  const element = el("details", { id: "headers", open: many > 0 }, el("summary", {}, "Headers"), rows,
-    el("button", { type: "button", onclick: () => add() }, "Add header"),
-    el("small", {}, "Stored in this tab only."));
-  return { element, value };
+  headers = headersPart(draw);
+  byId("extras").replaceChildren(...inner, headers.element);
 }
 
 function currentInput() {
@@ -248,7 +213,7 @@ function base() {
   const { route, conversation } = state;
   return {
     route, model: model(), configurable: configurable?.value() ?? {}, params: params?.value() ?? {},
-    headers: headersPart.value(), chat: conversation?.id ?? `playground-${Date.now().toString(36)}`,
+    headers: headers.value(), chat: conversation?.id ?? `playground-${Date.now().toString(36)}`,
     ...(conversation ? { thread: conversation.id, checkpoint: conversation.checkpoint } : {}),
     traced: Boolean(route.traces[model()] && traceBox.checked),
   };
@@ -294,7 +259,7 @@ async function start(question) {
 }
 
 async function resume(record) {
-  const request = { method: "GET", headers: { Accept: "text/event-stream", ...headersPart.value() }, format: record.format, url: record.place };
+  const request = { method: "GET", headers: { Accept: "text/event-stream", ...headers.value() }, format: record.format, url: record.place };
   // Read the whole stream again, to show the answer from its start.
   record = { ...record, state: "running" };
   remember(record);
@@ -544,7 +509,7 @@ function sends({ target, shiftKey, altKey, isComposing }) {
   return target.tagName === "TEXTAREA" ? !target.classList.contains("code") : /^(text|number|date|email|url)$/.test(target.type);
 }
 
-byId("extras").addEventListener("change", () => state.conversation?.load()); // as another user, perhaps
+byId("extras").addEventListener("change", () => { if (!state.conversation?.busy) state.conversation?.load(); }); // as another user, perhaps
 addEventListener("hashchange", () => {
   const selection = linked();
   if (selection) choose(...selection);

@@ -1,11 +1,11 @@
 // Builds a route's request in its format, and the same request as code.
 
+import { uuid } from "./dom.js";
 import { isMessages, Wrong } from "./form.js";
 
 const ROLES = { human: "user", ai: "assistant" };
 export const role = (name) => ROLES[name] ?? name;
 const dataUrl = (block) => block.url ?? `data:${block.mime_type};base64,${block.base64}`;
-const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
 const blocks = (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content);
 
 const BODIES = {
