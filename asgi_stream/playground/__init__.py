@@ -58,7 +58,7 @@ def _traces(n: int, route: BoundRoute) -> dict[str, StreamRoute]:
     options = {name: value for name, value in route.options.items() if not OPTIONS[name].of_format}
     options[StreamRoute.format.name] = "events"
     if policy is not None:
-        options[StreamRoute.threads.name] = policy.shared(policy.listed_at or route.path)
+        options[StreamRoute.threads.name] = policy.shared(route.path)
     return {
         name: StreamRoute(_path(n, m, route, name), runnable, options=options)
         for m, (name, runnable) in enumerate(route.runnables.items())

@@ -151,17 +151,16 @@ export class Conversation {
       try { resume = questions.value(); } catch (error) { return this.wrong(error); }
       return this.send({ body: { resume }, checkpoint: this.checkpoint });
     };
-    const form = el("form", { id: "question", noValidate: true, onsubmit: (event) => { event.preventDefault(); answer(); } },
+    const form = el("form", { id: "question", noValidate: true, "aria-label": "Your answer", onsubmit: (event) => { event.preventDefault(); answer(); } },
       questions.element, el("div", { class: "row" }, el("button", { type: "submit", class: "primary", id: "answer-question" }, "Send answer")));
-    return el("li", { class: "asks", role: "group", "aria-label": "The run waits for your answer" },
-      el("strong", {}, "The run waits for your answer"), form);
+    return el("li", { class: "asks" }, el("strong", {}, "The run waits for your answer"), form);
   }
 
   // The graph has stopped in its middle, without a question.
   #standing() {
     const { head } = this;
     const failed = head.tasks.some((each) => each.error);
-    return el("li", { class: "asks", role: "group", "aria-label": "The run has not come to its end" },
+    return el("li", { class: "asks" },
       el("p", {}, failed ? "The last run failed at " : "The last run stopped before ", el("code", {}, [...new Set(head.next)].join(", ")), "."),
       el("div", { class: "row" }, el("button", { type: "button", id: "go-on", onclick: () => this.send({ body: null, checkpoint: this.checkpoint }) }, failed ? "Try again" : "Go on")));
   }

@@ -54,6 +54,9 @@ async function ask(page, path, text, wanted = "done") {
   return answer(page);
 }
 
+const unlabelled = (page) => page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
+  .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.textContent.trim() && !each.title).length);
+
 // On a route with threads.
 
 const say = async (page, text, wanted = "done") => {
@@ -130,6 +133,12 @@ const SCENARIOS = {
       await say(page, "refund a b c d", "interrupted");
       report.asked = await page.$$eval("#question .approval", (items) => items.map((each) => each.querySelector("pre").textContent));
       report.error = await page.isVisible("#error");
+      report.overflow = [];
+      for (const width of [390, 800, 1280]) {
+        await page.setViewportSize({ width, height: 900 });
+        report.overflow.push(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth));
+      }
+      report.unlabelled = await unlabelled(page);
       await decide(page, 0, "approve");
       await decide(page, 1, "edit");
       await page.fill("#question .approval >> nth=1 >> textarea >> nth=0", "bb");
@@ -632,8 +641,7 @@ const SCENARIOS = {
     await page.focus("#tab-Timeline");
     await page.keyboard.press("ArrowRight");
     report.tab = await page.evaluate(() => document.activeElement.id);
-    report.unlabelled = await page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
-      .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.textContent.trim() && !each.title).length);
+    report.unlabelled = await unlabelled(page);
   },
 
   async interrupted() {

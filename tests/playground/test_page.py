@@ -122,6 +122,7 @@ def test_each_tool_call_of_an_interrupted_run_is_decided(server: Server, drive: 
         assert talk[-1] == ["ai", "done"]
     assert [json.loads(each) for each in report["asked"]] == [{"order": each} for each in "abcd"]
     assert not report["error"]
+    assert (report["overflow"], report["unlabelled"]) == ([0, 0, 0], 0)
     assert report["undecided"] == "input choose what to do with refund"
     assert report["silent"] == "input Result of the tool: text is missing"
     results = report["results"]
