@@ -42,9 +42,14 @@ def checkpoint_thread_id(thread_id: str, owner: str | None = None) -> str:
     return "~" + sha256(to_json([owner, thread_id])).hexdigest()
 
 
-def thread_scope(owner: str | None) -> str:
-    """Return the `asgi_stream.stores.ThreadRecord.scope` of an owner's threads."""
-    return "" if owner is None else sha256(to_json([owner])).hexdigest()
+def thread_scope(route: str, owner: str | None) -> str:
+    """Return the `asgi_stream.stores.ThreadRecord.scope` of an owner's threads of a route."""
+    return sha256(to_json([route, owner])).hexdigest()
+
+
+def owner_mark(owner: str) -> str:
+    """Return what marks the checkpoints of an owner's threads."""
+    return sha256(to_json([owner])).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
