@@ -43,9 +43,14 @@ def checkpoint_thread_id(thread_id: str, owner: str | None = None) -> str:
     return "~" + sha256(to_json([owner, thread_id])).hexdigest()
 
 
-def thread_scope(owner: str | None) -> str:
-    """Return the `asgi_stream.stores.ThreadRecord.scope` of an owner's threads."""
-    return "" if owner is None else sha256(to_json([owner])).hexdigest()
+def thread_scope(route: str, owner: str | None) -> str:
+    """Return the `asgi_stream.stores.ThreadRecord.scope` of an owner's threads of a route."""
+    return sha256(to_json([route, owner])).hexdigest()
+
+
+def owner_mark(owner: str) -> str:
+    """Return what marks the checkpoints of an owner's threads."""
+    return sha256(to_json([owner])).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -73,8 +78,8 @@ class Threads:
     opened: ThreadStore = field(init=False, repr=False, compare=False)
     """The store that `store` names."""
 
-    listed_at: str | None = field(default=None, init=False, repr=False, compare=False)
-    """The path of the route whose list has the threads; None: the route's own."""
+    of_route: str | None = field(default=None, init=False, repr=False, compare=False)
+    """The path of the route whose threads these are; None: that of the route itself."""
 
     def __post_init__(self) -> None:
         store: Any = self.store
@@ -108,7 +113,7 @@ class Threads:
     def shared(self, path: str) -> Threads:
         """Return this for another route with the threads of the one at `path`."""
         policy = copy(self)
-        object.__setattr__(policy, "listed_at", path)
+        object.__setattr__(policy, "of_route", path)
         return policy
 
     def problems(self) -> Iterator[str]:

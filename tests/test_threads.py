@@ -90,8 +90,8 @@ def test_ids_in_the_checkpointer_cannot_be_chosen_to_be_another_owner_s() -> Non
     odd = ["", "\x00", "a/b", "é", "x" * 129, "~t", " t"]
     assert all(each.startswith("~") for each in map(checkpoint_thread_id, odd))
     assert len({*map(checkpoint_thread_id, odd)}) == len(odd)
-    assert thread_scope(None) == ""
-    assert thread_scope("ann") != thread_scope("bob")
+    scopes = {thread_scope(path, owner) for path in ("/a", "/b") for owner in ("ann", "bob", None)}
+    assert len(scopes) == 6
 
 
 def test_memory_is_an_async_checkpointer() -> None:

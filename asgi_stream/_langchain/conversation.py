@@ -43,7 +43,7 @@ class Conversation:
         self._messages_field: str | None = None
         self._text_field: str | None = None
         self._takes_text = False
-        if function is not None or self._untyped or _has_messages(input_type):
+        if function is not None or self._untyped or has_messages(input_type):
             return
         if fields := fields_of(input_type):
             self._fields = fields
@@ -93,9 +93,7 @@ class Conversation:
     def _find_fields(self, *, is_state: bool) -> None:
         texts = [name for name, hint in self._fields.items() if hint is str or _is_turn(hint)]
         lists = [
-            name
-            for name, hint in self._fields.items()
-            if _has_messages(hint) and not _is_turn(hint)
+            name for name, hint in self._fields.items() if has_messages(hint) and not _is_turn(hint)
         ]
         if lists:
             if len(lists) > 1 and "messages" not in lists:
@@ -120,14 +118,15 @@ def _takes_two(function: Callable[..., Any]) -> bool:
     return sum(each.kind in positional and each.default is each.empty for each in parameters) > 1
 
 
-def _has_messages(type_: Any) -> bool:
+def has_messages(type_: Any) -> bool:
+    """Return whether a field of this type has a list of messages."""
     return any(map(is_list_of_messages, union_members(type_)))
 
 
 def _is_turn(type_: Any) -> bool:
     """Whether a field takes one turn: the type of a Runnable that keeps the history itself."""
     members = union_members(type_)
-    return _has_messages(type_) and str in members and BaseMessage in members
+    return has_messages(type_) and str in members and BaseMessage in members
 
 
 def _last_text(messages: Sequence[Message]) -> str:

@@ -10,8 +10,9 @@ from langchain_core.messages import BaseMessage
 
 from ..errors import NotFound
 from ..events import Interrupt
-from ..threads import checkpoint_thread_id, thread_scope
+from ..threads import checkpoint_thread_id, owner_mark
 from .approvals import interrupt_events
+from .state_messages import messages_of, nested_messages
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides the thread's id, that a client may choose."""
@@ -26,6 +27,9 @@ LangGraph stores none with the name ``thread_id``.
 """
 
 NO_CHECKPOINT = "The thread has no such checkpoint."
+
+FIRST_PAGE = 16
+"""How many checkpoints are read at first to find an earlier one; then twice as many each time."""
 
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
@@ -54,10 +58,10 @@ class GraphThread:
         self.graph = graph
         self.thread_id = thread_id
         self.key = checkpoint_thread_id(thread_id, owner)
-        self._configurable = {**(configurable or {})}
+        # LangGraph puts these into the metadata of each checkpoint.
+        self._configurable = {**(configurable or {}), CLIENT_ID: thread_id}
         if owner is not None:
-            # LangGraph puts it into the metadata of each checkpoint.
-            self._configurable[OWNER] = thread_scope(owner)
+            self._configurable[OWNER] = owner_mark(owner)
 
     def configurable(self, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest.
@@ -121,7 +125,7 @@ class GraphThread:
         if any(not call.call_id for each in events for call in each.approvals):
             # Asked in a subgraph, with messages of its own.
             nested = await self.state(position_of(snapshot), subgraphs=True)
-            messages = [*messages, *_nested_messages(nested)]
+            messages = [*messages, *nested_messages(nested)]
             events = interrupt_events(snapshot.interrupts, messages)
         return events
 
@@ -137,7 +141,7 @@ class GraphThread:
         ids = [each.id for each in known]
         longer = (
             each
-            for each in _nested_messages(nested)
+            for each in nested_messages(nested)
             if [message.id for message in each[: len(ids)]] == ids
         )
         return max(longer, key=len, default=known)
@@ -199,41 +203,17 @@ class GraphThread:
 
     async def _lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
-        wanted = _checkpoint_id(snapshot.config)
-        async with aclosing(self.history()) as snapshots:
-            async for each in snapshots:
+        wanted, before, size = _checkpoint_id(snapshot.config), None, FIRST_PAGE
+        while wanted is not None:
+            # LangGraph reads all that it is asked for before it yields the first.
+            page = [each async for each in self.history(before=before, limit=size)]
+            for each in page:
                 if _checkpoint_id(each.config) == wanted:
                     yield each
                     wanted = _checkpoint_id(each.parent_config)
-                    if wanted is None:
-                        return
-
-
-def messages_of(values: Any) -> Sequence[BaseMessage]:
-    """Return the messages in a graph's state: ``messages``, or else its only list of them."""
-    if not isinstance(values, Mapping):
-        return _only_messages(values)
-    if "messages" in values:
-        return _only_messages(values["messages"])
-    lists = [each for each in map(_only_messages, values.values()) if each]
-    return lists[0] if len(lists) == 1 else ()
-
-
-def _only_messages(value: Any) -> Sequence[BaseMessage]:
-    if isinstance(value, list) and all(isinstance(each, BaseMessage) for each in value):
-        return value
-    return ()
-
-
-def _nested_messages(snapshot: Any) -> list[Sequence[BaseMessage]]:
-    """Return the messages of all subgraphs that have stopped in a task of this snapshot."""
-    states = [task.state for task in snapshot.tasks if hasattr(task.state, "values")]
-    return [
-        each
-        for state in states
-        for each in (messages_of(state.values), *_nested_messages(state))
-        if each
-    ]
+            if len(page) < size:
+                return
+            before, size = _checkpoint_id(page[-1].config), size * 2
 
 
 def position_of(snapshot: Any) -> dict[str, Any] | None:

@@ -62,6 +62,8 @@ def new_messages(
     tail = _after_last_answer(sent)
     users = [_with_own_id(each, of_id) for each in tail if each["role"] == "user"]
     added = [each for each in users if each.get("id") not in of_id]
+    if added:
+        added = [*_missed(sent, tail, of_id), *added]
     changed = [n for n, each in enumerate(users) if _is_changed(each, of_id)]
     systems = _new_system_messages(sent, known)
     if changed:
@@ -133,6 +135,20 @@ def _after_last_answer(sent: Sequence[Message]) -> Sequence[Message]:
         if sent[n]["role"] == "assistant":
             return sent[n + 1 :]
     return sent
+
+
+def _missed(
+    sent: Sequence[Message], tail: Sequence[Message], known: Mapping[str, BaseMessage]
+) -> list[Message]:
+    """Return the user's messages before the last answer that came after the last one that is known.
+
+    They were sent together with an answer to an interrupt, or refused.
+    """
+    users = [each for each in sent[: len(sent) - len(tail)] if each["role"] == "user"]
+    for n in range(len(users) - 1, -1, -1):
+        if isinstance(known.get(str(users[n].get("id"))), HumanMessage):
+            return users[n + 1 :]
+    return []
 
 
 def _with_own_id(message: Message, known: Mapping[str, BaseMessage]) -> Message:

@@ -32,12 +32,12 @@ from .cleanup import clean_up
 from .emitter import Emitter
 from .event_handler import EventHandler
 from .graph_parts import writer_config
-from .graph_thread import messages_of
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .pacing import Pacer
 from .run_request import RunRequest
 from .sink import Sink
+from .state_messages import messages_of
 from .step_handler import RawHandler, StepHandler
 from .tasks import RunTasks
 from .text_handler import TextHandler

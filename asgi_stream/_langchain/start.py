@@ -12,6 +12,7 @@ from ..events import BREAKPOINT, Interrupt
 from ..formats import RunSpec
 from .graph_thread import GraphThread
 from .new_messages import Addition
+from .thread_state import PublicState, changed_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,4 +55,5 @@ async def standing(
         pending = [BREAKPOINT]
     if addition.messages and not (pending and addition.again):
         return None
-    return None if spec.state and not pending else pending
+    changed = changed_fields(spec.state, PublicState(thread).values(snapshot.values))
+    return None if changed and not pending else pending

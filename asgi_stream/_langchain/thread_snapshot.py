@@ -8,9 +8,9 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from ..events import RunFinished, Step, ThreadSnapshot
-from .graph_thread import messages_of
 from .run_request import RunRequest
 from .sink import Sink
+from .state_messages import messages_of
 from .thread_messages import thread_messages
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
+from ..serialize import to_json
 from .approvals import interrupt_event
 from .chunk_reader import only, public_error
 from .graph_thread import GraphThread
@@ -94,3 +97,10 @@ class PublicState:
 def _subgraph(graph: Any, name: str) -> Any:
     subgraphs = dict(graph.get_subgraphs())
     return graph_of(subgraphs[name]) if name in subgraphs else None
+
+
+def changed_fields(sent: Mapping[str, Any], values: Any) -> set[str]:
+    """Return the fields of a client's state that differ from the thread's, as clients see it."""
+    there = orjson.loads(to_json(values))
+    known = there if isinstance(there, dict) else {}
+    return {name for name, value in sent.items() if name not in known or known[name] != value}

@@ -15,10 +15,11 @@ from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
 from .commands import command_of
-from .graph_thread import CLIENT_ID, NO_CHECKPOINT, GraphThread, messages_of, position_of
+from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .new_messages import closing, new_messages, split_at, with_messages
 from .sent_messages import message_of
 from .start import Start, standing
+from .state_messages import messages_of
 from .tasks import RunTasks
 from .thread_state import PublicState
 
@@ -27,7 +28,8 @@ PATIENCE = 0.5
 
 MULTITASK = ("reject", "enqueue", "interrupt", "rollback")
 
-MakeInput = Callable[[RunSpec], Awaitable[Any]]
+MakeInput = Callable[[RunSpec, Any], Awaitable[Any]]
+"""Makes an input of what a client asks for, and of the state of the thread as clients see it."""
 
 
 class ThreadTurn:
@@ -150,12 +152,15 @@ class ThreadTurn:
         match self._multitask:
             case "interrupt" | "rollback":
                 claimed = await claim(*place, self, wait=True, evict=True)
-                if self._multitask == "rollback":
+                if self._multitask == "rollback" and not self._spec.answers:
+                    # An answer counts once, whatever becomes of the run that had it.
                     self._replaced = claimed.before
                 return claimed.taken
             case "enqueue":
                 return (await claim(*place, self, wait=wait)).taken
             case _:
+                if (await claim(*place, self)).taken:
+                    return True
                 try:
                     async with asyncio.timeout(PATIENCE):
                         return (await claim(*place, self, wait=True)).taken
@@ -174,7 +179,7 @@ class ThreadTurn:
                 raise InvalidInput.at("input", "the first run on a thread needs one")
             input = None
         else:
-            input = self._closed(await self._make_input(spec), snapshot)
+            input = self._closed(await self._make_input(spec, None), snapshot)
         return await self._start(input, snapshot, position)
 
     async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
@@ -186,7 +191,9 @@ class ThreadTurn:
             raise ThreadNotFound
         if spec.checkpoint and snapshot.created_at is None:
             raise NotFound(NO_CHECKPOINT)
-        if not self._replaced or spec.checkpoint is not None:
+        # A run that has ended by itself meanwhile is not rolled back: its client has the answer.
+        unfinished = snapshot.next and not snapshot.interrupts
+        if not self._replaced or spec.checkpoint is not None or not unfinished:
             return snapshot, spec.checkpoint
         position = await thread.before_runs(self._replaced)
         if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
@@ -207,7 +214,8 @@ class ThreadTurn:
                 known = messages_of(snapshot.values)
                 # What has closed its calls may have come with the messages that are replaced.
                 new = [*closing(known, new), *new]
-        input = await self._make_input(replace(spec, messages=new))
+        values = PublicState(thread).values(snapshot.values)
+        input = await self._make_input(replace(spec, messages=new), values)
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
             known, rest = split_at(removed, known)
@@ -222,7 +230,6 @@ class ThreadTurn:
         metadata = {
             "run_id": self._run_id,
             "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
-            CLIENT_ID: thread.thread_id,
             "graph_id": self._graph,
         }
         if self._spec.catches_up and "messages" not in more:

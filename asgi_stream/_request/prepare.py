@@ -29,7 +29,7 @@ from ..formats._content import check_count
 from ..requests import StreamRequest
 from .accept import accept_of, wants_json
 from .parse import parse
-from .run_input import run_input
+from .run_input import new_state, run_input
 from .turn import THREAD_ID, turn_of
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ async def _run(
     config, kwargs = await _config(route, served, request, spec, configurable)
     equipment = _equip(route, served, spec)
 
-    async def make_input(spec: RunSpec) -> Any:
-        return await run_input(route, served, spec, equipment.state)
+    async def make_input(spec: RunSpec, values: Any = None) -> Any:
+        state = new_state(served, spec.state, equipment.state, values)
+        return await run_input(route, served, spec, state)
 
     run_id, policy, turn, input = uuid4(), route.thread_policy, None, None
     if policy is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from .._langchain.graph_thread import GraphThread
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
-from .._langchain.thread_turn import MULTITASK, ThreadTurn
+from .._langchain.thread_turn import MULTITASK, MakeInput, ThreadTurn
 from .._routing.bound import BoundRoute
 from .._routing.thread_checks import checkpointer_of
 from ..errors import InvalidInput
@@ -95,7 +95,7 @@ def turn_of(
     spec: RunSpec,
     run_id: UUID,
     configurable: Mapping[str, Any],
-    make_input: Callable[[RunSpec], Awaitable[Any]],
+    make_input: MakeInput,
     held: ExitStack,
     tasks: RunTasks,
 ) -> ThreadTurn:
@@ -115,8 +115,8 @@ def turn_of(
         str(run_id),
         thread=graph_thread(route, served, str(spec.thread), request.owner, configurable),
         store=policy.opened,
-        scope=thread_scope(request.owner),
-        route=policy.listed_at or route.path,
+        scope=thread_scope(route.thread_path, request.owner),
+        route=route.thread_path,
         spec=spec,
         multitask=multitask,
         make_input=make_input,

@@ -11,9 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 from .._delivery.observability import public_text
-from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread, messages_of
+from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
+from .._langchain.state_messages import messages_of
 from .._langchain.thread_messages import thread_messages
 from .._langchain.thread_state import PublicState
 from .._request.turn import checked_id, graph_thread
@@ -21,7 +22,7 @@ from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
 from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord
-from ..threads import Threads, thread_scope
+from ..threads import Threads, owner_mark, thread_scope
 
 FIRST = {"source": "input", "step": -1}
 """Metadata that exactly one checkpoint of each thread has: its first."""
@@ -41,10 +42,10 @@ class OwnedThreads:
         self, route: BoundRoute, policy: Threads, owner: str | None, served: ServedRunnable
     ) -> None:
         self._route = route
-        self._path = policy.listed_at or route.path
+        self._path = route.thread_path
         self._store = policy.opened
         self._owner = owner
-        self._scope = thread_scope(owner)
+        self._scope = thread_scope(route.thread_path, owner)
         self._served = served
 
     def thread(self, thread_id: str) -> GraphThread:
@@ -99,8 +100,7 @@ class OwnedThreads:
             route=self._path,
             created=now,
             updated=now,
-            metadata=query.metadata,
-        )
+        ).touched(now, metadata=query.metadata)
         if await self._exists(thread_id) or not await self._store.create(record):
             if not query.may_exist:
                 raise ThreadExists
@@ -154,11 +154,7 @@ class OwnedThreads:
         """Return the caller's threads of this route; none for an anonymous caller."""
         if self._owner is None:
             return []
-        records = {
-            each.thread_id: each
-            for each in await self._store.list(self._scope)
-            if each.route == self._path
-        }
+        records = {each.thread_id: each for each in await self._store.list(self._scope)}
         if getattr(self._store, "local", False):
             async for record in self._in_checkpointer():
                 records.setdefault(record.thread_id, record)
@@ -188,7 +184,8 @@ class OwnedThreads:
     async def _in_checkpointer(self) -> AsyncIterator[ThreadRecord]:
         """Yield what the checkpointer knows of the caller's threads."""
         saver = graph_of(self._served.runnable).checkpointer
-        async with aclosing(_checkpoints(saver, {**FIRST, OWNER: self._scope})) as first:
+        wanted = {**FIRST, OWNER: owner_mark(str(self._owner))}
+        async with aclosing(_checkpoints(saver, wanted)) as first:
             async for each in first:
                 thread_id = (each.metadata or {}).get(CLIENT_ID)
                 if thread_id is not None:

@@ -39,6 +39,10 @@ class _Parts(NamedTuple):
     claims: ThreadClaims
 
 
+REMEMBERED = 1000
+"""How many threads' last records are kept in this process."""
+
+
 class RedisThreadStore:
     """Stores records of threads on a Redis server, as a `ThreadStore`. Connects at the first use.
 
@@ -83,6 +87,7 @@ class RedisThreadStore:
         self._milliseconds: int | str = "" if keep is None else max(1, int(keep * 1000))
         self._lease = lease
         self._by_loop: WeakKeyDictionary[AbstractEventLoop, _Parts] = WeakKeyDictionary()
+        self._last_written: dict[tuple[str, str], Any] = {}
         open_client(self._url, options)  # fails now if the URL is invalid
 
     def __repr__(self) -> str:
@@ -125,7 +130,7 @@ class RedisThreadStore:
     ) -> ThreadRecord:
         keys = *self._record_keys(scope, thread_id), self._queue(scope, thread_id)
         new = ThreadRecord(thread_id=thread_id, scope=scope, route=route, created=now, updated=now)
-        current = b""
+        current = self._last_written.get((scope, thread_id), b"")
         while True:
             record = decode_thread(current) or new
             record = record.touched(now, status=status, metadata=metadata, run_id=run_id)
@@ -134,6 +139,7 @@ class RedisThreadStore:
                 ("EVALSHA", SWAP.digest, 3, *keys, self._keys.thread_leases, current, *written)
             )
             if is_written:
+                self._remember((scope, thread_id), written[1])
                 return replace(record, status="busy") if result else record
             current = result
 
@@ -183,6 +189,13 @@ class RedisThreadStore:
 
     def _queue(self, scope: str, thread_id: str) -> bytes:
         return self._keys.thread_queues(scope) + encode_text(thread_id)
+
+    def _remember(self, key: tuple[str, str], data: Any) -> None:
+        """Keep what has been written last of a thread, which saves a round trip the next time."""
+        self._last_written.pop(key, None)
+        self._last_written[key] = data
+        if len(self._last_written) > REMEMBERED:
+            del self._last_written[next(iter(self._last_written))]
 
     def _written(self, record: ThreadRecord, data: bytes) -> Command:
         """The arguments that write a record."""

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from ..errors import InvalidInput
+from ..serialize import to_json
+
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+
+MAX_METADATA = 65_536
+"""Bytes of a thread's metadata, as JSON."""
 
 MOST_RUNS = 100
 """How many run ids `ThreadRecord.runs` has at most."""
@@ -45,7 +51,14 @@ class ThreadRecord:
         metadata: Mapping[str, Any] | None = None,
         run_id: str | None = None,
     ) -> ThreadRecord:
-        """Return the record as `ThreadStore.touch` leaves it if no run has claimed the thread."""
+        """Return the record as `ThreadStore.touch` leaves it if no run has claimed the thread.
+
+        Raises:
+            InvalidInput: Its metadata would have more than `MAX_METADATA` bytes.
+        """
+        merged = {**self.metadata, **(metadata or {})}
+        if metadata and len(to_json(merged)) > MAX_METADATA:
+            raise InvalidInput.at("metadata", f"more than {MAX_METADATA} bytes in all")
         runs = self.runs
         if run_id is not None:
             runs = (run_id, *(other for other in runs if other != run_id))[:MOST_RUNS]
@@ -53,7 +66,7 @@ class ThreadRecord:
             self,
             updated=now,
             status=status or self.status,
-            metadata={**self.metadata, **(metadata or {})},
+            metadata=merged,
             runs=runs,
         )
 

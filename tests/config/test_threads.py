@@ -71,7 +71,7 @@ async def test_a_switch_and_a_table(tmp_path: Path) -> None:
         assert tokens((await post(app, f"{path}/threads/{path[1:]}", HI)).body) == ["1 so far"]
     [thread] = (await get(app, "/own/threads?limit=1")).json()["threads"]
     assert thread["thread_id"] == "own"
-    [record] = await store.list(thread_scope("ann"))
+    [record] = await store.list(thread_scope("/own", "ann"))
     assert record.route == "/own"
 
 

@@ -400,8 +400,13 @@ async def test_the_state_is_the_thread_s_until_the_client_changes_it() -> None:
         {"plan": "mine"},
         {"plan": "mine+"},
     ]
+    calls = len(heard)
+    await other.run()  # the state that it has been sent
+    assert len(heard) == calls
+    other.state = {"plan": "new"}
     await other.run()  # a changed state, without words
-    assert len(heard) == 1
+    snapshots = [each["snapshot"] for each in other.frames if "snapshot" in each]
+    assert snapshots[-1] == {"plan": "new+"}
 
 
 async def test_another_owner_s_thread_is_another_thread() -> None:

@@ -15,8 +15,9 @@ from asgi_stream import StreamApp, StreamRoute, Threads
 from asgi_stream._langchain.answers import resume_values
 from asgi_stream._langchain.approvals import interrupt_event
 from asgi_stream._langchain.commands import command_of
-from asgi_stream._langchain.graph_thread import GraphThread, messages_of
+from asgi_stream._langchain.graph_thread import GraphThread
 from asgi_stream._langchain.new_messages import closing, new_messages
+from asgi_stream._langchain.state_messages import messages_of
 from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream._langchain.thread_turn import ThreadTurn
 from asgi_stream._threads.owned import OwnedThreads
@@ -133,7 +134,7 @@ def test_messages_are_found_in_any_state() -> None:
 
 
 async def test_a_turn_that_is_taken_over_before_its_run_begins() -> None:
-    async def make_input(spec: RunSpec) -> Any:
+    async def make_input(spec: RunSpec, values: Any) -> Any:
         return {"messages": spec.messages}
 
     store = MemoryThreadStore()
