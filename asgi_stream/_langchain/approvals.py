@@ -77,7 +77,7 @@ def check_decision(path: str, decision: Any, approval: Approval) -> Any:
         raise InvalidInput.at(f"{path}.type", f"expected one of {allowed} for {approval.name}")
     needed = {"edit": "edited_action", "respond": "message"}.get(kind)
     if needed and needed not in decision:
-        raise InvalidInput.at(f"{path}.{needed}", f"is missing, which {kind} needs")
+        raise InvalidInput.at(f"{path}.{needed}", f"required with {kind}")
     return decision
 
 

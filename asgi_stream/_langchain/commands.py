@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidInput
-from ..formats import RunSpec
+from ..formats import Answer, RunSpec
 from .answers import resume_values
 from .graph_thread import GraphThread
 
@@ -36,8 +36,9 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
     resume: Any = None
     if spec.answers:
         pending = await thread.pending(snapshot)
-        if not pending and thread.is_at_breakpoint(snapshot):
-            resume = spec.answers[0].value  # any value will do
+        waits = thread.is_at_breakpoint(snapshot) or _will_ask(spec.answers, snapshot)
+        if not pending and waits:
+            resume = spec.answers[0].value
         else:
             resume = resume_values(spec.answers, pending)
     return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, goto))
@@ -53,3 +54,13 @@ def _targets(graph: Any, goto: Sequence[Any]) -> list[Any]:
             raise InvalidInput.at("goto", f"the graph has no node {name!r}")
         targets.append(Send(name, each.get("input")) if isinstance(each, Mapping) else name)
     return targets
+
+
+def _will_ask(answers: Sequence[Answer], snapshot: Any) -> bool:
+    """Return whether the next node may ask what one answer, without an id, is for.
+
+    LangGraph forgets the interrupts of a thread whose state has been written to.
+    """
+    named = any(each.interrupt or each.call for each in answers)
+    written = (snapshot.metadata or {}).get("source") == "update"
+    return written and bool(snapshot.next) and len(answers) == 1 and not named

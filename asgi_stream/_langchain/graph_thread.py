@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from ..errors import NotFound
 from ..events import Interrupt
 from ..threads import checkpoint_thread_id, thread_scope
 from .approvals import interrupt_event
@@ -23,6 +24,8 @@ CLIENT_ID = "client_thread_id"
 
 LangGraph stores none with the name ``thread_id``.
 """
+
+NO_CHECKPOINT = "The thread has no such checkpoint."
 
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
@@ -57,8 +60,16 @@ class GraphThread:
             self._configurable[OWNER] = thread_scope(owner)
 
     def configurable(self, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest."""
+        """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest.
+
+        Raises:
+            NotFound: It is a checkpoint of a subgraph that the graph does not have.
+        """
         position = {key: (checkpoint or {}).get(key) for key in POSITION}
+        if namespace := position["checkpoint_ns"]:
+            path = "|".join(part.partition(":")[0] for part in namespace.split("|"))
+            if path not in dict(self.graph.get_subgraphs(recurse=True)):
+                raise NotFound(NO_CHECKPOINT)
         return {
             **self._configurable,
             "thread_id": self.key,

@@ -15,7 +15,7 @@ from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
 from .commands import command_of
-from .graph_thread import CLIENT_ID, GraphThread, messages_of, position_of
+from .graph_thread import CLIENT_ID, NO_CHECKPOINT, GraphThread, messages_of, position_of
 from .new_messages import closing, new_messages, split_at
 from .sent_messages import message_of
 from .start import Start, standing
@@ -184,7 +184,7 @@ class ThreadTurn:
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
             raise ThreadNotFound
         if spec.checkpoint and snapshot.created_at is None:
-            raise NotFound("The thread has no such checkpoint.")
+            raise NotFound(NO_CHECKPOINT)
         if not self._replaced or spec.checkpoint is not None:
             return snapshot, spec.checkpoint
         position = await thread.before_runs(self._replaced)

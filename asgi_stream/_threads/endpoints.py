@@ -10,12 +10,13 @@ from typing import Any, cast
 from starlette.responses import Response
 
 from .._delivery.response import json_response, no_content
+from .._langchain.graph_thread import NO_CHECKPOINT
 from .._langchain.tasks import RunTasks
 from .._request.body import read_body
 from .._request.query import read_query
 from .._request.turn import checked_id
 from .._routing.bound import BoundRoute
-from ..errors import NotFound, ThreadNotFound
+from ..errors import NotFound
 from ..formats import STORED_THREAD, FormatRequest, ThreadQuery, ThreadView
 from ..requests import StreamRequest
 from ..stores import ThreadRecord
@@ -134,7 +135,7 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
                     query.checkpoint, subgraphs=query.subgraphs
                 )
                 if query.checkpoint and snapshot.created_at is None:
-                    raise ThreadNotFound("The thread has no such checkpoint.")
+                    raise NotFound(NO_CHECKPOINT)
             return public.of(snapshot)
         case "history":
             await threads.find(thread_id)

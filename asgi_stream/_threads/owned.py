@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
+from traceback import walk_tb
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from .._langchain.thread_messages import thread_messages
 from .._langchain.thread_state import PublicState
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
-from ..errors import InvalidInput, ThreadBusy, ThreadExists, ThreadNotFound
+from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
 from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord
 from ..threads import Threads, thread_scope
@@ -138,7 +139,7 @@ class OwnedThreads:
                     query.values, query.as_node, query.checkpoint
                 )
             except Exception as error:
-                if type(error).__module__.partition(".")[0] != "langgraph":
+                if isinstance(error, StreamError) or not _is_of_values(error):
                     raise
                 raise InvalidInput.at("values", "the graph does not take them") from error
         await self._store.touch(self._scope, thread_id, route=self._route.path, now=time.time())
@@ -227,6 +228,13 @@ def _matches(record: ThreadRecord, query: ThreadQuery) -> bool:
     if query.status is not None and record.status != query.status:
         return False
     return all(record.metadata.get(key) == value for key, value in query.metadata.items())
+
+
+def _is_of_values(error: Exception) -> bool:
+    """Return whether LangGraph or LangChain has raised an error, so that values do not fit."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    package = frame.f_globals["__name__"].partition(".")[0]
+    return package in ("langchain_core", "langgraph", "pydantic")
 
 
 def _seconds(created_at: Any) -> float:

@@ -30,4 +30,4 @@ class Frame(NamedTuple):
         try:
             return json.loads(self.data)
         except ValueError:
-            raise ValueError(f"This is not JSON: {self.data[:100]!r}") from None
+            raise ValueError(f"Invalid JSON: {self.data[:100]!r}") from None

@@ -61,7 +61,7 @@ def graph_name(name: Any, request: FormatRequest) -> str | None:
         if name in (model, assistant_of(model)["assistant_id"]):
             return model
     there = listed(list(request.models))
-    raise NotFound(f"There is no assistant {one_line(repr(name), 200)} here, only {there}.")
+    raise NotFound(f"Unknown assistant {one_line(repr(name), 200)}; available: {there}.")
 
 
 def allowed_keys(request: FormatRequest, name: str, value: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
     if not waits:
         offered = offered_modes(threads=request.threads)
         default = ALL_AT_ONCE if background or not request.endpoint else ("values",)
-        modes = modes_of(body.get("stream_mode"), default, offered)
+        modes = modes_of(_wanted_modes(request), default, offered)
         stream["stream_mode"] = list(dict.fromkeys(offered[mode] for mode in modes))
         if body.get("stream_subgraphs"):
             stream["subgraphs"] = True
@@ -66,6 +66,15 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
         background=background,
     )
     return _on_thread(spec, request) if request.threads else spec, modes
+
+
+def _wanted_modes(request: FormatRequest) -> Any:
+    """Return the stream modes of a request, without those that a ``useStream`` can do without."""
+    wanted = request.body.get("stream_mode")
+    if not request.threads or not isinstance(wanted, list):
+        return wanted
+    # It sends none if nothing of it has been read yet, and "tools" if all of it has been.
+    return [each for each in wanted if each != "tools"] or None
 
 
 def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, Any]:
@@ -86,7 +95,7 @@ def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, A
         position["checkpoint_id"] = checkpoint_id
     for key, each in position.items():
         ids = each.values() if key == "checkpoint_map" and isinstance(each, dict) else (each,)
-        if not all(isinstance(id_, str) for id_ in ids):
+        if not all(isinstance(id_, str) and id_.isprintable() for id_ in ids):
             raise refused(f"{path}.{key}", "expected text")
     return position
 

@@ -24,7 +24,7 @@ def model_name(name: Any, models: Sequence[str]) -> str:
     """
     if name not in models:
         raise NotFound(
-            f"There is no model {one_line(repr(name), 200)} here, only {listed(list(models))}.",
+            f"Unknown model {one_line(repr(name), 200)}; available: {listed(list(models))}.",
             code="model_not_found",
         )
     return str(name)

@@ -31,6 +31,8 @@ RUN_SUMMARIES = {
     "state": "A run's state.",
     "join": "A run's frames.",
     "stop": "Stop a run, whichever worker runs it.",
+    "result": "What a run results in, once it has ended.",
+    "delete": "Let a run go that has ended; it is dropped when its time is up.",
 }
 
 
@@ -57,7 +59,9 @@ class Operation:
         self._route_schemas, self._components = route_schemas, components
         self._format = of_format(route.format_class)
         runs = route.format_class.runs if route.resume_policy else {}
-        self._run_action = runs.get((method, endpoint))
+        of_threads = route.format_class.thread_runs if route.thread_policy else {}
+        action = {**runs, **of_threads}.get((method, endpoint))
+        self._run_action = None if action == "start" else action
         threads = route.format_class.threads if route.thread_policy else {}
         operation = threads.get((method, endpoint), "run")
         self._thread_action = None if operation == "run" else operation
@@ -137,6 +141,8 @@ class Operation:
         responses = {"200": self._success()}
         if self._thread_action == "delete":
             responses = {"204": {"description": "The thread is deleted."}}
+        if self._run_action == "delete":
+            del responses["200"]
         if self._run_action == "stop":
             responses["202"] = responses["200"]
         if (self._method == "GET" and not self._thread_action) or self._run_action:
@@ -159,6 +165,11 @@ class Operation:
         if self._thread_action:
             return self._thread_response(self._thread_action)
         run = self._format.get("run", {"$ref": "#/$defs/Run"})
+        if self._run_action == "list" and self._endpoint.startswith("/threads/"):
+            runs = {"type": "array", "items": run}
+            return _response("The runs.", {JSON: {"schema": self._schema(runs)}})
+        if self._run_action == "result":
+            return _response("The state of the thread.", {JSON: {"schema": {}}})
         if self._run_action == "list":
             runs = {"type": "object", "properties": {"runs": {"type": "array", "items": run}}}
             return _response("The runs.", {JSON: {"schema": self._schema(runs)}})

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
 from .._langchain.schema_keywords import mapped, within
-from ..formats import Format
+from ..formats import STORED_THREAD, Format
 from .thread_schemas import DEFINITIONS as THREAD_DEFINITIONS
 
 if TYPE_CHECKING:
@@ -151,14 +151,20 @@ def of_format(format: type[Format]) -> Mapping[str, Any]:
     return wire if isinstance(wire, dict) and wire.keys() <= KEYS else {}
 
 
+THREAD = f"/threads/{{{STORED_THREAD}}}"
+"""What is in front of the endpoints for the runs of a thread."""
+
+
 def of_endpoint(format: type[Format], method: str, endpoint: str) -> Mapping[str, Any]:
     """Return what a format's schema file has for an endpoint; empty if nothing.
 
-    An endpoint that the file does not have is looked up by its last segment.
+    An endpoint that the file does not have is looked up without the thread in front of it, and then
+    by its last segment.
     """
     endpoints: Mapping[str, Any] = of_format(format).get("endpoints", {})
     exact = endpoints.get(f"{method} {endpoint}")
-    return exact or endpoints.get(f"{method} /{endpoint.rpartition('/')[2]}") or {}
+    below = endpoints.get(f"{method} {endpoint.removeprefix(THREAD)}")
+    return exact or below or endpoints.get(f"{method} /{endpoint.rpartition('/')[2]}") or {}
 
 
 def input_of(route: BoundRoute, name: str) -> Schema:

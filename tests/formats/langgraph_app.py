@@ -54,13 +54,13 @@ class Slow(Echo):
 class Asking(TypedDict):
     """What ``ask`` keeps; `hidden` is not part of its output."""
 
-    asked: str
+    question: str
     log: Annotated[list[str], operator.add]
     hidden: str
 
 
 class Shown(TypedDict):
-    asked: str
+    question: str
     log: Annotated[list[str], operator.add]
 
 
@@ -69,7 +69,7 @@ async def prepare(state: Asking) -> dict[str, Any]:
 
 
 async def ask(state: Asking) -> dict[str, Any]:
-    answer = interrupt({"question": state["asked"]})
+    answer = interrupt({"question": state["question"]})
     return {"log": [f"answered {answer}"]}
 
 

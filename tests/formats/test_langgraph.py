@@ -235,8 +235,8 @@ def test_what_libraries_say_of_a_message_is_passed_on() -> None:
     ("body", "field"),
     [
         ([], "body"),
-        ({}, "There is no assistant None here, only x and y."),
-        ({**NAMED, "assistant_id": "z"}, "There is no assistant 'z' here, only x and y."),
+        ({}, "Unknown assistant None; available: x and y."),
+        ({**NAMED, "assistant_id": "z"}, "Unknown assistant 'z'; available: x and y."),
         ({**NAMED, "stream_mode": "debug"}, "stream_mode"),
         ({**NAMED, "stream_mode": []}, "stream_mode"),
         ({**NAMED, "command": {"resume": 1}}, "command"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 from starlette.types import ASGIApp
+from typing_extensions import TypedDict
 
 from asgi_stream import StreamApp, StreamRoute, Threads
 
@@ -105,11 +108,11 @@ async def test_threads_are_searched_for(app: StreamApp) -> None:
         return (await post(app, "/lg/threads/search", body)).json()
 
     assert [each["thread_id"] for each in await search()] == ["t1", "t2", "t0"]
-    [found] = await search(metadata={"odd": True})
-    assert found["metadata"]["graph_id"] == "chat"
+    [thread] = await search(metadata={"odd": True})
+    assert thread["metadata"]["graph_id"] == "chat"
     [assistant] = (await post(app, "/lg/assistants/search", {"graph_id": "chat"})).json()
-    assert found["metadata"]["assistant_id"] == assistant["assistant_id"]
-    assert last_answer(found["values"]) == "1 hi"
+    assert thread["metadata"]["assistant_id"] == assistant["assistant_id"]
+    assert last_answer(thread["values"]) == "1 hi"
     by = {"sort_by": "thread_id", "sort_order": "asc"}
     assert [each["thread_id"] for each in await search(**by)] == ["t0", "t1", "t2"]
     assert [each["thread_id"] for each in await search(**by, limit=1, offset=1)] == ["t1"]
@@ -158,7 +161,10 @@ async def test_a_list_has_only_the_caller_s_threads(app: StreamApp) -> None:
         ("/threads/t1/history", {"checkpoint": "x"}),
         ("/threads/t1/state", {"values": {"log": 1}, "as_node": 2}),
         ("/threads/t1/state", {"values": {"messages": "x"}, "as_node": "nobody"}),
+        ("/threads/t1/state", {"values": {"messages": [{"type": "odd"}]}, "as_node": "reply"}),
+        ("/threads/t1/state", {"values": 5, "as_node": "reply"}),
         ("/threads/t1/state/checkpoint", {"checkpoint": {"checkpoint_id": 1}}),
+        ("/threads/t1/state/checkpoint", {"checkpoint": {"checkpoint_id": "a\0"}}),
         ("/threads/t1/state/checkpoint", {"checkpoint": {"checkpoint_map": {"": 1}}}),
     ],
 )
@@ -178,9 +184,9 @@ async def test_a_state_has_all_keys(app: StreamApp) -> None:
     at_once = await post(app, f"/lg/threads/{thread_id}/state/checkpoint", {"checkpoint": {}})
     position = {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": None}
     assert at_once.json()["checkpoint"] == position
-    await wait(app, thread_id, "ask", input={"asked": "Shall I?", "log": []})
+    await wait(app, thread_id, "ask", input={"question": "Shall I?", "log": []})
     waits = await state(app, thread_id)
-    assert waits["values"] == {"asked": "Shall I?", "log": ["prepared"]}
+    assert waits["values"] == {"question": "Shall I?", "log": ["prepared"]}
     assert waits["next"] == ["ask"]
     [task] = waits["tasks"]
     assert {"id", "name", "path", "error", "interrupts", "checkpoint", "state", "result"} == {*task}
@@ -228,15 +234,46 @@ async def test_a_history_has_a_part_of_the_states(app: StreamApp) -> None:
 
 async def test_a_history_of_a_subgraph_is_chosen_by_its_namespace(app: StreamApp) -> None:
     thread_id = await created(app)
-    await wait(app, thread_id, "nested", input={"asked": "?", "log": []})
+    await wait(app, thread_id, "nested", input={"question": "?", "log": []})
     exchange = await get(app, f"/lg/threads/{thread_id}/state?subgraphs=true")
     [task] = exchange.json()["tasks"]
-    assert task["state"]["values"] == {"asked": "?", "log": ["prepared"]}
+    assert task["state"]["values"] == {"question": "?", "log": ["prepared"]}
     namespace = task["state"]["checkpoint"]["checkpoint_ns"]
     states = await history(app, thread_id, checkpoint={"checkpoint_ns": namespace})
     assert states[0]["next"] == ["ask"]
     [task] = (await state(app, thread_id))["tasks"]
     assert task["checkpoint"] == {"thread_id": thread_id, "checkpoint_ns": namespace}
+
+
+async def test_a_subgraph_that_is_not_there_has_no_checkpoints(app: StreamApp) -> None:
+    thread_id = await created(app)
+    await wait(app, thread_id, input=said("a"))
+    position = {"checkpoint_ns": "nobody:1", "checkpoint_id": "x"}
+    path = f"/threads/{thread_id}"
+    for body, end in (
+        ({"checkpoint": position}, "/state/checkpoint"),
+        ({"checkpoint": position}, "/history"),
+        ({"checkpoint": position, "values": said("b")}, "/state"),
+        ({"checkpoint": position, "assistant_id": "chat"}, "/runs/wait"),
+    ):
+        assert "no such checkpoint" in await refused(app, path + end, body, 404)
+
+
+def reduce(old: Any, new: Any) -> Any:
+    raise ValueError("secret")
+
+
+class Unreduced(TypedDict):
+    x: Annotated[list[str], reduce]
+
+
+async def test_an_error_of_a_reducer_is_the_server_s(app: StreamApp) -> None:
+    built = StateGraph(Unreduced).add_node("n", lambda state: {}).add_edge(START, "n")
+    graph = built.compile(checkpointer=InMemorySaver())
+    app = StreamApp([StreamRoute("/lg", {"x": graph}, format="langgraph", threads=True)])
+    await created(app, thread_id="t1")
+    body = {"values": {"x": ["a"]}, "as_node": "n"}
+    assert "secret" not in await refused(app, "/threads/t1/state", body, 500)
 
 
 async def test_a_state_is_written(app: StreamApp) -> None:
@@ -261,7 +298,7 @@ async def test_a_state_is_written(app: StreamApp) -> None:
 
 async def test_a_failed_task_says_so_without_the_text_of_its_error(app: StreamApp) -> None:
     thread_id = await created(app)
-    failed = await wait(app, thread_id, "fails", input={"asked": "x"})
+    failed = await wait(app, thread_id, "fails", input={"question": "x"})
     assert failed["__error__"]["error"] == "run_failed"
     assert (await state(app, thread_id))["tasks"][0]["error"] == "The run failed."
     shown = (await get(app, f"/lg/threads/{thread_id}")).json()
@@ -305,7 +342,11 @@ async def test_an_interrupt_is_answered(app: StreamApp) -> None:
     thread_id = await created(app)
     path = f"/lg/threads/{thread_id}/runs/stream"
     modes = ["values", "updates"]
-    asks = {"assistant_id": "ask", "input": {"asked": "Shall I?", "log": []}, "stream_mode": modes}
+    asks = {
+        "assistant_id": "ask",
+        "input": {"question": "Shall I?", "log": []},
+        "stream_mode": modes,
+    }
     frames = await events(app, path, **asks)
     stops = [data["__interrupt__"] for _, data in frames[1:-1] if "__interrupt__" in data]
     assert len(stops) == 2
@@ -322,7 +363,7 @@ async def test_an_interrupt_is_answered(app: StreamApp) -> None:
 
 async def test_several_interrupts_are_answered_by_their_ids(app: StreamApp) -> None:
     thread_id = await created(app)
-    values = await wait(app, thread_id, "several", input={"asked": "Shall I?", "log": []})
+    values = await wait(app, thread_id, "several", input={"question": "Shall I?", "log": []})
     ids = [each["id"] for each in values["__interrupt__"]]
     alone = {"assistant_id": "several", "command": {"resume": "yes"}}
     assert ids[0] in await refused(app, f"/threads/{thread_id}/runs/wait", alone)
@@ -334,14 +375,14 @@ async def test_several_interrupts_are_answered_by_their_ids(app: StreamApp) -> N
 
 async def test_a_command_updates_the_state_and_goes_to_nodes(app: StreamApp) -> None:
     thread_id = await created(app)
-    await wait(app, thread_id, "ask", input={"asked": "Shall I?", "log": []})
+    await wait(app, thread_id, "ask", input={"question": "Shall I?", "log": []})
     command = {"update": [["log", ["written"]]], "goto": "conclude"}
     values = await wait(app, thread_id, "ask", command=command)
     assert values["log"] == ["prepared", "written", "concluded"]
-    send = {"node": "conclude", "input": {"asked": ""}}
+    send = {"node": "conclude", "input": {"question": ""}}
     values = await wait(app, thread_id, "ask", command={"update": {"log": ["x"]}, "goto": [send]})
     assert values["log"] == ["prepared", "written", "x", "concluded", "concluded"]
-    await wait(app, thread_id, "ask", input={"asked": "Shall I?", "log": []})
+    await wait(app, thread_id, "ask", input={"question": "Shall I?", "log": []})
     values = await wait(app, thread_id, "ask", command={"goto": "__end__"})
     assert values["log"][-1] == "prepared"
     assert (await state(app, thread_id))["next"] == []
@@ -349,13 +390,13 @@ async def test_a_command_updates_the_state_and_goes_to_nodes(app: StreamApp) -> 
 
 async def test_a_run_without_an_input_goes_on(app: StreamApp) -> None:
     thread_id = await created(app)
-    asked = {"asked": "x", "log": []}
-    values = await wait(app, thread_id, "ask", input=asked, interrupt_before=["ask"])
+    question = {"question": "x", "log": []}
+    values = await wait(app, thread_id, "ask", input=question, interrupt_before=["ask"])
     assert values["log"] == ["prepared"]
     assert values.get("__interrupt__", []) == []
     values = await wait(app, thread_id, "ask", input=None)
     assert len(values["__interrupt__"]) == 1
-    values = await wait(app, await created(app), "ask", input=asked, interrupt_after="*")
+    values = await wait(app, await created(app), "ask", input=question, interrupt_after="*")
     assert values["log"] == ["prepared"]
 
 
@@ -381,7 +422,7 @@ async def test_frames_about_checkpoints_show_what_the_client_may_see(app: Stream
     thread_id = await created(app, thread_id="mine")
     path = f"/lg/threads/{thread_id}/runs/stream"
     for assistant in ("nested", "fails", "chat"):
-        body = said("a") if assistant == "chat" else {"asked": "x", "log": []}
+        body = said("a") if assistant == "chat" else {"question": "x", "log": []}
         exchange = await post(
             app,
             path,
@@ -481,6 +522,13 @@ async def test_a_transport_names_the_thread_in_its_config(app: StreamApp) -> Non
 async def test_a_run_that_is_not_valid_is_refused(app: StreamApp, body: Any) -> None:
     await created(app, thread_id="t1")
     await refused(app, "/threads/t1/runs/stream", {"assistant_id": "ask", **body})
+
+
+async def test_a_run_without_stream_modes_has_the_values(app: StreamApp) -> None:
+    path = f"/lg/threads/{await created(app)}/runs/stream"
+    for modes in ([], ["tools"]):
+        frames = await events(app, path, input=said("a"), stream_mode=modes)
+        assert {name for name, _ in frames} == {"metadata", "values", "end"}
 
 
 async def test_langgraph_s_own_keys_are_ignored(app: StreamApp) -> None:

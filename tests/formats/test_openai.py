@@ -265,7 +265,7 @@ def body_with(**message: Any) -> dict[str, Any]:
     ("body", "field"),
     [
         ([], "body"),
-        ({}, "There is no model None here, only x."),
+        ({}, "Unknown model None; available: x."),
         ({"model": "x"}, "messages"),
         ({"model": "x", "messages": [1]}, "messages.0.role"),
         (body_with(role="user", content=1), "messages.0.content"),

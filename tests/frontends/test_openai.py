@@ -315,7 +315,7 @@ async def test_the_ai_sdk_reads_it(server: Server) -> None:
 @pytest.mark.parametrize("model", ["first", "fails", "cut", "nope"])
 async def test_npm_clients_throw_after_a_failure(server: Server, client: str, model: str) -> None:
     report = await ask(server, client, model)
-    messages = {"cut": "The run took too long", "nope": "There is no model"}
+    messages = {"cut": "The run took too long", "nope": "Unknown model"}
     assert messages.get(model, "The run failed") in report["thrown"]["message"]
 
 

@@ -87,7 +87,8 @@ def test_a_refusal_matches_the_schema_of_errors(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_existing_endpoints_are_described(name: str) -> None:
     kind = formats.load(name)
-    known = {f"{method} {path}" for method, path in (*kind.endpoints, *kind.threads)}
+    endpoints = (*kind.endpoints, *kind.threads, *kind.thread_runs)
+    known = {f"{method} {path}" for method, path in endpoints}
     assert set(of_format(kind).get("endpoints", {})) <= known
     for method, path in kind.endpoints:
         assert of_endpoint(kind, method, path), path

@@ -183,7 +183,7 @@ async def test_a_run_is_rolled_back(app: StreamApp, wait: str) -> None:
 
 
 async def test_a_run_that_asks_ends_well(app: StreamApp) -> None:
-    run = await start(app, {"assistant_id": "ask", "input": {"asked": "?", "log": []}})
+    run = await start(app, {"assistant_id": "ask", "input": {"question": "?", "log": []}})
     joined = await get(app, f"{THREAD}/runs/{run['run_id']}/join")
     assert [each["value"] for each in joined.json()["__interrupt__"]] == [{"question": "?"}]
     assert (await run_of(app, run["run_id"]))["status"] == "success"
@@ -191,7 +191,7 @@ async def test_a_run_that_asks_ends_well(app: StreamApp) -> None:
 
 
 async def test_a_failed_run_results_in_its_error(app: StreamApp) -> None:
-    run = await start(app, {"assistant_id": "fails", "input": {"asked": "x"}})
+    run = await start(app, {"assistant_id": "fails", "input": {"question": "x"}})
     joined = await get(app, f"{THREAD}/runs/{run['run_id']}/join")
     error = joined.json()["__error__"]
     assert (error["error"], error["message"]) == ("run_failed", "The run failed.")

@@ -70,7 +70,7 @@ class ThreadMachine(RuleBasedStateMachine):
         self.count += 1
         self.chats[owner].shown.append(user(f"u{self.count}", text))
 
-    def told(self, owner: str, text: str, answer: str) -> None:
+    def heard(self, owner: str, text: str, answer: str) -> None:
         """The user has said `text`, and the model has answered."""
         chat = self.chats[owner]
         chat.heard += ["tool: The user interrupted this tool call."] * len(chat.pending)
@@ -97,7 +97,7 @@ class ThreadMachine(RuleBasedStateMachine):
         text = f"hello {self.count}"
         self.add(owner, text)
         assert self.send(owner).status == 200
-        self.told(owner, text, f"ai: re: {text}")
+        self.heard(owner, text, f"ai: re: {text}")
 
     @rule(owner=OWNERS, calls=st.integers(1, 3))
     def ask_for_refunds(self, owner: str, calls: int) -> None:
@@ -106,7 +106,7 @@ class ThreadMachine(RuleBasedStateMachine):
         self.add(owner, text)
         id_ = self.chats[owner].shown[-1]["id"]
         assert self.send(owner).status == 200
-        self.told(owner, text, f"calls: {', '.join(orders)}")
+        self.heard(owner, text, f"calls: {', '.join(orders)}")
         self.chats[owner].pending = [f"{id_}-{n}" for n in range(calls)]
 
     @precondition(lambda self: any(each.pending for each in self.chats.values()))
@@ -142,14 +142,14 @@ class ThreadMachine(RuleBasedStateMachine):
             message["content"] = f"hello edited {self.count}"
         assert self.send(owner).status == 200
         text = message["content"]
-        self.told(owner, text, f"ai: re: {text}")
+        self.heard(owner, text, f"ai: re: {text}")
 
     @rule(owner=OWNERS)
     def stop(self, owner: str) -> None:
         text = f"slow {self.count}"
         self.add(owner, text)
         self.runner.run(self._stopped(owner))
-        self.told(owner, text, "")
+        self.heard(owner, text, "")
 
     async def _stopped(self, owner: str) -> None:
         self.model.slow.clear()
