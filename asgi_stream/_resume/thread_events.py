@@ -75,14 +75,15 @@ class ThreadEvents:
         self._frames = cast(Resume, route.resume_policy).opened
         self._subscription = subscription
         self._tasks = tasks
-        self._task: Task[None] | None = None
+        self._reading: list[Task[None]] = []
+        """The task that reads, once the response has begun."""
         self._read: set[str] = set()
         """The runs that have been read."""
 
     async def opened(self) -> RunError | None:
         """Begin to read."""
         self.delivery.start()
-        self._task = self._tasks.spawn(self._read_all())
+        self._reading.append(self._tasks.spawn(self._read_all()))
         return None
 
     def refill(self) -> Awaitable[None]:
@@ -100,8 +101,8 @@ class ThreadEvents:
     def leave(self) -> None:
         """Stop reading. Returns at once."""
         self.delivery.stop()
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._reading:
+            task.cancel()
 
     async def _read_all(self) -> None:
         try:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import NotPending, RunNotFound, StreamError
+from ..errors import NotPending, StreamError
 from ._content import refused
 from ._langgraph_protocol import STREAM
 from ._langgraph_run import object_of, run_spec
 from ._spec import Answer, Document, FormatRequest, RunSpec
 
-ERRORS = {NotPending.code: "no_such_interrupt", "forbidden": "permission_denied"}
+ERRORS = {NotPending.code: "no_such_interrupt"}
 """The protocol's codes of errors, by those of this package, where the status does not say it."""
 
 
@@ -58,8 +58,6 @@ def command_error(body: Any, error: StreamError) -> object:
         error: Why not.
     """
     code = "unknown_error" if error.status == 409 else "invalid_argument"
-    if isinstance(error, RunNotFound):
-        code = "no_such_run"
     id_ = body.get("id") if isinstance(body, dict) else None
     answer = {"type": "error", "id": id_, "error": ERRORS.get(error.code, code)}
     return {**answer, "message": error.message}

@@ -61,7 +61,7 @@ class Operation:
         runs = route.format_class.runs if route.resume_policy else {}
         of_threads = route.format_class.thread_runs if route.thread_policy else {}
         action = {**runs, **of_threads}.get((method, endpoint))
-        self._run_action = None if action == "start" else action
+        self._run_action = None if action in ("start", "command", "events") else action
         threads = route.format_class.threads if route.thread_policy else {}
         operation = threads.get((method, endpoint), "run")
         self._thread_action = None if operation == "run" else operation
