@@ -41,7 +41,7 @@ def chunk(mode: str, data: Any, namespace: tuple[str, ...] = ()) -> OutputChunk:
 
 
 def piece(text: Any, namespace: tuple[str, ...] = (), **more: Any) -> OutputChunk:
-    return chunk("messages", (AIMessageChunk(text, id="m1", **more), ABOUT), namespace)
+    return chunk("messages", (AIMessageChunk(content=text, id="m1", **more), ABOUT), namespace)
 
 
 def checkpoint(id_: str, parent: str | None = None, step: int = 0) -> OutputChunk:
@@ -181,8 +181,8 @@ def test_whole_messages_and_results_of_tools() -> None:
 
 def test_calls_of_tools_are_joined() -> None:
     def call(index: int, args: str | None, **more: Any) -> AIMessageChunk:
-        part = {"name": None, "id": None, **more, "args": args, "index": index}
-        return AIMessageChunk("", id="m1", tool_call_chunks=[part])
+        part: Any = {"name": None, "id": None, **more, "args": args, "index": index}
+        return AIMessageChunk(content="", id="m1", tool_call_chunks=[part])
 
     chunks = [call(0, None, name="f", id="c1"), call(0, '{"x"'), call(0, ": 1}")]
     chunks += [call(1, "", name="g", id="c2"), call(2, "[1", name="h", id="c3")]
@@ -206,7 +206,7 @@ def test_reasoning_images_annotations_and_usage() -> None:
     usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
     details = {"output_token_details": {"reasoning": 4}, "odd": None}
     message = AIMessageChunk(
-        [
+        content=[
             {"type": "reasoning", "reasoning": "Hm"},
             {"type": "reasoning"},
             {"type": "text", "text": "a"},

@@ -20,6 +20,7 @@ from asgi_stream.threads import thread_scope
 
 from ..asgi import JSON, Exchange, get, post
 from ..formats.langgraph_app import app_of, said
+from ..redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -208,7 +209,8 @@ async def test_a_command_that_is_refused(
 
 
 async def test_bodies_that_are_no_commands(app: StreamApp) -> None:
-    for body in ([], {"id": 1, "method": "run.start", "params": 1}):
+    bodies: list[Any] = [[], {"id": 1, "method": "run.start", "params": 1}]
+    for body in bodies:
         answer = (await post(app, f"{THREAD}/commands", body)).json()
         assert (answer["type"], answer["error"]) == ("error", "invalid_argument")
         assert answer["id"] == (body["id"] if isinstance(body, dict) else None)
@@ -298,6 +300,19 @@ async def test_a_run_whose_worker_is_lost_has_failed(app: StreamApp) -> None:
         assert (await events.until("lifecycle", "failed"))["error"]
 
 
+async def test_a_reader_gets_the_runs_of_another_worker(redis: RedisServer) -> None:
+    url = f"{redis.url}?prefix={uuid4()}"
+    here, there = (app_of(threads=Threads(store=url), resume=Resume(store=url)) for _ in "ab")
+    async with listening(here) as events:
+        for graph in ("chat", "chat"):
+            run_id = await start(there, graph)
+            await events.until("lifecycle", "completed")
+            assert run_id in events.runs
+    assert [len(each["messages"]) for each in events.of("values")] == [1, 2, 3, 4]
+    for app in (here, there):
+        await app.aclose()
+
+
 async def test_a_store_that_fails_ends_the_response() -> None:
     store = Flaky()
     app = app_of(threads=Threads(store=store), resume=True)
@@ -332,15 +347,17 @@ async def test_an_idle_reader_gets_pings() -> None:
 
 
 async def test_a_response_that_the_server_cancels_stops_the_reading(app: StreamApp) -> None:
-    async with listening(app) as events:
-        await events.exchange.started()
-        [task] = [each for each in asyncio.all_tasks() if is_of_app(each, app)]
+    options: Any = {"headers": JSON}
+    exchange = Exchange(app, "POST", f"{THREAD}/stream/events", {"channels": ALL}, **options)
+    send: Any = exchange._send
+    task = asyncio.ensure_future(app(exchange.scope, exchange.received.get, send))
+    async with asyncio.timeout(5):
+        while not reading():
+            await asyncio.sleep(0)
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asyncio.shield(task)
-        async with asyncio.timeout(5):
-            while reading():
-                await asyncio.sleep(0)
+        await asyncio.wait({task})
+        while reading():
+            await asyncio.sleep(0)
 
 
 async def test_a_server_that_stops_ends_the_response(app: StreamApp) -> None:
