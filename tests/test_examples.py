@@ -35,6 +35,16 @@ def example(name: str, folder: Path) -> Iterator[Server]:
         yield server
 
 
+def driven(driver: str, url: str, folder: Path, playwright: Path) -> Any:
+    """What a script that drives a browser reports."""
+    flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+    script = folder / "drive.mjs"
+    script.write_text(driver.format(playwright=playwright, flags=flags, url=url))
+    done = subprocess.run(["node", script], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
 def answer_text(answer: httpx.Response) -> str:
     return "".join(tokens(answer.content))
 
@@ -121,12 +131,7 @@ await browser.close();
 
 def test_07_page_shows_the_tokens_as_they_come_and_stops(tmp_path: Path, playwright: Path) -> None:
     with example("07_page", tmp_path) as server:
-        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        script = tmp_path / "drive.mjs"
-        script.write_text(DRIVER.format(playwright=playwright, flags=flags, url=server.url))
-        done = subprocess.run(["node", script], capture_output=True, timeout=60)
-        assert done.returncode == 0, done.stderr.decode()
-        report: dict[str, Any] = json.loads(done.stdout)
+        report = driven(DRIVER, server.url, tmp_path, playwright)
         whole = "You asked: What is a stream? I am a small script"
         assert report["whole"].startswith(whole)
         assert len(report["early"]) < len(report["whole"])
@@ -179,12 +184,7 @@ await browser.close();
 def chatted(name: str, folder: Path, playwright: Path) -> Any:
     """What a person sees who asks, reads, asks again and stops."""
     with example(name, folder) as server:
-        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        script = folder / "drive.mjs"
-        script.write_text(CHAT_DRIVER.format(playwright=playwright, flags=flags, url=server.url))
-        done = subprocess.run(["node", script], capture_output=True, timeout=90)
-        assert done.returncode == 0, done.stderr.decode()
-        report = json.loads(done.stdout)
+        report = driven(CHAT_DRIVER, server.url, folder, playwright)
         answer = "I have looked: It rains in Paris. Take an umbrella, and a hat, and a book."
         assert report["whole"][-1] == ["assistant", answer]
         assert answer.startswith(report["early"])
@@ -224,6 +224,53 @@ def test_13_langserve(tmp_path: Path) -> None:
         assert answer.json()["output"].startswith("You asked: Hi?")
 
 
+APPROVALS_DRIVER = """
+import {{ chromium }} from "{playwright}";
+const browser = await chromium.launch({{
+  executablePath: "/usr/bin/chromium", args: {flags},
+}});
+const page = await browser.newPage();
+await page.goto("{url}");
+const report = {{}};
+const shown = () => page.textContent("#answer");
+const asks = async (question) => {{
+  await page.fill("input", question);
+  await page.click("text=Ask");
+  await page.waitForSelector(".question", {{ timeout: 40000 }});
+}};
+await asks("Take me to Paris.");
+await page.reload();
+await page.waitForSelector(".question");
+report.reloaded = await shown();
+await page.click("text=Approve");
+await page.waitForFunction(
+  () => answer.textContent.includes("wish number 1."), null, {{ timeout: 40000 }},
+);
+report.approved = await shown();
+await asks("Take me to Rome.");
+await page.click("text=Reject");
+await page.waitForFunction(
+  () => answer.textContent.includes("wish number 2."), null, {{ timeout: 40000 }},
+);
+await page.reload();
+await page.waitForFunction(() => answer.textContent.includes("wish number 2."));
+report.rejected = await shown();
+console.log(JSON.stringify(report));
+await browser.close();
+"""
+
+
+def test_21_approvals(tmp_path: Path, playwright: Path) -> None:
+    with example("21_approvals", tmp_path) as server:
+        report = driven(APPROVALS_DRIVER, server.url, tmp_path, playwright)
+        assert httpx.get(f"{server.url}/chat/threads").status_code == 401
+    assert "Take me to Paris." in report["reloaded"]
+    assert "is booked" not in report["reloaded"]
+    assert "The train to Paris is booked." in report["approved"]
+    assert "The train to Rome is booked." not in report["rejected"]
+    assert "output-denied" in report["rejected"] or "rejected" in report["rejected"]
+
+
 RESUME_DRIVER = """
 import {{ chromium }} from "{playwright}";
 const browser = await chromium.launch({{
@@ -257,12 +304,7 @@ await browser.close();
 
 def test_14_resume(tmp_path: Path, playwright: Path) -> None:
     with example("14_resume", tmp_path) as server:
-        flags = json.dumps(["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
-        script = tmp_path / "drive.mjs"
-        script.write_text(RESUME_DRIVER.format(playwright=playwright, flags=flags, url=server.url))
-        done = subprocess.run(["node", script], capture_output=True, timeout=120)
-        assert done.returncode == 0, done.stderr.decode()
-        report = json.loads(done.stdout)
+        report = driven(RESUME_DRIVER, server.url, tmp_path, playwright)
         assert len(report["after"]) < len(report["whole"])
         assert report["whole"].startswith("You asked: What is a stream? I am a small script")
         assert report["whole"].endswith("Nobody pays for words that nobody reads.")

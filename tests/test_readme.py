@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 from langchain_core.runnables import RunnablePassthrough
-from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, Threads, errors, limits
@@ -100,22 +99,9 @@ async def test_a_function_may_keep_something_open_for_its_run() -> None:
     assert log == ["ann", "closed"]
 
 
-async def test_the_threads_work(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_threads_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begins, lasts = [block for block in blocks("python") if "threads=True" in block]
-    in_file = InMemorySaver()
-
-    class AsyncSqliteSaver:
-        """Stands for the one of a package that is not installed here."""
-
-        @staticmethod
-        @asynccontextmanager
-        async def from_conn_string(name: str) -> AsyncIterator[InMemorySaver]:
-            assert name == "threads.db"
-            yield in_file
-
-    sqlite = ModuleType("langgraph.checkpoint.sqlite.aio")
-    sqlite.AsyncSqliteSaver = AsyncSqliteSaver  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "langgraph.checkpoint.sqlite.aio", sqlite)
+    monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {
         "StreamApp": StreamApp,
         "StreamRoute": StreamRoute,
@@ -137,7 +123,8 @@ async def test_the_threads_work(monkeypatch: pytest.MonkeyPatch) -> None:
     [thread] = (await get(names["app"], "/agent/threads?limit=10&offset=0")).json()["threads"]
     assert thread["thread_id"] == "mine"
     assert (await call(names["app"], "DELETE", url)).status == 204
-    assert not list(in_file.list(None))
+    assert (await get(names["app"], url)).status == 404
+    assert (tmp_path / "threads.db").exists()
 
 
 def test_the_table_of_threads_is_complete_and_has_the_defaults() -> None:

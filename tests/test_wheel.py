@@ -48,6 +48,8 @@ REQUESTS: dict[str, tuple[str, Any]] = {
     "17_client": ("/chat", ASK),
     "18_telemetry": ("/chat", ASK),
     "19_page_tools": ("/chat", {**AGUI, "tools": [{"name": "chosen_city"}]}),
+    "20_agent_with_memory": ("/chat", WEATHER),
+    "21_approvals": ("/chat", CHAT),
 }
 
 
@@ -136,7 +138,7 @@ def test_the_start_without_code(home: Path, tmp_path: Path) -> None:
 def test_each_example(home: Path, tmp_path: Path, name: str) -> None:
     path, body = REQUESTS[name]
     with started(home, f"examples.{name}:app", tmp_path) as server:
-        headers = {"x-user": "ada"}
+        headers = {"x-user": "ada", "authorization": "Bearer secret-of-ann"}
         answer = httpx.post(f"{server.url}{path}", json=body, headers=headers, timeout=60)
         assert answer.status_code == 200, answer.text
         assert len(answer.text) > 100

@@ -7,7 +7,7 @@ a list of decisions; ``per_call`` has an interrupt for each, and takes one decis
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, NotRequired
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -34,16 +34,36 @@ class _Decision(TypedDict):
 _decision = TypeAdapter(_Decision)
 
 
-def interrupt_event(interrupt: Any, messages: Iterable[Sequence[BaseMessage]] = ()) -> Interrupt:
+def interrupt_events(
+    interrupts: Iterable[Any], messages: Sequence[Sequence[BaseMessage]]
+) -> list[Interrupt]:
+    """Return the events for all interrupts of a thread, which are about different calls.
+
+    Args:
+        interrupts: LangGraph's.
+        messages: As for `interrupt_event`.
+    """
+    events: list[Interrupt] = []
+    taken: set[str] = set()
+    for each in interrupts:
+        events.append(interrupt_event(each, messages, taken))
+        taken |= {approval.call_id for approval in events[-1].approvals}
+    return events
+
+
+def interrupt_event(
+    interrupt: Any, messages: Iterable[Sequence[BaseMessage]] = (), taken: Collection[str] = ()
+) -> Interrupt:
     """Return the event for one of LangGraph's interrupts.
 
     Args:
         interrupt: LangGraph's ``Interrupt``, or any value that stands for one.
         messages: The lists of messages in which the calls to be approved may be, most likely first.
+        taken: The ids of calls that other interrupts are about.
     """
     value = getattr(interrupt, "value", interrupt)
     schema = getattr(interrupt, "response_schema", None)
-    approvals = _per_call(value, schema) or _batched(value, messages)
+    approvals = _per_call(value, schema) or _batched(value, messages, taken)
     return Interrupt(str(getattr(interrupt, "id", "")), value, schema, approvals)
 
 
@@ -119,7 +139,9 @@ def _discriminators(schema: Mapping[str, Any]) -> Iterable[str]:
     return DECISIONS
 
 
-def _batched(value: Any, messages: Iterable[Sequence[BaseMessage]]) -> tuple[Approval, ...]:
+def _batched(
+    value: Any, messages: Iterable[Sequence[BaseMessage]], taken: Collection[str]
+) -> tuple[Approval, ...]:
     match value:
         case {"action_requests": list(requests), "review_configs": list(configs)}:
             pass
@@ -128,7 +150,7 @@ def _batched(value: Any, messages: Iterable[Sequence[BaseMessage]]) -> tuple[App
     if not all(isinstance(each, Mapping) for each in (*requests, *configs)):
         return ()
     allowed = {each.get("action_name"): each.get("allowed_decisions") for each in configs}
-    ids = _call_ids(requests, messages)
+    ids = _call_ids(requests, messages, taken)
     return tuple(
         Approval(
             id_,
@@ -142,7 +164,9 @@ def _batched(value: Any, messages: Iterable[Sequence[BaseMessage]]) -> tuple[App
 
 
 def _call_ids(
-    requests: Sequence[Mapping[str, Any]], messages: Iterable[Sequence[BaseMessage]]
+    requests: Sequence[Mapping[str, Any]],
+    messages: Iterable[Sequence[BaseMessage]],
+    taken: Collection[str],
 ) -> list[str]:
     """Return the ids of the calls that the requests are about, in their order.
 
@@ -151,6 +175,7 @@ def _call_ids(
     for each in messages:
         last = next((message for message in reversed(each) if isinstance(message, AIMessage)), None)
         calls = list(last.tool_calls) if last is not None else []
+        calls = [call for call in calls if call["id"] not in taken]
         ids: list[str] = []
         for request in requests:
             wanted = request.get("name"), request.get("args")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotPending
 from ..formats import Answer, RunSpec
 from .answers import resume_values
 from .graph_thread import GraphThread
@@ -30,6 +30,8 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
 
     goto = [spec.goto] if isinstance(spec.goto, str | Mapping) else list(spec.goto or ())
     if goto == [END] and not spec.answers and spec.update is None:
+        if snapshot.created_at is None:
+            raise NotPending
         # LangGraph itself would ignore this, and ask again.
         await thread.update(None, END, spec.checkpoint)
         return None

@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 from ..errors import NotFound
 from ..events import Interrupt
 from ..threads import checkpoint_thread_id, thread_scope
-from .approvals import interrupt_event
+from .approvals import interrupt_events
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides the thread's id, that a client may choose."""
@@ -117,13 +117,30 @@ class GraphThread:
         if not snapshot.interrupts:
             return []
         messages = [messages_of(snapshot.values)]
-        events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+        events = interrupt_events(snapshot.interrupts, messages)
         if any(not call.call_id for each in events for call in each.approvals):
             # Asked in a subgraph, with messages of its own.
             nested = await self.state(position_of(snapshot), subgraphs=True)
             messages = [*messages, *_nested_messages(nested)]
-            events = [interrupt_event(each, messages) for each in snapshot.interrupts]
+            events = interrupt_events(snapshot.interrupts, messages)
         return events
+
+    async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:
+        """Return the messages of a thread, with those of a subgraph in which it waits.
+
+        A subgraph that takes the messages of its parent hands the new ones up at its end.
+        """
+        known = messages_of(snapshot.values)
+        if not snapshot.interrupts:
+            return known
+        nested = await self.state(position_of(snapshot), subgraphs=True)
+        ids = [each.id for each in known]
+        longer = (
+            each
+            for each in _nested_messages(nested)
+            if [message.id for message in each[: len(ids)]] == ids
+        )
+        return max(longer, key=len, default=known)
 
     def is_at_breakpoint(self, snapshot: Any) -> bool:
         """Return whether the thread has stopped where its graph is compiled to stop."""

@@ -80,15 +80,22 @@ class ToolMessageError(Exception):
     """A tool's own error message, which is meant for the model."""
 
 
+def is_decided(message: ToolMessage) -> bool:
+    """Return whether a person's decision has made a tool's message, not the tool.
+
+    LangChain marks such messages (`langchain_core.messages.add_notification_metadata`).
+    """
+    return message.additional_kwargs.get("lc_source") == DECIDED
+
+
 def failure_of(message: ToolMessage) -> Exception:
     """Return what a tool's message with the status ``error`` reports.
 
     A call that a person has rejected, or answered themselves, has not failed: everyone may read of
-    that. LangChain marks such messages (`langchain_core.messages.add_notification_metadata`).
+    that.
     """
     text = str(message.content)
-    decided = message.additional_kwargs.get("lc_source") == DECIDED
-    return StreamError(text) if decided else ToolMessageError(text)
+    return StreamError(text) if is_decided(message) else ToolMessageError(text)
 
 
 def text_of_content(content: Any) -> str:

@@ -115,6 +115,13 @@ def split_at(
     return known[:at], [each.id for each in known[at:] if each.id is not None]
 
 
+def with_messages(input: Any, first: Sequence[Any]) -> Any:
+    """Return a graph's input with more messages, in front of those that it has."""
+    if not first or not isinstance(input, Mapping):
+        return input
+    return {**input, "messages": [*first, *input.get("messages", ())]}
+
+
 def _call_id(message: Any) -> Any:
     if isinstance(message, Mapping):
         return message.get("tool_call_id")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, Task
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
@@ -24,7 +25,7 @@ from ..events import (
 )
 from .answer import Answer
 from .answers import refused_answer
-from .approvals import interrupt_event
+from .approvals import interrupt_events
 from .callbacks import RunCallbacks, StreamingCallbacks
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
@@ -40,7 +41,7 @@ from .sink import Sink
 from .step_handler import RawHandler, StepHandler
 from .tasks import RunTasks
 from .text_handler import TextHandler
-from .thread_snapshot import catch_up, put_snapshot
+from .thread_snapshot import catch_up, messages_shown, put_snapshot
 from .tracker import RunTracker
 
 
@@ -135,9 +136,9 @@ class Run:
     async def _produce(self) -> None:
         self._tracker.follow()
         self._sink.put(RunStarted(self._step.run_id))
-        if catch_up(self._sink, self._request, self._step):
-            return
         try:
+            if catch_up(self._sink, self._request, self._step):
+                return
             output = await (
                 self._events() if LangChainEvent in self._sink.wants else self._chunks()
             )
@@ -145,6 +146,9 @@ class Run:
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
                 raise RunIncomplete
+            waits = bool(self._reader.interrupts)
+            messages = await messages_shown(self._sink, self._request) if waits else None
+            self._finished(output, messages)
         except CancelledError:
             # Not raised again: a task keeps its exception, with all the frames and generators that
             # it passed, and nobody waits for this task's result.
@@ -154,16 +158,14 @@ class Run:
         except BaseException as error:
             # SystemExit too: out of a task it would end the whole process.
             self._failed(error)
-        else:
-            self._finished(output)
 
-    def _finished(self, output: Any) -> None:
+    def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
         output = whole(self._tracker.output if self._tracker.finished else output)
-        messages = [messages_of(output)] if self._reader.interrupts else []
-        interrupts = [interrupt_event(each, messages) for each in self._reader.interrupts.values()]
+        lists = [messages or messages_of(output)] if self._reader.interrupts else []
+        interrupts = interrupt_events(self._reader.interrupts.values(), lists)
         if not interrupts:
             self._handler.concluded(self._step, output)
-        put_snapshot(self._sink, self._request, output)
+        put_snapshot(self._sink, self._request, output, messages)
         self._sink.put(RunFinished(self._step, output, tuple(interrupts)))
 
     def _failed(self, error: BaseException) -> None:

@@ -9,10 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from ..events import Step, ToolCallStarted
 from ..filters import EventFilter
-from .messages import MEDIA, failure_of, url_of
-
-CALLS = ("tool_call", "tool_call_chunk", "invalid_tool_call")
-"""Types of content blocks that repeat the tool calls of a message."""
+from .messages import MEDIA, failure_of, is_decided, url_of
 
 
 def thread_messages(
@@ -24,7 +21,8 @@ def thread_messages(
 
     System messages are left out, and calls of tools that `filter` hides. The content of the user's
     and the assistant's is a list of LangChain's standard content blocks, where each file has a
-    ``url``; that of a tool is what it returned.
+    ``url``; that of a tool is what it returned, and ``denied`` is True if a person has rejected
+    the call instead.
 
     Args:
         messages: The messages of the thread.
@@ -58,12 +56,14 @@ def _neutral(
             return {"role": "assistant", "id": message.id, "content": content, "tool_calls": calls}
         case ToolMessage(content=content, status=status):
             failed = status == "error"
+            denied = {"denied": True} if failed and is_decided(message) else {}
             return {
                 "role": "tool",
                 "id": message.id,
                 "tool_call_id": message.tool_call_id,
                 "content": public_text(failure_of(message)) if failed else content,
                 "status": status,
+                **denied,
             }
     return None
 

@@ -31,6 +31,14 @@ def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:
     return start.interrupts is not None
 
 
+async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessage] | None:
+    """Return what a thread has at the end of a run that waits; None if nobody wants to know."""
+    if request.turn is None or ThreadSnapshot not in sink.wants:
+        return None
+    thread = request.turn.thread
+    return await thread.messages(await thread.state())
+
+
 def put_snapshot(
     sink: Sink, request: RunRequest, values: Any, messages: Sequence[BaseMessage] | None = None
 ) -> None:
@@ -46,7 +54,7 @@ def put_snapshot(
         return
     public = messages_of(values)
     shown = None
-    if public or "messages" in values or not values:
+    if public or "messages" in request.turn.thread.graph.output_channels:
         messages = public if messages is None else messages
         shown = thread_messages(messages, request.filter, sink.public_message)
     state = {

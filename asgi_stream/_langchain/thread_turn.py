@@ -10,13 +10,13 @@ from typing import Any
 
 from langchain_core.messages import RemoveMessage
 
-from ..errors import NotFound, ThreadBusy, ThreadNotFound
+from ..errors import InvalidInput, NotFound, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
 from .commands import command_of
 from .graph_thread import CLIENT_ID, NO_CHECKPOINT, GraphThread, messages_of, position_of
-from .new_messages import closing, new_messages, split_at
+from .new_messages import closing, new_messages, split_at, with_messages
 from .sent_messages import message_of
 from .start import Start, standing
 from .tasks import RunTasks
@@ -47,6 +47,7 @@ class ThreadTurn:
 
     Attributes:
         start: What the run starts with, once that is known.
+        thread: The thread.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class ThreadTurn:
         self.start: Start | None = None
         self._on_evicted: Callable[[], None] | None = None
         self._run_id = run_id
-        self._thread = thread
+        self.thread = thread
         self._store = store
         self._place = scope, thread.thread_id
         self._route = route
@@ -119,7 +120,8 @@ class ThreadTurn:
         self._claimed = True
         self.start = start = await self._prepared()
         run_id = None if self._listed else self._run_id
-        await self._touch(metadata=self._metadata(), run_id=run_id)
+        metadata = {"graph_id": self._graph, **self._spec.metadata}
+        await self._touch(metadata=metadata, run_id=run_id)
         return start
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
@@ -137,14 +139,11 @@ class ThreadTurn:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
         self._store.release(*self._place, self._run_id)
         if self._spec.ephemeral and self.start is not None:
-            self._tasks.spawn(self._thread.delete())
+            self._tasks.spawn(self.thread.delete())
 
     async def _touch(self, **changes: Any) -> None:
         if not self._spec.ephemeral:
             await self._store.touch(*self._place, route=self._route, now=time.time(), **changes)
-
-    def _metadata(self) -> dict[str, Any]:
-        return {"graph_id": self._graph, **self._spec.metadata}
 
     async def _claim(self, wait: bool) -> bool:
         claim, place = self._store.claim, self._place
@@ -167,18 +166,20 @@ class ThreadTurn:
         spec = self._spec
         snapshot, position = await self._standing_point()
         if spec.answers or spec.update is not None or spec.goto:
-            input = await command_of(spec, self._thread, snapshot)
+            input = await command_of(spec, self.thread, snapshot)
         elif spec.messages is not None:
             return await self._conversation(snapshot, position)
         elif spec.resumes:
+            if snapshot.created_at is None:
+                raise InvalidInput.at("input", "the first run on a thread needs one")
             input = None
         else:
             input = self._closed(await self._make_input(spec), snapshot)
-        return self._start(input, snapshot, position)
+        return await self._start(input, snapshot, position)
 
     async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
         """Return the snapshot to start from, and its position; None is the newest one."""
-        spec, thread = self._spec, self._thread
+        spec, thread = self._spec, self.thread
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
@@ -193,11 +194,11 @@ class ThreadTurn:
         return await thread.state(position), position
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
-        spec, thread, known = self._spec, self._thread, messages_of(snapshot.values)
+        spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
         addition = new_messages(spec.messages or (), known, finished=not snapshot.next)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
-            return self._start(None, snapshot, position, interrupts=interrupts)
+            return await self._start(None, snapshot, position, interrupts=interrupts)
         new, removed = addition.messages, addition.before
         if addition.before is not None:
             earlier = await thread.before_message(snapshot, addition.before)
@@ -210,27 +211,28 @@ class ThreadTurn:
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
             known, rest = split_at(removed, known)
-            input = _with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
+            input = with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
         messages = [*known, *(message_of(dict(each)) for each in new)]
-        return self._start(input, snapshot, position, messages=messages)
+        return await self._start(input, snapshot, position, messages=messages)
 
-    def _start(
+    async def _start(
         self, input: Any, snapshot: Any, position: Mapping[str, Any] | None, **more: Any
     ) -> Start:
-        thread = self._thread
+        thread = self.thread
         metadata = {
             "run_id": self._run_id,
             "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
             CLIENT_ID: thread.thread_id,
             "graph_id": self._graph,
         }
-        about = {"messages": messages_of(snapshot.values), **more}
+        if self._spec.catches_up and "messages" not in more:
+            more["messages"] = await thread.messages(snapshot)
         return Start(
             input=input,
             configurable=thread.configurable(position),
             metadata=metadata,
             values=PublicState(thread).values(snapshot.values),
-            **about,
+            **more,
         )
 
     def _closed(self, input: Any, snapshot: Any) -> Any:
@@ -238,11 +240,4 @@ class ThreadTurn:
         messages = input.get("messages") if isinstance(input, Mapping) else None
         if not isinstance(messages, list):
             return input
-        return _with_messages(input, closing(messages_of(snapshot.values), messages))
-
-
-def _with_messages(input: Any, first: Sequence[Any]) -> Any:
-    """Return an input with more messages, in front of those that it has."""
-    if not first or not isinstance(input, Mapping):
-        return input
-    return {**input, "messages": [*first, *input.get("messages", ())]}
+        return with_messages(input, closing(messages_of(snapshot.values), messages))

@@ -43,7 +43,9 @@ def named_thread(request: StreamRequest, spec: RunSpec, from_query: str | None) 
     chosen = {each for each in ids if each is not None}
     if len(chosen) > 1:
         raise InvalidInput.at(THREAD_ID, "the request names two threads")
-    return replace(spec, thread=checked_id(chosen.pop()) if chosen else str(uuid4()))
+    if not chosen:
+        return replace(spec, thread=str(uuid4()))
+    return replace(spec, thread=checked_id(chosen.pop()), ephemeral=False)
 
 
 def checked_id(thread_id: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import cast
 from uuid import uuid4
@@ -138,7 +138,8 @@ class ThreadRuns:
             raise RunNotFound("The run has ended.")
         reader = await self._runs.join(record.run_id, str(record.frames), if_finished=True)
         await self._runs.stop(record.run_id)
-        rolls_back = self._request.query_params.get("action") == "rollback"
+        # A run that still waits has written nothing.
+        rolls_back = self._request.query_params.get("action") == "rollback" and record.started
         if self._flag("wait"):
             await self._ended(reader)
             if rolls_back:
@@ -179,8 +180,12 @@ class ThreadRuns:
     async def _values(self, record: RunRecord) -> object:
         async with self._graph_thread(record.model) as thread:
             state = PublicState(thread).of(await thread.state())
-        interrupts = {"__interrupt__": state["interrupts"]} if state["interrupts"] else {}
-        return {**state["values"], **interrupts} if interrupts else state["values"]
+        values, interrupts = state["values"], state["interrupts"]
+        if not interrupts:
+            return values
+        # What an ``@entrypoint`` has returned before is no part of this run.
+        values = values if isinstance(values, Mapping) else {}
+        return {**values, "__interrupt__": interrupts}
 
     async def _roll_back(self, record: RunRecord) -> None:
         """Bring the thread back to where it was before a run that is being stopped."""
@@ -199,8 +204,9 @@ class ThreadRuns:
         if record is not None:
             return
         async with self._graph_thread(None) as thread:
-            if (await thread.state()).created_at is None:
-                raise ThreadNotFound
+            snapshot = await thread.state()
+        if snapshot.created_at is None:
+            raise ThreadNotFound
 
     @asynccontextmanager
     async def _graph_thread(self, model: str | None) -> AsyncGenerator[GraphThread, None]:

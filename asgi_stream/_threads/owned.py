@@ -56,17 +56,21 @@ class OwnedThreads:
 
     async def view(self, record: ThreadRecord, snapshot: Any, query: ThreadQuery) -> ThreadView:
         """Return what a query asks for of a thread and the snapshot of its newest state."""
-        public, route = self.public(record.thread_id), self._route
+        public, thread, route = (
+            self.public(record.thread_id),
+            self.thread(record.thread_id),
+            self._route,
+        )
         state = public.of(snapshot)
         if not query.with_messages:
             return ThreadView(record, state)
+        are_public = messages_of(public.values(snapshot.values))
         messages = thread_messages(
-            messages_of(public.values(snapshot.values)),
+            await thread.messages(snapshot) if are_public else (),
             route.filter,
             lambda failure: public_text(failure, route),
         )
-        pending = await self.thread(record.thread_id).pending(snapshot)
-        return ThreadView(record, state, messages, pending)
+        return ThreadView(record, state, messages, await thread.pending(snapshot))
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.

@@ -53,7 +53,9 @@ class ClientThread:
         state, starts, self._started = snapshot.state, not self._started, True
         if starts:
             self._results.update(str(each.get("toolCallId")) for each in messages or ())
-            if messages is None or self._has(messages):
+            if messages is not None and self._has(messages):
+                messages = None
+            if messages is None and state.keys() <= self._own_state.keys():
                 return
             state = {**state, **self._own_state}
         if state and state != self._shown_state:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from ..events import Event, RunError, RunFinished
@@ -176,7 +177,9 @@ class Format(Protocol):
         Raises:
             StreamError: The request is not valid in this format.
         """
-        return plain_query(request, QUERIES.get(operation, ()))
+        query = plain_query(request, QUERIES.get(operation, ()))
+        # A store that has forgotten a thread does not know its status, but its state does.
+        return replace(query, with_state=operation == "list")
 
     def thread_document(self, operation: str, result: Any) -> object:
         """Return the JSON response to a request about threads.

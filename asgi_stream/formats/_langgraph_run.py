@@ -100,9 +100,11 @@ def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, A
     return position
 
 
-def _configurable(body: Mapping[str, Any]) -> Any:
-    config = body.get("config")
-    return config.get("configurable") if isinstance(config, dict) else None
+def _configurable(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    match body.get("config"):
+        case {"configurable": dict(configurable)}:
+            return configurable
+    return {}
 
 
 def _on_thread(spec: RunSpec, request: FormatRequest) -> RunSpec:
@@ -110,7 +112,7 @@ def _on_thread(spec: RunSpec, request: FormatRequest) -> RunSpec:
     body, thread = request.body, None
     if not request.endpoint:
         # The only place that a ``FetchStreamTransport`` has for it.
-        thread = (_configurable(body) or {}).get("thread_id")
+        thread = _configurable(body).get("thread_id")
         if not isinstance(thread, str | None):
             raise refused("config.configurable.thread_id", "expected text")
     answers, update, goto = _command(body.get("command"))

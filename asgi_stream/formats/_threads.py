@@ -86,7 +86,7 @@ class ThreadView:
         record: What the store of threads has of it.
         state: Its state, as LangGraph's ``ThreadState``, if that was asked for.
         messages: Its messages, in the form of `RunSpec.messages`, if they were asked for; files
-            have a ``url``.
+            have a ``url``, and results ``denied`` if a person has rejected the call.
         interrupts: The interrupts that it waits at, likewise, with the calls that they are about.
     """
 

@@ -69,6 +69,7 @@ class _Transcript:
 
     def __init__(self, view: ThreadView, approves: bool) -> None:
         self.messages: list[dict[str, Any]] = []
+        self._approves = approves
         self._calls: dict[str, Part] = {}
         """The parts of the tool calls without a result."""
         for each in view.messages:
@@ -103,6 +104,10 @@ class _Transcript:
                     else:
                         parts += _content_parts([block], streamed=True)
                 parts += map(self._call, calls)
+            case {"denied": True, "tool_call_id": call_id} if self._approves:
+                if part := self._calls.pop(call_id, None):
+                    approval = {"id": call_id, "approved": False}
+                    part |= {"state": "output-denied", "approval": approval}
             case _:
                 failed = message["status"] == "error"
                 self._result(message["tool_call_id"], message["content"], failed)

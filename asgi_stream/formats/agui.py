@@ -66,7 +66,8 @@ class AguiFormat(Format):
 
     On a thread there are snapshots of the state and of the messages, too: at the start of a run
     whose client has other messages, and at its end. A request that adds nothing to a thread gets
-    them alone, with the interrupts that the thread waits at.
+    them alone, with the interrupts that the thread waits at. ``resume`` and, from older clients,
+    ``forwardedProps.command.resume`` answer those.
     """
 
     endpoints = (("POST", ""),)

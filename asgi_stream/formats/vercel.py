@@ -1,7 +1,8 @@
 """The UI message stream of the Vercel AI SDK, version 1, for ``useChat`` and ``useCompletion``.
 
 https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol, read in npm ``ai`` 7.0.173. The frames suit
-``ai`` 5 and 6 too: every tool part is ``dynamic``, and no part is sent that only 7 knows.
+``ai`` 5 and 6 too: every tool part is ``dynamic``, and parts that not all of them know are sent
+only where threads make approvals possible, as the route's `sdk_version` says.
 """
 
 from __future__ import annotations
@@ -47,6 +48,9 @@ class VercelFormat(Format):
     them again; those of a chat model that is served alone are the browser's. Custom events are
     ``data-NAME`` parts, transient unless their data has an ``id``. On a resumable route ``stop()``
     only disconnects: POST or DELETE to ``/{chat}/stream`` stops the run.
+
+    With threads a chat is a thread. GET ``/{chat}`` returns its messages, GET ``/threads`` the
+    caller's chats.
     """
 
     endpoints = (("POST", ""),)

@@ -58,12 +58,13 @@ class Operation:
         self._route, self._method, self._endpoint = route, method, endpoint
         self._route_schemas, self._components = route_schemas, components
         self._format = of_format(route.format_class)
-        runs = route.format_class.runs if route.resume_policy else {}
-        of_threads = route.format_class.thread_runs if route.thread_policy else {}
-        action = {**runs, **of_threads}.get((method, endpoint))
-        self._run_action = None if action in ("start", "command", "events") else action
-        threads = route.format_class.threads if route.thread_policy else {}
-        operation = threads.get((method, endpoint), "run")
+        kind, about = route.format_class, (method, endpoint)
+        runs = kind.runs if route.resume_policy else {}
+        self._of_thread_runs = kind.thread_runs.get(about)
+        started = self._of_thread_runs in ("start", "command", "events")
+        self._run_action = runs.get(about) or (None if started else self._of_thread_runs)
+        threads = kind.threads if route.thread_policy else {}
+        operation = threads.get(about, "run")
         self._thread_action = None if operation == "run" else operation
         wire = of_endpoint(route.format_class, method, endpoint)
         self._body, self._document = wire.get("body"), wire.get("document")
@@ -139,14 +140,12 @@ class Operation:
 
     def _responses(self) -> dict[str, Any]:
         responses = {"200": self._success()}
-        if self._thread_action == "delete":
-            responses = {"204": {"description": "The thread is deleted."}}
-        if self._run_action == "delete":
-            del responses["200"]
-        if self._run_action == "stop":
+        if "delete" in (self._thread_action, self._run_action):
+            responses = {"204": {"description": "It is deleted."}}
+        elif self._run_action == "stop":
             responses["202"] = responses["200"]
-        if (self._method == "GET" and not self._thread_action) or self._run_action:
-            responses["204"] = {"description": "There is nothing more to read."}
+        if not self._thread_action and (self._method == "GET" or self._run_action):
+            responses.setdefault("204", {"description": "There is nothing more to read."})
         _, media_type = self._route.format_class.refusal(RunError("run_failed", "x", "x"))
         schema = self._schema(self._format.get("error", {"$ref": "#/$defs/Error"}))
         content = {media_type: {"schema": schema}}
@@ -165,15 +164,12 @@ class Operation:
         if self._thread_action:
             return self._thread_response(self._thread_action)
         run = self._format.get("run", {"$ref": "#/$defs/Run"})
-        if self._run_action == "list" and self._endpoint.startswith("/threads/"):
-            runs = {"type": "array", "items": run}
-            return _response("The runs.", {JSON: {"schema": self._schema(runs)}})
-        if self._run_action == "result":
-            return _response("The state of the thread.", {JSON: {"schema": {}}})
+        if self._of_thread_runs in ("list", "result"):
+            return _response("The result.", {JSON: {"schema": {}}})
         if self._run_action == "list":
             runs = {"type": "object", "properties": {"runs": {"type": "array", "items": run}}}
             return _response("The runs.", {JSON: {"schema": self._schema(runs)}})
-        if self._run_action in ("state", "stop"):
+        if self._run_action in ("state", "stop") or self._of_thread_runs == "start":
             return _response("The run.", {JSON: {"schema": self._schema(run)}})
         content: dict[str, Any] = {}
         if self._streams:

@@ -31,7 +31,7 @@ DEFINITIONS: Mapping[str, Schema] = {
             "updated_at": _TIME,
             "status": {"enum": ["idle", "busy", "interrupted", "error"]},
             "metadata": {"type": "object"},
-            "interrupts": {**_INTERRUPTS, "description": "Not in lists."},
+            "interrupts": _INTERRUPTS,
         },
     },
     "ThreadState": {

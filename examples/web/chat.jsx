@@ -2,7 +2,7 @@
 import { createRoot } from "react-dom/client";
 import { useState } from "react";
 
-export function Chat({ title, state, error, lines, busy, ask, stop }) {
+export function Chat({ title, state, error, lines, busy, ask, stop, children }) {
   const [question, setQuestion] = useState("What is the weather in Paris?");
   const submit = (event) => {
     event.preventDefault();
@@ -16,6 +16,7 @@ export function Chat({ title, state, error, lines, busy, ask, stop }) {
           <p key={n} className={kind}>{text}</p>
         ))}
       </div>
+      {children}
       <form onSubmit={submit}>
         <input value={question} onChange={(e) => setQuestion(e.target.value)} aria-label="Question" />
         <button disabled={busy}>Ask</button>

@@ -12,6 +12,7 @@ from langchain_core.language_models.chat_models import agenerate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import entrypoint, task
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from starlette.requests import Request
@@ -112,6 +113,21 @@ def failing_graph(saver: Any) -> Any:
     return built.compile(checkpointer=saver)
 
 
+def workflow(saver: Any) -> Any:
+    """A graph whose state is one value, which is no mapping."""
+
+    @task
+    async def double(n: int) -> int:
+        return 2 * n
+
+    @entrypoint(checkpointer=saver)
+    async def double_twice(n: int) -> int:
+        doubled = await double(n)
+        return interrupt(doubled) if n == 1 else await double(doubled)
+
+    return double_twice
+
+
 def graphs() -> Mapping[str, Any]:
     """The graphs by their names, with one checkpointer."""
     saver = InMemorySaver()
@@ -122,6 +138,7 @@ def graphs() -> Mapping[str, Any]:
         "several": ask_graph(saver, several=True),
         "nested": nested_graph(saver),
         "fails": failing_graph(saver),
+        "workflow": workflow(saver),
     }
 
 

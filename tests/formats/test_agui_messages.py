@@ -138,19 +138,25 @@ A, B, C = shown("1", "user", "a"), shown("2", "assistant", "b"), shown("3", "use
 def test_a_client_gets_at_first_what_it_lacks(
     sent: list[Any], snapshot: ThreadSnapshot, expected: list[list[str]]
 ) -> None:
-    messages = events(sent, snapshot)
-    assert ids(messages) == expected
-    assert [each["snapshot"] for each in messages if "snapshot" in each] == [{"x": 1}] * bool(
-        expected
-    )
+    received = events(sent, snapshot, state={} if expected else {"x": 1})
+    assert ids(received) == expected
+    states = [each["snapshot"] for each in received if "snapshot" in each]
+    assert states == [{"x": 1}] * bool(expected)
+
+
+@pytest.mark.parametrize("messages", [THREAD.messages, None])
+def test_a_client_that_lacks_the_state_only_gets_that(messages: Any) -> None:
+    [frame] = events([A, B], ThreadSnapshot(messages, {"x": 1, "y": 2}), state={"x": 5})
+    assert frame == {"type": "STATE_SNAPSHOT", "snapshot": {"x": 5, "y": 2}}
 
 
 def test_the_end_has_what_was_not_sent_before() -> None:
-    assert ids(events([A, B], THREAD, THREAD)) == [["1", "2"]]
+    assert ids(events([A, B], THREAD, THREAD, state={"x": 1})) == [["1", "2"]]
     assert ids(events([], THREAD, THREAD)) == [["1", "2"]]
     assert ids(events([], THREAD, MORE)) == [["1", "2"], ["1", "2", "3"]]
     end = ThreadSnapshot(None, {"x": 2})
-    assert events([A, B], THREAD, end) == [{"type": "STATE_SNAPSHOT", "snapshot": {"x": 2}}]
+    [frame] = events([A, B], THREAD, end, state={"x": 1})
+    assert frame == {"type": "STATE_SNAPSHOT", "snapshot": {"x": 2}}
     assert events([], ThreadSnapshot(None, {}), ThreadSnapshot(None, {})) == []
 
 

@@ -281,7 +281,7 @@ def test_unknown_frames_are_ignored(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in names() if name != "text"])
 def test_data_that_is_not_json_is_an_error(name: str) -> None:
-    with pytest.raises(ValueError, match="not JSON: 'x'"):
+    with pytest.raises(ValueError, match="Invalid JSON: 'x'"):
         list(load(name)().decode(Frame("", "x")))
 
 

@@ -9,7 +9,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.errors import InvalidInput
 from asgi_stream.events import Event, OutputChunk, RunStarted
-from asgi_stream.formats import Document, FormatRequest
+from asgi_stream.formats import Document, FormatRequest, Frame
+from asgi_stream.formats._decoded import RUN as RUN_READ
 from asgi_stream.formats.langgraph import LangGraphFormat
 
 from ..asgi import post
@@ -246,3 +247,11 @@ def test_what_libraries_say_of_a_message_is_passed_on() -> None:
 )
 def test_what_is_not_accepted_is_refused(body: Any, field: str) -> None:
     assert refused(LangGraphFormat(), body, endpoint=STREAM, models=("x", "y")) == field
+
+
+@pytest.mark.parametrize("mode", ["tasks", "checkpoints", "debug"])
+def test_frames_about_checkpoints_are_read(mode: str) -> None:
+    frame = Frame(f"{mode}|sub:1", '{"id":"1"}')
+    assert list(LangGraphFormat().decode(frame)) == [
+        OutputChunk(RUN_READ, {"id": "1"}, mode, ("sub:1",))
+    ]

@@ -444,6 +444,15 @@ async def test_frames_about_checkpoints_show_what_the_client_may_see(app: Stream
                 assert payload["config"]["configurable"]["thread_id"] == "mine"
 
 
+async def test_a_workflow_has_frames_about_checkpoints_too(app: StreamApp) -> None:
+    path = f"/lg/threads/{await created(app)}/runs/stream"
+    modes = ["tasks", "checkpoints", "debug", "values"]
+    frames = await events(app, path, assistant_id="workflow", input=3, stream_mode=modes)
+    assert [data for name, data in frames if name == "values"] == [12]
+    [checkpoint, *_] = [data for name, data in frames if name == "checkpoints"]
+    assert checkpoint["config"]["configurable"]["thread_id"] in path
+
+
 async def test_a_thread_s_new_run_is_enqueued_by_default(app: StreamApp) -> None:
     thread_id = await created(app)
     path = f"/lg/threads/{thread_id}/runs/stream"
@@ -495,6 +504,8 @@ async def test_a_transport_names_the_thread_in_its_config(app: StreamApp) -> Non
     frames = await events(app, "/lg", **body, input=said("b"))
     assert last_answer([data for name, data in frames if name == "values"][-1]) == "3 b"
     await refused(app, "", {**body, "config": {"configurable": {"thread_id": 1}}})
+    frames = await events(app, "/lg", config={"configurable": []}, input=said("c"))
+    assert last_answer([data for name, data in frames if name == "values"][-1]) == "1 c"
 
 
 @pytest.mark.parametrize(

@@ -365,6 +365,16 @@ def test_a_failed_call_and_one_that_never_ran() -> None:
     ]
 
 
+def test_a_call_that_a_person_has_rejected_is_denied() -> None:
+    denied = {**result("c", "No.", "error"), "denied": True}
+    thread = [human(), ai(calls=[CALL]), {**denied, "tool_call_id": "other"}, denied]
+    [_, message] = chat_of(*thread)
+    approval = {"id": "c", "approved": False}
+    assert message["parts"][1:] == [{**TOOL_PART, "state": "output-denied", "approval": approval}]
+    [_, message] = chat_of(*thread, sdk_version=5)
+    assert message["parts"][1:] == [{**TOOL_PART, "state": "output-error", "errorText": "No."}]
+
+
 def test_calls_that_wait_have_their_approvals() -> None:
     approval = Approval("c", "add", {"a": 1}, "Shall I?", ("approve",))
     interrupt = Interrupt("i1", BATCHED, None, (approval,))

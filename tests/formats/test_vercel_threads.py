@@ -142,7 +142,7 @@ async def test_calls_are_approved_and_rejected(mode: str) -> None:
     assert types_of(answered)[-1] == "start-step"
     assert "refunded 5" in text_of(answered)
     assert "too much" in text_of(answered)
-    assert states((await shown(app))[1]) == ["output-available", "output-error"]
+    assert states((await shown(app))[1]) == ["output-available", "output-denied"]
     assert text_of(await say(app, user("hi", "u2"))) == "6: hi"
 
 
@@ -187,6 +187,17 @@ async def test_a_subgraph_asks_too(mode: str) -> None:
     assert states((await shown(app))[1]) == ["approval-requested"]
     answered = await say(app, user("refund 5"), deciding(APPROVE))
     assert text_of(answered) == "3: refunded 5"
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_subgraphs_side_by_side_may_ask_for_equal_calls(mode: str) -> None:
+    app = app_of(nested(mode, "ann", "bob"))
+    parts = await say(app, user("refund 5"))
+    requests = [each["toolCallId"] for each in parts if each["type"] == "tool-approval-request"]
+    assert sorted(requests) == ["ann_1_0", "bob_1_0"]
+    decisions = {each: {"type": "approve"} for each in requests}
+    answered = await say(app, user("refund 5"), decisions=decisions)
+    assert text_of(answered) == "3: refunded 5" * 2
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -311,6 +322,7 @@ async def test_version_5_of_the_sdk_gets_no_part_that_it_does_not_know() -> None
     assert answer["parts"][-1]["type"] == "data-interrupt"
     answered = await say(app, user("refund 5"), decisions={"call_1_0": {"type": "reject"}})
     assert "tool-output-error call_1_0" in types_of(answered)
+    assert states((await shown(app))[1]) == ["output-error"]
 
 
 async def test_plain_text_has_threads_too() -> None:

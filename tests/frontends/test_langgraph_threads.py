@@ -208,9 +208,9 @@ SDKS = ["@langchain/langgraph-sdk", "@langchain/langgraph-sdk-1"]
 each_sdk = pytest.mark.parametrize("module", SDKS)
 
 
-async def use_stream(server: Server, how: str, module: str, **more: Any) -> Any:
+async def use_stream(server: Server, how: str, module: str, route: str = "lg", **more: Any) -> Any:
     """What ``useStream`` has shown."""
-    url = f"{server.url}/lg"
+    url = f"{server.url}/{route}"
     shown = await run("langgraph_threads", how=how, module=module, apiUrl=url, **more)
     assert "thrown" not in shown, shown["thrown"]
     assert how == "fail" or shown["errors"] == []
@@ -218,8 +218,11 @@ async def use_stream(server: Server, how: str, module: str, **more: Any) -> Any:
 
 
 @each_sdk
-async def test_use_stream_talks_on_a_new_thread(threads_server: Server, module: str) -> None:
-    shown = await use_stream(threads_server, "talk", module, assistantId="chat")
+@pytest.mark.parametrize("route", ["lg", "plain", "users"])
+async def test_use_stream_talks_on_a_new_thread(
+    threads_server: Server, module: str, route: str
+) -> None:
+    shown = await use_stream(threads_server, "talk", module, route, assistantId="chat")
     assert shown["messages"] == ["a", "1 a", "b", "3 b"]
     [thread_id] = shown["threads"]
     assert [each["thread_id"] for each in shown["runs"]] == [thread_id] * 2

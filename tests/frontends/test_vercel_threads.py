@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from .node import run
 
 pytestmark = pytest.mark.anyio
 
+USER = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}
 SDK = ["ai", "ai-6"]
 """The versions that know approvals."""
 
@@ -194,3 +196,28 @@ async def test_chats_of_a_user_are_listed(bank: Server) -> None:
     assert httpx.get(f"{bank.url}/batched/c2").status_code == 404
     assert httpx.delete(f"{bank.url}/batched/c2", headers=user).status_code == 204
     assert httpx.get(f"{bank.url}/batched/c2", headers=user).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("%00", 404),
+        ("a%2Fb", 404),
+        ("a/b", 404),
+        ("..%2F..", 404),
+        ("%FF%FE", 404),
+        ("%0d%0aX-Y:%20z", 404),
+        ("x" * 1000, 404),
+        ("x" * 1001, 422),
+        ("x" * 20_000, 422),
+    ],
+)
+async def test_an_odd_id_in_a_path_is_a_clear_error(bank: Server, path: str, status: int) -> None:
+    url = f"{bank.url}/batched/{path}"
+    for method in ("GET", "DELETE"):
+        response = httpx.request(method, url)
+        assert response.status_code == status
+    chat = {"id": unquote(path, errors="replace"), "messages": [{**USER, "id": path[:100]}]}
+    posted = httpx.post(f"{bank.url}/batched", json=chat, headers={"x-user": "ann"})
+    assert posted.status_code == (422 if status == 422 else 200)
+    assert httpx.get(url).status_code == status

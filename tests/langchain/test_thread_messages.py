@@ -48,6 +48,16 @@ def test_messages_are_neutral_and_those_of_the_system_left_out() -> None:
     ]
 
 
+def test_results_of_rejected_calls_are_denied() -> None:
+    by_hand = {"additional_kwargs": {"lc_source": "hitl_interrupt_decision"}, "tool_call_id": "c"}
+    [rejected] = shown(ToolMessage("No.", status="error", **by_hand))
+    assert rejected["denied"] is True
+    assert "No." in rejected["content"]
+    [answered] = shown(ToolMessage("Yes.", **by_hand))
+    assert answered["content"] == "Yes."
+    assert "denied" not in answered
+
+
 def test_calls_that_a_run_would_not_show_are_left_out() -> None:
     hosted: Any = {"type": "server_tool_call", "id": "d", "name": "search", "args": {}}
     message = AIMessage(content_blocks=[hosted], tool_calls=[CALL])

@@ -22,6 +22,7 @@ from asgi_stream.openapi import add_to_openapi, document
 
 from ..asgi import call, get
 from ..corpus import graph_of
+from ..formats.langgraph_app import app_of as langgraph_app
 from ..langchain.odd_types import saying
 from ..models import Scripted, chain_of
 from ..servers import serving
@@ -64,7 +65,11 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/langgraph", graph_of(MODEL), format="langgraph", resume=True),
         *[
             StreamRoute(f"/threads-{name}", counting(), format=name, threads=True)
-            for name in ("tokens", "chunks", "events", "langserve")
+            for name in ("tokens", "chunks", "events", "text", "langserve", "agui")
+        ],
+        *[
+            StreamRoute(f"/threads-{name}", counting(), format=name, threads=True, resume=True)
+            for name in ("vercel", "langgraph")
         ],
         StreamRoute("/asks", counting(), methods=("GET", "POST"), threads=True, resume=True),
         StreamRoute(
@@ -171,6 +176,31 @@ async def test_it_describes_the_endpoints_of_threads() -> None:
         *("input", "thread_id", "Last-Event-ID")
     }
     assert "thread_id" not in json.dumps(result["paths"]["/chunks"])
+
+
+async def test_it_describes_the_runs_of_a_thread() -> None:
+    runs = "/threads-langgraph/threads/{stored_thread}/runs"
+    paths = document(routes())["paths"]
+
+    def content_of(path: str, method: str) -> Any:
+        return paths[path][method]["responses"]["200"].get("content")
+
+    assert [*content_of(f"{runs}/stream", "post")] == ["text/event-stream"]
+    assert [*content_of(runs, "post")] == ["application/json"]
+    assert "requestBody" in paths[runs]["post"]
+    for path, method in (
+        (runs, "get"),
+        (f"{runs}/{{run_id}}", "get"),
+        (f"{runs}/{{run_id}}/join", "get"),
+    ):
+        assert [*content_of(path, method)] == ["application/json"]
+        names = {each["name"] for each in paths[path][method]["parameters"]}
+        assert "input" not in names
+    assert [*content_of(f"{runs}/{{run_id}}/stream", "get")] == ["text/event-stream"]
+    deleted = paths[f"{runs}/{{run_id}}"]["delete"]["responses"]
+    assert (deleted["204"]["description"], "200" in deleted) == ("It is deleted.", False)
+    assert "202" in paths[f"{runs}/{{run_id}}/cancel"]["post"]["responses"]
+    assert "requestBody" not in paths[f"{runs}/{{run_id}}/cancel"]["post"]
 
 
 class OwnThreads(TokensFormat):
@@ -358,3 +388,19 @@ def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
         assert done.returncode == 0, out[-6000:]
         assert str(sum(len(each) for each in result["paths"].values())) in out
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.anyio
+async def test_the_runs_of_a_thread_are_described() -> None:
+    paths = (await get(langgraph_app(resume=True), "/openapi.json")).json()["paths"]
+    runs = "/lg/threads/{stored_thread}/runs"
+    run = {"$ref": "#/components/schemas/LangGraphRun"}
+
+    def schema(path: str, method: str = "get") -> Any:
+        return paths[path][method]["responses"]["200"]["content"]["application/json"]["schema"]
+
+    assert schema(runs, "post") == schema(f"{runs}/{{run_id}}") == run
+    assert schema(f"{runs}/{{run_id}}/join") == {}
+    assert {"200", "202"}.isdisjoint(paths[f"{runs}/{{run_id}}"]["delete"]["responses"])
+    body = paths[f"{runs}/stream"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "command" in body["properties"]

@@ -103,7 +103,7 @@ async def test_runs_are_listed_newest_first(app: StreamApp) -> None:
 
 async def test_a_run_that_waits_can_be_cancelled(app: StreamApp) -> None:
     first, second = await start(app), await start(app, CHAT)
-    assert (await cancel(app, second["run_id"], "?wait=1")).status == 200
+    assert (await cancel(app, second["run_id"], "?wait=1&action=rollback")).status == 200
     assert (await run_of(app, second["run_id"]))["status"] == "interrupted"
     assert (await run_of(app, first["run_id"]))["status"] == "running"
 
@@ -188,6 +188,12 @@ async def test_a_run_that_asks_ends_well(app: StreamApp) -> None:
     assert [each["value"] for each in joined.json()["__interrupt__"]] == [{"question": "?"}]
     assert (await run_of(app, run["run_id"]))["status"] == "success"
     assert (await get(app, THREAD)).json()["status"] == "interrupted"
+
+
+async def test_a_workflow_that_asks_has_no_values(app: StreamApp) -> None:
+    run = await start(app, {"assistant_id": "workflow", "input": 1})
+    joined = await get(app, f"{THREAD}/runs/{run['run_id']}/join")
+    assert [each["value"] for each in joined.json()["__interrupt__"]] == [2]
 
 
 async def test_a_failed_run_results_in_its_error(app: StreamApp) -> None:

@@ -521,3 +521,17 @@ def test_options_are_checked() -> None:
     assert repr(store) == "RedisThreadStore('redis://ann:***@h/0')"
     assert store._keys.threads("a") == Keys("shop").threads("a")
     assert not store.local
+
+
+async def test_claims_that_are_all_released_between_two_looks_are_no_fault(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, _ = pair
+    claimant = RecordingClaimant()
+    assert (await one.claim("s", "t", claimant)).taken
+    watching = claims_of(one)._watching
+    await asyncio.sleep(0)  # it has looked whether there are claims
+    one.release("s", "t", claimant.run_id)
+    async with asyncio.timeout(5):
+        await watching
+    assert caplog.text == ""

@@ -85,6 +85,14 @@ def clerk(mode: Any = "batched", decisions: Any = True) -> Any:
     return create_agent(Clerk(), [refund, look], checkpointer=InMemorySaver(), middleware=[asks])
 
 
+def nested(mode: Any) -> Any:
+    """A graph that has such an agent as a subgraph."""
+    asks = HumanInTheLoopMiddleware({"refund": True}, interrupt_mode=mode)
+    agent = create_agent(Clerk(), [refund, look], middleware=[asks])
+    graph = StateGraph(MessagesState).add_node("agent", agent).add_edge(START, "agent")
+    return graph.compile(checkpointer=InMemorySaver())
+
+
 class Plan(MessagesState):
     """A state with more than messages."""
 
@@ -127,6 +135,8 @@ def routes() -> list[StreamRoute]:
     return [
         StreamRoute("/batched", clerk()),
         StreamRoute("/per_call", clerk("per_call")),
+        StreamRoute("/nested/batched", nested("batched")),
+        StreamRoute("/nested/per_call", nested("per_call")),
         StreamRoute("/strict", clerk("per_call", {"allowed_decisions": ["approve"]})),
         StreamRoute("/plan", graph_of(answer)),
         StreamRoute("/kit", graph_of(answer_with_tools)),

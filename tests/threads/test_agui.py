@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
 
 from asgi_stream import EventFilter, StreamApp, StreamRoute
 
@@ -157,6 +158,29 @@ async def test_calls_that_are_approved_run_and_their_results_are_shown_once(mode
     await chat.say("bye")
     assert kinds(chat).count("MESSAGES_SNAPSHOT") == 1
     assert len(heard[0]) == 7
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_calls_of_a_subgraph_are_shown_while_they_wait(mode: str) -> None:
+    chat = Chat(served(), f"/nested/{mode}")
+    await chat.say("refund 5")
+    [interrupt] = chat.interrupts
+    assert interrupt["toolCallId"] == chat.messages[-1]["toolCalls"][0]["id"]
+    again = Chat(chat.app, chat.path)
+    await again.run()
+    assert (again.messages, again.interrupts) == (chat.messages, chat.interrupts)
+    answer = await get(chat.app, f"{chat.path}/threads/t/messages")
+    assert json.loads(answer.body)["messages"] == chat.messages
+    for each in (chat, again):
+        if each is chat:
+            await each.resume(APPROVE)
+            # Nothing is taken away from the client and shown again.
+            assert kinds(each).count("MESSAGES_SNAPSHOT") == 1
+        else:
+            await each.run()
+        assert [text for _, text in each.texts] == [
+            *("refund 5", "I look. ", "refunded 5", "Got refunded 5")
+        ]
 
 
 @pytest.mark.parametrize(
@@ -494,14 +518,18 @@ def chat_with(node: Any, **schemas: Any) -> Chat:
 
 async def test_messages_that_are_no_output_of_the_graph_are_not_shown() -> None:
     def node(state: Count) -> dict[str, Any]:
-        return {"messages": [AIMessage("hidden", id="a")], "count": len(state["messages"])}
+        return {"messages": [AIMessage("hidden")], "count": interrupt("How many?")}
 
     chat = chat_with(node, output_schema=Shown)
-    for count in (1, 3):
-        await chat.say("Hi")
-        assert chat.state == {"count": count}
-        assert "MESSAGES_SNAPSHOT" not in kinds(chat)
-        chat.messages = [each for each in chat.messages if each["role"] == "user"]
+    await chat.say("Hi")
+    assert "MESSAGES_SNAPSHOT" not in kinds(chat)
+    await chat.resume(2)
+    assert chat.state == {"count": 2}
+    assert "MESSAGES_SNAPSHOT" not in kinds(chat)
+    again = Chat(chat.app, "/")
+    await again.run()
+    assert kinds(again) == ["RUN_STARTED", "STATE_SNAPSHOT", "RUN_FINISHED"]
+    assert json.loads((await get(chat.app, "/threads/t/messages")).body) == {"messages": []}
 
 
 async def test_a_model_that_does_not_stream_has_the_id_of_its_message_too() -> None:

@@ -123,6 +123,27 @@ async def test_the_list_has_the_caller_s_threads_newest_first() -> None:
     assert await listed("", {}) == ([], None)
 
 
+async def test_a_thread_that_the_store_has_forgotten_is_there_nevertheless() -> None:
+    graph = graph_of(asks)
+    app, restarted = app_of(graph), app_of(graph)
+    await post(app, "/t/threads/a", HI, headers=ANN)
+    [thread] = (await get(restarted, "/t/threads", headers=ANN)).json()["threads"]
+    assert (thread["thread_id"], thread["status"]) == ("a", "interrupted")
+    assert (await get(restarted, "/t/threads", headers=BOB)).json() == {"threads": []}
+    assert (await get(restarted, "/t/threads/a", headers=BOB)).status == 404
+    answered = await post(restarted, "/t/threads/a", {"resume": "yes"}, headers=ANN)
+    assert tokens(answered.body) == ["You said yes"]
+    assert (await call(restarted, "DELETE", "/t/threads/a", headers=ANN)).status == 204
+    assert (await get(restarted, "/t/threads", headers=ANN)).json() == {"threads": []}
+
+
+async def test_keys_that_runs_take_mean_nothing_to_what_is_read() -> None:
+    app = app_of(graph_of(counts), configurable=("tenant",))
+    assert (await post(app, "/t?thread_id=a&tenant=x", HI)).status == 200
+    assert (await get(app, "/t/threads/a/state?tenant=x")).status == 200
+    assert (await get(app, "/t/threads/a/history?tenant=x&limit=1")).status == 200
+
+
 @pytest.mark.parametrize("resumable", [False, True])
 @pytest.mark.parametrize("thread", ODD.values(), ids=ODD)
 async def test_odd_ids_are_ids_like_any_other(thread: str, resumable: bool) -> None:
@@ -222,7 +243,7 @@ async def test_an_interrupt_is_answered_once(format: str, resumable: bool) -> No
     thread = (await get(app, "/t/threads/a", headers=ANN)).json()
     assert (thread["status"], thread["interrupts"]) == ("interrupted", [interrupt])
     [listed] = (await get(app, "/t/threads", headers=ANN)).json()["threads"]
-    assert listed["status"] == "interrupted"
+    assert (listed["status"], listed["interrupts"]) == ("interrupted", [interrupt])
     if resumable:
         location = f"/t/runs/{response.headers['x-run-id']}"
         again = await get(app, location, headers=ANN)
@@ -369,3 +390,48 @@ async def test_a_second_run_on_a_busy_thread_is_refused_or_waits() -> None:
             await one.finished()
         assert (await other).status == status
         assert len(await messages_of(app, "a")) == (2 if status == 409 else 4)
+
+
+@pytest.mark.parametrize("resumable", [False, True])
+async def test_deleting_a_thread_stops_its_run(resumable: bool) -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def waits(state: MessagesState) -> Any:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    app = app_of(graph_of(waits), resume=resumable)
+    async with asyncio.timeout(10):
+        run = asyncio.create_task(post(app, "/t/threads/a", HI, headers=ANN))
+        await begun.wait()
+        assert (await call(app, "DELETE", "/t/threads/a", headers=BOB)).status == 404
+        assert not cancelled.is_set()
+        assert (await call(app, "DELETE", "/t/threads/a", headers=ANN)).status == 204
+        await cancelled.wait()
+        assert b"so far" not in (await run).body
+    assert (await get(app, "/t/threads/a", headers=ANN)).status == 404
+    assert (await get(app, "/t/threads", headers=ANN)).json() == {"threads": []}
+
+
+async def test_what_a_stopped_run_has_added_is_there_for_the_next_message() -> None:
+    begun = asyncio.Event()
+
+    async def waits(state: MessagesState) -> Any:
+        if len(state["messages"]) == 1:
+            begun.set()
+            await asyncio.Event().wait()
+        return counts(state)
+
+    app = app_of(graph_of(waits))
+    async with Conversation(
+        app, "POST", "/t/threads/a", content=json.dumps(HI).encode(), headers=JSON
+    ) as stopped:
+        async with asyncio.timeout(10):
+            await begun.wait()
+            stopped.disconnect()
+    async with asyncio.timeout(10):
+        assert tokens((await post(app, "/t/threads/a", HI)).body) == ["2 so far"]
+    assert await messages_of(app, "a") == ["hi", "hi", "2 so far"]

@@ -14,6 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from asgi_stream import StreamApp, StreamRoute, Threads
 from asgi_stream._langchain.answers import resume_values
 from asgi_stream._langchain.approvals import interrupt_event
+from asgi_stream._langchain.commands import command_of
 from asgi_stream._langchain.graph_thread import GraphThread, messages_of
 from asgi_stream._langchain.new_messages import closing, new_messages
 from asgi_stream._langchain.tasks import RunTasks
@@ -288,3 +289,9 @@ def test_a_request_names_one_thread() -> None:
     spec = plain_spec(FormatRequest(body={"resume": {}}, threads=True))
     assert [(each.interrupt, each.value) for each in spec.answers] == [(None, {})]
     assert plain_spec(FormatRequest(body={"resume": 1})).input == {"resume": 1}
+
+
+async def test_a_thread_without_a_checkpoint_has_no_end_to_go_to() -> None:
+    thread = GraphThread(agent_of(Listener()), "t", None)
+    with pytest.raises(NotPending):
+        await command_of(RunSpec(goto="__end__"), thread, await thread.state())

@@ -165,7 +165,8 @@ class ThreadClaims:
         while self._claims:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await self._look()
+                if self._claims:  # some may have been released meanwhile
+                    await self._look()
             except Exception:
                 logger.exception("the store's look at the claims of threads failed")
 
