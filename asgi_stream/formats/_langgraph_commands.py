@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import NotPending, StreamError
 from ._content import refused
-from ._langgraph_protocol import STREAM
+from ._langgraph_protocol import STREAM, ProtocolEncoder
 from ._langgraph_run import object_of, run_spec
 from ._spec import Answer, Document, FormatRequest, RunSpec
 
@@ -16,8 +16,11 @@ ERRORS = {NotPending.code: "no_such_interrupt"}
 """The protocol's codes of errors, by those of this package, where the status does not say it."""
 
 
-def command_spec(request: FormatRequest) -> RunSpec | Document:
-    """Return the run that a command asks for; a document, if there is no such command.
+def command_spec(request: FormatRequest) -> tuple[RunSpec | Document, ProtocolEncoder]:
+    """Return the run that a command asks for, or a document if there is no such command.
+
+    Returns:
+        The run, and what encodes it.
 
     Raises:
         InvalidInput: A field is not valid, or not supported.
@@ -29,12 +32,14 @@ def command_spec(request: FormatRequest) -> RunSpec | Document:
         raise refused("body", "expected an object with id, method and params")
     match body.get("method"):
         case "run.start":
-            return _run(request, params or {})
+            return _run(request, params or {}), ProtocolEncoder()
         case "input.respond":
-            return _respond(request, params or {})
+            spec = _respond(request, params or {})
+            return spec, ProtocolEncoder([str(each.interrupt) for each in spec.answers])
         case method:
             error = {"type": "error", "id": body.get("id"), "error": "unknown_command"}
-            return Document({**error, "message": f"There is no command {str(method)[:100]!r}."})
+            message = f"There is no command {str(method)[:100]!r}."
+            return Document({**error, "message": message}), ProtocolEncoder()
 
 
 def command_result(body: Any, run_id: str, through: int) -> object:

@@ -16,6 +16,9 @@ from ._content import refused
 ENDS = ("completed", "failed", "interrupted")
 """The statuses with which runs end."""
 
+INPUT = ("input.requested", "input.answered")
+"""The methods of events on the channel ``input``; that of others is a channel, too."""
+
 _START = b'data: {"type":"event","seq":'
 
 
@@ -54,7 +57,7 @@ class Envelopes:
             namespace: The namespace of the graph that it is about.
             data: Its JSON.
             node: The node that it is about.
-            channel: Its channel, unless that is its method.
+            channel: Its channel, if that has a name of its own.
             event_id: Its id, unless that is its number.
         """
         self._last = number = max(self._last + 1, sequence_number())
@@ -135,12 +138,14 @@ class StoredEvent:
 
     Attributes:
         number: Its number.
+        method: Its method.
         channel: Its channel.
         namespace: Its namespace.
         line: Its ``data`` line.
     """
 
     number: int
+    method: str
     channel: str
     namespace: tuple[str, ...]
     line: bytes
@@ -154,13 +159,14 @@ class StoredEvent:
         _, _, where = name.rpartition(b"event: ")
         channel, *namespace = where.decode().split("|")
         number = int(rest[: rest.index(b",")])
-        return cls(number, channel, tuple(namespace), start[1:] + rest)
+        method = channel.partition(":")[0]
+        channel = "input" if method in INPUT else channel
+        return cls(number, method, channel, tuple(namespace), start[1:] + rest)
 
     @property
     def frame(self) -> bytes:
         """The frame as clients get it."""
-        method = "input.requested" if self.channel == "input" else self.channel.partition(":")[0]
-        return f"id: {self.number}\nevent: {method}\n".encode() + self.line
+        return f"id: {self.number}\nevent: {self.method}\n".encode() + self.line
 
     @property
     def ends_run(self) -> bool:

@@ -6,7 +6,7 @@ https://www.npmjs.com/package/@langchain/protocol, read in version 0.0.21, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import RunCancelled
@@ -25,9 +25,14 @@ Namespace = tuple[str, ...]
 
 
 class ProtocolEncoder:
-    """Encodes one run."""
+    """Encodes one run.
 
-    def __init__(self) -> None:
+    Args:
+        answered: The ids of the interrupts that the run's answers are for.
+    """
+
+    def __init__(self, answered: Sequence[str] = ()) -> None:
+        self._answered = answered
         self._run_id = ""
         self._envelopes = Envelopes()
         self._frame = self._envelopes.frame
@@ -44,12 +49,17 @@ class ProtocolEncoder:
         match event:
             case RunStarted(run_id=run_id):
                 self._run_id = run_id
-                return self._status("running", ())
+                return self._status("running", ()) + self._answers()
             case OutputChunk():
                 return b"".join(self._chunk(event, event.namespace or ()))
             case RunFinished() | RunError():
                 return b"".join(self._end(event))
         return b""
+
+    def _answers(self) -> bytes:
+        """Return the event by which all who show the interrupts know that they are answered."""
+        data = {"interrupt_ids": list(self._answered)}
+        return self._frame("input.answered", (), to_json(data)) if self._answered else b""
 
     def _chunk(self, chunk: OutputChunk, namespace: Namespace) -> Iterator[bytes]:
         data: Any = chunk.data
@@ -141,7 +151,7 @@ class ProtocolEncoder:
                 for each in end.graph_interrupts:
                     # ``value`` is what the Python SDK reads.
                     data = {"interrupt_id": each.id, "payload": each.value, "value": each.value}
-                    yield self._frame("input.requested", (), to_json(data), channel="input")
+                    yield self._frame("input.requested", (), to_json(data))
             case RunError(code=RunCancelled.code):
                 status = "interrupted"  # an error would be shown to whoever has stopped the run
             case RunError(message=message):

@@ -86,8 +86,8 @@ class LangGraphFormat(Format):
                 name = graph_name(request.params["assistant_id"], request)
                 return Document(assistant_of(str(name)))
             case str(endpoint) if endpoint == COMMANDS:
-                self._protocol = ProtocolEncoder()
-                return command_spec(request)
+                command, self._protocol = command_spec(request)
+                return command
         spec, self._modes = run_spec(request)
         return spec
 

@@ -130,6 +130,15 @@ def test_an_interrupt_is_requested_before_the_run_stops() -> None:
     assert end["event_id"] == "synth:r1:lc||interrupted"
 
 
+def test_answers_are_announced_when_their_run_starts() -> None:
+    blocks = ProtocolEncoder(["i1"]).encode(STARTED).split(b"\n\n")[:-1]
+    _, answered = (StoredEvent.read(each + b"\n\n") for each in blocks)
+    assert answered is not None
+    assert (answered.method, answered.channel) == ("input.answered", "input")
+    assert answered.frame.startswith(f"id: {answered.number}\nevent: input.answered\n".encode())
+    assert b'"data":{"interrupt_ids":["i1"]}' in answered.frame
+
+
 def test_a_failure_has_the_public_message_and_a_stop_is_none() -> None:
     *_, failed = envelopes(STARTED, FAILED)
     assert failed["params"]["data"] == {"event": "failed", "error": "The run failed."}
