@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from asgi_stream import Limits, Resume, StreamApp, StreamError, Threads
+from asgi_stream import Limits, Resume, StreamApp, StreamError, StreamRoute, Threads
 from asgi_stream.errors import StoreUnavailable
 from asgi_stream.formats._sse import PING
 from asgi_stream.stores.memory import MemoryStore
@@ -21,6 +21,7 @@ from asgi_stream.threads import thread_scope
 from ..asgi import JSON, Exchange, get, post
 from ..formats.langgraph_app import app_of, said
 from ..redis_server import RedisServer
+from ..threads.agents import Listener, agent_of
 
 pytestmark = pytest.mark.anyio
 
@@ -167,6 +168,28 @@ async def test_answers_reach_the_graph_that_has_asked(app: StreamApp) -> None:
     assert thread["metadata"]["graph_id"] == "ask"
 
 
+async def test_an_approved_call_is_seen_to_run() -> None:
+    pytest.importorskip("langgraph.pregel._tools", reason="needs the stream mode tools")
+    route = StreamRoute("/lg", {"agent": agent_of(Listener())}, format="langgraph")
+    app = StreamApp([route], threads=True, resume=True)
+    await start(app, "agent", said("refund A", "u1"))
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        [interrupt] = events.of("input.requested")
+        response = {"decisions": [{"type": "approve"}]}
+        params = {"interrupt_id": interrupt["interrupt_id"], "response": response}
+        await command(app, "input.respond", params)
+        await events.until("lifecycle", "completed")
+    started, finished = events.of("tools")
+    call = {"tool_call_id": "u1-0", "tool_name": "refund", "input": {"order": "A"}}
+    assert started == {"event": "tool-started", **call}
+    assert (finished["event"], finished["output"]["content"]) == ("tool-finished", "refunded A")
+    [answered] = events.of("input.answered")
+    assert answered == {"interrupt_ids": [interrupt["interrupt_id"]]}
+    blocks = [each["content"] for each in events.of("messages") if "content" in each]
+    assert {"type": "tool_call", "id": "u1-0", "name": "refund", "args": {"order": "A"}} in blocks
+
+
 async def test_a_run_starts_from_a_checkpoint(app: StreamApp) -> None:
     await start(app)
     async with listening(app, channels=["checkpoints", "values", "lifecycle"]) as events:
@@ -258,6 +281,19 @@ async def test_another_owner_s_events_are_not_there(app: StreamApp) -> None:
         await others.until("lifecycle", "completed")
     assert others.runs == {run_id}
     assert [len(each["messages"]) for each in others.of("values")] == [1, 2]
+
+
+async def test_another_owner_cannot_answer(app: StreamApp) -> None:
+    await start(app, "ask", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        [interrupt] = events.of("input.requested")
+        params = {"interrupt_id": interrupt["interrupt_id"], "response": "no"}
+        answer = await command(app, "input.respond", params, headers={"x-user": "bob"})
+        assert answer["error"] == "no_such_interrupt"
+        assert (await command(app, "input.respond", params))["type"] == "success"
+        await events.until("lifecycle", "completed")
+    assert "answered no" in events.of("values")[-1]["log"]
 
 
 async def test_runs_of_the_api_v1_and_runs_that_are_gone_are_left_out(app: StreamApp) -> None:
