@@ -23,6 +23,8 @@ from ._request.unread_body import RequestBody
 from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
 from ._resume.service import StoredRuns
+from ._resume.thread_commands import command_response
+from ._resume.thread_events import ThreadEvents, thread_events
 from ._resume.thread_runs import NOT_KEPT, ThreadRuns
 from ._resume.urls import client_path, route_path, run_location
 from ._routing.bound import BoundRoute
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 RECEIVE_SECONDS = Limits().receive
 """How long a body may take to arrive that no route reads."""
+
+STARTS = (None, "start", "command")
+"""The operations of `Format.thread_runs` that start a run, and none at all."""
 
 
 class RequestHandler:
@@ -118,14 +123,14 @@ class RequestHandler:
 
     async def _answer(
         self, route: BoundRoute, endpoint: str, request: StreamRequest, active: ActiveRuns
-    ) -> LiveStream | StoredRunReader | Response:
+    ) -> LiveStream | StoredRunReader | ThreadEvents | Response:
         """Return the answer to a request; a stream holds what it needs until it ends."""
         check_origin(request)
         about, kind = (request.method, endpoint), route.format_class
         of_runs = kind.runs.get(about) if route.resume_policy else None
         of_threads = kind.threads.get(about, "run") if route.thread_policy else "run"
         of_thread_runs = kind.thread_runs.get(about) if route.thread_policy else None
-        if of_runs is None and of_threads == "run" and of_thread_runs in (None, "start"):
+        if of_runs is None and of_threads == "run" and of_thread_runs in STARTS:
             request.parse = partial(spec_of, route, endpoint)
         request.owner = owner = await route.owner(request)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
@@ -134,13 +139,30 @@ class RequestHandler:
             return await stored_run_response(runs, of_runs, request)
         if of_thread_runs is not None and runs is None:
             raise RunNotFound(NOT_KEPT)
-        if runs is not None and of_thread_runs not in (None, "start"):
+        if runs is not None and of_thread_runs == "events":
+            return await thread_events(route, runs, request, active.tasks)
+        if runs is not None and of_thread_runs not in STARTS:
             of_thread = ThreadRuns(route, runs, request, active)
             return await of_thread.response(str(of_thread_runs), endpoint)
         if (position := last_event_id(request)) is not None:
             return await reconnect_response(runs, request, position)
         if of_threads != "run":
             return await thread_response(route, endpoint, of_threads, request, active.tasks)
+
+        start = partial(self._start, route, endpoint, request, active, runs)
+        if of_thread_runs == "command":
+            return await command_response(route, endpoint, request, start)
+        return await start()
+
+    async def _start(
+        self,
+        route: BoundRoute,
+        endpoint: str,
+        request: StreamRequest,
+        active: ActiveRuns,
+        runs: StoredRuns | None,
+    ) -> LiveStream | StoredRunReader | Response:
+        """Start the run that a request asks for."""
         await active.gate.pass_()
         run = await prepare(route, endpoint, request, active.tasks, self._telemetry)
         if isinstance(run, Document):

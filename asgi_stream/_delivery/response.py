@@ -136,7 +136,8 @@ def headers_only(route: BoundRoute) -> Response:
 def _headers(stream: FrameStream, route: BoundRoute) -> dict[str, str]:
     named = {} if ":" in route.format else {FORMAT: route.format}
     thread = {} if stream.thread_id is None else {THREAD_ID: quote(stream.thread_id, safe=PLAIN)}
-    return {**NOT_STORED, **stream.headers, RUN_ID: stream.run_id, **thread, **named}
+    run = {RUN_ID: stream.run_id} if stream.run_id else {}
+    return {**NOT_STORED, **stream.headers, **run, **thread, **named}
 
 
 class _ShutdownEvent:

@@ -94,7 +94,8 @@ class Format(Protocol):
 
     A path has the parameter ``stored_thread``, and ``run_id`` if it is about one run. The
     operations are to ``start`` a run and return its record, to ``list`` the runs, to return the
-    ``state`` of one, to ``join`` it as a reader or wait for its ``result``, and to ``stop`` it.
+    ``state`` of one, to ``join`` it as a reader or wait for its ``result``, and to ``stop`` it; to
+    start one by a ``command``, and to send the ``events`` of all runs that commands have started.
     """
 
     multitask: ClassVar[str] = "reject"

@@ -12,6 +12,8 @@ from ._threads import STORED_THREAD, ThreadQuery, count_of
 
 THREAD = f"/threads/{{{STORED_THREAD}}}"
 
+COMMANDS = f"{THREAD}/commands"
+
 LANGGRAPH_THREADS: Mapping[tuple[str, str], str] = {
     ("POST", "/threads"): "create",
     ("POST", "/threads/search"): "list",
@@ -37,6 +39,8 @@ LANGGRAPH_THREAD_RUNS: Mapping[tuple[str, str], str] = {
     ("GET", f"{THREAD}/runs/{{run_id}}/join"): "result",
     ("GET", f"{THREAD}/runs/{{run_id}}/stream"): "join",
     ("POST", f"{THREAD}/runs/{{run_id}}/cancel"): "stop",
+    ("POST", COMMANDS): "command",
+    ("POST", f"{THREAD}/stream/events"): "events",
 }
 """The endpoints for the stored runs of a thread, with their operations."""
 

@@ -18,11 +18,13 @@ from ..stores import RunRecord
 from ._decoded import RUN
 from ._format import RUNS, Format
 from ._frame import Frame
+from ._langgraph_commands import command_spec
 from ._langgraph_documents import run_document, runs_document, thread_document
+from ._langgraph_protocol import ProtocolEncoder
 from ._langgraph_request import assistant_of, graph_name, page_of
 from ._langgraph_request import search as search_assistants
 from ._langgraph_run import run_spec
-from ._langgraph_threads import LANGGRAPH_THREAD_RUNS, LANGGRAPH_THREADS, thread_query
+from ._langgraph_threads import COMMANDS, LANGGRAPH_THREAD_RUNS, LANGGRAPH_THREADS, thread_query
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import decode_interrupts
 from ._threads import ThreadQuery
@@ -68,6 +70,7 @@ class LangGraphFormat(Format):
         self._stopped = False
         self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
         self._interrupts: Sequence[Interrupt] = ()
+        self._protocol: ProtocolEncoder | None = None
 
     def parse(self, request: FormatRequest) -> RunSpec | Document:
         match request.endpoint:
@@ -82,6 +85,9 @@ class LangGraphFormat(Format):
             case "/assistants/{assistant_id}":
                 name = graph_name(request.params["assistant_id"], request)
                 return Document(assistant_of(str(name)))
+            case str(endpoint) if endpoint == COMMANDS:
+                command, self._protocol = command_spec(request)
+                return command
         spec, self._modes = run_spec(request)
         return spec
 
@@ -113,6 +119,8 @@ class LangGraphFormat(Format):
         return runs_document(records, request.body)
 
     def encode(self, event: Event) -> bytes:
+        if self._protocol is not None:
+            return self._protocol.encode(event)
         match event:
             case RunStarted(run_id=run_id):
                 return _frame("metadata", {"run_id": run_id, "attempt": 1})

@@ -61,7 +61,7 @@ class Operation:
         kind, about = route.format_class, (method, endpoint)
         runs = kind.runs if route.resume_policy else {}
         self._of_thread_runs = kind.thread_runs.get(about)
-        started = self._of_thread_runs == "start"
+        started = self._of_thread_runs in ("start", "command", "events")
         self._run_action = runs.get(about) or (None if started else self._of_thread_runs)
         threads = kind.threads if route.thread_policy else {}
         operation = threads.get(about, "run")

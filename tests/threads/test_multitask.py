@@ -175,3 +175,23 @@ async def test_shutting_down_ends_a_waiting_run(model: Listener) -> None:
             await second.finished()
         assert b"shutdown" in second.body
         await first.finished()
+
+
+async def test_an_answer_counts_once_whatever_becomes_of_its_run(model: Listener) -> None:
+    app = app_of(model, multitask="rollback")
+    await post(app, "/chat", body("u1", "refund A"))
+    decide = body("u1", "refund A", decisions={"u1-0": {"type": "approve"}})
+    answers = await asyncio.gather(*(post(app, "/chat", decide) for _ in range(2)))
+    assert sorted(each.status for each in answers) == [200, 409]
+    await post(app, "/chat", body("u2", "2"))
+    assert [each for each in model.hears[-1] if each.startswith("tool")] == ["tool: refunded A"]
+
+
+async def test_a_run_that_has_ended_by_itself_is_not_rolled_back(model: Listener) -> None:
+    app = app_of(model, multitask="rollback")
+    answers = await asyncio.gather(*(post(app, "/chat", body(f"u{n}", f"{n}")) for n in range(6)))
+    done = [
+        n for n, each in enumerate(answers) if b"[DONE]" in each.body and b"error" not in each.body
+    ]
+    await post(app, "/chat", body("last", "last"))
+    assert {f"user: {n}" for n in done} <= {*model.hears[-1]}

@@ -21,7 +21,7 @@ from asgi_stream._langchain.state_messages import messages_of
 from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream._langchain.thread_turn import ThreadTurn
 from asgi_stream._threads.owned import OwnedThreads
-from asgi_stream.errors import NotPending
+from asgi_stream.errors import InvalidInput, NotPending
 from asgi_stream.formats import Answer, FormatRequest, RunSpec, ThreadQuery
 from asgi_stream.formats.tokens import TokensFormat
 from asgi_stream.stores.memory_threads import MemoryThreadStore
@@ -29,7 +29,7 @@ from asgi_stream.stores.memory_threads import MemoryThreadStore
 from ..asgi import JSON, Exchange, get, post
 from ..clients import until
 from .agents import Listener, agent_of
-from .chat import CHAT, user
+from .chat import CHAT, Client, user
 
 pytestmark = pytest.mark.anyio
 
@@ -296,3 +296,24 @@ async def test_a_thread_without_a_checkpoint_has_no_end_to_go_to() -> None:
     thread = GraphThread(agent_of(Listener()), "t", None)
     with pytest.raises(NotPending):
         await command_of(RunSpec(goto="__end__"), thread, await thread.state())
+
+
+async def test_the_metadata_of_a_thread_is_bounded() -> None:
+    threads = owned(agent_of(Listener()))
+    await threads.create(ThreadQuery(thread_id="t", metadata={"title": "x" * 1000}))
+    with pytest.raises(InvalidInput):
+        await threads.change("t", {"more": "x" * 65_000})
+    assert (await threads.find("t"))[0].metadata == {"title": "x" * 1000}
+    with pytest.raises(InvalidInput):
+        await threads.create(ThreadQuery(metadata={"title": "x" * 70_000}))
+
+
+async def test_an_early_message_of_a_long_thread_is_edited() -> None:
+    model = Listener()
+    app = StreamApp([StreamRoute("/chat", agent_of(model), format=CHAT, threads=True)])
+    client = Client(app)
+    for n in range(12):
+        await client.say(f"{n}", f"u{n}")
+    client.messages[2:] = [user("u1", "one")]
+    await client.send()
+    assert model.hears[-1] == ["user: 0", "ai: re: 0", "user: one"]

@@ -1,0 +1,65 @@
+"""Commands that start runs, answered at once; their events are read from their thread."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import cast
+
+from starlette.responses import Response
+
+from .._delivery.response import RUN_ID, json_response
+from .._request.parse import parse
+from .._routing.bound import BoundRoute
+from ..errors import StreamError
+from ..formats import Document, RunSpec
+from ..formats._langgraph_commands import command_error, command_result
+from ..formats._langgraph_envelopes import sequence_number
+from ..formats._langgraph_run import metadata_of
+from ..requests import StreamRequest
+from ..threads import Threads, thread_scope
+
+
+async def command_response(
+    route: BoundRoute,
+    endpoint: str,
+    request: StreamRequest,
+    start: Callable[[], Awaitable[object]],
+) -> Response:
+    """Return the response to a command; a command that is refused is answered with status 200.
+
+    Args:
+        route: The route.
+        endpoint: The endpoint that was requested.
+        request: The request.
+        start: Starts the run that the request asks for, and returns its record.
+
+    Raises:
+        StreamError: The caller or the server is the reason, not the command.
+    """
+    through = sequence_number()
+    try:
+        parsed = await parse(route, endpoint, request)
+        if isinstance(parsed.spec, Document):
+            return json_response(parsed.spec.body)
+        request.parsed = parsed._replace(spec=await _of_thread(route, request, parsed.spec))
+        started = await start()
+    except StreamError as error:
+        if error.status >= 500 or error.status in (401, 429):
+            raise
+        return json_response(command_error(request.data, error))
+    run_id = cast(Response, started).headers[RUN_ID]
+    headers = {RUN_ID: run_id}
+    return json_response(command_result(request.data, run_id, through), headers=headers)
+
+
+async def _of_thread(route: BoundRoute, request: StreamRequest, spec: RunSpec) -> RunSpec:
+    """Return the run with the graph of its thread, which answers do not name."""
+    if not spec.answers or len(route.runnables) == 1:
+        return spec
+    store = cast(Threads, route.thread_policy).opened
+    record = await store.find(thread_scope(request.owner), str(spec.thread))
+    graph = str(record.metadata.get("graph_id")) if record else ""
+    if graph not in route.runnables:
+        return spec
+    return replace(spec, model=graph, metadata={**spec.metadata, **metadata_of(graph)})

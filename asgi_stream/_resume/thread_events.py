@@ -1,0 +1,196 @@
+"""The events of a thread, over all its runs: one stream that ends with its reader."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Task
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from typing import cast
+
+from .._delivery.buffer import FrameBuffer
+from .._delivery.delivery import Delivery
+from .._langchain.tasks import RunTasks
+from .._request.body import read_body
+from .._request.turn import checked_id
+from .._routing.bound import BoundRoute
+from ..errors import RunNotFound, StreamError, WorkerLost
+from ..events import RunError
+from ..formats import STORED_THREAD
+from ..formats._langgraph_envelopes import Envelopes, StoredEvent, Subscription
+from ..requests import StreamRequest
+from ..resume import Resume
+from ..threads import Threads, thread_scope
+from .reader import StoredRunReader
+from .service import StoredRuns
+
+LOOK_SECONDS = 0.2
+"""How often the next run of a thread is looked for."""
+
+
+async def thread_events(
+    route: BoundRoute, runs: StoredRuns, request: StreamRequest, tasks: RunTasks
+) -> ThreadEvents:
+    """Return the stream of a thread's events that a request asks for.
+
+    The thread need not exist: clients listen before their first run on it.
+
+    Raises:
+        StreamError: The request is not valid.
+    """
+    subscription = Subscription.parse(await read_body(request))
+    return ThreadEvents(route, runs, request, subscription, tasks)
+
+
+class ThreadEvents:
+    """Sends the events of a thread's runs, one run after the other, and waits for the next run.
+
+    To the response it is a `FrameStream`, to its delivery a `Source`.
+
+    Args:
+        route: The route.
+        runs: The stored runs of the route and the caller.
+        request: The request, with the thread in its path.
+        subscription: The events that the reader asks for.
+        tasks: Keeps the reading task alive.
+    """
+
+    gathered = broken = False
+    run_id = ""
+    headers: Mapping[str, str] = {}
+
+    def __init__(
+        self,
+        route: BoundRoute,
+        runs: StoredRuns,
+        request: StreamRequest,
+        subscription: Subscription,
+        tasks: RunTasks,
+    ) -> None:
+        self.thread_id: str | None = checked_id(request.path_params[STORED_THREAD])
+        self.buffer = FrameBuffer(route.limits.buffer)
+        self.delivery = Delivery(self.buffer, self, route.limits, route.format_class.ping)
+        self._store = cast(Threads, route.thread_policy).opened
+        self._place = thread_scope(request.owner), self.thread_id
+        self._runs = runs
+        self._frames = cast(Resume, route.resume_policy).opened
+        self._subscription = subscription
+        self._tasks = tasks
+        self._reading: list[Task[None]] = []
+        """The task that reads, once the response has begun."""
+        self._read: set[str] = set()
+        """The runs that have been read."""
+
+    async def opened(self) -> RunError | None:
+        """Begin to read."""
+        self.delivery.start()
+        self._reading.append(self._tasks.spawn(self._read_all()))
+        return None
+
+    def refill(self) -> Awaitable[None]:
+        """Wait until there are frames, or no more."""
+        return self.buffer.arrival()
+
+    def fail(self, exception: BaseException) -> None:
+        """End the response, whose reader connects again."""
+        self.leave()
+
+    def shut_down(self) -> None:
+        """End the response because the server is shutting down."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Stop reading. Returns at once."""
+        self.delivery.stop()
+        for task in self._reading:
+            task.cancel()
+
+    async def _read_all(self) -> None:
+        try:
+            while True:
+                reader = await self._next_run()
+                if reader is None:
+                    await asyncio.sleep(LOOK_SECONDS)
+                else:
+                    await self._read_run(reader)
+        except StreamError:
+            self.buffer.finish()
+
+    async def _next_run(self) -> StoredRunReader | None:
+        """Return a reader of the oldest run that has not been read; None if there is none yet."""
+        record = await self._store.find(*self._place)
+        kept = record.runs if record else ()
+        for run_id in reversed([each for each in kept if each not in self._read]):
+            try:
+                return await self._runs.join(run_id, None, if_finished=True)
+            except RunNotFound:
+                if run_id != kept[0]:  # the newest may be about to begin
+                    self._read.add(run_id)
+        return None
+
+    async def _read_run(self, reader: StoredRunReader) -> None:
+        run_id, log = reader.run_id, _RunLog(reader.run_id)
+        while not await self._read_log(reader, log):
+            # The frames after the last one are gone, or the store was.
+            page = await self._frames.read(run_id, log.position)
+            position = log.position if page is None else page.first - 1
+            reader = await self._runs.join(run_id, str(position), if_finished=True)
+        self._extend(log.end())
+        self._read.add(run_id)
+
+    async def _read_log(self, reader: StoredRunReader, log: _RunLog) -> bool:
+        """Read a run; return whether its end has been reached."""
+        buffer = reader.buffer
+        try:
+            while not buffer.ended or buffer.waiting_since is not None:
+                if buffer.waiting_since is None:
+                    await reader.refill()
+                else:
+                    self._extend(log.read(buffer.take()))
+                    await self.buffer.room()
+        finally:
+            reader.leave()
+        return not log.broken
+
+    def _extend(self, events: Iterator[StoredEvent]) -> None:
+        """Send those of the events that the reader asks for."""
+        wanted = self._subscription
+        self.buffer.extend(
+            [
+                each.frame
+                for each in events
+                if each.number > wanted.since and wanted.accepts(each.channel, each.namespace)
+            ]
+        )
+
+
+class _RunLog:
+    """The events of one stored run.
+
+    Attributes:
+        position: The id of the last frame that was read.
+        broken: Whether what was read last is an error of the reader, not a frame of the run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.position = 0
+        self.broken = False
+        self._run_id = run_id
+        self._last: StoredEvent | None = None
+
+    def read(self, frames: Sequence[bytes]) -> Iterator[StoredEvent]:
+        for frame in frames:
+            id_ = frame.partition(b"\n")[0].removeprefix(b"id: ")
+            self.broken = not id_.isdigit()
+            if not self.broken:
+                self.position = int(id_)
+            event = StoredEvent.read(frame)
+            if event is not None:
+                self._last = event
+                yield event
+
+    def end(self) -> Iterator[StoredEvent]:
+        """Return the end of a run whose last frame another worker has written, as of an API v1."""
+        if self._last is not None and not self._last.ends_run:
+            error = WorkerLost.message
+            lost = Envelopes(self._last.number).lifecycle(self._run_id, "failed", (), error=error)
+            yield cast(StoredEvent, StoredEvent.read(lost))

@@ -1,0 +1,427 @@
+"""The events of a thread over its runs, and the commands that start these, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from asgi_stream import Limits, Resume, StreamApp, StreamError, StreamRoute, Threads
+from asgi_stream.errors import StoreUnavailable
+from asgi_stream.formats._sse import PING
+from asgi_stream.stores.memory import MemoryStore
+from asgi_stream.stores.memory_threads import MemoryThreadStore
+from asgi_stream.threads import thread_scope
+
+from ..asgi import JSON, Exchange, get, post
+from ..formats.langgraph_app import app_of, said
+from ..redis_server import RedisServer
+from ..threads.agents import Listener, agent_of
+
+pytestmark = pytest.mark.anyio
+
+THREAD = "/lg/threads/t1"
+ALL = ["values", "checkpoints", "lifecycle", "input", "messages", "tools", "updates", "custom"]
+QUESTION = {"question": "Shall I?", "log": []}
+
+
+@pytest.fixture
+def app() -> StreamApp:
+    return app_of(resume=True)
+
+
+async def command(app: StreamApp, method: str, params: Any = None, **options: Any) -> Any:
+    body = {"id": 7, "method": method, "params": params}
+    exchange = await post(app, f"{THREAD}/commands", body, **options)
+    assert exchange.status == 200, exchange.body
+    assert exchange.json()["id"] == 7
+    return exchange.json()
+
+
+async def start(app: StreamApp, graph: str = "chat", input: Any = None, **params: Any) -> str:
+    input = said("a") if input is None else input
+    answer = await command(app, "run.start", {"assistant_id": graph, "input": input, **params})
+    assert answer["type"] == "success", answer
+    return str(answer["result"]["run_id"])
+
+
+class Events:
+    """What one reader of a thread gets."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._frames = exchange.frames()
+        self.all: list[Any] = []
+
+    async def until(self, method: str, event: str | None = None) -> Any:
+        """Read up to an event with a method, of the root graph."""
+        async for frame in self._frames:
+            envelope = frame.json()
+            assert (frame.event, frame.id) == (envelope["method"], str(envelope["seq"]))
+            self.all.append(envelope)
+            params = envelope["params"]
+            is_meant = envelope["method"] == method and not params["namespace"]
+            if is_meant and event in (None, params["data"].get("event")):
+                return params["data"]
+        raise AssertionError(f"no {method} {event}: {self.exchange.body!r}")
+
+    @property
+    def runs(self) -> set[str]:
+        """The ids of the runs whose events they are."""
+        ids = (each["event_id"] for each in self.all if each["method"] == "lifecycle")
+        return {id_.split(":")[1] for id_ in ids}
+
+    def of(self, method: str) -> list[Any]:
+        return [each["params"]["data"] for each in self.all if each["method"] == method]
+
+
+@asynccontextmanager
+async def listening(app: StreamApp, **body: Any) -> AsyncIterator[Events]:
+    headers = {**JSON, **body.pop("headers", {})}
+    body = {"channels": ALL, **body}
+    async with Exchange(app, "POST", f"{THREAD}/stream/events", body, headers=headers) as exchange:
+        yield Events(exchange)
+
+
+async def test_a_reader_gets_the_runs_before_it_and_those_after_it(app: StreamApp) -> None:
+    first = await start(app)
+    async with listening(app) as early:
+        await early.until("lifecycle", "completed")
+        assert early.exchange.headers["content-type"].startswith("text/event-stream")
+        assert early.exchange.headers["x-thread-id"] == "t1"
+        assert "x-run-id" not in early.exchange.headers
+        second = await start(app, input=said("b"))
+        async with listening(app) as late:
+            for events in (early, late):
+                await events.until("lifecycle", "completed")
+            await late.until("lifecycle", "completed")
+            assert late.all == early.all
+    ids = [each["event_id"] for each in early.all if each["method"] == "lifecycle"]
+    states = ("running", "completed")
+    assert ids == [f"synth:{run}:lc||{state}" for run in (first, second) for state in states]
+    assert [len(each["messages"]) for each in early.of("values")] == [1, 2, 3, 4]
+    numbers = [each["seq"] for each in early.all]
+    assert numbers == sorted({*numbers})
+
+
+async def test_a_reader_may_come_before_the_thread(app: StreamApp) -> None:
+    async with listening(app, channels=["lifecycle"]) as events:
+        await events.exchange.started()
+        run_id = await start(app)
+        await events.until("lifecycle", "completed")
+    assert [each["event_id"].split(":")[1] for each in events.all] == [run_id] * 2
+
+
+async def test_a_reader_gets_what_comes_after_the_last_event_that_it_has(app: StreamApp) -> None:
+    await start(app)
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+    last = events.all[-2]["seq"]
+    async with listening(app, since=last) as events:
+        await events.until("lifecycle", "completed")
+    assert len(events.all) == 1
+
+
+async def test_a_reader_chooses_namespaces(app: StreamApp) -> None:
+    await start(app, "nested", QUESTION)
+    async with listening(app) as whole:
+        await whole.until("lifecycle", "interrupted")
+    assert {len(each["params"]["namespace"]) for each in whole.all} == {0, 1}
+    async with listening(app, namespaces=[[]], depth=0) as root:
+        await root.until("lifecycle", "interrupted")
+    assert {len(each["params"]["namespace"]) for each in root.all} == {0}
+
+
+async def test_interrupts_are_answered_together_or_one_by_one(app: StreamApp) -> None:
+    await start(app, "several", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        first, second = (each["interrupt_id"] for each in events.of("input.requested"))
+        one = {"namespace": [], "interrupt_id": first, "response": "A"}
+        answer = await command(app, "input.respond", one)
+        assert answer["type"] == "success"
+        assert answer["meta"]["applied_through_seq"] > events.all[-1]["seq"]
+        await events.until("lifecycle", "interrupted")
+        assert (await command(app, "input.respond", one))["error"] == "no_such_interrupt"
+        both = {"responses": [{"namespace": [], "interrupt_id": second, "response": "B"}]}
+        await command(app, "input.respond", {**both, "update": {"log": ["u"]}})
+        await events.until("lifecycle", "completed")
+        log = events.of("values")[-1]["log"]
+        assert {"answered A", "also B", "u", "concluded"} < {*log} or "also A" in log
+
+
+async def test_answers_reach_the_graph_that_has_asked(app: StreamApp) -> None:
+    await start(app, "ask", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        [interrupt] = events.of("input.requested")
+        params = {"interrupt_id": interrupt["interrupt_id"], "response": "yes", "namespace": []}
+        await command(app, "input.respond", params)
+        await events.until("lifecycle", "completed")
+    assert events.of("values")[-1]["log"] == ["prepared", "answered yes", "concluded"]
+    thread = (await get(app, THREAD)).json()
+    assert thread["metadata"]["graph_id"] == "ask"
+
+
+async def test_an_approved_call_is_seen_to_run() -> None:
+    pytest.importorskip("langgraph.pregel._tools", reason="needs the stream mode tools")
+    route = StreamRoute("/lg", {"agent": agent_of(Listener())}, format="langgraph")
+    app = StreamApp([route], threads=True, resume=True)
+    await start(app, "agent", said("refund A", "u1"))
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        [interrupt] = events.of("input.requested")
+        response = {"decisions": [{"type": "approve"}]}
+        params = {"interrupt_id": interrupt["interrupt_id"], "response": response}
+        await command(app, "input.respond", params)
+        await events.until("lifecycle", "completed")
+    started, finished = events.of("tools")
+    call = {"tool_call_id": "u1-0", "tool_name": "refund", "input": {"order": "A"}}
+    assert started == {"event": "tool-started", **call}
+    assert (finished["event"], finished["output"]["content"]) == ("tool-finished", "refunded A")
+    [answered] = events.of("input.answered")
+    assert answered == {"interrupt_ids": [interrupt["interrupt_id"]]}
+    blocks = [each["content"] for each in events.of("messages") if "content" in each]
+    assert {"type": "tool_call", "id": "u1-0", "name": "refund", "args": {"order": "A"}} in blocks
+
+
+async def test_a_run_starts_from_a_checkpoint(app: StreamApp) -> None:
+    await start(app)
+    async with listening(app, channels=["checkpoints", "values", "lifecycle"]) as events:
+        await events.until("lifecycle", "completed")
+        end = events.of("checkpoints")[-1]["id"]
+        for text in ("b", "c"):
+            config = {"configurable": {"checkpoint_id": end, "thread_id": "t1"}}
+            await start(app, input=said(text), config=config, multitaskStrategy="enqueue")
+            await events.until("lifecycle", "completed")
+    contents = [each["content"] for each in events.of("values")[-1]["messages"]]
+    assert contents == ["a", "1 a", "c", "3 c"]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "error"),
+    [
+        ("agent.getTree", {}, "unknown_command"),
+        (7, None, "unknown_command"),
+        ("run.start", {}, "invalid_argument"),
+        ("run.start", {"assistant_id": "nix"}, "invalid_argument"),
+        ("run.start", {"assistant_id": "chat", "config": 1}, "invalid_argument"),
+        (
+            "run.start",
+            {"assistant_id": "chat", "config": {"configurable": {"checkpoint_id": "x"}}},
+            "invalid_argument",
+        ),
+        ("run.start", {"assistant_id": "chat", "multitask_strategy": "x"}, "invalid_argument"),
+        ("input.respond", None, "invalid_argument"),
+        ("input.respond", {"responses": []}, "invalid_argument"),
+        ("input.respond", {"interrupt_id": "0" * 32, "response": 1}, "no_such_interrupt"),
+    ],
+)
+async def test_a_command_that_is_refused(
+    app: StreamApp, method: Any, params: Any, error: str
+) -> None:
+    answer = await command(app, method, params)
+    assert (answer["type"], answer["error"]) == ("error", error)
+    assert answer["message"]
+    assert (await get(app, THREAD)).status == 404
+
+
+async def test_bodies_that_are_no_commands(app: StreamApp) -> None:
+    bodies: list[Any] = [[], {"id": 1, "method": "run.start", "params": 1}]
+    for body in bodies:
+        answer = (await post(app, f"{THREAD}/commands", body)).json()
+        assert (answer["type"], answer["error"]) == ("error", "invalid_argument")
+        assert answer["id"] == (body["id"] if isinstance(body, dict) else None)
+    assert (await post(app, f"{THREAD}/stream/events", {})).status == 422
+
+
+async def test_a_busy_thread_may_reject_a_command() -> None:
+    app = app_of(resume=True, multitask="reject")
+    run_id = await start(app, "slow")
+    answer = await command(app, "run.start", {"assistant_id": "chat", "input": said("b")})
+    assert answer["error"] == "unknown_error"
+    async with listening(app) as events:
+        await events.until("messages")
+        await post(app, f"{THREAD}/runs/{run_id}/cancel", {})
+        await events.until("lifecycle", "interrupted")
+    assert events.of("input.requested") == []
+
+
+async def test_the_caller_s_and_the_server_s_errors_have_their_own_status() -> None:
+    def authorize(request: Any) -> str:
+        raise StreamError("Who are you?", code="unauthorized", status=401)
+
+    app = app_of(resume=True, authorize=authorize)
+    body = {"id": 1, "method": "run.start", "params": {"assistant_id": "chat"}}
+    assert (await post(app, f"{THREAD}/commands", body)).status == 401
+    assert (await post(app, f"{THREAD}/stream/events", {"channels": []})).status == 401
+    app = app_of(threads=Threads(store=Broken()), resume=True)
+    assert (await post(app, f"{THREAD}/commands", body)).status == 503
+    app = app_of()
+    assert (await post(app, f"{THREAD}/commands", body)).status == 404
+
+
+async def test_another_owner_s_events_are_not_there(app: StreamApp) -> None:
+    await start(app)
+    async with listening(app) as events, listening(app, headers={"x-user": "bob"}) as others:
+        await events.until("lifecycle", "completed")
+        run_id = (
+            await command(
+                app,
+                "run.start",
+                {"assistant_id": "chat", "input": said("x")},
+                headers={"x-user": "bob"},
+            )
+        )["result"]["run_id"]
+        await others.until("lifecycle", "completed")
+    assert others.runs == {run_id}
+    assert [len(each["messages"]) for each in others.of("values")] == [1, 2]
+
+
+async def test_another_owner_cannot_answer(app: StreamApp) -> None:
+    await start(app, "ask", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        [interrupt] = events.of("input.requested")
+        params = {"interrupt_id": interrupt["interrupt_id"], "response": "no"}
+        answer = await command(app, "input.respond", params, headers={"x-user": "bob"})
+        assert answer["error"] == "no_such_interrupt"
+        assert (await command(app, "input.respond", params))["type"] == "success"
+        await events.until("lifecycle", "completed")
+    assert "answered no" in events.of("values")[-1]["log"]
+
+
+async def test_runs_of_the_api_v1_and_runs_that_are_gone_are_left_out(app: StreamApp) -> None:
+    store = MemoryThreadStore()
+    app = app_of(resume=True, threads=Threads(store=store))
+    gone = str(uuid4())
+    await post(app, f"{THREAD}/runs/wait", {"assistant_id": "chat", "if_not_exists": "create"})
+    scope = thread_scope("me")
+    await store.touch(scope, "t1", route="/lg", now=1.0, run_id=gone)
+    await post(app, f"{THREAD}/runs/stream", {"assistant_id": "chat", "input": said("v1")})
+    run_id = await start(app)
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+    assert events.runs == {run_id}
+    newest = str(uuid4())
+    await store.touch(scope, "t1", route="/lg", now=1.0, run_id=newest)
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+
+
+async def test_a_reader_of_a_run_whose_first_events_are_gone_gets_the_rest() -> None:
+    app = app_of(resume=Resume(frames=10))
+    run_id = await start(app, "slow")
+    async with listening(app) as events:
+        while len(events.all) < 30:
+            await events.until("messages")
+        async with listening(app) as late:
+            await late.until("messages")
+            assert late.all[0]["seq"] > events.all[10]["seq"]
+            await post(app, f"{THREAD}/runs/{run_id}/cancel", {})
+            await late.until("lifecycle", "interrupted")
+        await events.until("lifecycle", "interrupted")
+
+
+async def test_a_run_whose_worker_is_lost_has_failed(app: StreamApp) -> None:
+    store = Cut()
+    app = app_of(resume=Resume(store=store))
+    await start(app)
+    async with listening(app) as events:
+        assert (await events.until("lifecycle", "failed"))["error"]
+
+
+async def test_a_reader_gets_the_runs_of_another_worker(redis: RedisServer) -> None:
+    url = f"{redis.url}?prefix={uuid4()}"
+    here, there = (app_of(threads=Threads(store=url), resume=Resume(store=url)) for _ in "ab")
+    async with listening(here) as events:
+        for graph in ("chat", "chat"):
+            run_id = await start(there, graph)
+            await events.until("lifecycle", "completed")
+            assert run_id in events.runs
+    assert [len(each["messages"]) for each in events.of("values")] == [1, 2, 3, 4]
+    for app in (here, there):
+        await app.aclose()
+
+
+async def test_a_store_that_fails_ends_the_response() -> None:
+    store = Flaky()
+    app = app_of(threads=Threads(store=store), resume=True)
+    async with listening(app) as events:
+        await events.exchange.started()
+        store.is_broken = True
+        await events.exchange.finished()
+    assert b"event: error" not in events.exchange.body
+
+
+async def test_a_reader_that_leaves_stops_the_reading(app: StreamApp) -> None:
+    run_id = await start(app, "slow")
+    async with listening(app) as events:
+        await events.until("messages")
+        assert reading()
+    async with asyncio.timeout(5):
+        while reading():
+            await asyncio.sleep(0)
+    await post(app, f"{THREAD}/runs/{run_id}/cancel?wait=1", {})
+
+
+def reading() -> list[Any]:
+    """The tasks that read threads."""
+    names = (getattr(each.get_coro(), "__qualname__", "") for each in asyncio.all_tasks())
+    return [name for name in names if "ThreadEvents" in name]
+
+
+async def test_an_idle_reader_gets_pings() -> None:
+    app = app_of(resume=True, limits=Limits(ping=0.05))
+    async with listening(app) as events:
+        await events.exchange.until(PING * 2)
+
+
+async def test_a_response_that_the_server_cancels_stops_the_reading(app: StreamApp) -> None:
+    options: Any = {"headers": JSON}
+    exchange = Exchange(app, "POST", f"{THREAD}/stream/events", {"channels": ALL}, **options)
+    send: Any = exchange._send
+    task = asyncio.ensure_future(app(exchange.scope, exchange.received.get, send))
+    async with asyncio.timeout(5):
+        while not reading():
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        while reading():
+            await asyncio.sleep(0)
+
+
+async def test_a_server_that_stops_ends_the_response(app: StreamApp) -> None:
+    async with listening(app) as events:
+        await events.exchange.started()
+        await app.aclose()
+        await events.exchange.finished()
+
+
+class Broken(MemoryThreadStore):
+    async def claim(self, *_: Any, **__: Any) -> Any:
+        raise StoreUnavailable
+
+
+class Flaky(MemoryThreadStore):
+    is_broken = False
+
+    async def find(self, *args: Any) -> Any:
+        if self.is_broken:
+            raise StoreUnavailable
+        return await super().find(*args)
+
+
+class Cut(MemoryStore):
+    """Ends runs as another worker does that knows their record only."""
+
+    def append(self, run_id: str, first: int, frames: Any, *args: Any) -> bool:
+        if args and args[-1] is not None and args[-1].ended is not None:
+            error = {"error": "worker_lost", "message": "Lost."}
+            frames = [*frames[:-1], f"id: 9\nevent: error\ndata: {json.dumps(error)}\n\n".encode()]
+        return super().append(run_id, first, frames, *args)
