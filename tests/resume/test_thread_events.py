@@ -301,7 +301,7 @@ async def test_runs_of_the_api_v1_and_runs_that_are_gone_are_left_out(app: Strea
     app = app_of(resume=True, threads=Threads(store=store))
     gone = str(uuid4())
     await post(app, f"{THREAD}/runs/wait", {"assistant_id": "chat", "if_not_exists": "create"})
-    scope = thread_scope("me")
+    scope = thread_scope("/lg", "me")
     await store.touch(scope, "t1", route="/lg", now=1.0, run_id=gone)
     await post(app, f"{THREAD}/runs/stream", {"assistant_id": "chat", "input": said("v1")})
     run_id = await start(app)
