@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any
@@ -77,6 +78,9 @@ class Threads:
     opened: ThreadStore = field(init=False, repr=False, compare=False)
     """The store that `store` names."""
 
+    of_route: str | None = field(default=None, init=False, repr=False, compare=False)
+    """The path of the route whose threads these are; None: that of the route itself."""
+
     def __post_init__(self) -> None:
         store: Any = self.store
         if isinstance(store, str):
@@ -105,6 +109,12 @@ class Threads:
         if url not in opened:
             opened[url] = open_thread_store(url, prefix=prefix)
         return replace(self, store=opened[url])
+
+    def shared(self, path: str) -> Threads:
+        """Return this for another route with the threads of the one at `path`."""
+        policy = copy(self)
+        object.__setattr__(policy, "of_route", path)
+        return policy
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each option that cannot work."""

@@ -14,6 +14,8 @@ The thread is there until it is deleted:
 
     curl localhost:8000/chat/threads/mine/messages
     curl -X DELETE localhost:8000/chat/threads/mine
+
+Or talk to it at http://localhost:8000/playground.
 """
 
 from langchain.agents import create_agent
@@ -39,4 +41,4 @@ agent = create_agent(
     checkpointer=InMemorySaver(),  # or AsyncSqliteSaver, AsyncPostgresSaver, AsyncRedisSaver
 )
 
-app = StreamApp(routes=[StreamRoute("/chat", agent, threads=True)])
+app = StreamApp(routes=[StreamRoute("/chat", agent, threads=True)], playground=True)

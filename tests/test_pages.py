@@ -17,6 +17,7 @@ from asgi_stream.stores.memory import MemoryStore
 
 from .asgi import Exchange, call, get, post, tokens
 from .models import Scripted, chain_of
+from .threads.native_graphs import counts, graph_of
 
 pytestmark = pytest.mark.anyio
 
@@ -208,17 +209,45 @@ async def test_the_page_is_told_of_the_table() -> None:
     description = json.loads((await get(app, "/playground/table.json")).body)
     assert description["title"] == "Mine"
     chat, made, events, openai = description["routes"]
-    assert chat["trace"] == "/playground/trace/0/chat"
+    assert chat["traces"]["chat"] == "/playground/trace/0/chat"
     assert chat["resumable"]
     assert chat["configurable"] == {"temperature": {"type": "string"}}
     assert chat["inputs"]["chat"]["required"] == ["question"]
     assert made["inputs"] == {"{name}": {}}
-    assert made["trace"] == "/playground/trace/1/made/{name}"
-    assert events["trace"] is openai["trace"] is None
+    assert made["traces"]["{name}"] == "/playground/trace/1/made/{name}"
+    assert events["traces"] == openai["traces"] == {}
     assert openai["models"] == ["fast"]
     assert openai["converses"]
     assert "trace" not in (await get(app, "/openapi.json")).body.decode()
     assert [route.path for route in app.table] == [route.path for route in routes]
+
+
+async def test_a_trace_has_the_threads_of_its_route() -> None:
+    graphs = {"one": graph_of(counts), "two/2": graph_of(counts)}
+    routes = [
+        StreamRoute("/chat", graph_of(counts), format="vercel", threads=True),
+        StreamRoute("/lg", graphs, format="langgraph", threads=True),
+    ]
+    app = StreamApp(routes, playground=True, authorize=lambda request: "ann")
+    description = json.loads((await get(app, "/playground/table.json")).body)
+    chat, lg = description["routes"]
+    assert chat["threads"]
+    assert lg["traces"] == {
+        "one": "/playground/trace/1/lg/one",
+        "two/2": "/playground/trace/1/lg/1",
+    }
+    trace = chat["traces"]["chat"]
+    message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "hi"}]}
+    assert (await post(app, "/chat", {"id": "t", "messages": [message]})).status == 200
+    answer = await post(app, f"{trace}?thread_id=t", {"messages": [["human", "again"]]})
+    assert b"3 so far" in answer.body
+    await post(app, f"{trace}?thread_id=u", {"messages": [["human", "new"]]})
+    listed = [(await get(app, f"{path}/threads")).json() for path in (trace, "/chat")]
+    ids = [
+        [each.get("thread_id") or each["id"] for each in threads]
+        for threads in (listed[0]["threads"], listed[1]["threads"])
+    ]
+    assert ids == [["u", "t"], ["u", "t"]]
 
 
 async def test_a_trace_tells_each_step_and_is_bound_as_its_route_is() -> None:

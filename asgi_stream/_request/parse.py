@@ -11,7 +11,7 @@ from ..formats import Document, Format, FormatRequest, RunSpec
 from ..requests import StreamRequest
 from .body import read_body
 from .query import read_query
-from .turn import THREAD_ID, named_thread
+from .turn import CHECKPOINT_ID, THREAD_ID, named_thread
 
 
 class Parsed(NamedTuple):
@@ -57,10 +57,11 @@ async def spec_of(route: BoundRoute, endpoint: str, request: StreamRequest) -> R
 async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Parsed:
     policy = route.thread_policy
     threads = policy is not None
+    of_thread = (THREAD_ID, CHECKPOINT_ID) if threads else ()
     configurable, client_filter, query_input = read_query(
         request,
         route.limits,
-        configurable={*route.configurable, THREAD_ID} if threads else route.configurable,
+        configurable={*route.configurable, *of_thread},
         narrows=LangChainEvent in route.format_class.wants,
     )
     request.data = query_input if request.method == "GET" else await read_body(request)
@@ -78,5 +79,6 @@ async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Pa
         )
     )
     if threads and not isinstance(spec, Document):
-        spec = named_thread(request, spec, configurable.pop(THREAD_ID, None))
+        query = {key: configurable.pop(key) for key in of_thread if key in configurable}
+        spec = named_thread(request, spec, query)
     return Parsed(format, spec, configurable, client_filter)

@@ -27,25 +27,33 @@ MAX_THREAD_ID = 1000
 THREAD_ID = "thread_id"
 """The query parameter, and LangGraph's key, that names a thread."""
 
+CHECKPOINT_ID = "checkpoint_id"
+"""The query parameter, and LangGraph's key, that names a checkpoint of it to go on from."""
 
-def named_thread(request: StreamRequest, spec: RunSpec, from_query: str | None) -> RunSpec:
+
+def named_thread(request: StreamRequest, spec: RunSpec, query: Mapping[str, str]) -> RunSpec:
     """Return `spec` with the id of the thread that the request is about; a new one if it has none.
+
+    The query may also have the checkpoint to go on from.
 
     Args:
         request: The request, perhaps with the thread in its path.
         spec: What the format has parsed.
-        from_query: The thread in its query.
+        query: What its query has.
 
     Raises:
         InvalidInput: The id is empty or too long, or there are several.
     """
-    ids = [request.path_params.get(STORED_THREAD), from_query, spec.thread]
+    ids = [request.path_params.get(STORED_THREAD), query.get(THREAD_ID), spec.thread]
     chosen = {each for each in ids if each is not None}
     if len(chosen) > 1:
         raise InvalidInput.at(THREAD_ID, "the request names two threads")
-    if not chosen:
-        return replace(spec, thread=str(uuid4()))
-    return replace(spec, thread=checked_id(chosen.pop()), ephemeral=False)
+    if chosen:
+        spec = replace(spec, thread=checked_id(chosen.pop()), ephemeral=False)
+    else:
+        spec = replace(spec, thread=str(uuid4()))
+    checkpoint = query.get(CHECKPOINT_ID)
+    return replace(spec, checkpoint={CHECKPOINT_ID: checkpoint}) if checkpoint else spec
 
 
 def checked_id(thread_id: str) -> str:
@@ -107,8 +115,8 @@ def turn_of(
         str(run_id),
         thread=graph_thread(route, served, str(spec.thread), request.owner, configurable),
         store=policy.opened,
-        scope=thread_scope(route.path, request.owner),
-        route=route.path,
+        scope=thread_scope(route.thread_path, request.owner),
+        route=route.thread_path,
         spec=spec,
         multitask=multitask,
         make_input=make_input,

@@ -58,7 +58,7 @@ async def _of_thread(route: BoundRoute, request: StreamRequest, spec: RunSpec) -
     if not spec.answers or len(route.runnables) == 1:
         return spec
     store = cast(Threads, route.thread_policy).opened
-    record = await store.find(thread_scope(route.path, request.owner), str(spec.thread))
+    record = await store.find(thread_scope(route.thread_path, request.owner), str(spec.thread))
     graph = str(record.metadata.get("graph_id")) if record else ""
     if graph not in route.runnables:
         return spec

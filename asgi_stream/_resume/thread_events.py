@@ -70,7 +70,7 @@ class ThreadEvents:
         self.buffer = FrameBuffer(route.limits.buffer)
         self.delivery = Delivery(self.buffer, self, route.limits, route.format_class.ping)
         self._store = cast(Threads, route.thread_policy).opened
-        self._place = thread_scope(route.path, request.owner), self.thread_id
+        self._place = thread_scope(route.thread_path, request.owner), self.thread_id
         self._runs = runs
         self._frames = cast(Resume, route.resume_policy).opened
         self._subscription = subscription

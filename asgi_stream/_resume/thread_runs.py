@@ -59,7 +59,7 @@ class ThreadRuns:
         self._request = request
         self._active = active
         self._thread_id = checked_id(request.path_params[STORED_THREAD])
-        self._scope = thread_scope(route.path, request.owner)
+        self._scope = thread_scope(route.thread_path, request.owner)
 
     async def response(self, operation: str, endpoint: str) -> StoredRunReader | Response:
         """Return the response to the request.

@@ -43,6 +43,7 @@ class BoundRoute(Options):
             is the last part of the path.
         resume_policy: How its runs are stored; None if they are not.
         thread_policy: How its conversations are kept; None if they are not.
+        thread_path: The path of the route whose threads it has: its own, save for a trace.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class BoundRoute(Options):
         self.runnables: Mapping[str, RunnableSource] = validation.runnables
         self.resume_policy = resume_policy
         self.thread_policy = thread_policy
+        self.thread_path = (thread_policy and thread_policy.of_route) or route.path
         self._served = validation.served
         self._logged: set[str] = set()
 

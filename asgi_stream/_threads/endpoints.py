@@ -94,7 +94,7 @@ async def _graph(route: BoundRoute, policy: Threads, request: StreamRequest) -> 
     thread_id = request.path_params.get(STORED_THREAD)
     if thread_id is None:
         return None
-    record = await policy.opened.find(thread_scope(route.path, request.owner), thread_id)
+    record = await policy.opened.find(thread_scope(route.thread_path, request.owner), thread_id)
     name = record.metadata.get("graph_id") if record is not None else None
     return name if name in route.runnables else None
 

@@ -42,9 +42,10 @@ class OwnedThreads:
         self, route: BoundRoute, policy: Threads, owner: str | None, served: ServedRunnable
     ) -> None:
         self._route = route
+        self._path = route.thread_path
         self._store = policy.opened
         self._owner = owner
-        self._scope = thread_scope(route.path, owner)
+        self._scope = thread_scope(route.thread_path, owner)
         self._served = served
 
     def thread(self, thread_id: str) -> GraphThread:
@@ -96,7 +97,7 @@ class OwnedThreads:
         record = ThreadRecord(
             thread_id=thread_id,
             scope=self._scope,
-            route=self._route.path,
+            route=self._path,
             created=now,
             updated=now,
         ).touched(now, metadata=query.metadata)
@@ -114,7 +115,7 @@ class OwnedThreads:
         """
         await self.find(thread_id)
         return await self._store.touch(
-            self._scope, thread_id, route=self._route.path, now=time.time(), metadata=metadata
+            self._scope, thread_id, route=self._path, now=time.time(), metadata=metadata
         )
 
     async def delete(self, thread_id: str) -> None:
@@ -146,18 +147,14 @@ class OwnedThreads:
                 if isinstance(error, StreamError) or not _is_of_values(error):
                     raise
                 raise InvalidInput.at("values", "the graph does not take them") from error
-        await self._store.touch(self._scope, thread_id, route=self._route.path, now=time.time())
+        await self._store.touch(self._scope, thread_id, route=self._path, now=time.time())
         return self.public(thread_id).checkpoint(config) or {}
 
     async def list(self, query: ThreadQuery) -> list[ThreadRecord]:
         """Return the caller's threads of this route; none for an anonymous caller."""
         if self._owner is None:
             return []
-        records = {
-            each.thread_id: each
-            for each in await self._store.list(self._scope)
-            if each.route == self._route.path
-        }
+        records = {each.thread_id: each for each in await self._store.list(self._scope)}
         if getattr(self._store, "local", False):
             async for record in self._in_checkpointer():
                 records.setdefault(record.thread_id, record)
@@ -199,7 +196,7 @@ class OwnedThreads:
         return ThreadRecord(
             thread_id=thread_id,
             scope=self._scope,
-            route=self._route.path,
+            route=self._path,
             created=at,
             updated=at,
         )

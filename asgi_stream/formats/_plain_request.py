@@ -15,11 +15,14 @@ def plain_spec(request: FormatRequest) -> RunSpec:
     """Return the run of a request whose body is the input of the Runnable.
 
     On a route with threads, ``{"resume": VALUE}`` answers the interrupt at which the thread waits,
-    and ``{"resume": {ID: VALUE}}`` several, by their ids.
+    and ``{"resume": {ID: VALUE}}`` several, by their ids; with ``null`` the graph goes on from
+    where the thread stands.
     """
     match request.body:
         case {"resume": value, **rest} if request.threads and not rest:
             return RunSpec(answers=answers_of(value))
+        case None if request.threads:
+            return RunSpec(resumes=True)
     return RunSpec(input=request.body)
 
 

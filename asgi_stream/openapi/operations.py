@@ -14,8 +14,8 @@ from ..filters import WORDS
 from ..formats import STORED_THREAD
 from .components import Components, referenced_name
 from .schemas import Schema, configurable_of, of_endpoint, of_format
+from .thread_schemas import CHECKPOINT_ID, THREAD_ID, document_of, query_of
 from .thread_schemas import SUMMARIES as THREAD_SUMMARIES
-from .thread_schemas import THREAD_ID, document_of, query_of
 
 JSON = "application/json"
 
@@ -115,8 +115,10 @@ class Operation:
         if self._run_action or self._document:
             return
         schemas = configurable_of(self._route)
-        if self._route.thread_policy and STORED_THREAD not in self._endpoint:
-            schemas["thread_id"] = THREAD_ID
+        if self._route.thread_policy:
+            schemas["checkpoint_id"] = CHECKPOINT_ID
+            if STORED_THREAD not in self._endpoint:
+                schemas["thread_id"] = THREAD_ID
         if LangChainEvent in self._route.format_class.wants and self._route.format == "events":
             schemas |= {word: {"type": "string"} for word in WORDS}
         if self._method == "GET":

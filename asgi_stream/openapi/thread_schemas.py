@@ -21,6 +21,11 @@ THREAD_ID: Schema = {
     "description": "The thread; by default a new one.",
 }
 
+CHECKPOINT_ID: Schema = {
+    "type": "string",
+    "description": "The checkpoint of the thread to go on from; by default the newest.",
+}
+
 DEFINITIONS: Mapping[str, Schema] = {
     "Thread": {
         "type": "object",

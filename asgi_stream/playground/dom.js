@@ -14,11 +14,19 @@ export function el(tag, props = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+export const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
+
 let count = 0;
 export const newId = (name) => `${name}-${++count}`;
 
 export function pretty(value) {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+}
+
+export function grow(control) {
+  if (control.tagName === "TEXTAREA") {
+    control.rows = Math.min(14, Math.max(2, control.value.split("\n").length));
+  }
 }
 
 export async function copy(text, button) {
@@ -35,4 +43,9 @@ export async function copy(text, button) {
     area.remove();
   }
   setTimeout(() => (button.textContent = before), 1500);
+}
+
+export function copyButton(text, label = "Copy") {
+  const button = el("button", { type: "button", class: "small", onclick: () => copy(text(), button) }, label);
+  return button;
 }

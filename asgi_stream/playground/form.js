@@ -1,22 +1,14 @@
 // Builds a form from a JSON Schema. Each part is {element, value(), set(value)}. value() returns
 // undefined for an empty optional field, and throws a Wrong that names an invalid one.
 
-import { el, newId, pretty } from "./dom.js";
+import { el, grow, newId, pretty } from "./dom.js";
+import { composer, messages } from "./messages.js";
+import { refused } from "./wrong.js";
+
+export { soFar, Wrong } from "./wrong.js";
 
 const MESSAGES = "langchain-messages";
 const MESSAGE_ROLES = ["human", "ai", "system"];
-
-export class Wrong extends Error {}
-
-// Returns the form's current value, without missing or invalid fields.
-let lenient = false;
-export function soFar(form) {
-  lenient = true;
-  try { return form.value(); } finally { lenient = false; }
-}
-function refused(message) {
-  if (!lenient) throw new Wrong(message);
-}
 
 export function alike(one, other) {
   if (one === other) return true;
@@ -26,14 +18,18 @@ export function alike(one, other) {
   return keys.length === Object.keys(other).length && keys.every((key) => key in other && alike(one[key], other[key]));
 }
 
-export function formOf(schema, { files = true } = {}) {
-  const context = { root: schema ?? {}, files };
-  return part(context.root, context, { label: "", path: "input", required: true });
+// composes: a list of messages is one message of the user's.
+export function formOf(schema, { files = true, composes = false, label = "" } = {}) {
+  const context = { root: schema ?? {}, files, composes };
+  return part(context.root, context, { label, path: "input", required: true });
 }
 
-export function messagesPart(roles, { files = true, label = "Messages" } = {}) {
-  return messages(roles, { files }, { label, path: label.toLowerCase(), required: true });
+export function messagesPart(roles, { files = true, composes = false, label = "Messages" } = {}) {
+  const about = { label, path: label.toLowerCase(), required: true };
+  return (composes ? composer : messages)(roles, { files }, about);
 }
+
+export const isMessages = (schema, root) => resolved(schema, { root }).format === MESSAGES;
 
 function resolved(schema, context) {
   const seen = new Set();
@@ -50,7 +46,7 @@ function resolved(schema, context) {
 
 function part(declared, context, about) {
   const schema = resolved(declared, context);
-  if (schema.format === MESSAGES) return messages(MESSAGE_ROLES, context, about);
+  if (schema.format === MESSAGES) return (context.composes ? composer : messages)(MESSAGE_ROLES, context, about);
   const arms = (schema.anyOf ?? schema.oneOf ?? []).map((arm) => resolved(arm, context));
   const real = arms.filter((arm) => arm.type !== "null");
   if (arms.length && real.length === 1) {
@@ -87,7 +83,7 @@ function field(schema, about, control) {
 function text(schema, about) {
   // Dates with a time are text fields, because the browser's own field for them has no time zone.
   const line = { date: "date", email: "email", uri: "url", uuid: "text", "date-time": "text", time: "text", line: "text" }[schema.format];
-  const control = line ? el("input", { type: line }) : el("textarea", { rows: 2 });
+  const control = line ? el("input", { type: line }) : el("textarea", { rows: 2, placeholder: schema.examples?.[0] ?? "Text. Enter sends, Shift+Enter begins a new line" });
   control.addEventListener("input", () => grow(control));
   const set = (value) => { control.value = value ?? ""; grow(control); };
   set(schema.default);
@@ -99,12 +95,6 @@ function text(schema, about) {
     },
     set,
   };
-}
-
-function grow(control) {
-  if (control.tagName === "TEXTAREA") {
-    control.rows = Math.min(14, Math.max(2, control.value.split("\n").length));
-  }
 }
 
 function number(schema, about, type) {
@@ -287,8 +277,8 @@ function json(schema, about) {
   set(schema.default ?? undefined);
   control.addEventListener("input", () => grow(control));
   return {
-    element: field({ ...schema, title: schema.title && `${schema.title} (JSON)` },
-      { ...about, label: about.label && `${about.label} (JSON)` }, control),
+    element: field(schema.type ? { ...schema, title: schema.title && `${schema.title} (JSON)` } : schema,
+      schema.type ? { ...about, label: about.label && `${about.label} (JSON)` } : about, control),
     value() {
       if (control.value.trim() === "") {
         if (about.required) refused(`${about.path}: JSON is missing`);
@@ -303,83 +293,5 @@ function json(schema, about) {
       }
     },
     set,
-  };
-}
-
-// Messages are {role, content}; content is text or a list of LangChain's content blocks.
-function messages(roles, context, about) {
-  const rows = el("div", { class: "messages" });
-  let parts = [];
-  const add = (initial = {}) => {
-    const message = Array.isArray(initial) ? { role: initial[0], content: initial[1] }
-      : typeof initial === "string" ? { role: roles[0], content: initial } : initial;
-    const role = el("select", { "aria-label": "Role" },
-      ...roles.map((each) => el("option", { value: each }, each)));
-    const known = message.role ?? message.type;
-    const same = { user: "human", assistant: "ai", human: "user", ai: "assistant" };
-    role.value = roles.includes(known) ? known : roles.includes(same[known]) ? same[known] : roles[0];
-    const words = el("textarea", { rows: 2, "aria-label": "Message" });
-    words.addEventListener("input", () => grow(words));
-    const blocks = Array.isArray(message.content) ? message.content : [];
-    words.value = Array.isArray(message.content)
-      ? blocks.filter((each) => each.type === "text").map((each) => each.text).join("")
-      : message.content ?? "";
-    grow(words);
-    const files = blocks.filter((each) => each.type !== "text");
-    const shown = el("ul", { class: "files" });
-    const show = () => shown.replaceChildren(...files.map((file) => el("li", {},
-      file.name ?? file.mime_type ?? file.type,
-      el("button", { type: "button", "aria-label": "Remove the file",
-        onclick: () => { files.splice(files.indexOf(file), 1); show(); } }, "×"))));
-    show();
-    const pick = el("input", { type: "file", multiple: true, class: "offscreen", tabIndex: -1, "aria-label": "Files",
-      onchange: async () => {
-        for (const file of pick.files) files.push(await blockOf(file));
-        pick.value = "";
-        show();
-      } });
-    const one = {
-      value() {
-        if (!files.length) return { role: role.value, content: words.value };
-        const text = words.value ? [{ type: "text", text: words.value }] : [];
-        return { role: role.value, content: [...text, ...files] };
-      },
-    };
-    const remove = el("button", { type: "button", title: "Remove", "aria-label": "Remove this message",
-      onclick: () => { parts = parts.filter((each) => each !== one); row.remove(); } }, "×");
-    const attach = context.files
-      ? el("button", { type: "button", onclick: () => pick.click() }, "Attach") : null;
-    const row = el("div", { class: "message" },
-      el("div", { class: "row" }, role, attach, el("span", { class: "grow" }), remove), words, shown,
-      context.files ? pick : null);
-    parts.push(one);
-    rows.append(row);
-  };
-  const set = (value) => { parts = []; rows.replaceChildren(); (Array.isArray(value) ? value : value ? [value] : []).forEach(add); };
-  if (about.required) add();
-  const optional = about.required ? null : el("span", { class: "optional" }, " optional");
-  return {
-    element: el("fieldset", {}, el("legend", {}, about.label || "Messages", optional), rows,
-      el("button", { type: "button", onclick: () => add() }, "Add message")),
-    value() {
-      const values = parts.map((each) => each.value());
-      return values.length || about.required ? values : undefined;
-    },
-    set,
-  };
-}
-
-async function blockOf(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += 32768) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  }
-  const kind = file.type.split("/")[0];
-  return {
-    type: ["image", "audio", "video"].includes(kind) ? kind : "file",
-    base64: btoa(binary),
-    mime_type: file.type || "application/octet-stream",
-    name: file.name,
   };
 }

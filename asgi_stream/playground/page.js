@@ -1,34 +1,21 @@
 import { adapterOf } from "./adapters.js";
-import { byId, copy, el, newId } from "./dom.js";
+import { Conversation } from "./conversation.js";
+import { byId, copy, el } from "./dom.js";
 import { alike, formOf, messagesPart, soFar } from "./form.js";
+import { headersPart } from "./headers.js";
+import { filesOf } from "./messages.js";
 import { Reading, Refused } from "./reading.js";
-import { requestOf, role, snippets } from "./requests.js";
+import { inputOf, requestOf, role, snippets, traceUrl } from "./requests.js";
+import { BASE, keep, kept } from "./storage.js";
+import { Threads } from "./threads.js";
 import { View } from "./view.js";
 
-// The path of the app that serves this page, wherever the app is mounted.
-const BASE = location.pathname.replace(/\/+$/, "").replace(/\/playground$/, "");
-const KEY = `asgi_stream ${BASE}`;
 const MOST_RUNS = 20;
 
-const state = { table: null, route: null, reading: null, view: null, record: null };
-let input, configurable, params, traceBox, modelBox, headersPart, jsonBox;
-
-// Values in the browser's storage.
-
-const kept = (name, other) => {
-  try { return JSON.parse(localStorage.getItem(`${KEY} ${name}`)) ?? other; } catch { return other; }
-};
-const keep = (name, value) => {
-  try { localStorage.setItem(`${KEY} ${name}`, JSON.stringify(value)); } catch { /* full, or blocked */ }
-};
-const secret = {
-  get: () => { try { return JSON.parse(sessionStorage.getItem(KEY)) ?? {}; } catch { return {}; } },
-  set: (value) => { try { sessionStorage.setItem(KEY, JSON.stringify(value)); } catch { /* blocked */ } },
-};
+const state = { table: null, route: null, reading: null, view: null, record: null, conversation: null };
+let input, configurable, params, traceBox, modelBox, headers, jsonBox;
 
 // The selected route and its form.
-
-const chats = (route) => route.converses;
 
 function choose(route, initial = {}) {
   state.route = route;
@@ -36,7 +23,7 @@ function choose(route, initial = {}) {
     // Remove the output of the previous route.
     Object.assign(state, { view: null, record: null });
     for (const id of ["answer", "figures"]) byId(id).replaceChildren();
-    for (const id of ["error", "reasoning"]) byId(id).hidden = true;
+    for (const id of ["error", "reasoning", "copy-answer"]) byId(id).hidden = true;
     showState("ready");
     panels();
     buttons(false);
@@ -48,16 +35,18 @@ function choose(route, initial = {}) {
     button.setAttribute("aria-current", String(button.dataset.path === route.path));
   }
   modelBox = route.models.length > 1
-    ? el("select", { id: "model", onchange: () => fill(jsonBox.on ? jsonOf(jsonBox.area.value) : soFar(input)) }, ...route.models.map((each) => el("option", { value: each }, each)))
+    ? el("select", { id: "model", onchange: () => chooseModel() }, ...route.models.map((each) => el("option", { value: each }, each)))
     : null;
   if (modelBox && initial.model) modelBox.value = initial.model;
   byId("about").replaceChildren(
     el("h2", {}, route.path),
     el("p", {}, el("span", { class: "tag" }, route.format),
       route.resumable ? el("span", { class: "tag" }, "resumable") : "",
-      modelBox ? el("label", {}, "Model ", modelBox) : ""));
+      modelBox ? el("label", {}, "Model ", modelBox) : "",
+      route.threads ? el("button", { type: "button", id: "new-thread", class: "small", onclick: newThread }, "New thread") : ""));
   fill(initial.input);
   extras(initial);
+  converse(initial);
   byId("leave").hidden = !(byId("stop").disabled ? route : running()).resumable;
   byId("resume").hidden = !route.resumable;
   draw();
@@ -72,9 +61,10 @@ const model = () => modelBox?.value ?? state.route.models[0];
 
 function fill(value) {
   const { route } = state;
-  input = chats(route)
-    ? messagesPart(ROLES, { label: "Messages" })
-    : formOf(route.inputs[model()]);
+  const composes = route.threads;
+  input = route.converses
+    ? messagesPart(ROLES, { composes, label: composes ? "Message" : "Messages" })
+    : formOf(inputOf(route, model()), { composes });
   const held = value === undefined || holds(value);
   const area = el("textarea", { id: "json", rows: 8, spellcheck: false, class: "code", "aria-label": "Input as JSON" });
   const box = el("div", { class: "field", hidden: true }, area);
@@ -101,7 +91,14 @@ function fill(value) {
     area.value = JSON.stringify(value, null, 2);
     show(true);
   }
-  byId("form").replaceChildren(el("div", { class: "row" }, el("h3", {}, "Input"), el("span", { class: "grow" }), toggle), input.element, box);
+  byId("form").replaceChildren(...(composes
+    ? [input.element, box, el("div", { class: "row" }, toggle)]
+    : [el("div", { class: "row" }, el("h3", {}, "Input"), el("span", { class: "grow" }), toggle), input.element, box]));
+}
+
+function chooseModel() {
+  fill(jsonBox.on ? jsonOf(jsonBox.area.value) : soFar(input));
+  if (state.conversation) newThread(); // another graph has other threads
 }
 
 // Sets the form's value. Returns whether the form can show all of it.
@@ -123,6 +120,72 @@ function plain(value) {
 }
 const ROLES = ["user", "assistant", "system"];
 
+// Conversations.
+
+function converse(initial) {
+  const { route } = state;
+  arrange();
+  if (state.conversation) state.conversation.closed = true;
+  state.conversation = null;
+  if (!route.threads) return;
+  const store = { get: () => kept(`threads ${route.path}`, []), set: (value) => keep(`threads ${route.path}`, value) };
+  const url = () => traceUrl({ route, model: model(), params: params?.value() ?? {} }, BASE);
+  const threads = new Threads(url, () => headers.value(), store);
+  state.conversation = new Conversation(threads, { id: initial.thread, send, wrong, chosen: cleared });
+  state.conversation.draw();
+  state.conversation.load();
+}
+
+// Shows the answer in the transcript, and the input below it, on a route with threads.
+function arrange() {
+  const chats = state.route.threads && (byId("stop").disabled || running() === state.route);
+  const at = (id, where) => byId(where).before(byId(id));
+  document.body.classList.toggle("chat", state.route.threads);
+  byId("threads").hidden = byId("transcript").hidden = !state.route.threads;
+  byId("threads").open = !matchMedia("(max-width: 70rem)").matches;
+  byId("run").textContent = state.route.threads ? "Send" : "Run";
+  if (!chats) {
+    byId("live").hidden = false;
+    at("live", "tabs");
+  }
+  if (state.route.threads) {
+    at("error", "form");
+    byId("stop").after(byId("state"));
+    at("extras", "history");
+  } else {
+    byId("outcome").prepend(byId("state"));
+    byId("figures").after(byId("error"));
+    byId("form").after(byId("extras"));
+  }
+}
+
+function newThread() {
+  state.conversation.open();
+  focusInput();
+}
+
+const focusInput = () => byId("form").querySelector("textarea, input")?.focus();
+
+// Removes the output of the previous run, when another thread is shown.
+function cleared() {
+  if (!byId("stop").disabled) return;
+  state.view = null;
+  byId("error").hidden = true;
+  for (const id of ["answer", "figures"]) byId(id).replaceChildren();
+  showState("ready");
+  panels();
+}
+
+// Starts a run that the transcript asks for: with an answer, from a checkpoint, or with an edited message.
+function send({ body, text, files, checkpoint }) {
+  focusInput(); // what has the focus in the transcript goes away
+  if (text === undefined) return start({ ...base(), body, checkpoint });
+  const content = filesOf(files).length ? [{ type: "text", text }, ...filesOf(files)] : text;
+  const message = { role: state.route.converses ? "user" : "human", content };
+  const whole = soFar(input);
+  return start({ ...base(), input: state.route.converses || Array.isArray(whole) ? [message] : { ...whole, messages: [message] }, checkpoint });
+}
+
 function extras(initial) {
   const { route } = state;
   const inner = [];
@@ -137,44 +200,26 @@ function extras(initial) {
   if (params && initial.params) params.set(initial.params);
   if (configurable && initial.configurable) configurable.set(initial.configurable);
   traceBox = el("input", { type: "checkbox", id: "trace", checked: initial.traced ?? kept("traced", true), onchange: () => { keep("traced", traceBox.checked); draw(); } });
-  if (route.trace) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only the route's own frames)")));
-  headersPart = headers();
-  byId("extras").replaceChildren(...inner, headersPart.element);
-}
-
-function headers() {
-  const rows = el("div", { class: "items" });
-  const save = () => { secret.set(value()); draw(); };
-  const value = () => Object.fromEntries([...rows.children]
-    .map((row) => [...row.querySelectorAll("input")].map((each) => each.value.trim()))
-    .filter(([name]) => name));
-  const add = (name = "", content = "") => {
-    const row = el("div", { class: "item row" },
-      el("input", { value: name, placeholder: "Authorization", "aria-label": "Header", oninput: save, id: newId("header") }),
-      el("input", { value: content, placeholder: "Bearer …", "aria-label": "Value", oninput: save, autocomplete: "off", id: newId("value") }),
-      el("button", { type: "button", "aria-label": "Remove the header", onclick: () => { row.remove(); save(); } }, "×"));
-    rows.append(row);
-  };
-  Object.entries(secret.get()).forEach(([name, content]) => add(name, content));
-  const many = rows.childElementCount;
-  const element = el("details", { id: "headers", open: many > 0 }, el("summary", {}, "Headers"), rows,
-    el("button", { type: "button", onclick: () => add() }, "Add header"),
-    el("small", {}, "Stored in this tab only."));
-  return { element, value };
+  if (route.traces[model()]) inner.push(el("div", { class: "field check" }, traceBox, el("label", { htmlFor: "trace" }, "Show each step (otherwise only the route's own frames)")));
+  headers = headersPart(draw);
+  byId("extras").replaceChildren(...inner, headers.element);
 }
 
 function currentInput() {
   return jsonBox.on ? JSON.parse(jsonBox.area.value) : input.value();
 }
 
-function currentQuestion() {
+function base() {
+  const { route, conversation } = state;
   return {
-    route: state.route, model: model(), input: currentInput(),
-    configurable: configurable?.value() ?? {}, params: params?.value() ?? {},
-    headers: headersPart.value(), chat: `playground-${Date.now().toString(36)}`,
-    traced: Boolean(state.route.trace && traceBox.checked),
+    route, model: model(), configurable: configurable?.value() ?? {}, params: params?.value() ?? {},
+    headers: headers.value(), chat: conversation?.id ?? `playground-${Date.now().toString(36)}`,
+    ...(conversation ? { thread: conversation.id, checkpoint: conversation.checkpoint } : {}),
+    traced: Boolean(route.traces[model()] && traceBox.checked),
   };
 }
+
+const currentQuestion = () => ({ ...base(), input: currentInput() });
 
 function wrong(error) {
   byId("error").replaceChildren(el("strong", {}, "input"), ` ${error.message}`);
@@ -182,14 +227,27 @@ function wrong(error) {
   showState("not sent");
 }
 
-function showState(text) { byId("state").textContent = text; }
+function showState(text) {
+  byId("state").textContent = text;
+  byId("state").dataset.state = text.split(" ")[0];
+}
 
 // Running.
 
 async function run() {
-  let request, question;
+  if (byId("run").disabled) return undefined;
+  let question;
   try {
     question = currentQuestion();
+  } catch (error) {
+    return wrong(error);
+  }
+  return start(question);
+}
+
+async function start(question) {
+  let request;
+  try {
     request = requestOf(question, BASE);
   } catch (error) {
     return wrong(error);
@@ -201,25 +259,28 @@ async function run() {
 }
 
 async function resume(record) {
-  const request = { method: "GET", headers: { Accept: "text/event-stream", ...headersPart.value() }, format: record.format, url: record.place };
+  const request = { method: "GET", headers: { Accept: "text/event-stream", ...headers.value() }, format: record.format, url: record.place };
   // Read the whole stream again, to show the answer from its start.
   record = { ...record, state: "running" };
   remember(record);
-  return follow(Reading.of(record.place, "", request), record);
+  return follow(Reading.of(record.place, "", request), record, true);
 }
 
-async function follow(reading, record) {
+// resumed: whether the run has begun before.
+async function follow(reading, record, resumed = false) {
   state.reading?.leave();
   if (state.view) state.view.replaced = true;
   const view = new View();
   Object.assign(state, { reading, view, record });
+  const conversation = record.thread ? state.conversation : null;
+  if (conversation) resumed ? conversation.resumed() : showTurn(conversation, record);
   const traced = record.traced && reading.request.format === "events";
   const adapt = adapterOf(reading.request.format, view, traced ? running() : undefined);
   panels();
   buttons(true);
   showState("streaming");
   // On a narrow screen the answer is below the form.
-  if (matchMedia("(max-width: 44rem)").matches) byId("outcome").scrollIntoView();
+  if (!conversation && matchMedia("(max-width: 44rem)").matches) byId("outcome").scrollIntoView();
   const ticking = setInterval(() => { view.figures(); view.bars(); }, 200);
   let end = "done";
   try {
@@ -233,6 +294,8 @@ async function follow(reading, record) {
     const gone = state.left === reading || state.reading !== reading;
     end = gone ? "left" : state.stopped === reading ? "stopped" : "failed";
     if (end === "failed") view.error(error instanceof Refused ? error.problem : { code: "connection", message: error.message });
+    if (error instanceof Refused) conversation?.refused();
+    if (error instanceof Refused && conversation && record.input !== undefined) holds(record.input);
     // The run may continue although the connection is lost.
     if (end === "failed" && reading.place && !(error instanceof Refused)) end = "left";
   } finally {
@@ -245,14 +308,24 @@ async function follow(reading, record) {
   state.record = record;
   showState(end);
   buttons(false);
+  await conversation?.ended(end, view.answer);
+}
+
+
+// Shows what the user says in a new run, and empties its field.
+function showTurn(conversation, record) {
+  const value = record.body === undefined ? record.input : undefined;
+  const messages = Array.isArray(value) ? value : value?.messages;
+  conversation.began({ message: messages?.at(-1), checkpoint: record.checkpoint });
+  if (messages && alike(value, soFar(input))) input.set(value === messages ? [] : { ...value, messages: [] });
 }
 
 function buttons(busy) {
   const focused = document.activeElement;
   byId("run").disabled = busy;
   byId("stop").disabled = !busy;
-  if (focused === byId("run") && busy) byId("stop").focus();
-  else if (focused === byId("stop") && !busy) byId("run").focus();
+  if (focused === byId("run") && busy) state.route.threads ? focusInput() : byId("stop").focus();
+  else if (focused === byId("stop") && !busy) state.route.threads ? focusInput() : byId("run").focus();
   byId("leave").disabled = !busy || !running().resumable;
   byId("resume").disabled = busy || state.record?.state !== "left" || !state.record?.place;
 }
@@ -261,12 +334,14 @@ async function stop() {
   const { reading } = state;
   if (!reading || byId("stop").disabled) return;
   state.stopped = reading;
+  state.view.stopping = true;
   showState("stopping");
   try {
     await reading.stop();
   } catch (error) {
     if (!(error instanceof Refused)) return reading.leave();
     state.stopped = null;
+    state.view.stopping = false;
     state.view.error(error.problem);
     showState("streaming");
   }
@@ -302,7 +377,7 @@ function listRuns() {
 
 // The panels: timeline, frames, the request as code.
 
-const TABS = ["Timeline", "Frames", "Code"];
+const TABS = ["Timeline", "Frames", "Code", "State"];
 let tab = "Timeline";
 
 function panels() {
@@ -313,12 +388,15 @@ function panels() {
       onclick: () => pick(name),
       onkeydown: (event) => {
         const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-        if (by) pick(TABS[(n + by + TABS.length) % TABS.length], true);
+        const all = TABS.filter((each) => !byId(`tab-${each}`).hidden);
+        if (by) pick(all[(n + by + all.length) % all.length], true);
       },
     }, name)));
     byId("panels").append(...TABS.map((name) => el("div", { id: `panel-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}`, tabIndex: 0 })));
   }
   byId("panel-Timeline").replaceChildren(state.view?.timeline ?? el("p", { class: "hint" }, "Steps, models and tools appear here as they happen."));
+  byId("tab-State").hidden = !state.route.threads;
+  if (tab === "State" && !state.route.threads) tab = TABS[0];
   byId("panel-Frames").replaceChildren(state.view?.raw ?? el("p", { class: "hint" }, "The frames of the stream appear here as they arrive."));
   pick(tab);
 }
@@ -339,7 +417,8 @@ function code() {
   let examples;
   try {
     // The request that an app would send, without the trace of each step.
-    examples = snippets(requestOf({ ...currentQuestion(), traced: false }, BASE));
+    const question = state.conversation && !jsonBox.on ? { ...base(), input: exampleInput() } : currentQuestion();
+    examples = snippets(requestOf({ ...question, checkpoint: undefined, traced: false }, BASE));
   } catch (error) {
     byId("panel-Code").replaceChildren(el("p", { class: "hint" }, error.message));
     return;
@@ -350,15 +429,26 @@ function code() {
   }));
 }
 
+// Returns what is typed, or as long as that is nothing, a message.
+function exampleInput() {
+  const value = soFar(input);
+  const empty = byId("form").querySelector(".composer textarea")?.value === "";
+  if (!empty) return value;
+  const messages = [{ role: "user", content: "Hi!" }];
+  return state.route.converses ? messages : { ...value, messages };
+}
+
 function draw() { if (tab === "Code" && byId("panel-Code")) code(); }
 
 function link() {
   try {
-    const question = currentQuestion();
-    const parts = new URLSearchParams({ route: question.route.path, input: JSON.stringify(question.input ?? null) });
+    const question = state.conversation && !jsonBox.on ? { ...base(), input: soFar(input) } : currentQuestion();
+    const parts = new URLSearchParams({ route: question.route.path });
+    if (!question.thread || question.input) parts.set("input", JSON.stringify(question.input ?? null));
     if (Object.keys(question.configurable).length) parts.set("configurable", JSON.stringify(question.configurable));
     if (Object.keys(question.params).length) parts.set("params", JSON.stringify(question.params));
     if (modelBox) parts.set("model", question.model);
+    if (question.thread) parts.set("thread", question.thread);
     history.replaceState(null, "", `#${parts}`);
     copy(location.href, byId("link"));
   } catch (error) { wrong(error); }
@@ -369,7 +459,7 @@ function linked() {
   const route = routeAt(parts.get("route"));
   if (!route) return null;
   const read = (name) => jsonOf(parts.get(name)) ?? undefined;
-  return [route, { input: read("input"), configurable: read("configurable"), params: read("params"), model: parts.get("model") }];
+  return [route, { input: read("input"), configurable: read("configurable"), params: read("params"), model: parts.get("model"), thread: parts.get("thread") ?? undefined }];
 }
 
 function theme(name) {
@@ -413,13 +503,20 @@ for (const where of ["form", "extras"]) {
   byId(where).addEventListener("input", draw);
   byId(where).addEventListener("click", draw);
 }
+// Enter in a field of the input sends it, except in one for JSON.
+function sends({ target, shiftKey, altKey, isComposing }) {
+  if (shiftKey || altKey || isComposing || !target.closest("#form, #extras fieldset, #question")) return false;
+  return target.tagName === "TEXTAREA" ? !target.classList.contains("code") : /^(text|number|date|email|url)$/.test(target.type);
+}
+
+byId("extras").addEventListener("change", () => { if (!state.conversation?.busy) state.conversation?.load(); }); // as another user, perhaps
 addEventListener("hashchange", () => {
   const selection = linked();
   if (selection) choose(...selection);
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // following the link would replace the hash, which may contain the input
-  byId("form").querySelector("button").focus();
+  focusInput();
 });
 byId("theme").addEventListener("click", () => {
   const next = { light: "dark", dark: "" }[kept("theme", "")] ?? "light";
@@ -427,10 +524,16 @@ byId("theme").addEventListener("click", () => {
   theme(next);
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !byId("run").disabled) {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.target.closest("#question")) {
     event.preventDefault();
     run();
   } else if (event.key === "Escape") stop();
+  else if (event.key === "Enter" && sends(event)) {
+    event.preventDefault();
+    const question = event.target.closest("#question");
+    if (question) question.requestSubmit();
+    else run();
+  }
 });
 theme(kept("theme", ""));
 begin().catch((error) => { showState("not loaded"); wrong(error); });

@@ -129,7 +129,7 @@ export class Reading {
   }
 }
 
-async function problemIn(response) {
+export async function problemIn(response) {
   const text = await response.text();
   let body;
   try { body = JSON.parse(text); } catch { return { message: text || response.statusText }; }

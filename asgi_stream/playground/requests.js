@@ -1,11 +1,11 @@
 // Builds a route's request in its format, and the same request as code.
 
-import { Wrong } from "./form.js";
+import { uuid } from "./dom.js";
+import { isMessages, Wrong } from "./form.js";
 
 const ROLES = { human: "user", ai: "assistant" };
 export const role = (name) => ROLES[name] ?? name;
 const dataUrl = (block) => block.url ?? `data:${block.mime_type};base64,${block.base64}`;
-const uuid = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(16).slice(2)}`;
 const blocks = (content) => (typeof content === "string" ? [{ type: "text", text: content }] : content);
 
 const BODIES = {
@@ -13,7 +13,7 @@ const BODIES = {
     id: question.chat,
     trigger: "submit-message",
     messages: question.input.map((message, n) => ({
-      id: `m${n}`,
+      id: question.thread ? uuid() : `m${n}`,
       role: role(message.role),
       parts: blocks(message.content).map((block) => block.type === "text"
         ? { type: "text", text: block.text }
@@ -37,7 +37,7 @@ const BODIES = {
     protocolVersion: "1.0",
     state: {},
     messages: question.input.map((message, n) => ({
-      id: `m${n}`,
+      id: question.thread ? uuid() : `m${n}`,
       role: role(message.role),
       content: typeof message.content === "string" ? message.content : message.content.map(aguiPart),
     })),
@@ -48,9 +48,13 @@ const BODIES = {
   langgraph: (question) => ({
     input: question.input,
     config: { configurable: question.configurable },
-    ...(question.route.models.length > 1 ? { assistant_id: question.model, stream_mode: ["values", "messages-tuple", "updates", "custom"] } : {}),
+    ...(question.thread ? { if_not_exists: "create" } : {}),
+    ...(question.thread || question.route.models.length > 1 ? { assistant_id: question.model, stream_mode: ["values", "messages-tuple", "updates", "custom"] } : {}),
   }),
-  langserve: (question) => ({ input: question.input, config: { configurable: question.configurable } }),
+  langserve: (question) => ({
+    input: question.input,
+    config: { configurable: { ...question.configurable, ...(question.thread ? { thread_id: question.thread } : {}) } },
+  }),
 };
 
 function isConversation(input) {
@@ -74,24 +78,61 @@ function aguiPart(block) {
 function below(question) {
   if (question.route.format === "openai") return "/chat/completions";
   if (question.route.format === "langserve") return "/stream_events";
+  if (question.route.format === "langgraph" && question.thread) return `/threads/${encodeURIComponent(question.thread)}/runs/stream`;
   if (question.route.format === "langgraph" && question.route.models.length > 1) return "/runs/stream";
   return "";
 }
 
-// question: {route, model, input, configurable, params, headers, chat, traced}
+function urlOf(path, params, base) {
+  const whole = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => {
+    if (!params[name]) throw new Wrong(`${name} is missing: it is part of the path`);
+    return encodeURIComponent(params[name]);
+  });
+  return new URL(base.replace(/\/$/, "") + whole, location.href);
+}
+
+export const traceUrl = ({ route, model, params }, base) => urlOf(route.traces[model], params, base).href;
+
+// Returns the schema of what a Runnable takes.
+export function inputOf(route, model) {
+  const schema = route.inputs[model];
+  if (!route.threads || Object.keys(schema).length) return schema;
+  return { properties: { messages: { format: "langchain-messages" } } }; // as of most graphs
+}
+
+// Returns a conversation as the Runnable takes it.
+function graphInput({ route, model, input }) {
+  if (!route.converses) return input ?? null;
+  const schema = route.inputs[model];
+  if (isMessages(schema, schema)) return input;
+  const [name] = Object.entries(schema.properties ?? {}).find(([, each]) => isMessages(each, schema)) ?? ["messages"];
+  return { [name]: input };
+}
+
+// The request of one turn of a thread, to the trace.
+function turnOf(question, base) {
+  const url = urlOf(question.route.traces[question.model], question.params, base);
+  url.searchParams.set("thread_id", question.thread);
+  if (question.checkpoint) url.searchParams.set("checkpoint_id", question.checkpoint);
+  for (const [key, value] of Object.entries(question.configurable)) url.searchParams.set(key, value);
+  const headers = { Accept: "text/event-stream", ...question.headers, "Content-Type": "application/json" };
+  const body = question.body === undefined ? graphInput(question) : question.body;
+  return { url, method: "POST", headers, format: "events", body };
+}
+
+// question: {route, model, input, configurable, params, headers, chat, traced}, and for a turn on a
+// thread {thread, checkpoint, body}; a body is sent as it is, to the trace.
 export function requestOf(question, base) {
   const { route } = question;
-  const traced = question.traced && route.trace;
+  const traced = question.traced && route.traces[question.model];
+  const answers = question.body !== undefined;
+  if (route.converses && !answers && !isConversation(question.input)) throw new Wrong("messages: expected a list of {role, content}");
+  if (question.thread && (traced || answers || question.checkpoint)) return turnOf(question, base);
   const format = traced ? "events" : route.format;
-  let path = traced ? route.trace : route.path + below(question);
-  path = path.replace(/{(\w+)(?::\w+)?}/g, (_, name) => {
-    if (!question.params[name]) throw new Wrong(`${name} is missing: it is part of the path`);
-    return encodeURIComponent(question.params[name]);
-  });
-  if (route.converses && !isConversation(question.input)) throw new Wrong("messages: expected a list of {role, content}");
-  const url = new URL(base.replace(/\/$/, "") + path, location.href);
+  const url = urlOf(traced ? route.traces[question.model] : route.path + below(question), question.params, base);
   const headers = { Accept: "text/event-stream", ...question.headers };
   const own = BODIES[format];
+  if (!own && question.thread) url.searchParams.set("thread_id", question.thread);
   if (!own) for (const [key, value] of Object.entries(question.configurable)) url.searchParams.set(key, value);
   if (!own && !traced && !route.methods.includes("POST")) {
     url.searchParams.set("input", JSON.stringify(question.input ?? null));
@@ -120,6 +161,12 @@ function pythonValue(value) {
     (word) => ({ true: "True", false: "False", null: "None" })[word] ?? word);
 }
 
+function withoutThread(url) {
+  const place = new URL(url);
+  place.searchParams.delete("thread_id");
+  return place.href;
+}
+
 function python(request) {
   const { url, headers, body, format } = request;
   const own = Object.entries(headers).filter(([name]) => !["Accept", "Content-Type"].includes(name));
@@ -133,12 +180,13 @@ function python(request) {
   }
   if (["tokens", "text", "chunks", "events", "langserve"].includes(format) && request.method === "POST") {
     const serves = format === "langserve";
-    const place = serves ? url.href.replace("/stream_events", "") : url.href;
+    const thread = url.searchParams.get("thread_id");
+    const place = serves ? url.href.replace("/stream_events", "") : withoutThread(url);
     const keys = serves ? Object.keys(body.config.configurable) : [];
     const listed = keys.length ? `, configurable=${pythonValue(keys)}` : "";
     const config = keys.length ? `, config=${pythonValue(body.config)}` : "";
     return "from asgi_stream.client import RemoteRunnable\n\n"
-      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${headersArgument}${listed})\n`
+      + `remote = RemoteRunnable(${JSON.stringify(place)}${serves ? ', format="langserve"' : ""}${thread ? `, thread_id=${JSON.stringify(thread)}` : ""}${headersArgument}${listed})\n`
       + `for chunk in remote.stream(${pythonValue(serves ? body.input : body)}${config}):\n    print(chunk, end="", flush=True)\n`;
   }
   const posted = request.method === "POST" ? `, json=${pythonValue(body)}` : "";

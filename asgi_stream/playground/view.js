@@ -7,7 +7,7 @@ const KINDS = { chat_model: "model", llm: "model", chain: "step", tool: "tool", 
   prompt: "prompt", parser: "parser", step: "step" };
 
 let markdown;
-function rendered(text) {
+export function rendered(text) {
   if (!markdown) {
     markdown = window.markdownit({ html: false, linkify: true, breaks: true });
     markdown.renderer.rules.link_open = (tokens, at, options, env, self) => {
@@ -47,10 +47,12 @@ export class View {
     this.frames = 0;
     this.failed = false;
     this.interrupted = false;
+    this.stopping = false; // whether the user has stopped it
     this.replaced = false;
     this.timeline = el("ol", { class: "timeline", id: "timeline" });
     this.raw = el("ol", { class: "raw", id: "frames" });
     byId("answer").replaceChildren();
+    byId("copy-answer").hidden = true;
     byId("thoughts").textContent = "";
     byId("reasoning").hidden = true;
     byId("error").hidden = true;
@@ -65,9 +67,11 @@ export class View {
     this.pieces += 1;
     this.answer += piece;
     this.show("answer", () => {
-      const box = byId("answer");
+      const answer = byId("answer");
+      const box = answer.closest("#transcript") ?? answer;
       const follows = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-      box.innerHTML = rendered(this.answer);
+      answer.innerHTML = rendered(this.answer);
+      byId("copy-answer").hidden = false;
       if (follows) box.scrollTop = box.scrollHeight;
     });
     this.figures();
@@ -88,7 +92,9 @@ export class View {
     if (value === undefined || value === null || this.answer) return;
     this.#spoken();
     this.show("answer", () => {
-      if (!this.answer) byId("answer").replaceChildren(el("pre", {}, pretty(value)));
+      if (this.answer) return;
+      byId("answer").replaceChildren(el("pre", {}, pretty(value)));
+      byId("copy-answer").hidden = false;
     });
   }
 
@@ -170,6 +176,7 @@ export class View {
   error(problem) {
     this.failed = true;
     this.failure = problem;
+    if (this.stopping && problem.code === "cancelled") return this.note("stopped", "You stopped the run.");
     const fields = Object.entries(problem.fields ?? {}).filter(([field, what]) => problem.message !== `${field}: ${what}`).map(([field, what]) => el("li", {}, `${field}: ${what}`));
     byId("error").replaceChildren(
       el("strong", {}, problem.code ?? "error"), " ", problem.message ?? "",
@@ -179,6 +186,7 @@ export class View {
     byId("error").hidden = false;
     this.timeline.append(el("li", { class: "note failed" }, el("span", { class: "kind failed" }, "error"), " ",
       el("span", { class: "name" }, `${problem.code ?? ""} ${problem.message ?? ""}`)));
+    return undefined;
   }
 
   frame({ event, data, id }) {

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.output_parsers import JsonOutputParser
 from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from litestar import Litestar
@@ -16,6 +20,7 @@ from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
+from typing_extensions import TypedDict
 
 from asgi_stream import StreamApp, StreamError, StreamRoute
 from examples.agent import agent
@@ -23,6 +28,7 @@ from examples.scripted import ScriptedModel
 
 from ..client.app import everything
 from ..models import PROMPT
+from ..threads.agents import Listener, look
 
 HTML = "<img src=x onerror=alert(1)>"
 MARKDOWN = (
@@ -108,6 +114,89 @@ thought = (
 parsed = PROMPT | ScriptedModel(answer='{{"a": [1, 2]}}', seconds=0) | JsonOutputParser()
 
 
+@tool
+def refund(order: str, amount: int = 10) -> str:
+    """Refund an order."""
+    return f"refunded {amount} for {order}"
+
+
+def approving(mode: Literal["batched", "per_call"]) -> Any:
+    """An agent whose refunds are approved by a person."""
+    middleware = [HumanInTheLoopMiddleware({"refund": True}, interrupt_mode=mode)]
+    saver = InMemorySaver()
+    return create_agent(Listener(), [refund, look], middleware=middleware, checkpointer=saver)
+
+
+class Booking(BaseModel):
+    nights: int
+    breakfast: bool = False
+
+
+def books(state: MessagesState) -> Any:
+    booking = interrupt("How long do you stay?", response_schema=Booking)
+    return {"messages": [("ai", f"booked {booking!r}")]}
+
+
+def confirms(state: MessagesState) -> Any:
+    return {"messages": [("ai", f"You said: {interrupt('Are you sure?')}")]}
+
+
+def graph_of(node: Any) -> Any:
+    graph = StateGraph(MessagesState).add_node("node", node).add_edge(START, "node")
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+def talking() -> Any:
+    model = ScriptedModel(answer="Turn {turn}: you said {question}" + " word" * 20, seconds=0.02)
+    return create_agent(model, checkpointer=InMemorySaver())
+
+
+def conversations() -> list[StreamRoute]:
+    """Routes with threads, in all formats that have them."""
+    return [
+        StreamRoute("/talk", talking(), threads=True, resume=True),
+        StreamRoute("/talk/vercel", talking(), format="vercel", threads=True, authorize=user),
+        StreamRoute("/talk/agui", talking(), format="agui", threads=True),
+        StreamRoute(
+            "/talk/langgraph", {"a": talking(), "b": talking()}, format="langgraph", threads=True
+        ),
+        StreamRoute("/talk/langserve", talking(), format="langserve", threads=True),
+        StreamRoute("/batched", approving("batched"), format="vercel", threads=True),
+        StreamRoute("/per-call", approving("per_call"), threads=True),
+        StreamRoute("/books", graph_of(books), format="events", threads=True),
+        StreamRoute("/notes", flaky(), threads=True),
+        StreamRoute("/made/{name}", lambda request: made, threads=True),
+        StreamRoute("/locked", talking(), threads=True, authorize=authorize),
+        StreamRoute("/confirms", graph_of(confirms), format="chunks", threads=True),
+    ]
+
+
+class Notes(TypedDict):
+    topic: str
+    note: str
+
+
+def flaky() -> Any:
+    """A graph without messages, whose first run fails."""
+    runs: list[str] = []
+
+    def notes(state: Notes) -> Any:
+        runs.append(state["topic"])
+        if len(runs) == 1:
+            raise ValueError("not yet")
+        return {"note": f"{state['topic']}, noted"}
+
+    graph = StateGraph(Notes).add_node("notes", notes).add_edge(START, "notes")
+    return graph.compile(checkpointer=InMemorySaver())
+
+
+made = talking()
+
+
+def user(request: Request) -> str:
+    return request.headers.get("x-user", "ann")
+
+
 ASKS = ("tokens", "chunks", "vercel", "agui", "langgraph", "langserve")
 
 
@@ -142,6 +231,7 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/parsed", parsed, format="chunks"),
         StreamRoute("/more", chain, resume=True),
         StreamRoute("/mine", chain, authorize=authorize),
+        *conversations(),
         *(StreamRoute(f"/asks/{name}", asking(), format=name) for name in ASKS),
     ]
 

@@ -15,8 +15,10 @@ async function opened(address = url) {
   page.setDefaultTimeout(20000);
   page.on("console", (message) => {
     // A refusal is for the page to tell; the browser complains of it as well.
-    const refused = /Failed to load resource.*(401|422|500)/.test(message.text());
-    if (message.type() === "error" && !refused) report.problems.push(message.text());
+    const refused = /Failed to load resource.*(401|409|422|500)/.test(message.text());
+    // A thread of another user is not there.
+    const absent = message.text().includes("404") && message.location().url.includes("/history?");
+    if (message.type() === "error" && !refused && !absent) report.problems.push(message.text());
   });
   page.on("pageerror", (error) => report.problems.push(error.message));
   page.on("dialog", (dialog) => { report.problems.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
@@ -52,7 +54,309 @@ async function ask(page, path, text, wanted = "done") {
   return answer(page);
 }
 
+const unlabelled = (page) => page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
+  .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.textContent.trim() && !each.title).length);
+
+// On a route with threads.
+
+const say = async (page, text, wanted = "done") => {
+  await page.fill("#form textarea:visible >> nth=0", text);
+  await page.keyboard.press("Enter");
+  await settled(page, wanted);
+};
+
+// Waits for the end of a run, and until its thread has been read again.
+async function settled(page, wanted = "done") {
+  await state(page, wanted);
+  await loaded(page);
+}
+const loaded = (page) => page.waitForSelector("#transcript[aria-busy=false]", { state: "attached" });
+const talk = (page) => page.$$eval("#transcript > .said:not([hidden])", (items) => items.map((item) => {
+  const calls = [...item.querySelectorAll(".call")].map((each) => `${each.querySelector(".name").textContent} ${each.querySelector(".took").textContent}`);
+  return [item.classList[1], [item.querySelector(".body")?.textContent.trim(), ...calls].filter(Boolean).join(" | ")];
+}));
+const titles = (page) => page.$$eval(".thread", (items) => items.map((each) => [each.querySelector(".words").textContent, each.getAttribute("aria-current")]));
+const decide = (page, nth, kind) => page.check(`#question .approval >> nth=${nth} >> input[value=${kind}]`);
+async function answered(page, wanted = "done") {
+  await page.click("#answer-question");
+  await page.waitForFunction(() => document.getElementById("new-thread").disabled || document.getElementById("state").textContent !== "interrupted");
+  await settled(page, wanted);
+}
+
 const SCENARIOS = {
+  async turns() {
+    const page = await opened();
+    report.talk = {};
+    for (const path of ["/talk", "/talk/vercel", "/talk/agui", "/talk/langgraph", "/talk/langserve"]) {
+      await choose(page, path);
+      await say(page, "one");
+      await page.uncheck("#trace"); // by the route's own frames
+      await say(page, "two");
+      await page.check("#trace");
+      report.talk[path] = await talk(page);
+    }
+    await choose(page, "/talk");
+    await page.click("#new-thread");
+    report.empty = await page.textContent("#transcript");
+    await say(page, "other");
+    report.titles = await titles(page);
+    await page.click(".thread >> nth=1");
+    await loaded(page);
+    report.again = await talk(page);
+    await page.click("#link");
+    const linked = await opened(page.url());
+    await loaded(linked);
+    report.linked = await talk(linked);
+    await page.click("[aria-label='Delete the thread other']");
+    await page.waitForFunction(() => document.querySelectorAll(".thread").length === 1);
+    await page.click("[aria-label='Delete the thread one']");
+    await page.waitForFunction(() => !document.querySelectorAll(".thread").length);
+    report.deleted = await page.textContent("#transcript");
+    await choose(page, "/talk/langgraph");
+    await page.selectOption("#model", "b");
+    await say(page, "to b");
+    report.model = await talk(page);
+    await page.click("#tab-Code");
+    report.code = {};
+    for (const path of ["/talk", "/talk/vercel", "/talk/agui", "/talk/langgraph", "/talk/langserve"]) {
+      await choose(page, path);
+      report.code[path] = {};
+      for (const name of ["curl", "Python", "JavaScript"]) report.code[path][name] = await page.textContent(`#code-${name}`);
+    }
+  },
+
+  async approvals() {
+    const page = await opened();
+    report.talk = {};
+    for (const path of ["/batched", "/per-call"]) {
+      await choose(page, path);
+      await say(page, "refund a b c d", "interrupted");
+      report.asked = await page.$$eval("#question .approval", (items) => items.map((each) => each.querySelector("pre").textContent));
+      report.error = await page.isVisible("#error");
+      report.overflow = [];
+      for (const width of [390, 800, 1280]) {
+        await page.setViewportSize({ width, height: 900 });
+        report.overflow.push(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth));
+      }
+      report.unlabelled = await unlabelled(page);
+      await decide(page, 0, "approve");
+      await decide(page, 1, "edit");
+      await page.fill("#question .approval >> nth=1 >> textarea >> nth=0", "bb");
+      await decide(page, 2, "reject");
+      await page.fill("#question .approval >> nth=2 >> textarea", "too much");
+      await page.click("#answer-question");
+      await page.waitForSelector("#error:visible");
+      report.undecided = (await page.textContent("#error")).trim();
+      await decide(page, 3, "respond");
+      await page.click("#answer-question");
+      report.silent = (await page.textContent("#error")).trim();
+      await page.fill("#question .approval >> nth=3 >> textarea", "not needed");
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => document.getElementById("state").textContent === "done");
+      await settled(page);
+      report.talk[path] = await talk(page);
+      report.results = await page.$$eval(".call pre:last-child", (items) => items.map((each) => each.textContent));
+      report.focus = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
+    }
+    await say(page, "refund e", "interrupted");
+    await page.reload();
+    await page.waitForSelector("#form textarea");
+    await choose(page, "/per-call");
+    await page.click(".thread >> nth=0");
+    await page.waitForSelector("#question");
+    await decide(page, 0, "approve");
+    await answered(page);
+    report.reloaded = (await talk(page)).slice(-2);
+  },
+
+  async answers() {
+    const page = await opened();
+    await choose(page, "/books");
+    await say(page, "Book!", "interrupted");
+    report.question = await page.textContent(".questions p");
+    await page.fill("#question input[type=number]", "3");
+    await page.check("#question input[type=checkbox]");
+    await answered(page);
+    report.booked = (await talk(page)).at(-1);
+    await choose(page, "/confirms");
+    for (const text of ["yes, of course", '{"sure": true}']) {
+      await say(page, "Do it!", "interrupted");
+      await page.fill("#question textarea", text);
+      await answered(page);
+      report[text] = (await talk(page)).at(-1);
+    }
+    await say(page, "Again!", "interrupted");
+    await say(page, "Never mind", "interrupted");
+    report.instead = await talk(page);
+  },
+
+  async branches() {
+    const page = await opened();
+    await choose(page, "/per-call");
+    await say(page, "one");
+    await say(page, "two");
+    const counts = () => page.$$eval(".branches span", (items) => items.map((each) => each.textContent));
+    await page.click("text=Regenerate >> nth=1");
+    await page.waitForFunction(() => document.getElementById("new-thread").disabled || document.querySelector(".branches"));
+    await settled(page);
+    report.regenerated = [await talk(page), await counts()];
+    await page.click("#transcript .human >> nth=0 >> text=Edit");
+    await page.fill("#transcript textarea", "uno");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector(".human").textContent.includes("uno"));
+    await settled(page);
+    report.edited = [await talk(page), await counts()];
+    await page.click("[aria-label='Previous branch']");
+    report.before = [await talk(page), await counts()];
+    await say(page, "three");
+    report.goneOn = [await talk(page), await counts()];
+    await page.click("[aria-label='Previous branch'] >> nth=1");
+    report.other = [await talk(page), await counts()];
+    await page.click("#transcript .human >> nth=1 >> text=Edit");
+    await page.keyboard.press("Escape");
+    report.kept = await talk(page);
+    await page.click("#tab-State");
+    report.next = await page.textContent(".facts");
+    report.values = await page.$$eval("#panel-State summary", (items) => items.map((each) => each.textContent));
+    await page.click(".checkpoints button:has-text('before model') >> nth=-1");
+    report.earlier = await talk(page);
+    await page.click("#go-on");
+    await page.waitForFunction(() => document.querySelector(".said.ai:not([hidden]) .body")?.textContent.includes("re: one"));
+    await settled(page);
+    report.again = await talk(page);
+  },
+
+  async typing() {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const page = await opened();
+    const speaking = () => page.waitForFunction(() => document.getElementById("answer").textContent.length > 20);
+    const focused = () => page.evaluate(() => document.activeElement.getAttribute("placeholder"));
+    const box = "#form textarea:visible >> nth=0";
+    await choose(page, "/talk");
+    report.placeholder = await page.getAttribute(box, "placeholder");
+    await page.click(box);
+    await page.keyboard.press("Enter");
+    report.nothing = (await page.textContent("#error")).trim();
+    await page.keyboard.type("two");
+    await page.keyboard.press("Shift+Enter");
+    await page.keyboard.type("lines");
+    await page.keyboard.press("Enter");
+    await speaking();
+    report.cleared = await page.inputValue(box);
+    report.kept = await focused();
+    await page.keyboard.type("next");
+    await page.keyboard.press("Enter"); // while a run is going
+    await page.keyboard.press("Escape");
+    await settled(page, "stopped");
+    report.stopped = [await page.isVisible("#error"), await page.inputValue(box), await focused(), (await page.textContent("#answer")).length > 20];
+    report.open = await page.textContent(".asks");
+    await page.keyboard.press("Enter");
+    await settled(page);
+    report.after = await talk(page);
+    await page.click("#transcript .ai:not([hidden]) >> nth=-1 >> text=Copy");
+    report.copied = await page.evaluate(() => navigator.clipboard.readText());
+    await page.fill(box, "click");
+    await page.click("#run");
+    await speaking();
+    report.clicked = await focused();
+    await page.click("#stop");
+    await settled(page, "stopped");
+    for (const path of ["/chat", "/more", "/vercel", "/talk/agui"]) {
+      await choose(page, path);
+      await words(page, "x");
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => !document.getElementById("stop").disabled);
+      await speaking();
+      await page.keyboard.press("Escape");
+      await state(page, "stopped");
+      report[path] = [await page.isVisible("#error"), await page.isVisible("#copy-answer")];
+    }
+    await choose(page, "/any");
+    await page.fill("#form textarea", "a");
+    await page.keyboard.press("Enter"); // JSON may have lines
+    report.json = [await page.inputValue("#form textarea"), await page.textContent("#state")];
+  },
+
+  async graphs() {
+    const page = await opened();
+    await choose(page, "/notes");
+    await page.fill("#form textarea >> nth=0", "tea");
+    await page.keyboard.press("Enter");
+    await settled(page, "failed");
+    report.failed = [await page.textContent("#error strong"), await page.textContent(".asks")];
+    await page.click("#go-on");
+    await state(page, "done");
+    await settled(page);
+    report.state = JSON.parse(await page.textContent("#transcript pre"));
+    report.typed = await page.inputValue("#form textarea >> nth=0");
+    await choose(page, "/made/{name}");
+    report.unnamed = await page.textContent("#transcript .hint");
+    await page.fill("#extras input >> nth=0", "ann");
+    await say(page, "Hi");
+    report.made = await talk(page);
+    // Another route while a run is going.
+    await page.fill("#form textarea:visible", "slow");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("answer").textContent.length > 20);
+    await choose(page, "/talk");
+    report.streaming = [await page.textContent("#state"), await page.isVisible("#outcome #live"), await page.isDisabled("#run")];
+    await state(page, "done");
+    report.untouched = await talk(page);
+    await say(page, "Hello");
+    report.then = await talk(page);
+    await choose(page, "/chat");
+    report.plain = [await page.isVisible("#transcript"), await page.isVisible("#outcome #live"), await page.textContent("#run")];
+  },
+
+  async rejoining() {
+    const page = await opened();
+    const speaking = () => page.waitForFunction(() => document.getElementById("answer").textContent.length > 20);
+    await choose(page, "/talk");
+    await say(page, "one");
+    await page.fill("#form textarea:visible", "two");
+    await page.keyboard.press("Enter");
+    await speaking();
+    await page.click("#leave");
+    await settled(page, "left");
+    report.left = [await page.isEnabled("#resume"), await page.isVisible(".asks"), await page.isVisible("#live")];
+    await page.click("#resume");
+    await speaking();
+    await page.reload();
+    await speaking();
+    await page.waitForSelector("#transcript .human >> nth=1");
+    await settled(page);
+    report.talk = await talk(page);
+    await page.click("#history summary");
+    await page.click("#runs button >> nth=0");
+    await loaded(page);
+    report.found = await talk(page);
+  },
+
+  async owners() {
+    const page = await opened();
+    await choose(page, "/talk/vercel");
+    await page.click("#headers summary");
+    await page.click("text=Add header");
+    await page.fill("#headers input >> nth=0", "x-user");
+    const listed = async (name) => {
+      await page.fill("#headers input >> nth=1", name);
+      await page.evaluate(() => localStorage.clear());
+      await choose(page, "/talk/vercel");
+      await loaded(page);
+      return titles(page);
+    };
+    await page.fill("#headers input >> nth=1", "eve");
+    await say(page, "mine");
+    report.bob = await listed("bob");
+    report.eve = await listed("eve");
+    await choose(page, "/locked");
+    await page.waitForSelector("text=Who are you?");
+    await words(page, "Hi");
+    await page.keyboard.press("Enter");
+    await settled(page, "failed");
+    report.refused = [await page.textContent("#error strong"), await page.inputValue("#form textarea:visible"), await talk(page)];
+  },
+
   async first() {
     const page = await opened();
     report.title = await page.textContent("#title");
@@ -337,8 +641,7 @@ const SCENARIOS = {
     await page.focus("#tab-Timeline");
     await page.keyboard.press("ArrowRight");
     report.tab = await page.evaluate(() => document.activeElement.id);
-    report.unlabelled = await page.evaluate(() => [...document.querySelectorAll("input, select, textarea, button")]
-      .filter((each) => !each.labels?.length && !each.getAttribute("aria-label") && !each.textContent.trim() && !each.title).length);
+    report.unlabelled = await unlabelled(page);
   },
 
   async interrupted() {

@@ -49,6 +49,35 @@ async def messages_of(app: StreamApp, thread: str, **kwargs: Any) -> list[str]:
     return [each["content"] for each in response.json()["messages"]]
 
 
+async def test_a_run_goes_on_from_a_checkpoint() -> None:
+    app = app_of(graph_of(counts))
+    for text in ("one", "two"):
+        await post(app, "/t?thread_id=a", {"messages": [["human", text]]})
+    states = (await get(app, "/t/threads/a/history?limit=100")).json()["states"]
+    ids = [each["checkpoint"]["checkpoint_id"] for each in states]
+    contents = [[m["content"] for m in each["values"].get("messages", ())] for each in states]
+    after_first = ids[contents.index(["one", "1 so far"])]
+    edited = await post(app, f"/t?thread_id=a&checkpoint_id={after_first}", HI)
+    assert "3 so far" in edited.body.decode()
+    assert await messages_of(app, "a") == ["one", "1 so far", "hi", "3 so far"]
+    before_answer = ids[contents.index(["one", "1 so far", "two"])]
+    again = await post(app, f"/t/threads/a?checkpoint_id={before_answer}", None)
+    assert "3 so far" in again.body.decode()
+    assert await messages_of(app, "a") == ["one", "1 so far", "two", "3 so far"]
+    unknown = await post(
+        app, "/t?thread_id=a&checkpoint_id=1f1e0000-0000-6000-8000-000000000000", HI
+    )
+    assert (unknown.status, unknown.json()["error"]["code"]) == (404, "not_found")
+    twice = await post(app, "/t?thread_id=a&checkpoint_id=x&checkpoint_id=y", HI)
+    assert twice.status == 422
+
+
+async def test_a_new_thread_has_nothing_to_go_on_with() -> None:
+    response = await post(app_of(graph_of(counts)), "/t?thread_id=new", None)
+    assert response.status == 422
+    assert response.json()["error"]["fields"] == {"input": "the first run on a thread needs one"}
+
+
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_thread_remembers_by_query_and_by_path(format: str) -> None:
     app = app_of(graph_of(counts), format=format)
