@@ -39,6 +39,8 @@ def interrupt_events(
 ) -> list[Interrupt]:
     """Return the events for all interrupts of a thread, which are about different calls.
 
+    They come in the order of the calls; parallel tasks ask in any order.
+
     Args:
         interrupts: LangGraph's.
         messages: As for `interrupt_event`.
@@ -48,6 +50,15 @@ def interrupt_events(
     for each in interrupts:
         events.append(interrupt_event(each, messages, taken))
         taken |= {approval.call_id for approval in events[-1].approvals}
+    calls = [
+        call["id"]
+        for each in messages
+        for message in each
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+    ]
+    order = {call_id: n for n, call_id in enumerate(calls)}
+    events.sort(key=lambda event: [order.get(each.call_id, 0) for each in event.approvals[:1]])
     return events
 
 

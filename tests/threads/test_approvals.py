@@ -175,7 +175,7 @@ HI = {"messages": [{"role": "user", "content": "hi"}]}
 
 async def test_several_questions_are_answered_by_their_ids() -> None:
     app = StreamApp([StreamRoute("/ask", asking("a", "b"), threads=True, format="chunks")])
-    first, second = questions(await ask(app, HI))
+    first, second = sorted(questions(await ask(app, HI)), key=lambda each: str(each["value"]))
     answer = await ask(app, {"resume": "which?"})
     assert answer.status == 422
     assert first["id"] in answer.json()["error"]["message"]

@@ -310,7 +310,8 @@ async def test_several_interrupts_are_answered_together_or_one_by_one() -> None:
     for thread in ("together", "apart"):
         url = f"/t/threads/{thread}"
         *_, end, _ = frames((await post(app, url, HI)).body)
-        one, two = (each["id"] for each in end["interrupted"])
+        questions = sorted(end["interrupted"], key=lambda each: str(each["value"]))
+        one, two = (each["id"] for each in questions)
         which = await post(app, url, {"resume": "yes"})
         assert which.status == 422
         assert one in which.json()["error"]["fields"]["resume"]
@@ -345,8 +346,9 @@ async def test_tool_calls_are_approved_one_by_one() -> None:
     app = app_of(approving(interrupt_mode="per_call"))
     url = "/t/threads/a"
     *_, end, _ = frames((await post(app, url, {"messages": [["human", "7 8"]]})).body)
-    one, two = (each["id"] for each in end["interrupted"])
-    assert {each["value"]["tool_call_id"] for each in end["interrupted"]} == {"call_7", "call_8"}
+    ids = {each["value"]["tool_call_id"]: each["id"] for each in end["interrupted"]}
+    assert ids.keys() == {"call_7", "call_8"}
+    one, two = ids["call_7"], ids["call_8"]
     edited = {"type": "edit", "edited_action": {"name": "refund", "args": {"order": 9}}}
     wrong = await post(app, url, {"resume": {one: {"type": "edit"}}})
     assert (wrong.status, [*wrong.json()["error"]["fields"]]) == (
