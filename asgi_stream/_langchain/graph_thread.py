@@ -204,7 +204,7 @@ class GraphThread:
     async def _lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
         wanted, before, size = _checkpoint_id(snapshot.config), None, FIRST_PAGE
-        while wanted is not None:
+        while True:
             # LangGraph reads all that it is asked for before it yields the first.
             page = [each async for each in self.history(before=before, limit=size)]
             for each in page:

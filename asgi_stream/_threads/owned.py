@@ -187,9 +187,7 @@ class OwnedThreads:
         wanted = {**FIRST, OWNER: owner_mark(str(self._owner))}
         async with aclosing(_checkpoints(saver, wanted)) as first:
             async for each in first:
-                thread_id = (each.metadata or {}).get(CLIENT_ID)
-                if thread_id is not None:
-                    yield self._record_of(str(thread_id), each.checkpoint.get("ts"))
+                yield self._record_of(str(each.metadata[CLIENT_ID]), each.checkpoint["ts"])
 
     def _record_of(self, thread_id: str, created_at: Any) -> ThreadRecord:
         at = _seconds(created_at)
@@ -240,8 +238,5 @@ def _is_of_values(error: Exception) -> bool:
 
 
 def _seconds(created_at: Any) -> float:
-    """Return a time of LangGraph's as seconds since the epoch; 0 if it is none."""
-    try:
-        return datetime.fromisoformat(str(created_at)).timestamp()
-    except ValueError:
-        return 0.0
+    """Return a time of LangGraph's as seconds since the epoch."""
+    return datetime.fromisoformat(str(created_at)).timestamp()

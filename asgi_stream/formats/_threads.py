@@ -174,6 +174,4 @@ def _thread(view: ThreadView) -> dict[str, Any]:
         "status": view.status,
         "metadata": record.metadata,
     }
-    if view.state is not None:
-        thread["interrupts"] = view.state["interrupts"]
-    return thread
+    return {**thread, "interrupts": (view.state or {}).get("interrupts", [])}

@@ -143,7 +143,7 @@ async def test_it_describes_frames_documents_errors_and_headers() -> None:
 async def test_it_describes_the_endpoints_of_threads() -> None:
     result = document(routes())
     run = result["paths"]["/threads-tokens"]["post"]
-    assert [each["name"] for each in run["parameters"]] == ["thread_id"]
+    assert {each["name"] for each in run["parameters"]} == {"checkpoint_id", "thread_id"}
     assert set(run["responses"]["200"]["headers"]) == {"X-Run-ID", "X-Thread-ID"}
     assert "`not_pending`" in run["responses"]["409"]["description"]
     assert "`thread_busy`" in run["responses"]["409"]["description"]

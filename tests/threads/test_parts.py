@@ -24,6 +24,7 @@ from asgi_stream._threads.owned import OwnedThreads
 from asgi_stream.errors import InvalidInput, NotPending
 from asgi_stream.formats import Answer, FormatRequest, RunSpec, ThreadQuery
 from asgi_stream.formats.tokens import TokensFormat
+from asgi_stream.stores import redis_threads
 from asgi_stream.stores.memory_threads import MemoryThreadStore
 
 from ..asgi import JSON, Exchange, get, post
@@ -317,3 +318,15 @@ async def test_an_early_message_of_a_long_thread_is_edited() -> None:
     client.messages[2:] = [user("u1", "one")]
     await client.send()
     assert model.hears[-1] == ["user: 0", "ai: re: 0", "user: one"]
+
+
+def test_a_format_lists_the_runs_of_a_thread() -> None:
+    assert TokensFormat().runs_document([], FormatRequest()) == {"runs": []}
+
+
+def test_a_store_remembers_a_few_records_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_threads, "REMEMBERED", 1)
+    store = redis_threads.RedisThreadStore("redis://127.0.0.1:1/0")
+    for name in ("a", "b"):
+        store._remember(("", name), name.encode())
+    assert store._last_written == {("", "b"): b"b"}
