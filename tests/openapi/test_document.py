@@ -151,7 +151,8 @@ async def test_it_describes_the_endpoints_of_threads() -> None:
     assert body["anyOf"][1] == {"$ref": "#/components/schemas/Resume"}
     thread = result["paths"]["/threads-tokens/threads/{stored_thread}"]
     assert thread["post"]["requestBody"] == run["requestBody"]
-    assert [each["name"] for each in thread["post"]["parameters"]] == ["stored_thread"]
+    names = [each["name"] for each in thread["post"]["parameters"]]
+    assert names == ["stored_thread", "checkpoint_id"]
     assert thread["get"]["summary"] == "A thread."
     assert "204" not in thread["get"]["responses"]
     assert {"204", "404"} <= set(thread["delete"]["responses"])
@@ -173,7 +174,7 @@ async def test_it_describes_the_endpoints_of_threads() -> None:
     assert list(threads["responses"]["200"]["headers"]) == ["X-Pagination-Next"]
     assert "post" not in result["paths"]["/threads-langserve/threads/{stored_thread}"]
     assert {each["name"] for each in result["paths"]["/asks"]["get"]["parameters"]} == {
-        *("input", "thread_id", "Last-Event-ID")
+        *("input", "thread_id", "checkpoint_id", "Last-Event-ID")
     }
     assert "thread_id" not in json.dumps(result["paths"]["/chunks"])
 
