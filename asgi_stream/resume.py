@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ._importer import kind_of
-from .errors.text import mask_passwords
 from .stores import EventStore, open_store
+from .stores.option import StoreOption, without_passwords
 
 __all__ = ["Resume"]
 
 ON_DISCONNECT = ("continue", "cancel")
 WHOLE = ("frames", "size", "per_owner")
-METHODS = tuple(name for name in vars(EventStore) if not name.startswith("_"))
+STORE = StoreOption("resume", "store", open_store, EventStore)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -51,13 +50,9 @@ class Resume:
     """The store that `store` names."""
 
     def __post_init__(self) -> None:
-        store: Any = self.store
-        if isinstance(store, str):
-            try:
-                store = open_store(store)
-            except (ImportError, ValueError):
-                return  # which `problems` reports
-        object.__setattr__(self, "opened", store)
+        store = STORE.open(self.store)
+        if store is not None:
+            object.__setattr__(self, "opened", store)
 
     def within(self, prefix: str, opened: dict[str, EventStore]) -> Resume:
         """Return this with a store that is shared with the app's other routes, if it is a Redis.
@@ -66,18 +61,11 @@ class Resume:
             prefix: The prefix of its keys, unless the URL of the store has one.
             opened: The stores of the app by their URLs; a new one is added.
         """
-        url = self.store
-        if not isinstance(url, str) or url == "memory":
-            return self
-        if url not in opened:
-            opened[url] = open_store(url, prefix=prefix)
-        return replace(self, store=opened[url])
+        store = STORE.shared(self.store, prefix, opened)
+        return self if store is None else replace(self, store=store)
 
     def __repr__(self) -> str:
-        options = (
-            f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.init
-        )
-        return mask_passwords(f"Resume({', '.join(options)})")
+        return without_passwords(self)
 
     @property
     def local(self) -> bool:
@@ -91,15 +79,7 @@ class Resume:
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each option that cannot work."""
-        if isinstance(self.store, str):
-            try:
-                open_store(self.store)
-            except (ImportError, ValueError) as error:
-                yield f"resume.store: {error}"
-        else:
-            missing = [name for name in METHODS if not hasattr(self.store, name)]
-            if missing:
-                yield f"resume.store: {kind_of(self.store)} is not a store (it has no {missing[0]})"
+        yield from STORE.problems(self.store)
         if self.on_disconnect not in ON_DISCONNECT:
             yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
         elif self.on_disconnect == "cancel" and self.unread_timeout is not None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
 
-from ._importer import kind_of
-from .errors.text import mask_passwords
 from .serialize import to_json
 from .stores import ThreadStore, open_thread_store
+from .stores.option import StoreOption, without_passwords
 
 __all__ = ["Threads", "checkpoint_thread_id"]
 
-METHODS = tuple(name for name in vars(ThreadStore) if not name.startswith("_"))
+STORE = StoreOption("threads", "store of threads", open_thread_store, ThreadStore)
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
 """Ids that every checkpointer can store, and that begin with no mark of ours."""
@@ -82,19 +80,12 @@ class Threads:
     """The path of the route whose threads these are; None: that of the route itself."""
 
     def __post_init__(self) -> None:
-        store: Any = self.store
-        if isinstance(store, str):
-            try:
-                store = open_thread_store(store)
-            except (ImportError, ValueError):
-                return  # which `problems` reports
-        object.__setattr__(self, "opened", store)
+        store = STORE.open(self.store)
+        if store is not None:
+            object.__setattr__(self, "opened", store)
 
     def __repr__(self) -> str:
-        options = (
-            f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.init
-        )
-        return mask_passwords(f"Threads({', '.join(options)})")
+        return without_passwords(self)
 
     def within(self, prefix: str, opened: dict[str, ThreadStore]) -> Threads:
         """Return this with a store that is shared with the app's other routes, if it is a Redis.
@@ -103,12 +94,8 @@ class Threads:
             prefix: The prefix of its keys, unless the URL of the store has one.
             opened: The stores of the app by their URLs; a new one is added.
         """
-        url = self.store
-        if not isinstance(url, str) or url == "memory":
-            return self
-        if url not in opened:
-            opened[url] = open_thread_store(url, prefix=prefix)
-        return replace(self, store=opened[url])
+        store = STORE.shared(self.store, prefix, opened)
+        return self if store is None else replace(self, store=store)
 
     def shared(self, path: str) -> Threads:
         """Return this for another route with the threads of the one at `path`."""
@@ -118,18 +105,7 @@ class Threads:
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each option that cannot work."""
-        if isinstance(self.store, str):
-            try:
-                open_thread_store(self.store)
-            except (ImportError, ValueError) as error:
-                yield f"threads.store: {error}"
-        else:
-            missing = [name for name in METHODS if not hasattr(self.store, name)]
-            if missing:
-                yield (
-                    f"threads.store: {kind_of(self.store)} is not a store of threads"
-                    f" (it has no {missing[0]})"
-                )
+        yield from STORE.problems(self.store)
         if not isinstance(self.user_messages_only, bool):
             value = self.user_messages_only
             yield f"threads.user_messages_only must be True or False, not {value!r}"

@@ -101,6 +101,7 @@ def _subgraph(graph: Any, name: str) -> Any:
 
 def changed_fields(sent: Mapping[str, Any], values: Any) -> set[str]:
     """Return the fields of a client's state that differ from the thread's, as clients see it."""
-    there = orjson.loads(to_json(values))
+    # Not all of the state: it may be a long conversation.
+    there = orjson.loads(to_json(only(values, sent.keys())))
     known = there if isinstance(there, dict) else {}
     return {name for name, value in sent.items() if name not in known or known[name] != value}

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import cast
-from uuid import uuid4
 
 from starlette.responses import Response
 
@@ -23,6 +22,7 @@ from ..events import RunError, RunFinished, Step
 from ..formats import STORED_THREAD, FormatRequest, Frame
 from ..requests import StreamRequest
 from ..stores import RunRecord
+from ..stores.claimed import claimed
 from ..threads import Threads, thread_scope
 from .reader import StoredRunReader
 from .service import StoredRuns
@@ -189,14 +189,11 @@ class ThreadRuns:
 
     async def _roll_back(self, record: RunRecord) -> None:
         """Bring the thread back to where it was before a run that is being stopped."""
-        claimant = _RollBack()
-        place = self._scope, self._thread_id
-        await self._store.claim(*place, claimant, wait=True)
-        try:
-            async with self._graph_thread(record.model) as thread:
-                await thread.roll_back([record.run_id])
-        finally:
-            self._store.release(*place, claimant.run_id)
+        async with (
+            claimed(self._store, self._scope, self._thread_id, wait=True),
+            self._graph_thread(record.model) as thread,
+        ):
+            await thread.roll_back([record.run_id])
 
     async def _check_thread(self) -> None:
         """Raise `ThreadNotFound` unless the caller has the thread."""
@@ -218,16 +215,6 @@ class ThreadRuns:
 
     def _flag(self, name: str) -> bool:
         return self._request.query_params.get(name, "").lower() in ("1", "true")
-
-
-class _RollBack:
-    """Claims a thread to roll it back."""
-
-    def __init__(self) -> None:
-        self.run_id = str(uuid4())
-
-    def evicted(self) -> None:
-        """Do nothing: it is over soon."""
 
 
 def _parsed(frame: bytes) -> Frame:

@@ -22,6 +22,7 @@ from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
 from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord
+from ..stores.claimed import claimed
 from ..threads import Threads, owner_mark, thread_scope
 
 FIRST = {"source": "input", "step": -1}
@@ -165,14 +166,10 @@ class OwnedThreads:
     @asynccontextmanager
     async def _claimed(self, thread_id: str, **how: bool) -> AsyncGenerator[None, None]:
         """Hold a thread, so that no run writes to it meanwhile."""
-        writer = _Writer()
-        claim = await self._store.claim(self._scope, thread_id, writer, **how)
-        if not claim.taken:
-            raise ThreadBusy
-        try:
+        async with claimed(self._store, self._scope, thread_id, **how) as claim:
+            if not claim.taken:
+                raise ThreadBusy
             yield
-        finally:
-            self._store.release(self._scope, thread_id, writer.run_id)
 
     async def _exists(self, thread_id: str) -> bool:
         try:
@@ -198,16 +195,6 @@ class OwnedThreads:
             created=at,
             updated=at,
         )
-
-
-class _Writer:
-    """Claims a thread to change its state, or to delete it."""
-
-    def __init__(self) -> None:
-        self.run_id = str(uuid4())
-
-    def evicted(self) -> None:
-        """Do nothing: the change is over soon."""
 
 
 async def _checkpoints(saver: Any, wanted: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
