@@ -42,10 +42,12 @@ async def say(
 
 
 async def until_busy(server: Server, multitask: str) -> None:
-    """Wait until a run on the thread is in progress."""
+    """Wait until a run on the thread is in progress, and its message is stored."""
     async with httpx.AsyncClient() as client:
         url = f"{server.url}/{multitask}/chat/threads/t"
         while (await client.get(url)).json().get("status") != "busy":
+            await asyncio.sleep(0.05)
+        while not (await client.get(f"{url}/messages")).json().get("messages"):
             await asyncio.sleep(0.05)
 
 
