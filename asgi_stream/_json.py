@@ -15,6 +15,7 @@ import orjson
 
 from .errors import InvalidInput, InvalidRequest
 from .limits import Limits
+from .serialize import to_json
 
 MAX_KEY = 1_000
 """Characters of an object's key. pydantic repeats it in each error about a value below it."""
@@ -81,6 +82,19 @@ def loads(text: bytes | str) -> Any:
 def joined(text: str) -> str:
     """Return `text` with surrogate pairs joined and U+FFFD for each lone surrogate."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def well_formed(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an object; as JSON, with U+FFFD for lone surrogates, if it has any.
+
+    Parsers other than JavaScript's and Python's own refuse the whole text that has one.
+    """
+    text = to_json(value)
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = loads(text)
+    return value
 
 
 def _replace_lone_surrogates(text: bytes) -> bytes:

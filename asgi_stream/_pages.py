@@ -1,10 +1,11 @@
-"""What an app serves besides its routes: health, the OpenAPI document, the playground."""
+"""What an app serves besides its routes: health, documents, the playground, ``/client.js``."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from heapq import nlargest
 from pathlib import Path
@@ -23,6 +24,7 @@ from .playground import ROOT, described
 from .stores import EventStore, ThreadStore
 
 FILES = Path(__file__).parent / "playground"
+CLIENT_JS = Path(__file__).parent / "client" / "stream.js"
 KINDS = {
     ".html": "text/html",
     ".css": "text/css",
@@ -41,6 +43,9 @@ SAFE = {
     "Referrer-Policy": "no-referrer",
 }
 """Headers of the playground: no inline code, nothing from other origins."""
+
+CACHED = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+"""Headers of ``/client.js``."""
 
 STORE_SECONDS = 2.0
 """How long a store may take to answer ``/ready``."""
@@ -61,11 +66,13 @@ class Pages:
         health: Serve ``/health`` and ``/ready``.
         openapi: Serve ``/openapi.json``.
         playground: Serve ``/playground``.
+        client_js: Serve ``/client.js``.
         allowed_hosts: The hosts that the playground is served for; None is any.
         draining: Returns whether new runs are refused.
 
     Raises:
-        TableError: A route has the playground's path, or a host is not a host name.
+        TableError: A route has the path of the playground or of ``/client.js``, or a host is not a
+            host name.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class Pages:
         health: bool,
         openapi: bool,
         playground: bool,
+        client_js: bool,
         allowed_hosts: Collection[str] | None,
         draining: Callable[[], bool],
     ) -> None:
@@ -92,6 +100,9 @@ class Pages:
             self._pages["/openapi.json"] = self._openapi
         if playground:
             self._add_playground()
+        if client_js:
+            self._require_free("client_js", "/client.js")
+            self._pages["/client.js"] = _file(CLIENT_JS, CACHED)
 
     def find(self, scope: Scope) -> Page | None:
         """Return what is served at the scope's path, if anything.
@@ -128,24 +139,21 @@ class Pages:
         return self._hosts.allow(scope)
 
     def _add_playground(self) -> None:
-        if self._serves(ROOT):
-            raise TableError(f"playground: the table already has a route at {ROOT!r}")
-        self._pages[ROOT] = _file("page.html")
+        self._require_free("playground", ROOT)
+        self._pages[ROOT] = _file(FILES / "page.html", SAFE)
         self._pages[f"{ROOT}/table.json"] = self._described
-        for file in FILES.iterdir():
+        for file in (*FILES.iterdir(), CLIENT_JS):
             if file.suffix in KINDS:
-                self._pages[f"{ROOT}/{file.name}"] = _file(file.name)
+                self._pages[f"{ROOT}/{file.name}"] = _file(file, SAFE)
         # The page uses relative URLs, and its own URL may end with a slash.
         self._pages |= {
             f"{ROOT}{path}": page for path, page in self._pages.items() if path.startswith(ROOT)
         }
 
-    def _serves(self, path: str) -> bool:
-        try:
+    def _require_free(self, option: str, path: str) -> None:
+        with suppress(StreamError):
             self._table.find({"path": path, "method": "GET"})
-        except StreamError:
-            return False
-        return True
+            raise TableError(f"{option}: the table already has a route at {path!r}")
 
     async def _health(self) -> Response:
         return _state("draining", 503) if self._draining() else _state("ok", 200)
@@ -197,10 +205,10 @@ def _shared_prefix(one: str, two: str) -> int:
     return next((n for n, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
-def _file(name: str) -> Page:
+def _file(path: Path, headers: Mapping[str, str]) -> Page:
     async def page() -> Response:
-        path = FILES / name
-        return Response(path.read_bytes(), 200, SAFE, media_type=KINDS[path.suffix])
+        body = await asyncio.to_thread(path.read_bytes)
+        return Response(body, 200, headers, media_type=KINDS[path.suffix])
 
     return page
 

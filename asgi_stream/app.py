@@ -14,9 +14,9 @@ from ._config.loader import read_table
 from ._handler import RequestHandler
 from ._lifecycle.loops import Loops
 from ._pages import Page, Pages
-from ._routing.hosts import ForeignHost
+from ._routing.hosts import LOOPBACK, AllowedHosts, ForeignHost
 from ._routing.table import TITLE, Match, Table
-from .errors import MethodNotAllowed, NotFound, StreamError, TableError
+from .errors import MethodNotAllowed, NotFound, NotOffered, StreamError, TableError
 from .playground import traces
 from .routes import AppOptions, RouteOptions, StreamRoute
 
@@ -38,8 +38,10 @@ class StreamApp:
             also while a store of runs does not respond.
         playground: Serve a page at ``/playground`` on which to try the routes. Anyone who can
             open it sees what the routes take, and each step of the runs that it starts.
+        client_js: Serve a reader of the streams in JavaScript, an ES module, at ``/client.js``.
         allowed_hosts: The ``Host`` headers for which the playground is served, such as
-            ``"localhost"`` or ``"*.example.com"``. ``None`` is any host.
+            ``"localhost"`` or ``"*.example.com"``. ``None`` is any host. Also the hosts whose pages
+            may call routes with ``format="mcp"``; there, ``None`` is the loopback names only.
         telemetry: Record a span and metrics for each run with OpenTelemetry
             (`asgi_stream.telemetry`). Needs the extra ``otel``.
         signals: On SIGTERM or SIGINT, end every stream with a terminal frame before the server's
@@ -66,6 +68,7 @@ class StreamApp:
         openapi: bool = True,
         health: bool = True,
         playground: bool = False,
+        client_js: bool = False,
         allowed_hosts: Collection[str] | None = None,
         telemetry: bool = False,
         signals: bool = True,
@@ -84,10 +87,12 @@ class StreamApp:
             openapi=openapi,
             health=health,
             playground=playground,
+            client_js=client_js,
             allowed_hosts=allowed_hosts,
             draining=lambda: self._loops.refusing,
         )
-        self._handler = RequestHandler(self._loops, _telemetry() if telemetry else None)
+        pages_of = AllowedHosts(LOOPBACK if allowed_hosts is None else allowed_hosts)
+        self._handler = RequestHandler(self._loops, _telemetry() if telemetry else None, pages_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
@@ -174,7 +179,7 @@ class StreamApp:
         """Answer an HTTP request with its `match`."""
         if not self._pages.allow_host(scope):
             match = ForeignHost()
-        elif isinstance(match, NotFound):
+        elif isinstance(match, NotFound) and not isinstance(match, NotOffered):
             match = self._pages.not_found(scope)
         await self._handler.handle(match, scope, receive, send)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from asyncio import timeout
+from asyncio import Future, timeout
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from ._json import parse_json
 from .errors import BodyTimeout, BodyTooLarge, UnsupportedMediaType
 from .limits import Limits
+from .serialize import to_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -75,6 +76,7 @@ class StreamRequest(Request):
         super().__init__(scope, receive)
         self.data: Any = None
         self.owner: str | None = None
+        self.format: Any = None
         self.parsed: Any = None
         self.parse: Callable[[StreamRequest], Awaitable[RunSpec | None]] | None = None
         self.call: RunSpec | None = None
@@ -135,6 +137,13 @@ class StreamRequest(Request):
         """
         return None if self.parse is None else await self.parse(self)
 
+    def with_body(self, data: Any) -> StreamRequest:
+        """Return a request of the same client with another body, its JSON."""
+        request = StreamRequest(self.scope, _no_more, self._limits)
+        request.data, request.owner = data, self.owner
+        request._json, request._body = data, to_json(data)
+        return request
+
     async def is_disconnected(self) -> bool:
         """Return whether the client has disconnected; always False before the body is read."""
         # Starlette's method receives a message and drops it, which may be a part of the body.
@@ -154,6 +163,11 @@ class StreamRequest(Request):
             raise BodyTimeout from None
         body, self._parts = bytes(self._parts), bytearray()
         return body
+
+
+async def _no_more() -> Message:
+    """Wait forever: nothing follows the body."""
+    return await Future()
 
 
 def _check_encoding(encodings: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from .stores.option import StoreOption, without_passwords
 __all__ = ["Resume"]
 
 ON_DISCONNECT = ("continue", "cancel")
+ON_WORKER_LOST = ("fail", "continue")
 WHOLE = ("frames", "size", "per_owner")
 STORE = StoreOption("resume", "store", open_store, EventStore)
 
@@ -28,6 +29,10 @@ class Resume:
         on_disconnect: ``"continue"``: a run continues when its readers leave. ``"cancel"``: it is
             cancelled when the last reader leaves, so it can only be joined while another reads it.
         unread_timeout: Seconds without any reader after which a run is cancelled anyway.
+        on_worker_lost: What happens to a run whose worker dies. ``"fail"``: its readers get the
+            error ``worker_lost``. ``"continue"``: the worker of one of its readers goes on with it,
+            from the last checkpoint of its thread. The node that was interrupted runs again. Needs
+            `threads`, on stores and a checkpointer that all workers share.
         frames: Frames of one run that are kept, the newest. A reader that asks for older ones gets
             an event that says which are missing.
         size: Bytes of these frames.
@@ -42,6 +47,7 @@ class Resume:
     keep: float = 300.0
     on_disconnect: Literal["continue", "cancel"] = "continue"
     unread_timeout: float | None = None
+    on_worker_lost: Literal["fail", "continue"] = "fail"
     frames: int | None = 10_000
     size: int | None = 8_388_608
     per_owner: int | None = None
@@ -73,6 +79,11 @@ class Resume:
         return bool(getattr(self.opened, "local", False))
 
     @property
+    def continues(self) -> bool:
+        """Whether a run goes on with another worker if its own dies."""
+        return self.on_worker_lost == "continue"
+
+    @property
     def cancel_after(self) -> float | None:
         """Seconds without any reader after which a run is cancelled; None is never."""
         return 0.0 if self.on_disconnect == "cancel" else self.unread_timeout
@@ -84,6 +95,9 @@ class Resume:
             yield f"resume.on_disconnect must be one of {ON_DISCONNECT}, not {self.on_disconnect!r}"
         elif self.on_disconnect == "cancel" and self.unread_timeout is not None:
             yield 'resume.unread_timeout requires on_disconnect="continue"'
+        if self.on_worker_lost not in ON_WORKER_LOST:
+            choice = self.on_worker_lost
+            yield f"resume.on_worker_lost must be one of {ON_WORKER_LOST}, not {choice!r}"
         for each in fields(self):
             value = getattr(self, each.name, None)
             if each.name in WHOLE or each.name in ("keep", "unread_timeout"):

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["AppOptions", "RouteOptions", "StreamRoute"]
 
 FormatName = Literal[
-    "agui", "chunks", "events", "langgraph", "langserve", "openai", "text", "tokens", "vercel"
-]
+    "agui", "chunks", "events", "langgraph", "langserve", "mcp", "openai", "text", "tokens",
+    "vercel",
+]  # fmt: skip
 Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
 
 RENAMED = {"stream": "astream_kwargs"}
@@ -69,6 +70,7 @@ class AppOnlyOptions(TypedDict, total=False):
     openapi: bool
     health: bool
     playground: bool
+    client_js: bool
     allowed_hosts: Collection[str] | None
     telemetry: bool
     signals: bool
@@ -127,8 +129,8 @@ class StreamRoute(Options):
         runnable: A Runnable (a compiled LangGraph graph is one); or a function that is called with
             each Starlette ``Request`` and returns one, or yields one as a generator or context
             manager, sync or async, which is closed after the run has ended and cleaned up; or the
-            ``"module:attribute"`` of either. Formats whose clients name a model or a graph
-            (``openai``, ``langgraph``) take a mapping of names to these too.
+            ``"module:attribute"`` of either. Formats whose clients name a model, a graph or a tool
+            (``openai``, ``langgraph``, ``mcp``) take a mapping of names to these too.
         format: The wire format: the name of a built-in format, or the ``"module:Class"`` of an
             `asgi_stream.formats.Format`.
         methods: ``("POST",)``, ``("GET",)`` or both. GET takes the input from the query string.
@@ -140,7 +142,7 @@ class StreamRoute(Options):
             send one. Called with LangChain's messages, and if it has a second parameter with the
             `asgi_stream.formats.RunSpec` of the request. The result is passed to the Runnable
             without validation; it may be a LangGraph ``Command``. By default the input's type
-            decides, as the README says under "Formats for front ends".
+            decides, as the documentation says under "Front ends".
         system_messages: Whether system and developer messages sent by the client are forwarded to
             the Runnable. By default they are, except in conversations of ``vercel``, ``agui`` and
             ``text``, whose clients are browsers.

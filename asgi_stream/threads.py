@@ -14,6 +14,9 @@ from .stores.option import StoreOption, without_passwords
 
 __all__ = ["Threads", "checkpoint_thread_id"]
 
+THREAD_ID = "thread_id"
+"""The query parameter, and LangGraph's key, that names a thread."""
+
 STORE = StoreOption("threads", "store of threads", open_thread_store, ThreadStore)
 
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}")
@@ -86,6 +89,11 @@ class Threads:
 
     def __repr__(self) -> str:
         return without_passwords(self)
+
+    @property
+    def local(self) -> bool:
+        """Whether claims of threads are in this process, where other workers do not see them."""
+        return bool(getattr(self.opened, "local", False))
 
     def within(self, prefix: str, opened: dict[str, ThreadStore]) -> Threads:
         """Return this with a store that is shared with the app's other routes, if it is a Redis.

@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 
 from tests.servers import Server
 
-from .common import RUNNABLES
+from .common import FAKE, RUNNABLES
 from .driver import TOKEN, Contender
 from .lineup import FRONT_ENDS, OWN, THEIRS
 from .measures import Figures, Results, Shape, capacity, measure, stalled, waiting
 from .report import chart, tables
-from .serving import TUNED, langserve, served
+from .serving import TUNED, served, upstream
 
 PARTS = ("cpu", "capacity", "waiting", "stalled")
 
@@ -42,6 +42,7 @@ async def run(parts: list[str], contenders: list[Contender], rounds: int, quick:
         folder = Path(name)
         if "cpu" in parts:
             with ExitStack() as stack:
+                stack.enter_context(upstream(folder))
                 # On all cores, as users run them: threads of the contenders may use them.
                 servers = {
                     each: stack.enter_context(served(each, folder, alone=False))
@@ -93,7 +94,7 @@ async def _cpu(
 async def _capacity(contender: Contender, server: Server, quick: bool, results: Results) -> None:
     if contender.events or contender.token is not TOKEN:
         return
-    for runnable in contender.runnables:
+    for runnable in (each for each in FAKE if each in contender.runnables):
         start = 400 if contender.name.startswith("constant") else 100
         seconds = 1.5 if quick else 4
         rate = await capacity(contender, server, runnable, start, seconds)
@@ -111,14 +112,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="fewer tokens, for a first look")
     parser.add_argument("--only", default="", help="contenders, with commas")
-    parser.add_argument("--no-langserve", action="store_true", help="install nothing")
+    parser.add_argument("--own", action="store_true", help="without other packages")
     parser.add_argument("--chart", type=Path, help="an SVG file to draw the CPU ratios in")
     options = parser.parse_args()
-    contenders = OWN + FRONT_ENDS + ([] if options.no_langserve else THEIRS)
+    contenders = OWN + FRONT_ENDS + ([] if options.own else THEIRS)
     if options.only:
         contenders = [each for each in contenders if each.name in options.only.split(",")]
-    if any(each in THEIRS for each in contenders):
-        langserve()
     results = asyncio.run(
         run(options.parts or list(PARTS), contenders, options.rounds, options.quick)
     )

@@ -6,13 +6,14 @@ from ag_ui_langgraph import LangGraphAgent, add_langgraph_fastapi_endpoint
 from fastapi import FastAPI
 from langgraph.checkpoint.memory import InMemorySaver
 
-from .common import counted, graph
+from .common import RUNNABLES
+from .counted import counted
 
 _app = FastAPI()
 # Without its raw events, which make each frame several times as long.
 _agent = LangGraphAgent(
     name="graph",
-    graph=graph.builder.compile(checkpointer=InMemorySaver()),
+    graph=RUNNABLES["graph"][0].builder.compile(checkpointer=InMemorySaver()),
     emit_raw_events=False,
 )
 add_langgraph_fastapi_endpoint(_app, _agent, "/graph")

@@ -1,14 +1,14 @@
 """What every contender serves: a model, a chain and a graph that say ``t0 t1 t2 ...``.
 
 Their input says how many tokens, and how many a second: ``{"tokens": n, "per_second": r}``, as
-text; r = 0 is as fast as they can be made. Nothing here is of asgi_stream, so that a contender in
-another environment serves the very same.
+text; r = 0 is as fast as they can be made. The model is a fake one, or LangChain's client of OpenAI
+with a provider on loopback. Nothing here is of asgi_stream, so that a contender in another
+environment serves the very same.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 from collections.abc import AsyncIterator, Callable
@@ -19,9 +19,11 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import Runnable
+from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from langgraph.graph.state import CompiledStateGraph
+from pydantic import SecretStr
 
 
 class Counting(BaseChatModel):
@@ -46,35 +48,41 @@ class Counting(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content=f"t{n} "))
 
 
-async def answer(state: MessagesState) -> dict[str, Any]:
-    return {"messages": [await Counting().ainvoke(state["messages"])]}
+def chain_of(model: BaseChatModel) -> Runnable[Any, str]:
+    return ChatPromptTemplate.from_messages([("human", "{question}")]) | model | StrOutputParser()
 
 
-model = Counting()
-chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | model | StrOutputParser()
-graph = StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
+def graph_of(model: BaseChatModel) -> CompiledStateGraph[Any]:
+    async def answer(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState).add_node("answer", answer)
+    return builder.add_edge(START, "answer").compile()
+
+
+def as_text(question: str) -> Any:
+    return question
+
+
+def as_variable(question: str) -> Any:
+    return {"question": question}
+
+
+def as_messages(question: str) -> Any:
+    return {"messages": [["human", question]]}
+
+
+fake = Counting()
+openai = ChatOpenAI(
+    model="m", base_url=os.environ.get("UPSTREAM", "http://127.0.0.1:9/v1"), api_key=SecretStr("-")
+)
 
 RUNNABLES: dict[str, tuple[Any, Callable[[str], Any]]] = {
-    "model": (model, lambda question: question),
-    "chain": (chain, lambda question: {"question": question}),
-    "graph": (graph, lambda question: {"messages": [["human", question]]}),
+    "model": (fake, as_text),
+    "chain": (chain_of(fake), as_variable),
+    "graph": (graph_of(fake), as_messages),
+    "openai-model": (openai, as_text),
+    "openai-chain": (chain_of(openai), as_variable),
+    "openai-graph": (graph_of(openai), as_messages),
 }
-
-
-def counted(app: ASGIApp) -> ASGIApp:
-    """`app`, with ``/tasks`` for how many asyncio tasks there are, and the GC that is asked for."""
-    started = False
-
-    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal started
-        if not started and "GC" in os.environ:
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*map(int, os.environ["GC"].split(",")))
-        started = True
-        if scope["type"] == "http" and scope["path"] == "/tasks":
-            await Response(str(len(asyncio.all_tasks())))(scope, receive, send)
-        else:
-            await app(scope, receive, send)
-
-    return counting
+FAKE = ("model", "chain", "graph")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from .common import RUNNABLES
+from .common import FAKE, RUNNABLES
 
 TOKEN = re.compile(rb"t(\d+) ")
 MODEL_EVENT = re.compile(rb"on_chat_model_stream[^\n]*")
@@ -32,7 +32,9 @@ class Contender:
             takes a front end's body and no input.
         end: What is in the last bytes of its body.
         token: What to find a token by, where its text stands more than once.
-        runnables: Those whose tokens it can stream.
+        runnables: Those whose tokens it streams here.
+        environment: What it runs in, if that is not this one: a key of `serving.ENVIRONMENTS`, or
+            "node".
     """
 
     name: str
@@ -43,7 +45,8 @@ class Contender:
     body: Callable[[str, str], Any] | None = None
     end: bytes = b"[DONE]"
     token: re.Pattern[bytes] = TOKEN
-    runnables: tuple[str, ...] = tuple(RUNNABLES)
+    runnables: tuple[str, ...] = FAKE
+    environment: str = ""
 
     def request(self, runnable: str, tokens: int, per_second: float) -> bytes:
         question = json.dumps({"tokens": tokens, "per_second": per_second})
@@ -89,17 +92,17 @@ class Reading:
             numbers = [int(match[1]) for line in lines if (match := TOKEN.search(line))]
         else:
             numbers = [int(token) for token in contender.token.findall(body)]
-        assert numbers == list(range(tokens)), (contender.name, numbers[:20], len(numbers))
+        assert numbers == list(range(tokens)), (contender.name, tokens, numbers[:20], body[-500:])
         assert contender.end in body[-300:], body[-300:]
 
     def arrivals(self) -> list[tuple[int, float]]:
-        """Each token's number, and when it was there."""
+        """Each token's number, and when it was there first."""
         body = b"".join(piece for _, piece in self.pieces)
         ends = list(accumulate(len(piece) for _, piece in self.pieces))
-        return [
-            (int(match[1]), self.pieces[bisect_right(ends, match.end() - 1)][0])
-            for match in TOKEN.finditer(body)
-        ]
+        first: dict[int, float] = {}
+        for match in TOKEN.finditer(body):
+            first.setdefault(int(match[1]), self.pieces[bisect_right(ends, match.end() - 1)][0])
+        return [*first.items()]
 
     def lags(self, per_second: float, after: float) -> list[float]:
         """Seconds that each token that came later than `after` was late."""
@@ -151,7 +154,11 @@ async def read_all(
 
     So the tokens of paced streams do not fall together, and no contender is helped by that.
     """
-    request = contender.request(runnable, tokens, per_second)
+    # Each has a request of its own, because some contain the id of a thread.
+    requests = [contender.request(runnable, tokens, per_second) for _ in range(streams)]
     return await asyncio.gather(
-        *(read(port, request, after=n * spread / streams, until=until) for n in range(streams))
+        *(
+            read(port, request, after=n * spread / streams, until=until)
+            for n, request in enumerate(requests)
+        )
     )

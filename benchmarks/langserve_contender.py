@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 from langserve import add_routes
 
-from .common import RUNNABLES, counted
+from .common import RUNNABLES
+from .counted import counted
 
 _app = FastAPI()
 for _name, (_runnable, _) in RUNNABLES.items():

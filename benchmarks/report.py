@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
-from .common import RUNNABLES
+from .common import FAKE, RUNNABLES
 
 if TYPE_CHECKING:
-    from .measures import Results
+    from .measures import Figures, Results
 
 AGAINST = {
     # What each contender is measured against.
@@ -23,9 +23,23 @@ AGAINST = {
     "ours_memory": "ours",
     "ours_redis": "ours",
 }
-SHOWN = {
+GROUPS = {
+    # The groups of bars in the chart: their contenders and Runnables.
+    "model": [("hand_sr", "model"), ("langserve", "model"), ("ours", "model")],
+    "chain": [("hand_sr", "chain"), ("langserve", "chain"), ("ours", "chain")],
+    "graph": [("hand_sr", "graph"), ("ours", "graph")],
+    "ChatOpenAI": [("langserve", "openai-model"), ("ours", "openai-model")],
+    "its chain": [("langserve", "openai-chain"), ("ours", "openai-chain")],
+    "its graph": [("ours", "openai-graph")],
+    "AI SDK\nstream": [("ai_sdk", "model"), ("pydantic_ai", "model"), ("ours_vercel", "model")],
+    "AG-UI": [("ag_ui_langgraph", "graph"), ("ours_agui", "graph")],
+}
+LABELS = {
     "hand_sr": "hand-written, StreamingResponse",
     "langserve": "LangServe /stream",
+    "ai_sdk": "AI SDK 7, Node.js 22",
+    "pydantic_ai": "Pydantic AI 2.68",
+    "ag_ui_langgraph": "ag-ui-langgraph 0.0.47",
     "ours": "asgi_stream",
 }
 PACKAGES = ("langchain-core", "langgraph", "starlette", "sse-starlette", "uvicorn", "uvloop")
@@ -43,10 +57,10 @@ def _conditions() -> str:
 
 
 def ratio(results: Results, name: str, runnable: str, shape: str) -> float:
-    """CPU per token against the hand-written loop, the median of the rounds."""
+    """CPU per token against the hand-written loop: the ratio of the means of the rounds."""
     mine = results.figures[name, runnable, shape].cpu
     other = results.figures[AGAINST.get(name, "hand"), runnable, shape].cpu
-    return median(a / b for a, b in zip(mine, other, strict=True))
+    return fmean(mine) / fmean(other)
 
 
 def _names(results: Results) -> list[str]:
@@ -58,9 +72,10 @@ def _cpu(results: Results) -> Iterator[str]:
         return
     yield (
         "| contender | runnable | burst: µs CPU / token | ratio | paced: µs CPU / token | ratio |"
-        " first byte, ms | over hand | tokens/s, 1 stream | 200 streams | bytes / token |"
+        " above the floor | first byte, ms | over hand | tokens/s, 1 stream | 200 streams |"
+        " bytes / token |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|---|"
     for name in _names(results):
         for runnable in RUNNABLES:
             if (name, runnable, "burst") not in results.figures:
@@ -71,9 +86,10 @@ def _cpu(results: Results) -> Iterator[str]:
             hand = results.figures[AGAINST.get(name, "hand"), runnable, "paced"]
             late = median(paced.first) - median(hand.first)
             yield (
-                f"| {name} | {runnable} | {median(burst.cpu):.0f} |"
-                f" {ratio(results, name, runnable, 'burst'):.2f} | {median(paced.cpu):.0f} |"
-                f" {ratio(results, name, runnable, 'paced'):.2f} | {median(paced.first):.1f} |"
+                f"| {name} | {runnable} | {fmean(burst.cpu):.0f} |"
+                f" {ratio(results, name, runnable, 'burst'):.2f} | {fmean(paced.cpu):.0f} |"
+                f" {ratio(results, name, runnable, 'paced'):.2f} |"
+                f" {_above_floor(results, paced, runnable)} | {median(paced.first):.1f} |"
                 f" {late:+.1f} | {median(one.rate):.0f} | {median(many.rate):.0f} |"
                 f" {median(burst.size):.0f} |"
             )
@@ -87,13 +103,21 @@ def _cpu(results: Results) -> Iterator[str]:
     )
 
 
+def _above_floor(results: Results, paced: Figures, runnable: str) -> str:
+    """Microseconds per paced token above what LangChain and constant frames cost."""
+    floor = results.figures.get(("floor", runnable, "paced"))
+    if floor is None:
+        return ""
+    return f"{fmean(paced.cpu) - fmean(floor.cpu):.0f}"
+
+
 def _capacity(results: Results) -> Iterator[str]:
     if not results.capacity:
         return
-    yield "\n| contender | " + " | ".join(RUNNABLES) + " |"
-    yield "|---" * (len(RUNNABLES) + 1) + "|"
+    yield "\n| contender | " + " | ".join(FAKE) + " |"
+    yield "|---" * (len(FAKE) + 1) + "|"
     for name in dict.fromkeys(name for name, _ in results.capacity):
-        cells = [str(results.capacity.get((name, runnable), "")) for runnable in RUNNABLES]
+        cells = [str(results.capacity.get((name, runnable), "")) for runnable in FAKE]
         yield f"| {name} | {' | '.join(cells)} |"
 
 
@@ -125,22 +149,27 @@ def chart(results: Results, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = [name for name in SHOWN if any(name == known for known in _names(results))]
-    figure, panels = pyplot.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+    figure, panels = pyplot.subplots(2, 1, figsize=(9, 5.6), sharex=True)
     for panel, shape, title in zip(
         panels, ("burst", "paced"), ("as fast as it goes", "50 streams of 50 tokens/s"), strict=True
     ):
-        for at, name in enumerate(names):
-            shown = [r for r in RUNNABLES if (name, r, shape) in results.figures]
-            places = [list(RUNNABLES).index(r) + (at - 1) * 0.27 for r in shown]
-            heights = [ratio(results, name, r, shape) for r in shown]
-            bars = panel.bar(places, heights, 0.25, label=SHOWN[name])
-            panel.bar_label(bars, fmt="%.2f", fontsize=8)
+        for name, label in LABELS.items():
+            bars = [
+                (group + (at - (len(bars) - 1) / 2) * 0.27, ratio(results, each, runnable, shape))
+                for group, bars in enumerate(GROUPS.values())
+                for at, (each, runnable) in enumerate(bars)
+                if (each == name or (name == "ours" and each.startswith("ours")))
+                and (each, runnable, shape) in results.figures
+            ]
+            if not bars:
+                continue
+            drawn = panel.bar(*zip(*bars, strict=True), 0.25, label=label)
+            panel.bar_label(drawn, fmt="%.2f", fontsize=8)
         panel.axhline(1, color="grey", linewidth=1)
-        panel.set_xticks(range(len(RUNNABLES)), list(RUNNABLES))
         panel.set_title(title, fontsize=10)
-    panels[0].set_ylabel("CPU per token\n(hand-written loop = 1)")
-    panels[0].set_ylim(0, 1.15)
+        panel.set_ylabel("CPU per token\n(hand-written loop = 1)", fontsize=9)
+        panel.margins(y=0.15)
+    panels[1].set_xticks(range(len(GROUPS)), list(GROUPS))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="lower center", ncol=3, fontsize=8)
     figure.tight_layout(rect=(0, 0.08, 1, 1))
     figure.savefig(path, metadata={"Date": None})

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from tests.servers import Server, serving
 
-from .common import RUNNABLES
+from .common import FAKE
 from .driver import Contender, ask, read
 from .measures import resident, tasks
 
@@ -62,8 +62,8 @@ async def soak(server: Server, contender: Contender, runs: int, first: int = 0) 
 
     async def some() -> None:
         for number in numbers:
-            runnable = list(RUNNABLES)[number % len(RUNNABLES)]
-            if number // len(RUNNABLES) % 3:
+            runnable = FAKE[number % len(FAKE)]
+            if number // len(FAKE) % 3:
                 reading = await read(server.port, contender.request(runnable, 20, 0))
                 reading.check(contender, 20)
             else:

@@ -27,6 +27,6 @@ async def page(request: Request) -> FileResponse:
 app = Starlette(
     routes=[
         Route("/", page),
-        Mount("/ai", StreamApp(routes=[StreamRoute("/chat", chain)])),
+        Mount("/ai", StreamApp(routes=[StreamRoute("/chat", chain)], client_js=True)),
     ]
 )

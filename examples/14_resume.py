@@ -30,6 +30,6 @@ async def page(request: Request) -> FileResponse:
 app = Starlette(
     routes=[
         Route("/", page),
-        Mount("/ai", StreamApp(routes=[StreamRoute("/chat", chain, resume=resume)])),
+        Mount("/ai", StreamApp([StreamRoute("/chat", chain, resume=resume)], client_js=True)),
     ]
 )

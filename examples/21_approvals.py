@@ -7,35 +7,17 @@ page may be on another origin, such as a development server: see ``CORSMiddlewar
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
 from starlette.routing import Mount
 
-from asgi_stream import StreamApp, StreamError, StreamRoute
+from asgi_stream import StreamApp, StreamRoute
 
 from .pages import page_of
 from .scripted import ScriptedModel
-
-USERS = {"Bearer secret-of-ann": "ann"}
-
-
-def user_of(request: Request) -> str:
-    """Return who sends a request: each user has chats of their own."""
-    user = USERS.get(request.headers.get("authorization", ""))
-    if user is None:
-        raise StreamError("Log in first.", code="unauthorized", status=401)
-    return user
-
-
-@tool
-async def book_train(city: str) -> str:
-    """Book a train to a city."""
-    return f"The train to {city} is booked."
-
+from .travel import book_train, user_of
 
 agent = create_agent(
     ScriptedModel(answer="{question} That was wish number {turn}."),

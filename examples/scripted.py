@@ -45,7 +45,11 @@ class ScriptedModel(BaseChatModel):
         return "scripted"
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        names = (tool["name"] if isinstance(tool, dict) else tool.name for tool in tools)
+        # A dict may be OpenAI's, which is what its clients send.
+        names = (
+            tool.get("function", tool)["name"] if isinstance(tool, dict) else tool.name
+            for tool in tools
+        )
         return self.model_copy(update={"tools": tuple(names)})
 
     def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
@@ -61,7 +65,7 @@ class ScriptedModel(BaseChatModel):
     async def _astream(
         self, messages: list[BaseMessage], *args: Any, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        question = str(messages[-1].content)
+        question = messages[-1].text
         if self.tools and not isinstance(messages[-1], ToolMessage):
             call = tool_call_chunk(
                 name=self.tools[0],

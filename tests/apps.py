@@ -217,6 +217,12 @@ streams = StreamApp(
             StreamRoute(f"/fails/{name}", runnable, limits=Limits(run=1.5))
             for name, (runnable, _) in FAILURES.items()
         ],
+        StreamRoute(
+            "/tools",
+            {name: runnable for name, (runnable, _) in FAILURES.items()},
+            format="mcp",
+            limits=Limits(run=1.5),
+        ),
     ]
 )
 

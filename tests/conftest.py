@@ -17,8 +17,13 @@ collect_ignore = (
     if find_spec("langchain")
     else [
         "config/test_threads.py",
+        "docs",
+        "formats/test_responses.py",
+        "formats/test_responses_tools.py",
         "formats/test_vercel_threads.py",
+        "langchain/test_tool_errors_of_graphs.py",
         "openapi/test_document.py",
+        "recipes",
         "resume/test_thread_events.py",
         "routing/test_table.py",
         "test_pages.py",
@@ -30,15 +35,21 @@ collect_ignore = (
 )
 
 PATHS = {
+    "docs/test_frontends.py": "node",
+    "docs/test_javascript_blocks.py": "node",
+    "docs/test_site.py": "slow",
+    "client/test_stream": "node",
     "frontends/": "node",
     "guarantees/": "slow",
     "guarantees/test_browser.py": "browser",
     "lifecycle/test_server_sockets.py": "server",
     "playground/": "browser",
+    "recipes/": "server",
     "resume/test_faults.py": "redis",
     "stores/test_redis.py": "redis",
     "stores/test_redis_threads.py": "redis",
     "test_examples.py": "server",
+    "test_scripts.py": "slow",
     "test_wheel.py": "slow",
     "typed/": "slow",
     # They wait for deadlines, or compare many runs.
@@ -53,7 +64,7 @@ PATHS = {
 """Marks of all tests in a folder or file."""
 FIXTURES = {"server": "server", "postgres": "server", "redis": "redis", "playwright": "browser"}
 """Marks of the tests that use a fixture, or have a parameter of that name."""
-PROGRAMS = {"serving", "serving_table", "subprocess"}
+PROGRAMS = {"serving", "serving_page", "serving_table", "subprocess"}
 """What a test that starts a program calls."""
 MARKS = {*PATHS.values(), *FIXTURES.values()}
 

@@ -25,14 +25,22 @@ class RedisServer:
         folder: For its files and its log.
         persistent: It keeps what it has, also when it is killed.
         options: Of ``redis-server``.
+        program: Its path; by default that of Debian's package.
     """
 
-    def __init__(self, folder: Path, *, persistent: bool = False, options: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        persistent: bool = False,
+        options: tuple[str, ...] = (),
+        program: Path | None = None,
+    ):
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         kept = ["--appendonly", "yes", "--appendfsync", "always"] if persistent else []
-        command = shutil.which("redis-server") or "redis-server"
+        command = str(program or shutil.which("redis-server") or "redis-server")
         self._command = [command, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self._command += ["--dir", str(folder), *kept, *options]
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,11 +72,15 @@ class RedisServer:
 
 @contextmanager
 def redis_server(
-    folder: Path, *, persistent: bool = False, options: tuple[str, ...] = ()
+    folder: Path,
+    *,
+    persistent: bool = False,
+    options: tuple[str, ...] = (),
+    program: Path | None = None,
 ) -> Iterator[RedisServer]:
     """A running server, until the block ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = RedisServer(folder, persistent=persistent, options=options)
+    server = RedisServer(folder, persistent=persistent, options=options, program=program)
     server.start()
     try:
         yield server

@@ -91,12 +91,25 @@ def serving(
     home: Path | None = None,
 ) -> Iterator[Server]:
     """`app` (``"module:attribute"``) on a server of this kind, until the block ends."""
+    command = [python, "-m", *(part.replace("{app}", app) for part in COMMANDS[server]), *options]
+    with started(command, folder, server, env, home) as running:
+        yield running
+
+
+@contextmanager
+def started(
+    command: list[str],
+    folder: Path,
+    name: str,
+    env: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> Iterator[Server]:
+    """A program that listens on ``{port}``, until the block ends."""
     port = free_port()
-    command = [part.format(app=app, port=port) for part in COMMANDS[server]]
-    log = folder / f"{server}-{port}.log"
+    log = folder / f"{name}-{port}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [python, "-m", *command, *options],
+            [part.replace("{port}", str(port)) for part in command],
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=home or HERE.parent,

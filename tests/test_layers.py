@@ -39,9 +39,12 @@ OPTIONAL = {
     "telemetry.py": {"opentelemetry"},
     "cli/call.py": {"click"},
     "cli/commands.py": {"click"},
+    "cli/migrate/command.py": {"click"},
+    "cli/new.py": {"click"},
     "cli/printer.py": {"click"},
     "cli/serve.py": {"click", "uvicorn"},
     "cli/table.py": {"click"},
+    "cli/versions.py": {"click"},
     "client/_errors.py": {"httpx", "httpx_sse"},
 }
 """Optional dependencies, by the modules that may import them."""

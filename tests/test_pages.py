@@ -171,6 +171,21 @@ async def test_in_front_of_another_app_there_are_no_pages_unless_asked_for() -> 
     assert await state(loud, "/health") == (200, "ok")
     assert (await get(loud, "/playground")).status == 200
     assert (await call(loud, "POST", "/health")).body == b"behind"
+    assert (await get(loud, "/client.js")).body == b"behind"
+
+
+async def test_the_reader_in_javascript_is_served_where_the_table_says_so() -> None:
+    assert (await get(StreamApp([CHAT]), "/client.js")).status == 404
+    app = Starlette(routes=[Mount("/ai", StreamApp([CHAT], client_js=True))])
+    answer = await get(app, "/ai/client.js")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["cache-control"] == "public, max-age=3600"
+    assert b"export const stream" in answer.body
+    head = await call(app, "HEAD", "/ai/client.js")
+    assert head.status == 200
+    assert head.headers["content-length"] == str(len(answer.body))
+    assert (await post(app, "/ai/client.js", {})).status == 405
 
 
 async def test_the_page_has_a_strict_policy_and_nothing_inline() -> None:
@@ -285,8 +300,10 @@ async def test_a_store_that_breaks_is_not_ready() -> None:
     assert await state(app, "/ready") == (503, "no store")
 
 
-def test_a_playground_where_a_route_is_cannot_be() -> None:
-    with pytest.raises(
-        TableError, match="playground: the table already has a route at '/playground'"
-    ):
-        StreamApp([StreamRoute("/{name}", chain_of("a"), methods=("GET",))], playground=True)
+@pytest.mark.parametrize(
+    ("option", "path"), [("playground", "/playground"), ("client_js", "/client.js")]
+)
+def test_a_page_where_a_route_is_cannot_be(option: Any, path: str) -> None:
+    options: Any = {option: True}
+    with pytest.raises(TableError, match=f"{option}: the table already has a route at '{path}'"):
+        StreamApp([StreamRoute("/{name}", chain_of("a"), methods=("GET",))], **options)

@@ -26,17 +26,20 @@ class SyncOnly(BaseCheckpointSaver[str]):
 AGENT = agent_of(Listener())
 
 
+OWN = "tests.formats.own:Lines"
+
+
 @pytest.mark.parametrize(
     ("runnable", "options", "problem"),
     [
         (AGENT, {"threads": 1}, "threads must be a Threads or True, not an int"),
         (AGENT, {"threads": True, "multitask": "both"}, "multitask must be one of"),
         (AGENT, {"multitask": "enqueue"}, "multitask: needs threads"),
-        (AGENT, {"threads": True, "format": "openai"}, "openai format have no threads"),
+        (AGENT, {"threads": True, "format": OWN}, "Lines format have no threads"),
         (AGENT, {"threads": Threads(store="postgres://x")}, "threads.store: "),
         (AGENT, {"threads": Threads(store=object())}, "has no create"),  # type: ignore[arg-type]
         (AGENT, {"threads": Threads(user_messages_only=1)}, "must be True or False, not 1"),  # type: ignore[arg-type]
-        (RunnableLambda(str), {"threads": True}, "is no LangGraph graph"),
+        (RunnableLambda(str), {"threads": True}, "need a LangGraph graph with a checkpointer"),
         (graph_of(Scripted(script=["a"])), {"threads": True}, "no checkpointer"),
         (agent_of(Listener(), saver=True), {"threads": True}, "no checkpointer"),
         (agent_of(Listener(), saver=SyncOnly()), {"threads": True}, "sync methods only"),
@@ -55,8 +58,9 @@ def test_a_conversation_that_would_double_is_warned_of(format: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         StreamApp([StreamRoute("/chat", AGENT, format=format, threads=True)])
-        StreamApp([StreamRoute("/chat", AGENT, format=format, conversation=lambda _: {})])
-        StreamApp([StreamRoute("/chat", AGENT, format="tokens")])
+        of_ids: Any = {"configurable": ["thread_id"]}
+        StreamApp([StreamRoute("/chat", AGENT, format=format, conversation=lambda _: {}, **of_ids)])
+        StreamApp([StreamRoute("/chat", AGENT, format="tokens", **of_ids)])
         StreamApp([StreamRoute("/chat", graph_of(Scripted(script=[])), format=format)])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -20,7 +19,7 @@ import pytest
 
 from .cli.test_commands import serving_table
 from .servers import HERE, Server, serving
-from .test_readme import README, blocks
+from .test_readme import code
 
 EXAMPLES = HERE.parent / "examples"
 ASK = {"question": "Hi?"}
@@ -28,6 +27,11 @@ WEATHER = {"messages": [["human", "What is the weather in Paris?"]]}
 CHAT = {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi?"}]}]}
 AGUI = {"threadId": "t", "runId": "r", "messages": [{"id": "1", "role": "user", "content": "Hi?"}]}
 OPENAI = {"model": "script", "stream": True, "messages": [{"role": "user", "content": "Hi?"}]}
+
+MCP = {
+    **{"jsonrpc": "2.0", "id": 1, "method": "tools/call"},
+    "params": {"name": "answer", "arguments": ASK},
+}
 
 REQUESTS: dict[str, tuple[str, Any]] = {
     "01_route_table": ("/chat", ASK),
@@ -50,18 +54,22 @@ REQUESTS: dict[str, tuple[str, Any]] = {
     "19_page_tools": ("/chat", {**AGUI, "tools": [{"name": "chosen_city"}]}),
     "20_agent_with_memory": ("/chat", WEATHER),
     "21_approvals": ("/chat", CHAT),
+    "22_threads_langgraph": ("/chat/runs/stream", {"assistant_id": "travel", "input": WEATHER}),
+    "23_copilotkit": ("/chat", AGUI),
+    "24_mcp": ("/mcp", MCP),
 }
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the examples and an environment of the wheel, as the README says to make it."""
+    """A folder with the examples and an environment of the wheel, as the documentation says."""
     folder = tmp_path_factory.mktemp("newcomer")
     build: list[Any] = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, HERE.parent]
     subprocess.run(build, check=True, capture_output=True, timeout=300)
     [wheel] = folder.glob("*.whl")
     venv.create(folder / "env", with_pip=True)
-    match = re.search(r'They need\n`pip install "asgi_stream(\[[\w,]+\])" ([\w -]+)`', README)
+    page = (HERE.parent / "docs/pages/examples.md").read_text()
+    match = re.search(r'^pip install "asgi_stream(\[[\w,]+\])" ([\w -]+)$', page, re.MULTILINE)
     assert match is not None
     extras, others = match.groups()
     command = ["-m", "pip", "install", "--quiet", f"{wheel}{extras}", *others.split()]
@@ -88,6 +96,13 @@ def test_it_is_the_wheel_and_not_the_checkout(home: Path) -> None:
     assert place.startswith(str(home))
 
 
+def test_it_has_the_reader_in_javascript(home: Path) -> None:
+    [folder] = home.glob("env/lib/python*/site-packages/asgi_stream/client")
+    for name in ("stream.js", "stream.d.ts"):
+        shipped = HERE.parent / "asgi_stream" / "client" / name
+        assert (folder / name).read_bytes() == shipped.read_bytes()
+
+
 def test_without_extras_it_streams(tmp_path: Path, home: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
     [wheel] = home.glob("*.whl")
@@ -105,33 +120,31 @@ def test_without_extras_it_streams(tmp_path: Path, home: Path) -> None:
     assert b'pip install "asgi_stream[serve]"' in done.stderr
 
 
-def test_the_starts_of_the_readme(home: Path, tmp_path: Path) -> None:
-    first, mounted, front, *_ = blocks("python")
-    model = (
-        "from langchain_core.language_models import FakeListChatModel\n"
-        "model = FakeListChatModel(responses=['Hello'])\n"
-    )
-    for name, text, path in (
-        ("start_1", first, "/chat"),
-        ("start_2", first + mounted, "/ai/chat"),
-        ("start_3", first + mounted + front, "/ai/more"),
-    ):
-        (home / f"{name}.py").write_text(model + text)
-        with started(home, f"{name}:app", tmp_path) as server:
-            answer = httpx.post(f"{server.url}{path}", json=ASK, timeout=30)
-            assert answer.text.partition("\n")[2].startswith('data: {"token": "H"}\n\n')
-            assert answer.text.endswith("data: [DONE]\n\n")
+def test_the_start_of_the_readme(home: Path, tmp_path: Path) -> None:
+    [agent], [curl] = code("python"), [block for block in code("sh") if block.startswith("curl")]
+    (home / "bot.py").write_text(agent)
+    with started(home, "bot:app", tmp_path) as server:
+        command = shlex.split(
+            curl.replace("\\\n", "").replace("localhost:8000", f"127.0.0.1:{server.port}")
+        )
+        answer = run(home, *command)
+        assert 'data: {"token": "This "}\n\n' in answer
+        assert answer.endswith("data: [DONE]\n\n")
+        assert '{"token": "2. "}' in run(home, *command)
+        assert httpx.get(f"{server.url}/playground").status_code == 200
 
 
 def test_the_start_without_code(home: Path, tmp_path: Path) -> None:
-    new, *_ = next(block for block in blocks("sh") if "new" in block).split(" && ")
+    new, *_ = next(block for block in code("sh") if "new" in block).split(" && ")
     run(home, *shlex.split(new), folder=tmp_path)
     project = tmp_path / "mybot"
     assert "no problems" not in run(home, "asgi-stream", "check", folder=project)
-    with serving_table(project, command=[str(home / "env/bin/asgi-stream")]) as server:
-        call = ["asgi-stream", "call", f"{server.url}/chat", "--input", json.dumps(ASK)]
+    command = [str(home / "env/bin/asgi-stream")]
+    with serving_table(project, "--static=web", command=command) as server:
+        call = ["asgi-stream", "call", f"{server.url}/chat", "-m", "Hi?"]
         assert run(home, *call, folder=tmp_path).startswith("Hello!")
-        assert httpx.get(f"{server.url}/playground").status_code == 200
+        for path in ("/playground", "/", "/page.js", "/stream.js"):
+            assert httpx.get(f"{server.url}{path}").status_code == 200, path
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -34,6 +34,7 @@ class LiveStream:
         thread_id: The client's id of the run's thread, if it has one.
         gathered: Whether the response is one JSON document instead of frames.
         delivery: Sends the frames.
+        cancel_key: What a request can cancel it by: its route, its owner and their key.
         on_leave: Called once, when the reader leaves or has been sent everything.
     """
 
@@ -41,6 +42,8 @@ class LiveStream:
         self.run_id = str(request.run_id)
         self.thread_id = request.thread_id
         self.gathered = request.gathered
+        spec = request.spec
+        self.cancel_key = spec.cancel_key and (route.path, spec.owner, spec.cancel_key)
         self.on_leave: Callable[[], None] | None = None
         self._format = request.format
         ping = request.format.ping

@@ -18,7 +18,7 @@ from .._langchain.runnables import merge_configs
 from .._langchain.sink import opens
 from .._langchain.tasks import RunTasks
 from .._routing.bound import BoundRoute
-from ..errors import ReaderTooSlow, RunCancelled
+from ..errors import ReaderTooSlow, RunReplaced
 from ..events import Custom, Event, RunError, RunFinished, Step
 from ..filters import is_answer_step
 from .buffer import FrameSink
@@ -39,7 +39,7 @@ class EventPump:
         route: The route's options.
         frames: Where the frames go.
         tasks: Keeps the run's tasks alive.
-        encode: Encodes an event. By default the format's ``encode``.
+        encode: Gathers an event for a JSON document. By default the format's ``encode`` is called.
         prefix: Put in front of the first frame (the event id of an ``EventSource``).
 
     Attributes:
@@ -68,7 +68,7 @@ class EventPump:
         self._request = request
         self._route = route
         self._filters = request.filters
-        self._gathered = request.gathered
+        self._replies = encode is not None or request.format.replies
         self._tasks = tasks
         self._frames = frames
         self._append = frames.append
@@ -90,7 +90,7 @@ class EventPump:
         """Start the run, unless it has ended before."""
         request, turn = self._request, self._request.turn
         if turn is not None:
-            turn.on_evicted(lambda: self.fail(RunCancelled()))
+            turn.on_evicted(lambda: self.fail(RunReplaced()))
         if self.end is not None:
             return
         if turn is None or turn.start is not None:
@@ -223,7 +223,7 @@ class EventPump:
         self._deadlines.stop()
         if frame:
             frame, self._prefix = self._prefix + frame, b""
-            self.shown = self.shown or self._gathered or isinstance(end, RunFinished)
+            self.shown = self.shown or self._replies or isinstance(end, RunFinished)
         self._frames.finish(frame)
         self._wake_opening()
 
@@ -236,7 +236,7 @@ class EventPump:
 
     def _first(self, event: Event, frame: bytes) -> bytes:
         """Return a frame that may be the first one, or the first of the run's output."""
-        if opens(event) and (frame or self._gathered):
+        if opens(event) and (frame or self._replies):
             self._deadlines.answer()
             if frame:
                 self.shown = True

@@ -15,7 +15,7 @@ from .._logs import logger
 from .._routing.bound import BoundRoute
 from ..errors import StreamError
 from ..events import RunError
-from ..formats import Format
+from ..formats import Document, Format
 from ..serialize import to_json
 from .delivery import Delivery, ReaderStalled
 from .observability import reported
@@ -28,6 +28,11 @@ PLAIN = "!#$&'()*+,/:;=?@[]"
 
 FORMAT = "X-Stream-Format"
 """Tells this package's own client how to decode the response."""
+
+ACCEPTED = 202
+
+OF_CALLER = (401, 403, 429)
+"""Statuses that are about the caller, not about what the request asks for."""
 
 NOT_STORED = {"Cache-Control": "no-store, no-transform"}
 
@@ -158,6 +163,13 @@ def json_response(
     return Response(to_json(body), status, all_headers, media_type="application/json")
 
 
+def document_response(document: Document) -> Response:
+    """Return a document that needs no run as a response."""
+    if document.status == ACCEPTED:
+        return Response(status_code=ACCEPTED, headers={**NOT_STORED, **document.headers})
+    return json_response(document.body, document.status, document.headers)
+
+
 def no_content() -> Response:
     """Return a 204, which stops an ``EventSource`` from reconnecting."""
     return Response(status_code=204, headers=NOT_STORED)
@@ -169,8 +181,18 @@ async def refuse(
     receive: Receive,
     send: Send,
     route: BoundRoute | None = None,
+    format: Format | None = None,
 ) -> RunError:
-    """Respond with an error instead of a stream, and return the `RunError` that was sent."""
+    """Respond with an error instead of a stream, and return the `RunError` that was sent.
+
+    Args:
+        exception: Why the request is refused.
+        scope: The request's.
+        receive: The request's.
+        send: The request's.
+        route: The route; ``None`` if the request matched none.
+        format: The format that was to parse the request, if it came to that.
+    """
     if isinstance(exception, HTTPException):
         detail: object = exception.detail  # FastAPI allows any JSON value
         exception = StreamError(
@@ -180,7 +202,11 @@ async def refuse(
             headers=exception.headers,
         )
     error = reported(exception, route)
-    await error_response(error, route)(scope, receive, send)
+    reply = None
+    if format is not None and format.replies and error.status < 500:
+        reply = format.failure(error) if error.status not in OF_CALLER else None
+    response = error_response(error, route) if reply is None else json_response(reply)
+    await response(scope, receive, send)
     return error
 
 

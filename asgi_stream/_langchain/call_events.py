@@ -32,12 +32,20 @@ class CallEvents:
         registry: Takes the calls.
         sink: Says which calls are for the client. The others are tracked, but emit nothing.
         emit: Takes the events, from any thread.
+        client_tools: The names of the tools that the client runs.
     """
 
-    def __init__(self, registry: CallRegistry, sink: Sink, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        registry: CallRegistry,
+        sink: Sink,
+        emit: Callable[[Event], None],
+        client_tools: frozenset[str],
+    ) -> None:
         self._registry = registry
         self._sink = sink
         self._emit = emit
+        self._client_tools = client_tools
 
     def start(self, model: Step, model_id: str | None, name: str, *, hosted: bool) -> ToolCall:
         """Start a call that a model makes, and return it.
@@ -51,7 +59,9 @@ class CallEvents:
         wanted = model_id or f"{model.run_id}-call-{len(self._registry) + 1}"
         step = replace(model, name=name, type="tool")
         call_id = self._registry.free_id(wanted)
-        return self._show(model_id, ToolCallStarted(step, call_id, name, model.run_id, hosted))
+        at_client = not hosted and name in self._client_tools
+        started = ToolCallStarted(step, call_id, name, model.run_id, hosted, at_client)
+        return self._show(model_id, started)
 
     def start_here(self, tool: Step, model_id: str | None) -> ToolCall:
         """Start a call that code makes, and return it; `tool` is the tool's own step."""

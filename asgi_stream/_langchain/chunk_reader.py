@@ -11,11 +11,11 @@ from typing import Any
 from ..events import BREAKPOINT, OutputChunk, Step
 from .graphs import graph_of
 
-COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
+COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id"})
 """Keys of ``configurable`` that locate a run in its thread, and are no secret."""
 
 FAILED = "The run failed."
-"""Stands for the text of a task's exception, which is for the log."""
+"""Stands for the text of a task's or a tool's exception, which is for the log."""
 
 
 class ChunkReader:
@@ -124,6 +124,8 @@ class ChunkReader:
                 is_checkpoint = data.get("type") == "checkpoint"
                 public = self._public_checkpoint if is_checkpoint else self._public_task
                 data = {**data, "payload": public(data["payload"], self._keys_of(chunk.namespace))}
+            case "tools" if data.get("event") == "tool-error":
+                data = {**data, "message": FAILED}
             case "values" | "updates" if chunk.namespace:
                 data = self._public_state(chunk.namespace, chunk.mode, data)
         part = None if chunk.part is None else {**chunk.part, "data": data}

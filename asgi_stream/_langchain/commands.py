@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidInput, NotPending
@@ -44,6 +45,16 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
         else:
             resume = resume_values(spec.answers, pending)
     return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, goto))
+
+
+def with_answers(spec: RunSpec, graph: Any, snapshot: Any) -> RunSpec:
+    """Return what a client asks for, whose input may be an answer."""
+    answers, value = spec.answers_if_waiting, spec.input
+    if not answers or not snapshot.interrupts:
+        return spec
+    if isinstance(value, Mapping) and not graph.channels.keys().isdisjoint(value):
+        return spec
+    return replace(spec, answers=answers, input=None)
 
 
 def _targets(graph: Any, goto: Sequence[Any]) -> list[Any]:

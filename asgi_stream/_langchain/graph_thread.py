@@ -164,14 +164,21 @@ class GraphThread:
                 return each
         return None
 
+    async def after_run(self, run_id: str) -> dict[str, Any] | None:
+        """Return the position of the newest checkpoint that a run has written; None without one."""
+        async for each in self.history(metadata={"run_id": run_id}, limit=1):
+            return position_of(each)
+        return None
+
     async def before_runs(self, run_ids: Collection[str]) -> dict[str, Any] | None:
         """Return the newest checkpoint that none of these runs has written.
 
         Returns:
             The ``configurable`` keys of its position. None if there is no other checkpoint.
         """
+        written = await self._written_by(run_ids)
         async for each in self._lineage(await self.state()):
-            if (each.metadata or {}).get("run_id") not in run_ids:
+            if checkpoint_id(each.config) not in written:
                 return position_of(each)
         return None
 
@@ -181,7 +188,7 @@ class GraphThread:
         Their checkpoints remain in its history, because not every checkpointer can delete some.
         """
         head = await self.state()
-        if (head.metadata or {}).get("run_id") not in run_ids:
+        if checkpoint_id(head.config) not in await self._written_by(run_ids):
             return
         before = await self.before_runs(run_ids)
         if before is None:
@@ -201,19 +208,31 @@ class GraphThread:
         """Delete all checkpoints of the thread."""
         await self.graph.checkpointer.adelete_thread(self.key)
 
+    async def _written_by(self, run_ids: Collection[str]) -> set[str | None]:
+        """Return the ids of the checkpoints that these runs have written.
+
+        Not every checkpointer returns the id of a run in the metadata, but all can search for it.
+        """
+        saver, config = self.graph.checkpointer, {"configurable": self.configurable()}
+        return {
+            checkpoint_id(each.config)
+            for run_id in run_ids
+            async for each in saver.alist(config, filter={"run_id": run_id})
+        }
+
     async def _lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
-        wanted, before, size = _checkpoint_id(snapshot.config), None, FIRST_PAGE
+        wanted, before, size = checkpoint_id(snapshot.config), None, FIRST_PAGE
         while True:
             # LangGraph reads all that it is asked for before it yields the first.
             page = [each async for each in self.history(before=before, limit=size)]
             for each in page:
-                if _checkpoint_id(each.config) == wanted:
+                if checkpoint_id(each.config) == wanted:
                     yield each
-                    wanted = _checkpoint_id(each.parent_config)
+                    wanted = checkpoint_id(each.parent_config)
             if len(page) < size:
                 return
-            before, size = _checkpoint_id(page[-1].config), size * 2
+            before, size = checkpoint_id(page[-1].config), size * 2
 
 
 def position_of(snapshot: Any) -> dict[str, Any] | None:
@@ -223,7 +242,8 @@ def position_of(snapshot: Any) -> dict[str, Any] | None:
     return position if position.get("checkpoint_id") else None
 
 
-def _checkpoint_id(config: Any) -> str | None:
+def checkpoint_id(config: Any) -> str | None:
+    """Return the id of the checkpoint at the position of a config, if it has one."""
     configurable = (config or {}).get("configurable") or {}
     id_ = configurable.get("checkpoint_id")
     return str(id_) if id_ else None

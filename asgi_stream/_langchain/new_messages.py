@@ -20,6 +20,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from ..errors import NotPending
+from ..formats import RunSpec
 from .sent_messages import message_of
 
 Message = Mapping[str, Any]
@@ -77,6 +79,30 @@ def new_messages(
     return Addition([*results, *closing(known, results), *systems, *added])
 
 
+def addition_of(spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any) -> Addition:
+    """Return what a request with a conversation adds to a thread.
+
+    Args:
+        spec: What the client asks for.
+        known: The messages of the thread.
+        snapshot: The state of the thread, as LangGraph's ``StateSnapshot``.
+
+    Raises:
+        NotPending: A result in a conversation that is new as a whole answers no call.
+    """
+    sent, finished = spec.messages or (), not snapshot.next
+    if spec.after_run is None and (snapshot.created_at is not None or not spec.seeds):
+        return new_messages(sent, known, finished=finished)
+    results = _results(sent, open_calls(known)) if finished else []
+    rest = [each for each in sent if each not in results]
+    made = {call["id"] for each in rest for call in each.get("tool_calls") or ()}
+    if any(each["role"] == "tool" and each.get("tool_call_id") not in made for each in rest):
+        raise NotPending
+    news = _new_system_messages(rest, known)
+    rest = [each for each in rest if each["role"] != "system" or each in news]
+    return Addition([*results, *closing(known, results), *rest])
+
+
 def open_calls(known: Sequence[BaseMessage]) -> list[ToolCall]:
     """Return the tool calls at the end of a thread that have no result."""
     answered: set[str] = set()
@@ -95,7 +121,7 @@ def closing(known: Sequence[BaseMessage], new: Sequence[Any]) -> list[Message]:
 
     Without them model providers refuse the conversation.
     """
-    answered = {_call_id(each) for each in new}
+    answered = {call_id(each) for each in new}
     return [
         {
             "role": "tool",
@@ -107,6 +133,13 @@ def closing(known: Sequence[BaseMessage], new: Sequence[Any]) -> list[Message]:
         for call in open_calls(known)
         if call["id"] not in answered
     ]
+
+
+def call_id(message: Any) -> Any:
+    """Return the id of the call that a message answers, if it does."""
+    if isinstance(message, Mapping):
+        return message.get("tool_call_id")
+    return getattr(message, "tool_call_id", None)
 
 
 def split_at(
@@ -122,12 +155,6 @@ def with_messages(input: Any, first: Sequence[Any]) -> Any:
     if not first or not isinstance(input, Mapping):
         return input
     return {**input, "messages": [*first, *input.get("messages", ())]}
-
-
-def _call_id(message: Any) -> Any:
-    if isinstance(message, Mapping):
-        return message.get("tool_call_id")
-    return getattr(message, "tool_call_id", None)
 
 
 def _after_last_answer(sent: Sequence[Message]) -> Sequence[Message]:

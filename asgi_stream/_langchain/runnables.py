@@ -108,21 +108,26 @@ def with_tools(
 
 
 def with_response_format(
-    runnable: Runnable[Any, Any], response_format: Mapping[str, Any]
+    runnable: Runnable[Any, Any], response_format: Mapping[str, Any], path: str
 ) -> Runnable[Any, Any]:
     """Return `runnable`, a chat model, with OpenAI's parameter ``response_format`` bound to it.
 
     The provider enforces the format. LangChain's models of OpenAI, Anthropic and providers with a
     compatible API accept the parameter.
 
+    Args:
+        runnable: A chat model.
+        response_format: The value of the parameter.
+        path: Where the request has it.
+
     Raises:
         InvalidRequest: It, or one of its fallbacks, is not a chat model.
     """
     if not all(isinstance(model, BaseChatModel) for model in _innermost(runnable)):
         raise InvalidRequest.at(
-            "response_format",
+            path,
             f"{response_format['type']!r} needs a chat model that is served alone, and this is"
-            f" {runnable.get_name()}: omit response_format, or use another model of this API",
+            f" {runnable.get_name()}: omit {path}, or use another model of this API",
         )
     return runnable.bind(response_format=dict(response_format))
 

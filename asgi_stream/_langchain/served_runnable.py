@@ -9,11 +9,15 @@ from typing import Any
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable
 
+from ..errors import InvalidInput
 from .conversation import Ambiguous, Conversation
 from .graphs import takes_context
 from .input_schema import ConfigurableSchema, InputSchema
 from .plan import RunnablePlan, plan_of
-from .type_hints import fields_of
+from .type_hints import fields_of, takes_mapping
+
+ARGUMENT = "input"
+"""The argument that is the input of a Runnable whose input is no mapping."""
 
 
 class ServedRunnable:
@@ -66,6 +70,25 @@ class ServedRunnable:
             return Conversation(self.schema.input_type, self._convert)
         except Ambiguous as error:
             return error
+
+    @cached_property
+    def takes_mapping(self) -> bool:
+        """Whether its input is a mapping, by its type."""
+        return takes_mapping(self.schema.input_type)
+
+    def input_in(self, arguments: Mapping[str, Any]) -> Any:
+        """Return the input that `RunSpec.arguments` have.
+
+        Raises:
+            InvalidInput: They have no input, or more than that.
+        """
+        if self.takes_mapping:
+            return arguments
+        if ARGUMENT not in arguments:
+            raise InvalidInput.at(ARGUMENT, "required")
+        if unknown := arguments.keys() - {ARGUMENT}:
+            raise InvalidInput.at(min(unknown), f"unexpected; the only argument is {ARGUMENT!r}")
+        return arguments[ARGUMENT]
 
     @property
     def whole_conversation(self) -> bool:

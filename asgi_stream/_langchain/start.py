@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Start:
         messages: The messages of the thread, with those that the request adds.
         interrupts: The interrupts that the thread waits at, if the request adds nothing to it: then
             nothing runs, and the run ends with them.
+        calls: The ids of the tool calls that the thread has, for a run that another worker began.
     """
 
     input: Any
@@ -35,6 +36,7 @@ class Start:
     values: Any = None
     messages: Sequence[BaseMessage] = ()
     interrupts: Sequence[Interrupt] | None = None
+    calls: Collection[str] = ()
 
 
 async def standing(
@@ -48,8 +50,10 @@ async def standing(
         spec: What the client asks for.
         addition: What that adds to the messages of the thread.
     """
-    if not spec.catches_up or snapshot.created_at is None:
+    if not spec.catches_up:
         return None
+    if snapshot.created_at is None:
+        return None if addition.messages or spec.state else []
     pending = await thread.pending(snapshot)
     if not pending and thread.is_at_breakpoint(snapshot):
         pending = [BREAKPOINT]

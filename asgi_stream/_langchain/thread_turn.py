@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,23 +9,22 @@ from typing import Any
 
 from langchain_core.messages import RemoveMessage
 
-from ..errors import InvalidInput, NotFound, ThreadBusy, ThreadNotFound
+from ..errors import InvalidInput, NotFound, ThreadNotFound, WorkerLost
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
-from .commands import command_of
+from .commands import command_of, with_answers
+from .continuation import NotContinuable, continuation_of
+from .earlier_run import point_after
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
-from .new_messages import closing, new_messages, split_at, with_messages
+from .new_messages import addition_of, closing, split_at, with_messages
+from .open_calls import with_results
 from .sent_messages import message_of
 from .start import Start, standing
 from .state_messages import messages_of
 from .tasks import RunTasks
+from .thread_claim import EVICTING, claim_thread
 from .thread_state import PublicState
-
-PATIENCE = 0.5
-"""Seconds that a run may take to end, whose reader has left, before another is rejected."""
-
-MULTITASK = ("reject", "enqueue", "interrupt", "rollback")
 
 MakeInput = Callable[[RunSpec, Any], Awaitable[Any]]
 """Makes an input of what a client asks for, and of the state of the thread as clients see it."""
@@ -42,7 +40,9 @@ class ThreadTurn:
         scope: Whose threads the thread is among.
         route: The path of the route.
         spec: What the client asks for.
-        multitask: What to do if another run has the thread, one of `MULTITASK`.
+        multitask: What to do if another run has the thread, one of `thread_claim.MULTITASK`.
+        linger: Seconds that its claim outlives its worker.
+        astream_kwargs: What ``astream`` is called with.
         make_input: Makes the graph's input of a spec.
         graph: The name of the graph.
         tasks: Keeps tasks alive.
@@ -62,6 +62,8 @@ class ThreadTurn:
         route: str,
         spec: RunSpec,
         multitask: str,
+        linger: float,
+        astream_kwargs: Mapping[str, Any],
         make_input: MakeInput,
         graph: str,
         tasks: RunTasks,
@@ -74,11 +76,14 @@ class ThreadTurn:
         self._place = scope, thread.thread_id
         self._route = route
         self._spec = spec
-        self._multitask = multitask
+        # An answer never ends another run: that may have the same answer, and it would be lost.
+        self._multitask = "enqueue" if spec.answers and multitask in EVICTING else multitask
+        self._linger = linger
+        self._astream_kwargs = astream_kwargs
         self._make_input = make_input
         self._graph = graph
         self._tasks = tasks
-        self._evicted = self._claimed = self._listed = False
+        self._evicted = self._claimed = self._listed = self._only_reads = False
         self._replaced: Sequence[str] = ()
 
     # The store's `Claimant`.
@@ -114,6 +119,7 @@ class ThreadTurn:
         Raises:
             ThreadBusy: Another run has the thread, and this one is rejected.
             StreamError: The request does not fit the thread.
+            NotContinuable: The run cannot go on here.
         """
         if not self._claimed and not await self._claim(wait):
             await self._touch(run_id=self._run_id)
@@ -128,8 +134,9 @@ class ThreadTurn:
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
         """Store the status that the thread has after the run; None: its reader has left."""
-        if self.start is None:
-            return
+        lost = isinstance(end, RunError) and end.code == WorkerLost.code
+        if self.start is None or (lost and self._linger):
+            return  # of a run that goes on elsewhere, the worker there knows the status
         status: ThreadStatus = "idle"
         if isinstance(end, RunFinished) and end.interrupts:
             status = "interrupted"
@@ -140,36 +147,35 @@ class ThreadTurn:
     def release(self) -> None:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
         self._store.release(*self._place, self._run_id)
-        if self._spec.ephemeral and self.start is not None:
+        if self._spec.ephemeral and self.start is not None and not self._evicted:
             self._tasks.spawn(self.thread.delete())
 
     async def _touch(self, **changes: Any) -> None:
-        if not self._spec.ephemeral:
+        if not (self._spec.ephemeral or self._only_reads):
             await self._store.touch(*self._place, route=self._route, now=time.time(), **changes)
 
     async def _claim(self, wait: bool) -> bool:
-        claim, place = self._store.claim, self._place
-        match self._multitask:
-            case "interrupt" | "rollback":
-                claimed = await claim(*place, self, wait=True, evict=True)
-                if self._multitask == "rollback" and not self._spec.answers:
-                    # An answer counts once, whatever becomes of the run that had it.
-                    self._replaced = claimed.before
-                return claimed.taken
-            case "enqueue":
-                return (await claim(*place, self, wait=wait)).taken
-            case _:
-                if (await claim(*place, self)).taken:
-                    return True
-                try:
-                    async with asyncio.timeout(PATIENCE):
-                        return (await claim(*place, self, wait=True)).taken
-                except TimeoutError:
-                    raise ThreadBusy from None
+        if self._spec.continued:
+            about: Any = {"linger": self._linger, "attempt": self._spec.attempt}
+            claim = await self._store.claim(*self._place, self, **about)
+            if not claim.taken:
+                raise NotContinuable("another run or worker has its thread")
+            return True
+        about = self._store, self._place, self
+        claim = await claim_thread(
+            *about, multitask=self._multitask, wait=wait, linger=self._linger
+        )
+        if self._multitask == "rollback":
+            self._replaced = claim.before
+        return claim.taken
 
     async def _prepared(self) -> Start:
-        spec = self._spec
+        if self._spec.continued:
+            point = await continuation_of(self.thread, self._run_id, self._astream_kwargs)
+            more = {"interrupts": point.interrupts, "calls": point.calls}
+            return await self._start(None, point.snapshot, None, **more)
         snapshot, position = await self._standing_point()
+        spec = with_answers(self._spec, self.thread.graph, snapshot)
         if spec.answers or spec.update is not None or spec.goto:
             input = await command_of(spec, self.thread, snapshot)
         elif spec.messages is not None:
@@ -179,12 +185,14 @@ class ThreadTurn:
                 raise InvalidInput.at("input", "the first run on a thread needs one")
             input = None
         else:
-            input = self._closed(await self._make_input(spec, None), snapshot)
+            input = await self._make_input(spec, None)
         return await self._start(input, snapshot, position)
 
     async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
         """Return the snapshot to start from, and its position; None is the newest one."""
         spec, thread = self._spec, self.thread
+        if spec.after_run is not None:
+            return await point_after(thread, spec, self._run_id, self._store, self._place)
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
@@ -196,15 +204,16 @@ class ThreadTurn:
         if not self._replaced or spec.checkpoint is not None or not unfinished:
             return snapshot, spec.checkpoint
         position = await thread.before_runs(self._replaced)
-        if position is None and (snapshot.metadata or {}).get("run_id") in self._replaced:
+        if position is None:
             await thread.delete()
         return await thread.state(position), position
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
-        addition = new_messages(spec.messages or (), known, finished=not snapshot.next)
+        addition = addition_of(spec, known, snapshot)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
+            self._only_reads = True
             return await self._start(None, snapshot, position, interrupts=interrupts)
         new, removed = addition.messages, addition.before
         if addition.before is not None:
@@ -227,24 +236,15 @@ class ThreadTurn:
         self, input: Any, snapshot: Any, position: Mapping[str, Any] | None, **more: Any
     ) -> Start:
         thread = self.thread
-        metadata = {
-            "run_id": self._run_id,
-            "thread_id": thread.thread_id,  # LangChain's default is the checkpointer's
-            "graph_id": self._graph,
-        }
+        # LangChain's default for the thread is the checkpointer's.
+        about = {"run_id": self._run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = await thread.messages(snapshot)
         return Start(
-            input=input,
-            configurable=thread.configurable(position),
-            metadata=metadata,
+            input=await with_results(thread, input, snapshot),
+            # That for Redis takes the run's id from there.
+            configurable={**thread.configurable(position), "run_id": self._run_id},
+            metadata=about,
             values=PublicState(thread).values(snapshot.values),
             **more,
         )
-
-    def _closed(self, input: Any, snapshot: Any) -> Any:
-        """Return an input with results for the tool calls that the thread has left open."""
-        messages = input.get("messages") if isinstance(input, Mapping) else None
-        if not isinstance(messages, list):
-            return input
-        return with_messages(input, closing(messages_of(snapshot.values), messages))

@@ -41,7 +41,7 @@ class ToolCalls:
     ) -> None:
         self._client_tools = client_tools
         self._registry = CallRegistry()
-        self._events = CallEvents(self._registry, sink, emit)
+        self._events = CallEvents(self._registry, sink, emit, client_tools)
         self._incomplete: dict[str, dict[Any, ToolCall]] = {}
         """For the run id of each running model, its calls by the model's index or by their id."""
         self._running: dict[str, ToolCall] = {}

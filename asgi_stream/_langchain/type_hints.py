@@ -10,8 +10,11 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from langchain_core.messages import BaseMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from typing_extensions import is_typeddict
+
+ROOT = "root"
+"""The field of a ``RootModel``, whose value the model stands for."""
 
 
 def is_subclass(type_: Any, classes: type | tuple[type, ...]) -> bool:
@@ -28,6 +31,14 @@ def is_array(type_: Any) -> bool:
 
 def is_mapping(type_: Any) -> bool:
     return is_subclass(typing.get_origin(type_) or type_, Mapping)
+
+
+def takes_mapping(type_: Any) -> bool:
+    """Return whether values of this type are made of a mapping: of its fields, if it has any."""
+    # LangChain's model of parallel steps that take anything has a field of that name.
+    if is_subclass(type_, RootModel) or fields_of(type_).keys() == {ROOT}:
+        return False
+    return is_mapping(type_) or is_subclass(type_, BaseModel) or _has_fields(type_)
 
 
 def is_message(type_: Any) -> bool:
@@ -60,9 +71,13 @@ def fields_of(type_: Any) -> dict[str, Any]:
     """Return the fields of a model, typed dict or dataclass with their types, else ``{}``."""
     if is_subclass(type_, BaseModel):
         return {name: field.annotation for name, field in type_.model_fields.items()}
-    if is_typeddict(type_) or (isinstance(type_, type) and is_dataclass(type_)):
+    if _has_fields(type_):
         try:
             return typing.get_type_hints(type_)
         except Exception:  # a name that exists for type checkers only
             return {}
     return {}
+
+
+def _has_fields(type_: Any) -> bool:
+    return is_typeddict(type_) or (isinstance(type_, type) and is_dataclass(type_))

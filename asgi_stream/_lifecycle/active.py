@@ -52,6 +52,7 @@ class ActiveRuns:
         self._sockets = ServerSockets()
         self._closed = self._looking = False
         self._ending: Task[None] | None = None
+        self._none_kept = asyncio.Event()
 
     @property
     def closing(self) -> bool:
@@ -83,10 +84,13 @@ class ActiveRuns:
             then()
             return
         self.runs.add(run)
+        self._none_kept.clear()
         self._keep_looking()
 
         def ended() -> None:
             self.runs.discard(run)
+            if not self.runs:
+                self._none_kept.set()
             then()
 
         run.on_end = ended
@@ -102,10 +106,13 @@ class ActiveRuns:
             stream.shut_down()
 
     async def ended(self, seconds: float) -> None:
-        """Wait until all runs have ended and cleaned up, for at most `seconds`."""
+        """Wait until all runs have ended, cleaned up and are stored, for at most `seconds`."""
         with anyio.move_on_after(seconds):
-            while self.tasks:
-                await asyncio.wait(self.tasks)
+            while self.tasks or self.runs:
+                if self.tasks:
+                    await asyncio.wait(self.tasks)
+                else:
+                    await self._none_kept.wait()
 
     async def ended_for_all(self, seconds: float) -> None:
         """Wait as `ended` does; requests that wait at the same time share one wait."""

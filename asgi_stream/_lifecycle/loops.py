@@ -72,3 +72,41 @@ class Loops:
         for loop, active in tuple(self._loops.items()):
             if not loop.is_closed():
                 loop.call_soon_threadsafe(active.close)
+
+
+class RunSlot:
+    """One of the runs that a route may have at once, until it is released or handed over.
+
+    Args:
+        hold: Counts one more run, and returns what releases it.
+    """
+
+    def __init__(self, hold: Callable[[], Callable[[], None]]) -> None:
+        self._hold = hold
+        self._release: Callable[[], None] | None = None
+
+    def __enter__(self) -> RunSlot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._release is not None:
+            self._release()
+
+    def take(self) -> None:
+        """Take the slot.
+
+        Raises:
+            ShuttingDown: New runs are refused.
+            TooManyRuns: There is no slot.
+        """
+        self._release = self._hold()
+
+    def hand_over(self) -> Callable[[], None]:
+        """Return what releases the slot, which is taken if that has not been done before.
+
+        Raises:
+            ShuttingDown: New runs are refused.
+            TooManyRuns: There is no slot.
+        """
+        release, self._release = self._release or self._hold(), None
+        return release

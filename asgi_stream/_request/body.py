@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from .._routing.hosts import AllowedHosts, ForeignOrigin
 from ..errors import UnsupportedMediaType
 from ..requests import StreamRequest
 
@@ -52,6 +53,25 @@ def check_origin(request: Request) -> None:
         raise UnsupportedMediaType(
             "A cross-origin request needs the header Content-Type: application/json."
         )
+
+
+def check_page(request: Request, hosts: AllowedHosts) -> None:
+    """Refuse a request of a page whose host is not allowed, as MCP asks of its servers.
+
+    A page whose own name resolves to this machine (DNS rebinding) has an ``Origin`` of its name.
+    Clients other than browsers send none, and neither do browsers with a GET of the page's own
+    origin: the ``Host`` has the page's name then.
+
+    Raises:
+        ForeignOrigin: The request is of such a page.
+    """
+    origin = request.headers.get("origin")
+    if origin is not None:
+        allowed = hosts.allow_name(origin.partition("://")[2])
+    else:
+        allowed = request.method not in ("GET", "HEAD") or hosts.allow(request.scope)
+    if not allowed:
+        raise ForeignOrigin
 
 
 def _is_json(content_type: str) -> bool:

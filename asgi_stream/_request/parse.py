@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .._routing.bound import BoundRoute
 from ..events import LangChainEvent
 from ..filters import EventFilter
-from ..formats import Document, Format, FormatRequest, RunSpec
+from ..formats import STORED_THREAD, Document, Format, FormatRequest, RunSpec
 from ..requests import StreamRequest
+from ..threads import THREAD_ID
 from .body import read_body
 from .query import read_query
-from .turn import CHECKPOINT_ID, THREAD_ID, named_thread
+from .turn import CHECKPOINT_ID, named_thread
 
 
 class Parsed(NamedTuple):
@@ -54,9 +57,33 @@ async def spec_of(route: BoundRoute, endpoint: str, request: StreamRequest) -> R
     return None if isinstance(spec, Document) else spec
 
 
-async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Parsed:
+def format_request(
+    route: BoundRoute,
+    endpoint: str,
+    body: Any,
+    params: Mapping[str, Any],
+    headers: Mapping[str, str] = MappingProxyType({}),
+    thread: str | None = None,
+) -> FormatRequest:
+    """Return a request to a route as its format gets it."""
     policy = route.thread_policy
-    threads = policy is not None
+    return FormatRequest(
+        endpoint=endpoint,
+        body=body,
+        params=params,
+        models=tuple(route.runnables),
+        configurable=route.configurable,
+        threads=policy is not None,
+        resumable=route.resume_policy is not None,
+        sdk_version=route.sdk_version,
+        user_messages_only=policy is not None and policy.user_messages_only,
+        headers=headers,
+        thread=thread,
+    )
+
+
+async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Parsed:
+    threads = route.thread_policy is not None
     of_thread = (THREAD_ID, CHECKPOINT_ID) if threads else ()
     configurable, client_filter, query_input = read_query(
         request,
@@ -65,19 +92,11 @@ async def _parse(route: BoundRoute, endpoint: str, request: StreamRequest) -> Pa
         narrows=LangChainEvent in route.format_class.wants,
     )
     request.data = query_input if request.method == "GET" else await read_body(request)
-    format = route.format_class()
-    spec = format.parse(
-        FormatRequest(
-            endpoint=endpoint,
-            body=request.data,
-            params=request.path_params,
-            models=tuple(route.runnables),
-            configurable=route.configurable,
-            threads=threads,
-            sdk_version=route.sdk_version,
-            user_messages_only=policy is not None and policy.user_messages_only,
-        )
-    )
+    request.format = format = route.format_class()
+    params = request.path_params
+    thread = params.get(STORED_THREAD) or (configurable.get(THREAD_ID) if threads else None)
+    about = endpoint, request.data, params, request.headers, thread
+    spec = format.parse(format_request(route, *about))
     if threads and not isinstance(spec, Document):
         query = {key: configurable.pop(key) for key in of_thread if key in configurable}
         spec = named_thread(request, spec, query)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from .._importer import kind_of
 from .._langchain.client_tools import Equipped, equipped
+from .._langchain.graph_documents import graph_document
 from .._langchain.graphs import merged_context
 from .._langchain.plan import RunnablePlan, plan_of
 from .._langchain.run_request import RunRequest
 from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
 from .._langchain.served_runnable import ServedRunnable
-from .._langchain.system_messages import without_system
 from .._langchain.tasks import RunTasks
 from .._logs import logger
 from .._routing.bound import BoundRoute
@@ -27,10 +27,13 @@ from ..filters import EventFilter
 from ..formats import Document, Format, RunSpec
 from ..formats._content import check_count
 from ..requests import StreamRequest
+from ..threads import THREAD_ID
 from .accept import accept_of, wants_json
-from .parse import parse
+from .parse import Parsed, parse
+from .permitted import Recaller, permitted
 from .run_input import new_state, run_input
-from .turn import THREAD_ID, turn_of
+from .tools import route_tools
+from .turn import turn_of
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry
@@ -41,40 +44,64 @@ async def prepare(
     endpoint: str,
     request: StreamRequest,
     tasks: RunTasks,
+    count: Callable[[], object],
     telemetry: Telemetry | None = None,
+    run_id: UUID | None = None,
+    recall: Recaller | None = None,
 ) -> RunRequest | Document:
     """Return the run that a request asks for, or a document that needs no run.
 
     Args:
         route: The route.
-        endpoint: The endpoint of the route that was requested.
+        endpoint: The endpoint of it that was requested.
         request: The request.
         tasks: Keeps tasks alive that hold resources until the run has ended.
+        count: Counts the run, or refuses it, before the route's functions open what it needs.
         telemetry: Records the run.
+        run_id: Its id, if another worker has begun it.
+        recall: Finds earlier runs of the caller's.
 
     Raises:
-        StreamError: The request is not valid for this route.
+        StreamError: The request is not valid for this route, or there are too many.
         ClientDisconnect: The client left.
     """
-    format, spec, configurable, client_filter = await parse(route, endpoint, request)
-    if isinstance(spec, Document) and spec.schema is None:
-        return spec
-    if not isinstance(spec, Document):
-        spec = replace(spec, owner=request.owner, body=request.data)
-        request.call = spec = _permitted(route, spec)
+    parsed = await parse(route, endpoint, request)
+    if isinstance(parsed.spec, RunSpec):
+        count()
+        parsed = await permitted(route, request, parsed, recall)
+    elif not (parsed.spec.schema or parsed.spec.graph or parsed.spec.tools):
+        return parsed.spec
     with ExitStack() as held:
         try:
             async with asyncio.timeout(route.limits.run):
-                model = getattr(spec, "model", None)
-                served = route.served(await route.resolve(request, model, held, tasks))
-                if isinstance(spec, Document):
-                    return _schema_document(served, str(spec.schema))
-                run = await _run(route, served, request, format, spec, configurable, held, tasks)
+                run = await _resolved(route, request, parsed, run_id or uuid4(), held, tasks)
         except TimeoutError:
             raise RunTimeout from None
-        filters = (route.filter, client_filter, spec.filter)
-        own = tuple(each for each in filters if each is not None)
-        return replace(run, filters=own, telemetry=telemetry, held=held.pop_all())
+        return run if isinstance(run, Document) else _held(run, telemetry, held)
+
+
+def _held(run: RunRequest, telemetry: Telemetry | None, held: ExitStack) -> RunRequest:
+    return replace(run, telemetry=telemetry, held=held.pop_all())
+
+
+async def _resolved(
+    route: BoundRoute,
+    request: StreamRequest,
+    parsed: Parsed,
+    run_id: UUID,
+    held: ExitStack,
+    tasks: RunTasks,
+) -> RunRequest | Document:
+    format, spec, configurable, client_filter = parsed
+    if isinstance(spec, Document) and spec.tools is not None:
+        return replace(spec, body=spec.tools(await route_tools(route, request, held, tasks)))
+    served = route.served(await route.resolve(request, spec.model, held, tasks))
+    if isinstance(spec, Document):
+        return await _document(served, spec)
+    about = request, format, spec, configurable, run_id
+    run = await _run(route, served, *about, held, tasks)
+    own = tuple(each for each in (route.filter, client_filter, spec.filter) if each)
+    return replace(run, filters=own)
 
 
 async def _run(
@@ -84,6 +111,7 @@ async def _run(
     format: Format,
     spec: RunSpec,
     configurable: Mapping[str, str],
+    run_id: UUID,
     held: ExitStack,
     tasks: RunTasks,
 ) -> RunRequest:
@@ -94,7 +122,7 @@ async def _run(
         state = new_state(served, spec.state, equipment.state, values)
         return await run_input(route, served, spec, state)
 
-    run_id, policy, turn, input = uuid4(), route.thread_policy, None, None
+    policy, turn, input = route.thread_policy, None, None
     if policy is None:
         input = await make_input(spec)
     else:
@@ -102,7 +130,6 @@ async def _run(
         about = policy, served, request, spec, run_id
         turn = turn_of(route, *about, configurable, make_input, held, tasks)
         await turn.begin()
-    as_json = wants_json(accept_of(request), format.media_type)
     run = RunRequest(
         plan=_plan(route, served, equipment, spec),
         input=input,
@@ -114,12 +141,29 @@ async def _run(
         astream_kwargs=kwargs,
         filter=route.filter or EventFilter(),
         client_tools=equipment.names,
-        gathered=as_json if spec.gathered is None else spec.gathered,
+        gathered=is_gathered(request, format, spec),
     )
     return run if turn is None or turn.start is None else run.started(turn.start)
 
 
-def _schema_document(served: ServedRunnable, part: str) -> Document:
+def is_gathered(request: StreamRequest, format: Format, spec: RunSpec) -> bool:
+    """Return whether the response is one JSON document."""
+    if spec.gathered is not None:
+        return spec.gathered
+    return wants_json(accept_of(request), format.media_type)
+
+
+def is_stored(request: StreamRequest, format: Format, spec: RunSpec) -> bool:
+    """Return whether a resumable route stores the run."""
+    return not is_gathered(request, format, spec) if spec.stored is None else spec.stored
+
+
+async def _document(served: ServedRunnable, document: Document) -> Document:
+    """Return what a document has of a Runnable."""
+    if document.graph is not None:
+        # In a thread, because pydantic takes its time.
+        return Document(await asyncio.to_thread(graph_document, served, document.graph))
+    part = str(document.schema)
     schema = served.schema.json_schema() if part == "input" else schema_of(served.runnable, part)
     return Document(schema)
 
@@ -170,33 +214,10 @@ def _plan(
 ) -> RunnablePlan:
     runnable = equipment.runnable
     if spec.response_format is not None:
-        runnable = with_response_format(runnable, spec.response_format)
+        runnable = with_response_format(runnable, spec.response_format, spec.response_format_path)
     if spec.many:
         runnable = many(runnable, route.limits.batch_concurrency, spec.max_concurrency)
     return served.plan if runnable is served.runnable else plan_of(runnable)
-
-
-def _permitted(route: BoundRoute, spec: RunSpec) -> RunSpec:
-    """Return what reaches the Runnable of a request; the log says once what does not."""
-    for kind in sorted(spec.dropped):
-        if route.is_first(kind):
-            logger.warning("route %s: dropped %s sent by clients", route.path, kind)
-    if route.takes_system_messages(spec):
-        return spec
-    value = spec.input
-    permitted = replace(
-        spec,
-        messages=None if spec.messages is None else without_system(spec.messages),
-        state=without_system(spec.state),
-        input=[without_system(each) for each in value] if spec.many else without_system(value),
-    )
-    if permitted != spec and route.is_first("system messages"):
-        logger.warning(
-            "route %s: dropped system messages sent by clients;"
-            " system_messages=True on the route accepts them",
-            route.path,
-        )
-    return permitted
 
 
 def _allowed(route: BoundRoute, configurable: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ async def run_input(
         if route.conversation is not None:
             return await call_hook(conversation.input_for, spec.messages, state, spec)
         value = conversation.input_for(spec.messages, state, spec)
+    if spec.arguments:
+        value = served.input_in(value)
     if not spec.many:
         return _validated(route, served, spec, value)
     check_count("inputs", value, "batch", limits.batch)

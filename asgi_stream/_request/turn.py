@@ -13,19 +13,23 @@ from .._langchain.graph_thread import GraphThread
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
-from .._langchain.thread_turn import MULTITASK, MakeInput, ThreadTurn
+from .._langchain.thread_claim import MULTITASK
+from .._langchain.thread_turn import MakeInput, ThreadTurn
 from .._routing.bound import BoundRoute
 from .._routing.thread_checks import checkpointer_of
 from ..errors import InvalidInput
 from ..formats import STORED_THREAD, RunSpec
 from ..requests import StreamRequest
-from ..threads import Threads, thread_scope
+from ..threads import THREAD_ID, Threads, thread_scope
 
 MAX_THREAD_ID = 1000
 """Characters of a client's id of a thread."""
 
-THREAD_ID = "thread_id"
-"""The query parameter, and LangGraph's key, that names a thread."""
+LINGER = 5.0
+"""Seconds that the claim of a run outlives its worker, if another worker may go on with the run.
+
+That long it takes others to be sure that the worker is dead.
+"""
 
 CHECKPOINT_ID = "checkpoint_id"
 """The query parameter, and LangGraph's key, that names a checkpoint of it to go on from."""
@@ -119,6 +123,8 @@ def turn_of(
         route=route.thread_path,
         spec=spec,
         multitask=multitask,
+        linger=LINGER if route.continues else 0.0,
+        astream_kwargs={**route.astream_kwargs, **spec.astream_kwargs},
         make_input=make_input,
         graph=spec.model or next(iter(route.runnables)),
         tasks=tasks,

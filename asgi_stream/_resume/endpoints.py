@@ -11,17 +11,19 @@ from .._request.query import last_event_id
 from ..errors import InvalidInput, InvalidRequest, RunNotFound
 from ..formats import STORED_CONVERSATION
 from .reader import StoredRunReader
+from .run_documents import DOCUMENTED, RunDocuments
 from .service import Finished, StoredRuns
 from .urls import read_position
 
 
 async def stored_run_response(
-    runs: StoredRuns, operation: str, request: Request
+    runs: StoredRuns, documents: RunDocuments, operation: str, request: Request
 ) -> StoredRunReader | Response:
     """Return the response to a request about stored runs.
 
     Args:
         runs: The runs of the route and the caller.
+        documents: Their documents.
         operation: What to do, one of the operations of `Format.runs`.
         request: The request.
 
@@ -30,11 +32,12 @@ async def stored_run_response(
     """
     if operation == "list":
         return json_response({"runs": [runs.public(record) for record in await runs.owned()]})
-    params = request.path_params
-    position = last_event_id(request)
     try:
-        conversation = params.get(STORED_CONVERSATION)
-        run_id = params["run_id"] if conversation is None else await runs.newest(conversation)
+        conversation = request.path_params.get(STORED_CONVERSATION)
+        named = documents.run_id(request.path_params.get("run_id", ""))
+        run_id = named if conversation is None else await runs.newest(conversation)
+        if operation in DOCUMENTED:
+            return await documents.response(operation, run_id, request)
         if operation == "stop":
             record = await runs.stop(run_id)
             return json_response(runs.public(record), 200 if record.ended else 202)
@@ -43,7 +46,10 @@ async def stored_run_response(
         if conversation is not None and (await runs.find(run_id)).ended is not None:
             raise Finished
         # Only an `EventSource` needs a 204; clients that join may take it for an error.
-        return await runs.join(run_id, position, if_finished=operation == "join")
+        joins = operation == "join"
+        reader = await runs.join(run_id, last_event_id(request), if_finished=joins)
+        reader.resumes = joins and conversation is not None
+        return reader
     except Finished:
         return no_content()
     except RunNotFound:

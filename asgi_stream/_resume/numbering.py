@@ -1,10 +1,10 @@
-"""Ids of stored frames: 1, 2, 3, ..."""
+"""Stored frames and their ids: 1, 2, 3, ..."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..formats import Format
+from ..formats import Format, Frame
 
 
 def id_line(format: Format, run_id: str) -> bytes:
@@ -32,3 +32,10 @@ def numbered(line: bytes, first: int, pieces: Sequence[bytes]) -> list[bytes]:
     if not line:
         return frames
     return [line % number + frame for number, frame in enumerate(frames, first)]
+
+
+def parsed(frame: bytes) -> Frame:
+    """Return the name and the data of a stored frame."""
+    lines = (line.partition(": ") for line in frame.decode().split("\n"))
+    fields = {name: value for name, _, value in lines}
+    return Frame(fields.get("event", ""), fields.get("data", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from .._delivery.buffer import FrameBuffer
@@ -24,6 +24,8 @@ from .numbering import id_line, numbered
 from .recorder import RunRecorder
 from .urls import AHEAD_OF_RUN
 
+TakeUp = Callable[[str, int], None]
+
 
 class StoredRunReader:
     """Sends the frames of a stored run to one reader.
@@ -38,6 +40,8 @@ class StoredRunReader:
         route: The route's options.
         store: Where the run is stored.
         recorder: What records the run, if this is the response to the request that started it.
+        take_up: Called with the run's id, and the id of its newest frame, if its worker has died:
+            goes on with it soon, if it can. None: the run ends then.
 
     Attributes:
         record: The run's record.
@@ -48,9 +52,14 @@ class StoredRunReader:
         recorder: What records the run, if this is the response to the request that started it.
         location: The URL of the run, relative to the request's.
         on_leave: Called when the reader leaves or has been sent everything.
+        resumes: Whether the reader resumes its conversation, see `Format.first_frame`.
+        accepts: Says which frames it is sent; None: all.
+        skips: Whether it goes on without frames that are gone, whatever its format says.
+        error: Why the response has failed, if it has; the run may go on.
     """
 
     gathered = False
+    error: RunError | None = None
 
     def __init__(
         self,
@@ -59,19 +68,21 @@ class StoredRunReader:
         route: BoundRoute,
         store: EventStore,
         recorder: RunRecorder | None = None,
+        take_up: TakeUp | None = None,
     ) -> None:
-        self.run_id = record.run_id
-        self.thread_id = record.thread
+        self.run_id, self.thread_id = record.run_id, record.thread
         self.recorder = recorder
         self.location = ""
         self.on_leave: Callable[[], object] | None = None
+        self.resumes = self.skips = False
+        self.accepts: Callable[[bytes], bool] | None = None
         self.buffer = FrameBuffer(route.limits.buffer, pause_at=route.limits.buffer)
         self.record = record
         self._route = route
         self._store = store
         self._format = route.format_class()
         self._next = after + 1
-        self._failed = False
+        self._take_up = take_up
         self._behind = recorder is None
         """Whether the store has more frames than have been pushed here."""
         self.delivery = Delivery(self.buffer, self, route.limits, self._format.ping)
@@ -86,15 +97,14 @@ class StoredRunReader:
 
     def on_frames(self, first: int, frames: Sequence[bytes], ended: bool) -> None:
         """Buffer new frames, if they are the next ones."""
-        buffer = self.buffer
-        if buffer.ended or self._behind:
+        if self.buffer.ended or self._behind:
             return
-        if first > self._next or buffer.full:
+        if first > self._next or self.buffer.full:
             self.look()
-        elif first == self._next and len(frames) == 1 and not ended:
+        elif first == self._next > 1 and len(frames) == 1 and not (ended or self.accepts):
             # This runs for every token.
             self._next += 1
-            buffer.append(frames[0])
+            self.buffer.append(frames[0])
         else:
             self._extend(first, frames, ended=ended)
 
@@ -119,7 +129,7 @@ class StoredRunReader:
     @property
     def broken(self) -> bool:
         """Whether the response failed in a format without an error frame."""
-        return self._failed and self._format.breaks_on_error
+        return self.error is not None and self._format.breaks_on_error
 
     async def opened(self) -> RunError | None:
         """Wait until the response can start: for output, if this request has started the run.
@@ -138,12 +148,22 @@ class StoredRunReader:
         """Read the next frames from the store, or wait until it pushes some."""
         return self._catch_up() if self._behind else self.buffer.arrival()
 
+    async def frames(self) -> AsyncGenerator[bytes]:
+        """Read the run to its end, instead of a response."""
+        buffer = self.buffer
+        while buffer.waiting_since is not None or not buffer.ended:
+            if buffer.waiting_since is None:
+                await self.refill()
+                continue
+            for frame in buffer.take():
+                yield frame
+
     def fail(self, exception: BaseException) -> None:
         """End the response, not the run, with an error frame, which has no id and is not stored."""
         if not self.buffer.ended:
-            self._failed, self._behind = True, False
-            error = reported(exception, self._route, self.run_id)
-            self.buffer.finish(self._format.encode(error))
+            self._behind = False
+            self.error = error = reported(exception, self._route, self.run_id)
+            self.buffer.finish(self._format.cut(error, self.record, self._next, ended=False))
 
     def shut_down(self) -> None:
         """End the response because the server is shutting down."""
@@ -177,14 +197,16 @@ class StoredRunReader:
             return self.fail(FramesGone())
         self._extend(page.first, page.frames, ended=page.ended)
         self._behind = self._behind or page.more
-        if page.final is not None:
-            await self._finalize_orphan(page.final)
-        return None
+        if page.final is None:
+            return None
+        if self._take_up is None or page.final != self._next:  # frames are missing
+            return await self._finalize_orphan(page.final)
+        return self._take_up(self.run_id, page.final - 1)
 
     def _skip_gap(self, page: Page) -> bool:
         """Tell the reader which frames are gone; return whether it can go on without them."""
         gap = self._format.gap(self.run_id, self._next, page.first - 1)
-        if not gap:
+        if not (gap or self.skips):
             return False
         self.buffer.append(gap)
         self._next = page.first
@@ -192,8 +214,10 @@ class StoredRunReader:
 
     def _extend(self, first: int, frames: Sequence[bytes], *, ended: bool) -> None:
         new = frames[self._next - first :] if first < self._next else frames
+        if self.resumes and self._next == 1 and new:
+            new = [self._format.first_frame(new[0]), *new[1:]]
         self._next += len(new)
-        self.buffer.extend(new)
+        self.buffer.extend(new if self.accepts is None else [*filter(self.accepts, new)])
         if ended:
             self.buffer.finish()
 
@@ -205,8 +229,8 @@ class StoredRunReader:
         """
         lost = WorkerLost()
         error = public(lost, self._route)
-        line = id_line(self._format, self.run_id)
-        frames = numbered(line, number, [self._format.encode(error)])
+        cut = self._format.cut(error, self.record, number, ended=True)
+        frames = numbered(id_line(self._format, self.run_id), number, [cut])
         record = replace(
             self.record,
             state="failed",

@@ -40,6 +40,7 @@ class RunRecorder:
         resume: How runs are stored.
         record: The run's record before it begins.
         tasks: Keeps the run's tasks alive.
+        written: Counts the frames of a run that another worker has begun.
 
     Attributes:
         closed: Whether nothing more will be written.
@@ -54,6 +55,7 @@ class RunRecorder:
         record: RunRecord,
         *,
         tasks: RunTasks,
+        written: Retention | None = None,
     ) -> None:
         self.closed = False
         self.on_end: Callable[[], None] | None = None
@@ -66,14 +68,15 @@ class RunRecorder:
         self.exempt = self._pending.exempt
         self._id = id_line(request.format, record.run_id)
         self._append_to_store = resume.opened.append
-        self._retention = Retention(resume.frames, resume.size)
+        self._retention = written or Retention(resume.frames, resume.size)
         self._local = resume.local
         self._writing = False
         self._run_id = record.run_id
         self._record = record
         self._route = route
         # A run in the background has no reader that could disconnect.
-        unread = resume.unread_timeout if request.spec.background else resume.cancel_after
+        unattended = request.spec.background or request.spec.unattended
+        unread = resume.unread_timeout if unattended else resume.cancel_after
         self._patience = 0.0 if request.spec.cancel_on_disconnect else unread
         self._unread: TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -98,6 +101,11 @@ class RunRecorder:
     def pace_by(self, buffer: FrameBuffer | None) -> None:
         """Pace the run by the buffer of its first reader; by none, once that has left."""
         self._paced_by = self._pending if buffer is None else buffer
+
+    @property
+    def error(self) -> RunError | None:
+        """The error that has ended the run, if one has."""
+        return self._pump.end if isinstance(self._pump.end, RunError) else None
 
     # The store's `Producer`.
 
@@ -212,7 +220,7 @@ class RunRecorder:
         code = StoreUnavailable.code
         if isinstance(error, OwnershipLost):
             code = WorkerLost.code
-            message = "run %s of %s aborted: its lease expired and another worker finalized it"
+            message = "run %s of %s aborted: its lease expired and another worker has it"
             logger.warning(message, *run)
         else:
             foreign = None if isinstance(error, StoreUnavailable) else error

@@ -5,31 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from hashlib import sha256
+from dataclasses import replace
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from .._delivery.response import RUN_ID, json_response
 from .._langchain.run_request import RunRequest
 from .._lifecycle.active import ActiveRuns
 from .._routing.bound import BoundRoute
-from ..errors import InvalidInput, InvalidRequest, RunNotFound, StoreUnavailable
+from ..errors import InvalidInput, RunNotFound, StoreUnavailable, WorkerLost
+from ..requests import StreamRequest
 from ..resume import Resume
-from ..serialize import to_json
 from ..stores import OwnershipLost, Quota, RunRecord
-from .reader import StoredRunReader
+from .client_names import check_conversation_id, fingerprint_of, hashed, idempotency_key
+from .reader import StoredRunReader, TakeUp
 from .recorder import RunRecorder
-from .urls import AHEAD_OF_RUN, is_run_id, is_segment, read_position
+from .urls import AHEAD_OF_RUN, is_run_id, read_position
 
-Release = Callable[[], None]
-Hold = Callable[[], Release]
+Hold = Callable[[], Callable[[], None]]
 
-MAX_KEY = 255
-"""Characters of an ``Idempotency-Key``, the limit of most public APIs."""
-
-CONVERSATION = "place"
-"""Goes into the names of conversations in a store; a change would orphan those that exist."""
+CONVERSATION = "place"  # in the names of conversations in a store; a change would orphan those
 
 
 class Finished(Exception):
@@ -44,17 +39,45 @@ class StoredRuns:
         resume: How its runs are stored.
         owner: What ``authorize`` returned for the caller.
         path: The route's path, with the request's values for its parameters.
+        take_up: Goes on with runs whose worker has died.
     """
 
-    def __init__(self, route: BoundRoute, resume: Resume, owner: str | None, path: str) -> None:
+    def __init__(
+        self,
+        route: BoundRoute,
+        resume: Resume,
+        owner: str | None,
+        path: str,
+        take_up: TakeUp | None = None,
+    ) -> None:
         self._route = route
         self._resume = resume
         self._owner = owner
         self._path = path
+        self._take_up = take_up
         self._store = resume.opened
 
+    def key_name(self, request: StreamRequest) -> str | None:
+        """Return the store's name for a request's ``Idempotency-Key``, None without one."""
+        return self._name("key", idempotency_key(request))
+
+    async def repeated(self, request: StreamRequest) -> StoredRunReader | None:
+        """Join the run that a request has started before, by its ``Idempotency-Key``.
+
+        Raises:
+            StreamError: The key is too long, or another request's; or the store cannot be reached.
+        """
+        name = self.key_name(request)
+        existing = None if name is None else await self._store.named(name)
+        return None if existing is None else await self._joined(existing, request)
+
     async def begin(
-        self, run_request: RunRequest, request: Request, here: ActiveRuns, hold: Hold
+        self,
+        run_request: RunRequest,
+        request: StreamRequest,
+        here: ActiveRuns,
+        hold: Hold,
+        origin: bytes | None = None,
     ) -> StoredRunReader:
         """Start a run that outlives the request, or join the run that the request repeats.
 
@@ -63,36 +86,37 @@ class StoredRuns:
             request: The request, perhaps with an ``Idempotency-Key``.
             here: Holds the run while it goes on.
             hold: Counts a new run; what it returns takes it back, and is called at the run's end.
+            origin: What another worker needs to go on with the run.
 
         Raises:
-            InvalidRequest: The key is too long.
-            InvalidInput: The key was used for another request, or the conversation's id does not
-                fit in a URL.
+            InvalidInput: The key is another request's, or the conversation's id fits in no URL.
             TooManyOwned: The caller has as many unfinished runs as allowed.
             StoreUnavailable: The store cannot be reached.
             StreamError: What `hold` raises.
         """
-        key = _idempotency_key(request)
-        _check_conversation_id(run_request.spec.conversation_id)
-        record = RunRecord(
+        check_conversation_id(run_request.spec.conversation_id)
+        name = self.key_name(request)
+        record = self._record(run_request, None if name is None else request)
+        reader = await self._create(run_request, record, name, here, hold, origin)
+        return await self._joined(reader, request) if isinstance(reader, str) else reader
+
+    async def _joined(self, run_id: str, request: StreamRequest) -> StoredRunReader:
+        """Join the run that has the key of a request."""
+        if (await self.find(run_id)).fingerprint != fingerprint_of(request):
+            raise InvalidInput("The Idempotency-Key has already been used for a different request.")
+        return await self.join(run_id, None)
+
+    def _record(self, run_request: RunRequest, keyed: StreamRequest | None) -> RunRecord:
+        """Return the record of a run that is about to begin, of a request with a key perhaps."""
+        return RunRecord(
             run_id=str(run_request.run_id),
             route=self._path,
             owner=self._owner,
-            fingerprint="" if key is None else _fingerprint(run_request, request),
+            fingerprint="" if keyed is None else fingerprint_of(keyed),
             created=time.time(),
             thread=run_request.thread_id,
             model=run_request.spec.model,
         )
-        name = self._name("key", key)
-        existing = name and await self._store.named(name)
-        if not existing:
-            reader = await self._create(run_request, record, name, here, hold)
-            if isinstance(reader, StoredRunReader):
-                return reader
-            existing = reader
-        if (await self.find(existing)).fingerprint != record.fingerprint:
-            raise InvalidInput("The Idempotency-Key has already been used for a different request.")
-        return await self.join(existing, None)
 
     async def _create(
         self,
@@ -101,6 +125,7 @@ class StoredRuns:
         key: str | None,
         here: ActiveRuns,
         hold: Hold,
+        origin: bytes | None,
     ) -> StoredRunReader | str:
         """Start a run and return its first reader; or the id of the run that has its key."""
         run = RunRecorder(run_request, self._route, self._resume, record, tasks=here.tasks)
@@ -114,10 +139,11 @@ class StoredRuns:
                     conversation_id=conversation_id,
                     key=key,
                     quota=self._quota(),
+                    origin=origin,
                 )
                 if run_id != record.run_id:
                     return run_id
-                reader = StoredRunReader(record, 0, self._route, self._store, run)
+                reader = StoredRunReader(record, 0, self._route, self._store, run, self._take_up)
                 await reader.follow()
             except OwnershipLost as error:
                 raise StoreUnavailable from error
@@ -152,7 +178,7 @@ class StoredRuns:
                 raise InvalidInput(AHEAD_OF_RUN)
             if record.ended is not None and after == record.frames and not if_finished:
                 raise Finished
-        reader = StoredRunReader(record, after, self._route, self._store)
+        reader = StoredRunReader(record, after, self._route, self._store, None, self._take_up)
         await reader.follow()
         return reader
 
@@ -166,6 +192,9 @@ class StoredRuns:
         record = await self._store.find(run_id) if is_run_id(run_id) else None
         if record is None or (record.route, record.owner) != (self._path, self._owner):
             raise RunNotFound
+        if self._take_up is not None and record.ended is None and record.code == WorkerLost.code:
+            # It goes on with the next reader.
+            record = replace(record, state="running" if record.started else "pending", code=None)
         return record
 
     async def newest(self, conversation_id: str) -> str:
@@ -199,11 +228,11 @@ class StoredRuns:
             await self._store.stop(run_id)
         return record
 
-    def left_alone(self, reader: StoredRunReader) -> Response:
-        """Return the response to the request for a run in the background: its record."""
+    def left_alone(self, reader: StoredRunReader, document: object) -> Response:
+        """Return the response to the request for a run in the background: what it is so far."""
         reader.leave()
         headers = {RUN_ID: reader.run_id, **reader.headers}
-        return json_response(self.public(reader.record), headers=headers)
+        return json_response(document, headers=headers)
 
     def public(self, record: RunRecord) -> object:
         """Return the part of a run's record that a client may see."""
@@ -214,29 +243,8 @@ class StoredRuns:
         if limit is None or owner is None:
             return None
         # Of the route: a client chooses the values of the parameters in its path.
-        return Quota(_hashed(self._route.path, owner, "quota", owner), limit)
+        return Quota(hashed(self._route.path, owner, "quota", owner), limit)
 
     def _name(self, kind: str, value: str | None) -> str | None:
         """Return a name for the store that no other owner or route can choose."""
-        return None if value is None else _hashed(self._path, self._owner, kind, value)
-
-
-def _hashed(*parts: str | None) -> str:
-    return sha256(to_json(parts)).hexdigest()
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key", "").strip()
-    if len(key) > MAX_KEY:
-        raise InvalidRequest(f"The Idempotency-Key is longer than {MAX_KEY} characters.")
-    return key or None
-
-
-def _check_conversation_id(conversation_id: str | None) -> None:
-    if conversation_id is not None and not is_segment(conversation_id):
-        problem = "must not contain a slash, '?' or '#', because it is part of the run's URL"
-        raise InvalidInput(f"id: {problem}", fields={"id": problem})
-
-
-def _fingerprint(run_request: RunRequest, request: Request) -> str:
-    return sha256(to_json([request.url.path, request.url.query, run_request.spec.body])).hexdigest()
+        return None if value is None else hashed(self._path, self._owner, kind, value)

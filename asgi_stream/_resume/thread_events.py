@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from .._delivery.buffer import FrameBuffer
@@ -20,6 +20,7 @@ from ..formats._langgraph_envelopes import Envelopes, StoredEvent, Subscription
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..threads import Threads, thread_scope
+from .older_events import OlderEvents
 from .reader import StoredRunReader
 from .service import StoredRuns
 
@@ -71,7 +72,7 @@ class ThreadEvents:
         self.delivery = Delivery(self.buffer, self, route.limits, route.format_class.ping)
         self._store = cast(Threads, route.thread_policy).opened
         self._place = thread_scope(route.thread_path, request.owner), self.thread_id
-        self._runs = runs
+        self._runs, self._format_class = runs, route.format_class
         self._frames = cast(Resume, route.resume_policy).opened
         self._subscription = subscription
         self._tasks = tasks
@@ -128,7 +129,7 @@ class ThreadEvents:
         return None
 
     async def _read_run(self, reader: StoredRunReader) -> None:
-        run_id, log = reader.run_id, _RunLog(reader.run_id)
+        run_id, log = reader.run_id, _RunLog(reader.run_id, self._older_events)
         while not await self._read_log(reader, log):
             # The frames after the last one are gone, or the store was.
             page = await self._frames.read(run_id, log.position)
@@ -145,13 +146,16 @@ class ThreadEvents:
                 if buffer.waiting_since is None:
                     await reader.refill()
                 else:
-                    self._extend(log.read(buffer.take()))
+                    self._extend(await log.read(buffer.take()))
                     await self.buffer.room()
         finally:
             reader.leave()
         return not log.broken
 
-    def _extend(self, events: Iterator[StoredEvent]) -> None:
+    async def _older_events(self, run_id: str) -> OlderEvents:
+        return OlderEvents(self._format_class(), await self._runs.find(run_id))
+
+    def _extend(self, events: Iterable[StoredEvent]) -> None:
         """Send those of the events that the reader asks for."""
         wanted = self._subscription
         self.buffer.extend(
@@ -171,22 +175,31 @@ class _RunLog:
         broken: Whether what was read last is an error of the reader, not a frame of the run.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, older_events: Callable[[str], Awaitable[OlderEvents]]) -> None:
         self.position = 0
         self.broken = False
         self._run_id = run_id
+        self._older_events = older_events
+        self._older: OlderEvents | None = None
         self._last: StoredEvent | None = None
 
-    def read(self, frames: Sequence[bytes]) -> Iterator[StoredEvent]:
+    async def read(self, frames: Sequence[bytes]) -> list[StoredEvent]:
+        """Return the events of frames, whichever API has started the run."""
+        events: list[StoredEvent] = []
         for frame in frames:
             id_ = frame.partition(b"\n")[0].removeprefix(b"id: ")
             self.broken = not id_.isdigit()
-            if not self.broken:
-                self.position = int(id_)
+            if self.broken:
+                continue
+            self.position = int(id_)
             event = StoredEvent.read(frame)
             if event is not None:
-                self._last = event
-                yield event
+                events.append(event)
+            elif not (events or self._last) or self._older:
+                self._older = self._older or await self._older_events(self._run_id)
+                events += self._older.read(self.position, frame)
+        self._last = events[-1] if events else self._last
+        return events
 
     def end(self) -> Iterator[StoredEvent]:
         """Return the end of a run whose last frame another worker has written, as of an API v1."""

@@ -13,18 +13,20 @@ from .._delivery.response import NOT_STORED, json_response, no_content
 from .._langchain.graph_thread import GraphThread
 from .._langchain.thread_state import PublicState
 from .._lifecycle.active import ActiveRuns
-from .._lifecycle.server_sockets import address_of
 from .._request.query import last_event_id, read_query
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished, Step
-from ..formats import STORED_THREAD, FormatRequest, Frame
+from ..formats import STORED_THREAD, FormatRequest
 from ..requests import StreamRequest
+from ..resume import Resume
 from ..stores import RunRecord
 from ..stores.claimed import claimed
 from ..threads import Threads, thread_scope
+from .numbering import parsed
 from .reader import StoredRunReader
+from .run_documents import held
 from .service import StoredRuns
 from .urls import is_run_id
 
@@ -85,7 +87,8 @@ class ThreadRuns:
             case "delete":
                 if (await self._find(run_id)).ended is None:
                     raise ThreadBusy("The run is in progress; cancel it first.")
-                return no_content()  # the store drops it when its time is up
+                await cast(Resume, self._route.resume_policy).opened.delete(run_id)
+                return no_content()
         return json_response(self._runs.public(await self._find(run_id)))
 
     async def _find(self, run_id: str) -> RunRecord:
@@ -114,6 +117,8 @@ class ThreadRuns:
         return json_response(self._format.runs_document(records, request))
 
     async def _join(self, run_id: str) -> StoredRunReader | Response:
+        _, _, query = read_query(self._request, self._route.limits, configurable=(), narrows=False)
+        accepts = self._format.frame_filter(query)
         try:
             await self._find(run_id)
             reader = await self._runs.join(run_id, last_event_id(self._request), if_finished=True)
@@ -124,6 +129,7 @@ class ThreadRuns:
             # Clients take an error for one of the run; it has ended, and is not kept any more.
             end = self._format.encode(RunFinished(Step(run_id, "", "chain"), None))
             return Response(end, headers=NOT_STORED, media_type=self._format.media_type)
+        reader.accepts = accepts
         if self._flag("cancel_on_disconnect"):
             reader.on_leave = lambda: self._active.tasks.spawn(self._left(run_id))
         return reader
@@ -156,26 +162,18 @@ class ThreadRuns:
         last = await self._ended(
             await self._runs.join(record.run_id, str(position), if_finished=True)
         )
-        for end in self._format.decode(_parsed(last)):
+        for end in self._format.decode(parsed(last)):
             if isinstance(end, RunError) and end.code != RunCancelled.code:
                 return self._format.failure(end)
         return await self._values(record)
 
     async def _ended(self, reader: StoredRunReader) -> bytes:
         """Read a run to its end, and return its last frame."""
-        last, buffer, active = b"", reader.buffer, self._active
-        active.add(reader, address_of(self._request.scope))
-        try:
-            while True:
-                if buffer.waiting_since is not None:
-                    last = buffer.take()[-1]
-                elif buffer.ended:
-                    return last
-                else:
-                    await reader.refill()
-        finally:
-            active.streams.pop(reader)
-            reader.leave()
+        last = b""
+        with held(reader, self._active, self._request):
+            async for frame in reader.frames():
+                last = frame
+        return last
 
     async def _values(self, record: RunRecord) -> object:
         async with self._graph_thread(record.model) as thread:
@@ -215,10 +213,3 @@ class ThreadRuns:
 
     def _flag(self, name: str) -> bool:
         return self._request.query_params.get(name, "").lower() in ("1", "true")
-
-
-def _parsed(frame: bytes) -> Frame:
-    """Return the name and the data of a stored frame."""
-    lines = (line.partition(": ") for line in frame.decode().split("\n"))
-    fields = {name: value for name, _, value in lines}
-    return Frame(fields.get("event", ""), fields.get("data", ""))

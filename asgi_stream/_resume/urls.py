@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from ..errors import InvalidRequest
 
-AHEAD_OF_RUN = "The Last-Event-ID is ahead of this run."
+AHEAD_OF_RUN = "The position is ahead of this run."
 """The error message for a position that a run has not reached."""
 
 _id = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -63,15 +63,15 @@ def client_path(request: Request) -> str:
     return path if raw.endswith(b"/") else path.rstrip("/")
 
 
-def run_location(run_id: str, path: str, endpoint: str) -> str:
+def run_location(run_path: str, path: str, endpoint: str) -> str:
     """Return the URL of a run, relative to a request's.
 
     It is relative because a mounted app does not know where its client's path begins.
 
     Args:
-        run_id: The run.
+        run_path: The path of the run, below the route's own.
         path: The request's path, perhaps with a trailing slash.
         endpoint: The part of it below the route's own.
     """
     folder = path.rpartition("/")[0] or "/"
-    return quote(relpath(f"{route_path(path, endpoint)}/runs/{run_id}", folder))
+    return quote(relpath(f"{route_path(path, endpoint)}/{run_path}", folder))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ..requests import AnyRunnable, RunnableSource
 
 
+NO_THREADS = "This route keeps no threads."
+
+
 class BoundRoute(Options):
     """A route that can serve requests. Its options are attributes, as a `StreamRoute`'s are.
 
@@ -69,6 +72,11 @@ class BoundRoute(Options):
     def __repr__(self) -> str:
         return f"BoundRoute({self.route!r})"
 
+    @property
+    def continues(self) -> bool:
+        """Whether runs go on with another worker if theirs dies."""
+        return self.resume_policy is not None and self.resume_policy.continues
+
     def is_first(self, kind: str) -> bool:
         """Return whether this is the first call with `kind`: what the log tells once."""
         first = kind not in self._logged
@@ -83,6 +91,13 @@ class BoundRoute(Options):
         kind = self.format_class
         threads = (*kind.threads, *kind.thread_runs) if self.thread_policy else ()
         return (*own, *runs, *threads)
+
+    @property
+    def not_offered(self) -> Mapping[tuple[str, str], str]:
+        """The method and the path, below this route's own, of what it does not serve, and why."""
+        kind = self.format_class
+        of_threads = () if self.thread_policy else (*kind.threads, *kind.thread_runs)
+        return {**kind.not_offered, **dict.fromkeys(of_threads, NO_THREADS)}
 
     async def owner(self, request: StreamRequest) -> str | None:
         """Return the user that sent `request`, who owns the runs that it starts.

@@ -1,4 +1,4 @@
-"""Which ``Host`` headers the playground is served for.
+"""Which ``Host`` headers the playground is served for, and whose pages may use MCP.
 
 A page of another site can have its own name resolved to 127.0.0.1 (DNS rebinding), and can then
 read whatever is served there as its own origin. Its requests still carry its name as ``Host``.
@@ -24,6 +24,11 @@ class ForeignHost(StreamError):
     message = "The playground is not served for this host; see the app's allowed_hosts."
 
 
+class ForeignOrigin(StreamError):
+    code, status = "refused", 403
+    message = "Pages of this origin or host may not use this route; see the app's allowed_hosts."
+
+
 class AllowedHosts:
     """Host names, compared without their port.
 
@@ -42,8 +47,12 @@ class AllowedHosts:
 
     def allow(self, scope: Scope) -> bool:
         """Return whether the request's ``Host`` is one of them."""
-        header = Headers(scope=scope).get("host", "").lower()
-        host = header.partition("]")[0] + "]" if header[:1] == "[" else header.partition(":")[0]
+        return self.allow_name(Headers(scope=scope).get("host", ""))
+
+    def allow_name(self, authority: str) -> bool:
+        """Return whether a host, perhaps with a port, is one of them."""
+        match = _authority.fullmatch(authority.lower())
+        host = match[1] if match else ""
         return any(
             pattern in ("*", host) or (pattern[0] == "*" and host.endswith(pattern[1:]))
             for pattern in self._hosts
@@ -60,6 +69,7 @@ def _problems(hosts: Any) -> Iterator[str]:
             yield f"allowed_hosts: expected a name without a port, like {example}, not {host!r}"
 
 
+_authority = re.compile(r"(\[[^\]]*\]|[^:@\[\]]*)(?::[0-9]*)?")
 _pattern = re.compile(r"\*|(\*\.)?[^\s:/*@\[\]]+|\[[^\s\]]+\]")
 
 

@@ -11,7 +11,7 @@ from starlette.routing import compile_path
 from starlette.types import Scope
 
 from .._options import renamed, unknown
-from ..errors import MethodNotAllowed, NotFound, TableError
+from ..errors import MethodNotAllowed, NotFound, NotOffered, StreamError, TableError
 from ..routes import OPTIONS, RENAMED, AppOnlyOptions, StreamRoute
 from ..stores import EventStore, ThreadStore
 from .bound import BoundRoute
@@ -52,6 +52,8 @@ class Table:
         self._paths: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
         self._ids: list[tuple[re.Pattern[str], Any, dict[str, Match]]] = []
         """The endpoints whose path begins with an id, directly below the path of their route."""
+        self._refused: list[tuple[re.Pattern[str], str, str]] = []
+        """Paths and methods of what no route serves, and why."""
         self._by_pattern: dict[str, dict[str, Match]] = {}
         self._prefix = TITLE if title == TITLE else f"{TITLE}:{title}"
         self._opened: dict[str, EventStore] = {}
@@ -122,6 +124,9 @@ class Table:
             kind = route.format_class
             if method == "GET" and (method, endpoint) not in {**kind.runs, **kind.threads}:
                 methods["HEAD"] = route, endpoint
+        for (method, endpoint), why in route.not_offered.items():
+            pattern, *_ = compile_path(route.path.rstrip("/") + endpoint)
+            self._refused.append((pattern, method, why))
 
     def find(self, scope: Scope, *, ids: bool = False) -> Match:
         """Return the route that serves an HTTP scope, and which of its endpoints.
@@ -136,6 +141,7 @@ class Table:
 
         Raises:
             NotFound: No route has this path.
+            NotOffered: No route has it, and a route says why.
             MethodNotAllowed: No route with this path has this method; ``Allow`` lists those that
                 are served.
         """
@@ -160,9 +166,14 @@ class Table:
                 scope["path_params"] = {**scope.get("path_params", {}), **params}
                 return served
             allowed |= methods.keys()
-        if allowed:
-            raise MethodNotAllowed.of(scope["method"], sorted(allowed | {"OPTIONS"}))
-        raise NotFound
+        raise self._error(scope["method"], path, allowed)
+
+    def _error(self, method: str, path: str, allowed: set[str]) -> StreamError:
+        """Return the error for a request that no route serves."""
+        for pattern, refused, why in self._refused:
+            if refused == method and pattern.fullmatch(path):
+                return NotOffered(why)
+        return MethodNotAllowed.of(method, sorted(allowed | {"OPTIONS"})) if allowed else NotFound()
 
 
 def _with_marks(scope: Scope, root: str, path: str) -> str:

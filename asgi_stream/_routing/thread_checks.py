@@ -9,10 +9,10 @@ from warnings import warn
 
 from .._importer import kind_of
 from .._langchain.graphs import graph_of
-from .._langchain.thread_turn import MULTITASK
+from .._langchain.thread_claim import MULTITASK
 from ..formats import Format
 from ..routes import StreamRoute
-from ..threads import Threads
+from ..threads import THREAD_ID, Threads
 
 RAISE = {"SqliteSaver"}
 """Checkpointers whose async methods exist, and raise."""
@@ -47,6 +47,11 @@ def option_problems(route: StreamRoute, policy: Any, kind: type[Format]) -> Iter
     yield from policy.problems()
     if not kind.threads:
         yield f"threads: clients of the {route.format} format have no threads"
+    if kind.threads_by_runs and not route.resume:
+        yield (
+            f"threads: the {route.format} format also needs resume, because its clients name a"
+            " thread by a stored run"
+        )
 
 
 def checkpointer_of(runnable: Any) -> Any:
@@ -58,7 +63,7 @@ def checkpointer_of(runnable: Any) -> Any:
 def graph_problems(runnable: Any) -> Iterator[str]:
     """Yield a sentence if a Runnable cannot have threads."""
     if graph_of(runnable) is None:
-        yield f"threads: {kind_of(runnable)} is no LangGraph graph, which could keep them"
+        yield f"threads: need a LangGraph graph with a checkpointer, not {kind_of(runnable)}"
         return
     saver = checkpointer_of(runnable)
     if saver is None:
@@ -73,15 +78,36 @@ def graph_problems(runnable: Any) -> Iterator[str]:
         )
 
 
-def warn_of_doubling(route: StreamRoute, kind: type[Format], runnable: Any) -> None:
-    """Warn that a graph adds what its checkpointer has to what the client sends again each time."""
-    if kind.converses and kind.threads and route.conversation is None and checkpointer_of(runnable):
-        warn(
-            f"route {route.path!r}: clients of the {route.format} format send the whole"
-            " conversation each time, and the graph's checkpointer has it already, so every message"
-            " reaches the model twice; set threads=True",
-            stacklevel=2,
+def warn_of_checkpointer(route: StreamRoute, kind: type[Format], runnable: Any) -> None:
+    """Warn of a graph with a checkpointer on a route without threads, if that cannot be meant.
+
+    Either no run has the ``thread_id`` without which the checkpointer raises, or the graph adds
+    what its checkpointer has to what the client sends again each time.
+    """
+    if not kind.threads or checkpointer_of(runnable) is None:
+        return
+    cure = "set threads=True" + (" and resume=True" if kind.threads_by_runs else "")
+    if not _has_thread_id(route, runnable):
+        problem = "every run fails, because the graph's checkpointer gets no thread_id"
+    elif kind.converses and route.conversation is None:
+        problem = (
+            f"clients of the {route.format} format send the whole conversation each time, and the"
+            " graph's checkpointer has it already, so every message reaches the model twice"
         )
+    else:
+        return
+    warn(f"route {route.path!r}: {problem}; {cure}", stacklevel=2)
+
+
+def _has_thread_id(route: StreamRoute, runnable: Any) -> bool:
+    """Return whether a run may have a ``thread_id`` in its ``configurable`` keys."""
+    if route.configure is not None or THREAD_ID in route.configurable:
+        return True
+    configs: list[Any] = [route.config]
+    while runnable is not None:
+        configs.append(getattr(runnable, "config", None))
+        runnable = getattr(runnable, "bound", None)
+    return any(THREAD_ID in ((each or {}).get("configurable") or {}) for each in configs)
 
 
 def _is_sync(saver: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +22,8 @@ from ..limits import Limits
 from ..resume import Resume
 from ..routes import OPTIONS, StreamRoute
 from ..threads import Threads
-from .thread_checks import graph_problems, option_problems, policy_of, warn_of_doubling
+from .continuing_checks import continuing_problems, local_problems
+from .thread_checks import graph_problems, option_problems, policy_of, warn_of_checkpointer
 
 METHODS = ("GET", "POST")
 
@@ -70,6 +72,10 @@ class RouteValidation:
         yield from self._resume_problems()
         self.thread_policy = policy_of(self._route, self._own)
         yield from option_problems(self._route, self.thread_policy, self.format_class)
+        if self.resume_policy and self.resume_policy.continues:
+            yield from continuing_problems(
+                self.resume_policy, self.thread_policy, self._route.format, self.format_class
+            )
         yield from self._path_problems()
         yield from self._words_problems()
         yield from self._kind_problems()
@@ -188,6 +194,9 @@ class RouteValidation:
                 return
         else:
             source = {str(self._route.path).rpartition("/")[2] or "default": source}
+        for name in source:
+            if not re.fullmatch(self.format_class.names, name):
+                yield f"runnable: {name!r} is no name in the {self._route.format} format; set names"
         runnables: dict[str, Any] = {}
         for name, each in source.items():
             try:
@@ -224,8 +233,10 @@ class RouteValidation:
             )
         if self.thread_policy is not None:
             yield from graph_problems(runnable)
-        else:
-            warn_of_doubling(route, kind, runnable)
+            if self.resume_policy and self.resume_policy.continues:
+                yield from local_problems(runnable)
+        elif route.multitask is None:  # which needs threads, so that is an error
+            warn_of_checkpointer(route, kind, runnable)
         config = route.config if isinstance(route.config, Mapping) else {}
         if "context" in config and not served.takes_context:
             yield f"config: {kind_of(runnable)} takes no context"

@@ -20,7 +20,8 @@ from ..errors import NotFound
 from ..formats import STORED_THREAD, FormatRequest, ThreadQuery, ThreadView
 from ..requests import StreamRequest
 from ..stores import ThreadRecord
-from ..threads import Threads, thread_scope
+from ..threads import Threads
+from .callers import CallersThreads, prune
 from .owned import OwnedThreads
 
 AT_ONCE = 8
@@ -53,11 +54,11 @@ async def thread_response(
     if thread_id is not None:
         checked_id(thread_id)
     with ExitStack() as held:
-        runnable = await route.resolve(request, await _graph(route, policy, request), held, tasks)
-        threads = OwnedThreads(route, policy, request.owner, route.served(runnable))
+        callers = CallersThreads(route, policy, request, held, tasks)
         if thread_id is None:
-            result, headers = await _many(threads, operation, query)
+            result, headers = await _many(callers, operation, query)
         else:
+            threads = await callers.of_thread(thread_id)
             result, headers = await _one(threads, operation, thread_id, query), {}
     if result is None:
         return no_content()
@@ -68,7 +69,7 @@ async def _read(
     route: BoundRoute, policy: Threads, endpoint: str, request: StreamRequest
 ) -> FormatRequest:
     """Read the body of a request, or its query if it has none, as its format parses it."""
-    if request.method in ("POST", "PATCH"):
+    if request.method in ("POST", "PATCH") and not endpoint.endswith("/copy"):
         body = await read_body(request)
     else:
         # What runs take from the query means nothing here, but clients may send it always.
@@ -87,22 +88,13 @@ async def _read(
     )
 
 
-async def _graph(route: BoundRoute, policy: Threads, request: StreamRequest) -> str | None:
-    """Return the name of the graph of the thread that a request is about, if it is known."""
-    if len(route.runnables) < 2:
-        return None
-    thread_id = request.path_params.get(STORED_THREAD)
-    if thread_id is None:
-        return None
-    record = await policy.opened.find(thread_scope(route.thread_path, request.owner), thread_id)
-    name = record.metadata.get("graph_id") if record is not None else None
-    return name if name in route.runnables else None
-
-
 async def _many(
-    threads: OwnedThreads, operation: str, query: ThreadQuery
+    callers: CallersThreads, operation: str, query: ThreadQuery
 ) -> tuple[Any, dict[str, str]]:
     """Return the result of an operation on no thread in particular, and response headers."""
+    if operation == "prune":
+        return await prune(callers, query), {}
+    threads = await callers.of_graph(None)
     match operation:
         case "create":
             return ThreadView(await threads.create(query)), {}
@@ -112,7 +104,7 @@ async def _many(
             records = await threads.list(query)
             last = query.offset + query.limit
             more = {"X-Pagination-Next": str(last)} if last < len(records) else {}
-            return await _views(threads, records[query.offset : last], query), more
+            return await _views(callers, records[query.offset : last], query), more
     raise NotFound
 
 
@@ -124,6 +116,9 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
             return await threads.view(*await threads.find(thread_id), query)
         case "change":
             return ThreadView(await threads.change(thread_id, query.metadata))
+        case "copy":
+            copied = await threads.copy(thread_id)
+            return await threads.view(*await threads.find(copied), query)
         case "delete":
             return await threads.delete(thread_id)
         case "update":
@@ -150,7 +145,7 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
 
 
 async def _views(
-    threads: OwnedThreads, records: Sequence[ThreadRecord], query: ThreadQuery
+    callers: CallersThreads, records: Sequence[ThreadRecord], query: ThreadQuery
 ) -> list[ThreadView]:
     if not (query.with_state or query.with_messages):
         return [ThreadView(each) for each in records]
@@ -158,6 +153,7 @@ async def _views(
 
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
+            threads = await callers.of_graph(record.metadata.get("graph_id"))
             snapshot = await threads.thread(record.thread_id).state()
             return await threads.view(record, snapshot, query)
 

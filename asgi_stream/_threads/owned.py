@@ -15,18 +15,17 @@ from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.state_messages import messages_of
+from .._langchain.thread_copy import copy_thread
 from .._langchain.thread_messages import thread_messages
 from .._langchain.thread_state import PublicState
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
 from ..formats import ThreadQuery, ThreadView
-from ..stores import ThreadRecord
+from ..stores import ThreadRecord, ThreadStatus
 from ..stores.claimed import claimed
 from ..threads import Threads, owner_mark, thread_scope
-
-FIRST = {"source": "input", "step": -1}
-"""Metadata that exactly one checkpoint of each thread has: its first."""
+from .listing import FIRST, checkpoints_with, matches
 
 
 class OwnedThreads:
@@ -130,6 +129,43 @@ class OwnedThreads:
             await self.thread(thread_id).delete()
             await self._store.delete(self._scope, thread_id)
 
+    async def keep_latest(self, thread_id: str) -> None:
+        """Delete all states of a thread but the newest.
+
+        Raises:
+            ThreadNotFound: The caller has no such thread.
+            ThreadBusy: A run on it is in progress.
+            InvalidInput: The checkpointer cannot do that.
+        """
+        await self.find(thread_id)
+        async with self._claimed(thread_id):
+            try:
+                thread = self.thread(thread_id)
+                await thread.graph.checkpointer.aprune([thread.key], strategy="keep_latest")
+            except NotImplementedError:
+                problem = "the checkpointer of this graph cannot keep only the latest checkpoint"
+                raise InvalidInput.at("strategy", problem) from None
+
+    async def copy(self, thread_id: str) -> str:
+        """Copy a thread with its states, and return the id of the copy.
+
+        Raises:
+            ThreadNotFound: The caller has no such thread.
+        """
+        record, _ = await self.find(thread_id)
+        copied = str(uuid4())
+        await copy_thread(self.thread(thread_id), self.thread(copied))
+        status: ThreadStatus = "idle" if record.status == "busy" else record.status
+        await self._store.touch(
+            self._scope,
+            copied,
+            route=self._path,
+            now=time.time(),
+            status=status,
+            metadata=record.metadata,
+        )
+        return copied
+
     async def update(self, thread_id: str, query: ThreadQuery) -> Mapping[str, Any]:
         """Write to the state of a thread, and return the position of the new checkpoint.
 
@@ -159,7 +195,7 @@ class OwnedThreads:
         if getattr(self._store, "local", False):
             async for record in self._in_checkpointer():
                 records.setdefault(record.thread_id, record)
-        chosen = [each for each in records.values() if _matches(each, query)]
+        chosen = [each for each in records.values() if matches(each, query)]
         chosen.sort(key=lambda each: str(getattr(each, query.sort_by)), reverse=not query.ascending)
         return chosen
 
@@ -182,7 +218,7 @@ class OwnedThreads:
         """Yield what the checkpointer knows of the caller's threads."""
         saver = graph_of(self._served.runnable).checkpointer
         wanted = {**FIRST, OWNER: owner_mark(str(self._owner))}
-        async with aclosing(_checkpoints(saver, wanted)) as first:
+        async with aclosing(checkpoints_with(saver, wanted)) as first:
             async for each in first:
                 yield self._record_of(str(each.metadata[CLIENT_ID]), each.checkpoint["ts"])
 
@@ -195,26 +231,6 @@ class OwnedThreads:
             created=at,
             updated=at,
         )
-
-
-async def _checkpoints(saver: Any, wanted: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
-    """Yield the checkpoints of all threads whose metadata has the values that are `wanted`."""
-    try:
-        async for each in saver.alist(None, filter=dict(wanted)):
-            yield each
-    except ValueError:
-        # The checkpointer for Redis knows only some keys.
-        async for each in saver.alist(None, filter=FIRST):
-            if all((each.metadata or {}).get(key) == wanted[key] for key in wanted):
-                yield each
-
-
-def _matches(record: ThreadRecord, query: ThreadQuery) -> bool:
-    if query.ids is not None and record.thread_id not in query.ids:
-        return False
-    if query.status is not None and record.status != query.status:
-        return False
-    return all(record.metadata.get(key) == value for key, value in query.metadata.items())
 
 
 def _is_of_values(error: Exception) -> bool:

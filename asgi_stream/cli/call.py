@@ -7,22 +7,27 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from ..client._connection import RemoteStream
 from ..client._request import RemoteRequest
+from ..errors.text import mask_passwords
 from ..events import RunFinished
 from .answers import answering_options
+from .message_body import NoMessageInput
 from .printer import Printer
+from .route_schema import addressed
 
 
 @click.command()
 @click.argument("url")
 @click.option(
-    "--input", "body", default="{}", help="The request body as JSON; - reads it from stdin."
+    "-m", "--message", "messages", multiple=True, help="A message of the user. Repeatable."
 )
+@click.option("--input", "body", help="The request body as JSON; - reads it from stdin.")
 @click.option(
     "-H", "--header", "headers", multiple=True, help="A request header, 'Name: value'. Repeatable."
 )
@@ -39,7 +44,8 @@ from .printer import Printer
 )
 def call(
     url: str,
-    body: str,
+    messages: Sequence[str],
+    body: str | None,
     headers: Sequence[str],
     params: Sequence[str],
     thread_id: str | None,
@@ -49,20 +55,39 @@ def call(
 ) -> None:
     """Post to URL and print the answer as it streams. Ctrl-C stops the run.
 
-    The body is what a client of the route posts. The format of the answer is detected. If the
+    With -m the body is made from the route's schema, which the server has at /openapi.json. With
+    --input it is what a client of the route posts. The format of the answer is detected. If the
     connection to a resumable route breaks, the command reconnects. If the run stops at an
     interrupt, the command prints the options that answer it. The exit code is 1 if the run fails.
     """
+    if messages and body is not None:
+        raise click.UsageError("-m and --input exclude each other.")
     thread = {} if thread_id is None else {"thread_id": thread_id}
     request = RemoteRequest(
         url=url,
-        body=_json(sys.stdin.read() if body == "-" else body),
+        body=_json(sys.stdin.read() if body == "-" else body or "{}"),
         headers=dict(_pair(each, ":", "--header") for each in headers),
         params={**dict(_pair(each, "=", "--param") for each in params), **thread},
         timeout=timeout,
     )
     with Printer(url, raw) as printer:
+        if messages:
+            request = _with_messages(request, messages, thread_id)
         asyncio.run(_follow(RemoteStream(request, format, recognize=True), printer))
+
+
+def _with_messages(
+    request: RemoteRequest, messages: Sequence[str], thread_id: str | None
+) -> RemoteRequest:
+    about = {"headers": request.headers, "thread_id": thread_id, "timeout": request.timeout}
+    try:
+        url, body = addressed(request.url, messages, **about)  # type: ignore[arg-type]
+    except NoMessageInput as reason:
+        raise click.UsageError(
+            f"-m cannot make the input of {mask_passwords(request.url)}: {reason}. Send it with"
+            " --input."
+        ) from None
+    return replace(request, url=url, body=body)
 
 
 async def _follow(stream: RemoteStream, printer: Printer) -> None:

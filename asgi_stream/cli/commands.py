@@ -8,22 +8,33 @@ from pathlib import Path
 import click
 
 from .call import call
+from .migrate.command import migrate
+from .new import new
 from .serve import serve
 from .table import find_table, load_table, print_routes, table_argument
+from .versions import print_versions
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent / "asgi_stream.schema.json"
-PROJECT = HERE / "project"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="asgi_stream")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_versions,
+    help="Show the versions of asgi_stream, Python and the main dependencies, and exit.",
+)
 def main() -> None:
     """Serve LangChain Runnables and LangGraph graphs from a route table in TOML."""
 
 
 main.add_command(serve)
 main.add_command(call)
+main.add_command(migrate)
+main.add_command(new)
 
 
 @main.command()
@@ -54,19 +65,3 @@ def routes(table: Path | None, as_json: bool) -> None:
 def schema() -> None:
     """Print the JSON Schema of route tables, for editors."""
     click.echo(SCHEMA.read_text("utf-8"), nl=False)
-
-
-@main.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def new(folder: Path) -> None:
-    """Create a small working project in FOLDER."""
-    files = {each.name.removesuffix(".txt"): each for each in sorted(PROJECT.glob("*.txt"))}
-    existing = [name for name in files if (folder / name).exists()]
-    if existing:
-        raise click.ClickException(f"{folder / existing[0]} already exists; nothing was written.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, source in files.items():
-        (folder / name).write_text(source.read_text("utf-8"), "utf-8")
-        click.echo(f"wrote {folder / name}")
-    change_folder = "" if folder == Path() else f"cd {folder} && "
-    click.echo(f"\n{change_folder}asgi-stream serve\n")

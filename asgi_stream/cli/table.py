@@ -63,3 +63,23 @@ def print_routes(app: StreamApp) -> None:
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     for method, path, format, names in lines:
         click.echo(f"{method:{widths[0]}}  {path:{widths[1]}}  {format:{widths[2]}}  {names}")
+
+
+def print_urls(app: StreamApp, base: str, root_path: str, static: Path | None) -> None:
+    """Print where a browser finds the playground, and a client each route.
+
+    Args:
+        app: The app of the table.
+        base: The URL of the server, without a slash at its end.
+        root_path: The path prefix that a reverse proxy strips.
+        static: The folder whose files are served too.
+    """
+    urls = [(route.format, route.path.rstrip("/") or "/") for route in app.table]
+    if app.serves({"type": "http", "method": "GET", "path": "/playground"}):
+        urls.insert(0, ("playground", "/playground"))
+    if static is not None and (static / "index.html").is_file():
+        urls.insert(0, ("page", "/"))
+    width = max(len(name) for name, _ in urls)
+    for name, path in urls:
+        behind = f"  (behind the proxy: {root_path.rstrip('/')}{path})" if root_path else ""
+        click.echo(f"  {name:{width}}  {base}{path}{behind}", err=True)

@@ -219,8 +219,10 @@ class RemoteStream:
         self.run_id = headers.get("x-run-id", self.run_id)
         if "x-thread-id" in headers:
             self.thread_id = unquote(headers["x-thread-id"])
-        # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK.
-        if self.url is None and "content-location" in headers and self.format != "langgraph":
+        # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK, and what
+        # "openai" has there is read by other positions.
+        foreign = self.format in ("langgraph", "openai")
+        if self.url is None and "content-location" in headers and not foreign:
             self.url = urljoin(str(response.url), headers["content-location"])
 
     async def _stop(self, client: httpx.AsyncClient) -> None:

@@ -1,31 +1,33 @@
 """The errors that a client can receive, each with its HTTP status and its code.
 
-StreamError
-├── InvalidRequest            400  invalid_request
-│   └── InvalidInput          422  invalid_request
-├── NotFound                  404  not_found
-│   ├── RunNotFound           404  not_found
-│   └── ThreadNotFound        404  not_found
-├── MethodNotAllowed          405  method_not_allowed
-├── BodyTimeout               408  timeout
-├── NotPending                409  not_pending
-├── RunCancelled              409  cancelled
-├── ThreadBusy                409  thread_busy
-├── ThreadExists              409  thread_exists
-├── FramesGone                410  gap
-├── BodyTooLarge              413  body_too_large
-├── UnsupportedMediaType      415  unsupported_media_type
-├── RunFailed                 500  run_failed
-├── RunIncomplete             500  incomplete
-├── ReaderTooSlow             500  slow_reader
-├── TooManyRuns               503  too_many_runs
-│   └── TooManyOwned          429  too_many_runs
-├── ShuttingDown              503  shutdown
-├── StoreUnavailable          503  store_unavailable
-├── WorkerLost                503  worker_lost
-└── RunTimeout                504  timeout
+    StreamError
+    ├── InvalidRequest            400  invalid_request
+    │   └── InvalidInput          422  invalid_request
+    ├── NotFound                  404  not_found
+    │   ├── NotOffered            404  not_offered
+    │   ├── RunNotFound           404  not_found
+    │   └── ThreadNotFound        404  not_found
+    ├── MethodNotAllowed          405  method_not_allowed
+    ├── BodyTimeout               408  timeout
+    ├── NotPending                409  not_pending
+    ├── RunCancelled              409  cancelled
+    │   └── RunReplaced           409  cancelled
+    ├── ThreadBusy                409  thread_busy
+    ├── ThreadExists              409  thread_exists
+    ├── FramesGone                410  gap
+    ├── BodyTooLarge              413  body_too_large
+    ├── UnsupportedMediaType      415  unsupported_media_type
+    ├── RunFailed                 500  run_failed
+    ├── RunIncomplete             500  incomplete
+    ├── ReaderTooSlow             500  slow_reader
+    ├── TooManyRuns               503  too_many_runs
+    │   └── TooManyOwned          429  too_many_runs
+    ├── ShuttingDown              503  shutdown
+    ├── StoreUnavailable          503  store_unavailable
+    ├── WorkerLost                503  worker_lost
+    └── RunTimeout                504  timeout
 
-TableError(ValueError)        an invalid route table, raised while the app is built
+`TableError`, a ``ValueError``, is an invalid route table. It is raised while the app is built.
 """
 
 from __future__ import annotations
@@ -45,12 +47,14 @@ __all__ = [
     "InvalidRequest",
     "MethodNotAllowed",
     "NotFound",
+    "NotOffered",
     "NotPending",
     "ReaderTooSlow",
     "RunCancelled",
     "RunFailed",
     "RunIncomplete",
     "RunNotFound",
+    "RunReplaced",
     "RunTimeout",
     "ShuttingDown",
     "StoreUnavailable",
@@ -99,6 +103,12 @@ class NotFound(StreamError):
     code, status, message = "not_found", 404, "There is no route at this path."
 
 
+class NotOffered(NotFound):
+    """An endpoint that clients of the route's format know, and this server does not have."""
+
+    code, message = "not_offered", "This server does not offer that."
+
+
 class RunNotFound(NotFound):
     """A run that never existed, has expired or belongs to another owner."""
 
@@ -140,6 +150,12 @@ class RunCancelled(StreamError):
     """The run was cancelled on request, or because it had no reader for too long."""
 
     code, status, message = "cancelled", 409, "The run was cancelled."
+
+
+class RunReplaced(RunCancelled):
+    """The run was cancelled because another one has taken its thread over."""
+
+    message = "Another run on this thread has replaced this one."
 
 
 class ThreadBusy(StreamError):

@@ -21,6 +21,7 @@ class ToolCallStarted:
         name: The tool's name.
         message: Run id of the model that makes the call; ``""`` if code calls the tool.
         hosted: Whether the model's provider runs the tool.
+        at_client: Whether the client is to run the tool.
     """
 
     step: Step
@@ -28,6 +29,7 @@ class ToolCallStarted:
     name: str
     message: str = ""
     hosted: bool = False
+    at_client: bool = False
     event: ClassVar[str] = "on_tool_start"
 
 

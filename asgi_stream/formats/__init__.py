@@ -13,9 +13,11 @@ from types import ModuleType
 from typing import Any, cast
 
 from .._importer import ImportFailed, import_from_string
-from ._format import RUNS, STORED_CONVERSATION, Format
+from ._format import Format
 from ._frame import Frame
-from ._spec import Answer, Document, FormatRequest, RunSpec
+from ._resumable_format import RUNS, STORED_CONVERSATION
+from ._spec import Answer, Document, FormatRequest, GraphQuery, Recall, RunSpec, Tool
+from ._stored_run import RunResource, StoredRun
 from ._threads import STORED_THREAD, THREADS, ThreadQuery, ThreadView
 
 __all__ = [
@@ -28,9 +30,14 @@ __all__ = [
     "Format",
     "FormatRequest",
     "Frame",
+    "GraphQuery",
+    "Recall",
+    "RunResource",
     "RunSpec",
+    "StoredRun",
     "ThreadQuery",
     "ThreadView",
+    "Tool",
     "load",
     "names",
     "recognize",

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
 from ..events import Event, RunError, RunFinished
 from ..serialize import to_json
-from ..stores import RunRecord
 from ._decoded import plain_events
 from ._frame import Frame
 from ._plain_request import plain_spec
+from ._resumable_format import ResumableFormat
 from ._spec import Document, FormatRequest, RunSpec
-from ._sse import PING, data_frame, error_object, run_object
-from ._threads import QUERIES, ThreadQuery, plain_document, plain_query
-
-STORED_CONVERSATION = "stored_conversation"
-"""The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
-
-Not ``conversation_id``, which paths of routes are likely to have.
-"""
-
-RUNS: Mapping[tuple[str, str], str] = {
-    ("GET", "/runs"): "list",
-    ("GET", "/runs/{run_id}"): "show",
-    ("DELETE", "/runs/{run_id}"): "stop",
-}
-"""The endpoints for the stored runs of a resumable route, below its path, with their operations."""
+from ._sse import PING, error_object
+from ._threaded_format import ThreadedFormat
 
 
-class Format(Protocol):
+class Format(ResumableFormat, ThreadedFormat, Protocol):
     """The wire of one kind of client. An instance serves one run, or reads one stream.
 
     On the server `parse` gets the request first. Then each event of the run goes to `encode` if
@@ -48,6 +34,9 @@ class Format(Protocol):
     chooses: ClassVar[bool] = False
     """Whether requests name the Runnable, so that a route may have several."""
 
+    names: ClassVar[str] = r"(?s).+"
+    """A regular expression for the names of a route's Runnables."""
+
     graphs: ClassVar[bool] = False
     """Whether the format serves LangGraph graphs only."""
 
@@ -60,6 +49,19 @@ class Format(Protocol):
     For a wire without an error frame, so that clients do not take a partial answer for the whole.
     """
 
+    replies: ClassVar[bool] = False
+    """Whether the last frame is the whole reply to a request, also if the run has failed.
+
+    A run that fails before it has had any output is then answered with status 200, and so is a
+    request that its route refuses, with what `failure` returns.
+    """
+
+    checks_origin: ClassVar[bool] = False
+    """Whether pages of other hosts than the app's ``allowed_hosts`` are refused, CORS or not.
+
+    By default those are the loopback names.
+    """
+
     converses: ClassVar[bool] = False
     """Whether requests have a conversation, which the route's input has to accept."""
 
@@ -69,37 +71,11 @@ class Format(Protocol):
     False for formats of browsers, where users can change the messages that they send.
     """
 
-    runs: ClassVar[Mapping[tuple[str, str], str]] = {}
-    """Method and path, below the route's own, of each endpoint for stored runs: `RUNS` and more.
-
-    A path has the parameter ``run_id`` or ``stored_conversation``. The operations are to ``list``
-    the caller's runs, to ``join`` a run as a reader, to return its ``state``, to ``show`` it (its
-    state as JSON or its frames, as the ``Accept`` header says) and to ``stop`` it. ``{}``: clients
-    of the format cannot resume, so its routes cannot be resumable.
-    """
-
-    threads: ClassVar[Mapping[tuple[str, str], str]] = {}
-    """Method and path, below the route's own, of each endpoint for threads: `THREADS` for example.
-
-    A path has the parameter ``stored_thread``. The operations are those of
-    `asgi_stream._threads.endpoints`; ``run`` starts a run. ``{}``: clients of the format have no
-    threads.
-    """
-
     sdk_versions: ClassVar[Sequence[int]] = ()
     """The values of the option `sdk_version`; ``()``: the format has no use for it."""
 
-    thread_runs: ClassVar[Mapping[tuple[str, str], str]] = {}
-    """Method and path, below the route's own, of each endpoint for the stored runs of a thread.
-
-    A path has the parameter ``stored_thread``, and ``run_id`` if it is about one run. The
-    operations are to ``start`` a run and return its record, to ``list`` the runs, to return the
-    ``state`` of one, to ``join`` it as a reader or wait for its ``result``, and to ``stop`` it; to
-    start one by a ``command``, and to send the ``events`` of all runs that commands have started.
-    """
-
-    multitask: ClassVar[str] = "reject"
-    """What happens to a second run on a thread if neither the client nor the route says."""
+    not_offered: ClassVar[Mapping[tuple[str, str], str]] = {}
+    """Method and path, below the route's own, of what clients may request in vain, and why."""
 
     wants: frozenset[Any]
     """The event types that `encode` or `gather` uses, besides a run's start and end.
@@ -122,18 +98,6 @@ class Format(Protocol):
     ) -> Mapping[str, str]:
         """Return headers of the response, besides those that all formats have."""
         return {}
-
-    def id_prefix(self, run_id: str) -> str | None:
-        """Return what precedes the number in the id of a stored frame; None: frames have no ids."""
-        return f"{run_id}:"
-
-    def gap(self, run_id: str, first: int, last: int) -> bytes:
-        """Return a frame that says that the frames from `first` to `last` are no longer stored.
-
-        ``b""`` if clients cannot go on without them: they get an error instead.
-        """
-        gap = data_frame({"gap": {"first": first, "last": last}})
-        return f"id: {self.id_prefix(run_id)}{last}\n".encode() + gap
 
     def encode(self, event: Event) -> bytes:
         """Return the frames of an event, each with its blank line; ``b""`` if it has none."""
@@ -166,41 +130,6 @@ class Format(Protocol):
     def failure(self, end: RunError) -> object:
         """Return the JSON response of a failed run, sent with status 200; None: send an error."""
         return None
-
-    def run_object(self, record: RunRecord) -> object:
-        """Return what a client may know about a stored run."""
-        return run_object(record)
-
-    def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
-        """Return what a request about threads asks for, by its operation in `threads`.
-
-        Raises:
-            StreamError: The request is not valid in this format.
-        """
-        query = plain_query(request, QUERIES.get(operation, ()))
-        # A store that has forgotten a thread does not know its status, but its state does.
-        return replace(query, with_state=operation == "list")
-
-    def thread_document(self, operation: str, result: Any) -> object:
-        """Return the JSON response to a request about threads.
-
-        Args:
-            operation: The operation, one of `threads`.
-            result: What `asgi_stream._threads.endpoints` returns for it.
-        """
-        return plain_document(operation, result)
-
-    def runs_document(self, records: Sequence[RunRecord], request: FormatRequest) -> object:
-        """Return the JSON of the runs of a thread, newest first, that a request asks for.
-
-        Args:
-            records: All runs of the thread.
-            request: The request, with its query as `FormatRequest.body`.
-
-        Raises:
-            StreamError: The request is not valid in this format.
-        """
-        return {"runs": [self.run_object(each) for each in records]}
 
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:

@@ -16,6 +16,21 @@ SCALARS = ("langgraph_node", "langgraph_step", "ls_provider", "ls_model_name", "
 """The keys of a message's metadata that are sent with its start."""
 
 
+MESSAGE_ENDS = ("message-finish", "error")
+"""The last events of messages."""
+
+
+def is_text_only(message: Any) -> bool:
+    """Return whether a chunk of a message has nothing but text."""
+    return isinstance(message.content, str) and not (
+        message.additional_kwargs
+        or message.response_metadata
+        or getattr(message, "tool_call_chunks", True)
+        or message.usage_metadata
+        or message.chunk_position
+    )
+
+
 class BlockStream:
     """One message, as the data of its events.
 
@@ -55,7 +70,7 @@ class BlockStream:
 
     def fail(self, message: str) -> bytes:
         """Return the data of the last event of a message that will not be finished."""
-        return self._data("error", message=message)
+        return failure(self._id, message)
 
     def _add_text(self, text: str) -> Iterator[bytes]:
         # This runs for every token.
@@ -114,6 +129,11 @@ class BlockStream:
 
     def _data(self, event: str, **more: Any) -> bytes:
         return to_json({"event": event, "message_id": self._id, **more})
+
+
+def failure(message_id: str, message: str) -> bytes:
+    """Return the data of the last event of a message that will not be finished."""
+    return to_json({"event": "error", "message_id": message_id, "message": message})
 
 
 def _call_of(chunk: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import NotPending, StreamError
 from ._content import refused
 from ._langgraph_protocol import STREAM, ProtocolEncoder
-from ._langgraph_run import object_of, run_spec
+from ._langgraph_run import answers_of, object_of, run_spec
 from ._spec import Answer, Document, FormatRequest, RunSpec
 
 ERRORS = {NotPending.code: "no_such_interrupt"}
@@ -72,14 +72,11 @@ def _run(request: FormatRequest, params: Mapping[str, Any]) -> RunSpec:
     config = object_of("config", params.get("config"))
     configurable = object_of("config.configurable", config.get("configurable"))
     multitask = params.get("multitaskStrategy", params.get("multitask_strategy"))
-    return _spec(
-        request,
-        {
-            **params,
-            "checkpoint_id": configurable.get("checkpoint_id"),
-            "multitask_strategy": multitask,
-        },
-    )
+    position = {"checkpoint_id": configurable.get("checkpoint_id")}
+    spec = _spec(request, {**params, **position, "multitask_strategy": multitask})
+    # A ``RemoteGraph`` sends an answer like that.
+    answers = () if spec.checkpoint else answers_of(params.get("input"), "input")
+    return replace(spec, answers_if_waiting=answers)
 
 
 def _respond(request: FormatRequest, params: Mapping[str, Any]) -> RunSpec:

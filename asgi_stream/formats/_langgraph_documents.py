@@ -27,8 +27,10 @@ def thread_document(operation: str, result: Any, request: FormatRequest) -> obje
         request: The request.
     """
     match operation:
-        case "create" | "change" | "show":
+        case "create" | "change" | "copy" | "show":
             return _thread(result)
+        case "prune":
+            return {"pruned_count": result}
         case "list":
             threads = [_thread(each) for each in result]
             return [selected(each, request.body.get("select")) for each in threads]

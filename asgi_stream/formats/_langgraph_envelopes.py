@@ -6,7 +6,7 @@ https://www.npmjs.com/package/@langchain/protocol, read in version 0.0.21.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -35,10 +35,18 @@ class Envelopes:
 
     Args:
         last: The number that the run's last event has.
+        clock: Returns the least number that the next event may have; None: it is one more than the
+            last one's.
+
+    Attributes:
+        last: The same, up to date.
+        attempt: How many workers have produced the run.
     """
 
-    def __init__(self, last: int = 0) -> None:
-        self._last = last
+    def __init__(self, last: int = 0, clock: Callable[[], int] | None = sequence_number) -> None:
+        self.last = last
+        self._clock = clock
+        self.attempt = 1
 
     def frame(
         self,
@@ -60,7 +68,7 @@ class Envelopes:
             channel: Its channel, if that has a name of its own.
             event_id: Its id, unless that is its number.
         """
-        self._last = number = max(self._last + 1, sequence_number())
+        self.last = number = max(self.last + 1, self._clock() if self._clock else 0)
         about = f',"node":{to_json(node).decode()}' if node else ""
         place = "".join(f"|{part}" for part in namespace)
         id_, where = to_json(event_id or str(number)), to_json(list(namespace))
@@ -75,7 +83,8 @@ class Envelopes:
     def lifecycle(self, run_id: str, status: str, namespace: Sequence[str], **more: Any) -> bytes:
         """Return the frame of a change of a graph's status, in whose id clients find the run."""
         data = {"event": status, **{key: each for key, each in more.items() if each is not None}}
-        id_ = f"synth:{run_id}:lc|{'|'.join(namespace)}|{status}"
+        again = f"|{self.attempt}" if self.attempt > 1 else ""  # clients skip ids that they know
+        id_ = f"synth:{run_id}:lc|{'|'.join(namespace)}|{status}{again}"
         return self.frame("lifecycle", namespace, to_json(data), event_id=run_id and id_)
 
 
@@ -192,7 +201,7 @@ def _begins_with(namespace: Sequence[str], prefix: Sequence[str]) -> bool:
 def custom_data(data: Any) -> tuple[str, Mapping[str, Any]]:
     """Return the channel and the data of what a graph's stream writer was called with."""
     match data:
-        case {"name": str(name), "payload": _} if "|" not in name and "\n" not in name:
+        case {"name": str(name)} if "|" not in name and "\n" not in name:
             return f"custom:{name}", data
         case _:
             return "custom", {"payload": data}

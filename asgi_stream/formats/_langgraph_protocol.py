@@ -6,13 +6,14 @@ https://www.npmjs.com/package/@langchain/protocol, read in version 0.0.21, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..errors import RunCancelled
+from ..errors import RunReplaced, WorkerLost
 from ..events import Event, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
-from ._langgraph_blocks import ROLES, BlockStream
+from ._frame import Frame
+from ._langgraph_blocks import MESSAGE_ENDS, ROLES, BlockStream, failure
 from ._langgraph_envelopes import Envelopes, custom_data
 
 STREAM = {
@@ -20,6 +21,12 @@ STREAM = {
     "subgraphs": True,
 }
 """What a run has to stream for the channels of the protocol."""
+
+MODEL = "ls_model_type"
+"""The key of a message's metadata that says that a model has written it.
+
+As on the LangGraph Server, others are in the values only: clients take each for an answer.
+"""
 
 Namespace = tuple[str, ...]
 
@@ -29,12 +36,13 @@ class ProtocolEncoder:
 
     Args:
         answered: The ids of the interrupts that the run's answers are for.
+        envelopes: Makes the frames.
     """
 
-    def __init__(self, answered: Sequence[str] = ()) -> None:
+    def __init__(self, answered: Sequence[str] = (), envelopes: Envelopes | None = None) -> None:
         self._answered = answered
         self._run_id = ""
-        self._envelopes = Envelopes()
+        self._envelopes = envelopes or Envelopes()
         self._frame = self._envelopes.frame
         self._values: dict[Namespace, Any] = {}
         """The values that wait for their checkpoint, which clients expect before them."""
@@ -43,6 +51,35 @@ class ProtocolEncoder:
         """The ids of messages that have been sent."""
         self._running: set[Namespace] = set()
         """The namespaces of subgraphs that have started."""
+
+    def restore(self, frames: Iterable[Frame], attempt: int) -> bytes:
+        """Go on with a run whose worker has died, as `Format.restore`."""
+        self._answered, self._envelopes.attempt = (), attempt
+        open_messages: dict[str, tuple[Namespace, str | None]] = {}
+        for frame in frames:
+            match frame.json():
+                case {"type": "event", "seq": int(number), "method": method, "params": about}:
+                    self._envelopes.last = number
+                    namespace, data = tuple(about["namespace"]), about["data"]
+                    self._read(method, namespace, data)
+                    if method == "messages" and data["event"] == "message-start":
+                        open_messages[data["message_id"]] = namespace, about.get("node")
+                    elif method == "messages" and data["event"] in MESSAGE_ENDS:
+                        open_messages.pop(data["message_id"], None)
+        return b"".join(
+            self._frame("messages", namespace, failure(id_, WorkerLost.message), node=node)
+            for id_, (namespace, node) in open_messages.items()
+        )
+
+    def _read(self, method: str, namespace: Namespace, data: Any) -> None:
+        """Remember what an event says of subgraphs and messages."""
+        if method == "messages":
+            self._streamed.add(data["message_id"])
+        elif method == "lifecycle" and namespace:
+            if data["event"] == "started":
+                self._running.add(namespace)
+            else:
+                self._running.discard(namespace)
 
     def encode(self, event: Event) -> bytes:
         """Return the frames of an event."""
@@ -98,7 +135,7 @@ class ProtocolEncoder:
         key = namespace, message.id
         stream = self._messages.get(key)
         if stream is None:
-            if message.id in self._streamed:
+            if message.id in self._streamed or not (is_chunk or MODEL in metadata):
                 return
             self._streamed.add(message.id)
             stream = self._messages[key] = BlockStream(message, metadata)
@@ -146,14 +183,16 @@ class ProtocolEncoder:
                 yield self._frame("messages", key[0], stream.fail(end.message), node=stream.node)
         status, error = "completed", None
         match end:
-            case RunFinished(interrupts=interrupts) if interrupts:
+            case RunFinished() if end.graph_interrupts:
+                # Without a request, as at a breakpoint, the Python SDK would wait for one.
                 status = "interrupted"
                 for each in end.graph_interrupts:
                     # ``value`` is what the Python SDK reads.
                     data = {"interrupt_id": each.id, "payload": each.value, "value": each.value}
                     yield self._frame("input.requested", (), to_json(data))
-            case RunError(code=RunCancelled.code):
-                status = "interrupted"  # an error would be shown to whoever has stopped the run
+            case RunError(message=RunReplaced.message):
+                # The thread goes on: who has sent the next input would take an error for its own.
+                status = "interrupted"
             case RunError(message=message):
                 status, error = "failed", message
         yield self._status(status, (), error=error)

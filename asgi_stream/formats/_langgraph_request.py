@@ -1,15 +1,16 @@
-"""What the requests of LangGraph's SDKs name: stream modes, graphs, keys, assistants."""
+"""What the requests of LangGraph's SDKs name: stream modes, graphs and keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from ..errors import NotFound
 from ..errors.text import listed, one_line
 from ._content import refused
-from ._spec import Document, FormatRequest
+from ._spec import FormatRequest
 
 MODES = {
     "values": "values",
@@ -20,13 +21,17 @@ MODES = {
 }
 """The stream modes of the API, with the graph's own names for them."""
 
-THREAD_MODES = ("tasks", "checkpoints", "debug")
-"""Stream modes that are about the checkpoints of a thread."""
+THREAD_MODES = ("tasks", "checkpoints", "debug", "tools")
+"""Stream modes for runs on a thread, which are the graph's own."""
+
+EVENTS = "events"
+"""The stream mode of LangChain's events, which no run has; who joins one may ask for it."""
+
+EVERY_READER = (b"metadata", b"end", b"error")
+"""The names of frames that those who join a run get, whatever they ask for."""
 
 THREAD = ("thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """Keys about a thread, which clients always send; they have an effect if the route lists them."""
-
-SORTS = ("assistant_id", "graph_id", "name", "created_at", "updated_at")
 
 
 def offered_modes(*, threads: bool) -> Mapping[str, str]:
@@ -43,10 +48,38 @@ def modes_of(value: Any, default: tuple[str, ...], offered: Mapping[str, str]) -
     if value is None:
         return default
     modes = [value] if isinstance(value, str) else value
+    if isinstance(modes, list) and EVENTS in modes and EVENTS not in offered:
+        raise refused("stream_mode", f"{EVENTS} is not supported: the format events has them")
     known = isinstance(modes, list) and all(mode in list(offered) for mode in modes)
     if not known or not modes:
         raise refused("stream_mode", f"expected one or more of {', '.join(offered)}")
     return tuple(modes)
+
+
+def frame_filter(query: Mapping[str, Any]) -> Callable[[bytes], bool] | None:
+    """Return what says whether a frame belongs to the stream modes that a query asks for.
+
+    Raises:
+        InvalidInput: There is no such stream mode.
+    """
+    wanted = query.get("stream_mode")
+    if isinstance(wanted, str) and wanted.startswith("["):
+        try:
+            wanted = json.loads(wanted)  # JavaScript's SDK sends a list like that
+        except ValueError:
+            wanted = [wanted]
+    offered = {**offered_modes(threads=True), EVENTS: EVENTS}
+    modes = modes_of(wanted or None, (), offered)
+    names = {*EVERY_READER, *(offered[mode].encode() for mode in modes)}
+    if not modes:
+        return None
+
+    def accepts(frame: bytes) -> bool:
+        _, _, rest = frame.partition(b"event: ")
+        name = rest[: rest.index(b"\n")]
+        return name.partition(b"|")[0].partition(b"/")[0] in names
+
+    return accepts
 
 
 def graph_name(name: Any, request: FormatRequest) -> str | None:
@@ -77,51 +110,6 @@ def allowed_keys(request: FormatRequest, name: str, value: Any) -> dict[str, Any
         if not known:
             raise refused(f"{name}.{key}", "this route does not accept it")
     return {key: value for key, value in keys.items() if key in request.configurable}
-
-
-def search(request: FormatRequest) -> list[dict[str, Any]]:
-    """Return the assistants with the graph, the part of a name and the metadata of a search.
-
-    Raises:
-        InvalidInput: The search is not valid.
-    """
-    body = request.body if isinstance(request.body, dict) else {}
-    graph, name, metadata = body.get("graph_id"), body.get("name"), body.get("metadata") or {}
-    if not isinstance(metadata, dict) or not isinstance(name, str | None):
-        raise refused("metadata or name", "expected an object and a text")
-    return [
-        each
-        for each in map(assistant_of, request.models)
-        if graph in (None, each["graph_id"])
-        and (name or "").lower() in each["name"].lower()
-        and all(each["metadata"].get(key) == value for key, value in metadata.items())
-    ]
-
-
-def page_of(assistants: list[dict[str, Any]], body: Any) -> Document:
-    """Return a page of the assistants, in the order and with the fields that a search has.
-
-    Raises:
-        InvalidInput: The search is not valid.
-    """
-    body = body if isinstance(body, dict) else {}
-    by, select = body.get("sort_by"), body.get("select")
-    first, limit = body.get("offset"), body.get("limit")
-    first, limit = 0 if first is None else first, 10 if limit is None else limit
-    if type(first) is not int or type(limit) is not int or first < 0 or limit < 1:
-        raise refused("limit", "expected a limit of at least 1 and an offset of at least 0")
-    if by is not None:
-        if by not in SORTS:
-            raise refused("sort_by", f"expected one of {', '.join(SORTS)}")
-        assistants = sorted(assistants, key=lambda each: str(each[by]))
-        if body.get("sort_order") != "asc":
-            assistants.reverse()
-    last = first + limit
-    more = {"X-Pagination-Next": str(last)} if last < len(assistants) else {}
-    assistants = assistants[first:last]
-    if isinstance(select, list):
-        assistants = [{key: each[key] for key in each if key in select} for each in assistants]
-    return Document(assistants, headers=more)
 
 
 def assistant_of(name: str) -> dict[str, Any]:

@@ -9,21 +9,30 @@ from typing import Any
 
 from ._content import refused
 from ._langgraph_request import allowed_keys, assistant_of, graph_name, modes_of, offered_modes
+from ._langgraph_user import of_user
 from ._spec import Answer, FormatRequest, RunSpec
 from ._threads import STORED_THREAD
 
 ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
 """The stream modes for a ``FetchStreamTransport``, which sends none, and for background runs."""
 
-THREADS_ONLY = ("command", "checkpoint", "checkpoint_id", "interrupt_before", "interrupt_after")
-NOT_OFFERED = ("webhook", "after_seconds")
+NOT_OFFERED = {
+    "webhook": "this server calls no webhooks",
+    "after_seconds": "this server starts a run at once",
+    "feedback_keys": "this server collects no feedback",
+}
+"""Fields of runs that have no effect here, and why."""
+
+THREADS_ONLY = dict.fromkeys(
+    ("command", "checkpoint", "checkpoint_id", "interrupt_before", "interrupt_after"),
+    "this route keeps no threads",
+)
+"""The same on a route without threads."""
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides its thread's id, which the path has."""
 
 DURABILITY = ("sync", "async", "exit")
-
-USER = ("user", "human")
 
 _interrupt_id = re.compile("[0-9a-f]{32}")
 """LangGraph takes a dict with such keys only for answers by the ids of interrupts."""
@@ -39,10 +48,11 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
     body = request.body
     if not isinstance(body, dict):
         raise refused("body", "expected an object")
-    for key in NOT_OFFERED if request.threads else (*NOT_OFFERED, *THREADS_ONLY):
+    for key, why in (NOT_OFFERED if request.threads else NOT_OFFERED | THREADS_ONLY).items():
         if body.get(key):
-            why = "this server keeps no threads" if key in THREADS_ONLY else "no scheduled runs"
             raise refused(key, f"not supported: {why}")
+    if body.get("on_completion") == "keep" and STORED_THREAD not in request.params:
+        raise refused("on_completion", "not supported: a run without a thread leaves nothing")
     waits, background = (request.endpoint.endswith(end) for end in ("/runs/wait", "/runs"))
     stream: dict[str, Any] = {"stream_mode": ["values"]}
     modes: tuple[str, ...] = ()
@@ -62,6 +72,7 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
         configurable=allowed_keys(request, "configurable", configurable),
         astream_kwargs=stream,
         gathered=waits,
+        stored=True if waits and STORED_THREAD in request.params else None,
         cancel_on_disconnect=body.get("on_disconnect") == "cancel" and not background,
         background=background,
     )
@@ -69,12 +80,9 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
 
 
 def _wanted_modes(request: FormatRequest) -> Any:
-    """Return the stream modes of a request, without those that a ``useStream`` can do without."""
+    """Return the stream modes of a request; a ``useStream`` that reads nothing sends none."""
     wanted = request.body.get("stream_mode")
-    if not request.threads or not isinstance(wanted, list):
-        return wanted
-    # It sends none if nothing of it has been read yet, and "tools" if all of it has been.
-    return [each for each in wanted if each != "tools"] or None
+    return None if request.threads and wanted == [] else wanted
 
 
 def position_of(path: str, value: Any, checkpoint_id: Any = None) -> dict[str, Any]:
@@ -134,7 +142,7 @@ def _on_thread(spec: RunSpec, request: FormatRequest) -> RunSpec:
         multitask=body.get("multitask_strategy"),
         metadata={**object_of("metadata", body.get("metadata")), **metadata_of(graph)},
     )
-    return _of_user(spec) if request.user_messages_only else spec
+    return of_user(spec) if request.user_messages_only else spec
 
 
 def object_of(path: str, value: Any) -> dict[str, Any]:
@@ -158,12 +166,12 @@ def _command(value: Any) -> tuple[Sequence[Answer], Any, Sequence[Any]]:
     command = object_of("command", value)
     if command.get("graph"):
         raise refused("command.graph", "not supported")
-    resume = command.get("resume")
-    return _answers(resume), _update(command.get("update")), _goto(command.get("goto"))
+    answers = answers_of(command.get("resume"), "command.resume")
+    return answers, _update(command.get("update")), _goto(command.get("goto"))
 
 
-def _answers(resume: Any) -> Sequence[Answer]:
-    path = "command.resume"
+def answers_of(resume: Any, path: str) -> Sequence[Answer]:
+    """Return the answers that are sent as one value, or as values by the ids of interrupts."""
     if resume is None:
         return ()
     if isinstance(resume, dict) and resume and all(map(_interrupt_id.fullmatch, resume)):
@@ -216,31 +224,3 @@ def _durability(body: Mapping[str, Any]) -> dict[str, Any]:
     if durability not in DURABILITY:
         raise refused("durability", f"expected one of {', '.join(DURABILITY)}")
     return {"durability": durability}
-
-
-def _of_user(spec: RunSpec) -> RunSpec:
-    """Return `spec` if it only adds messages of the user, as a conversation of these."""
-    if spec.update is not None or spec.goto:
-        raise refused("command", "this route accepts answers only")
-    if spec.input is None:
-        return spec
-    value = spec.input if isinstance(spec.input, dict) else {"": None}
-    sent = value.get("messages")
-    messages = sent if isinstance(sent, list) else [sent]
-    if value.keys() != {"messages"}:
-        raise refused("input", "this route accepts messages only")
-    return replace(spec, input=None, messages=[_user_message(each) for each in messages])
-
-
-def _user_message(message: Any) -> dict[str, Any]:
-    match message:
-        case str():
-            return {"role": "user", "content": message}
-        case ["user" | "human", str(text)]:
-            return {"role": "user", "content": text}
-        case {"content": str() | list() as content, **rest}:
-            kinds = {rest[key] for key in ("type", "role") if isinstance(rest.get(key), str)}
-            if kinds and kinds <= {*USER} and rest.keys().isdisjoint({"lc", "kwargs", "data"}):
-                id_ = {"id": rest["id"]} if isinstance(rest.get("id"), str) else {}
-                return {"role": "user", "content": content, **id_}
-    raise refused("input.messages", "this route accepts messages of the user only")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ._content import refused
 from ._langgraph_run import object_of, position_of
 from ._spec import FormatRequest
-from ._threads import STORED_THREAD, ThreadQuery, count_of
+from ._threads import MOST, STORED_THREAD, ThreadQuery, count_of
 
 THREAD = f"/threads/{{{STORED_THREAD}}}"
 
@@ -18,13 +18,16 @@ LANGGRAPH_THREADS: Mapping[tuple[str, str], str] = {
     ("POST", "/threads"): "create",
     ("POST", "/threads/search"): "list",
     ("POST", "/threads/count"): "count",
+    ("POST", "/threads/prune"): "prune",
     ("GET", THREAD): "show",
     ("PATCH", THREAD): "change",
     ("DELETE", THREAD): "delete",
+    ("POST", f"{THREAD}/copy"): "copy",
     ("GET", f"{THREAD}/state"): "state",
     ("POST", f"{THREAD}/state"): "update",
     ("POST", f"{THREAD}/state/checkpoint"): "state",
     ("GET", f"{THREAD}/state/{{checkpoint_id}}"): "state",
+    ("GET", f"{THREAD}/history"): "history",
     ("POST", f"{THREAD}/history"): "history",
     ("POST", f"{THREAD}/runs/stream"): "run",
     ("POST", f"{THREAD}/runs/wait"): "run",
@@ -43,6 +46,36 @@ LANGGRAPH_THREAD_RUNS: Mapping[tuple[str, str], str] = {
     ("POST", f"{THREAD}/stream/events"): "events",
 }
 """The endpoints for the stored runs of a thread, with their operations."""
+
+NO_CRONS = "This server has no crons; a scheduler of yours can start runs."
+NO_STORE = "This server does not serve the items of a graph's store."
+NO_BATCH = "This server starts one run for each request."
+NO_THREADLESS = "A run in the background needs a thread: POST /threads/{thread_id}/runs."
+ONE_BY_ONE = "Cancel runs one by one: POST /threads/{thread_id}/runs/{run_id}/cancel."
+JOIN_RUNS = (
+    "Join a run of the thread, GET /threads/{thread_id}/runs/{run_id}/stream, or read the events of"
+    " all its runs, POST /threads/{thread_id}/stream/events."
+)
+
+NOT_OFFERED: Mapping[tuple[str, str], str] = {
+    ("POST", "/runs/crons"): NO_CRONS,
+    ("POST", "/runs/crons/search"): NO_CRONS,
+    ("POST", "/runs/crons/count"): NO_CRONS,
+    ("GET", "/runs/crons/{cron_id}"): NO_CRONS,
+    ("PATCH", "/runs/crons/{cron_id}"): NO_CRONS,
+    ("DELETE", "/runs/crons/{cron_id}"): NO_CRONS,
+    ("POST", f"{THREAD}/runs/crons"): NO_CRONS,
+    ("PUT", "/store/items"): NO_STORE,
+    ("GET", "/store/items"): NO_STORE,
+    ("DELETE", "/store/items"): NO_STORE,
+    ("POST", "/store/items/search"): NO_STORE,
+    ("POST", "/store/namespaces"): NO_STORE,
+    ("POST", "/runs"): NO_THREADLESS,
+    ("POST", "/runs/batch"): NO_BATCH,
+    ("POST", "/runs/cancel"): ONE_BY_ONE,
+    ("GET", "/threads/{thread_id}/stream"): JOIN_RUNS,
+}
+"""What the LangGraph Server has besides, and why it is not offered."""
 
 THREAD_STATUS = ("idle", "busy", "interrupted", "error")
 
@@ -68,6 +101,8 @@ def thread_query(operation: str, request: FormatRequest) -> ThreadQuery:
     if not isinstance(body, dict):
         raise refused("body", "expected an object")
     match operation:
+        case "prune":
+            return _prune(body)
         case "create":
             return _create(body)
         case "list" | "count":
@@ -109,6 +144,15 @@ def _create(body: Mapping[str, Any]) -> ThreadQuery:
         may_exist=if_exists == "do_nothing",
         metadata=object_of("metadata", body.get("metadata")),
     )
+
+
+def _prune(body: Mapping[str, Any]) -> ThreadQuery:
+    ids, strategy = _texts("thread_ids", body.get("thread_ids")), body.get("strategy", "delete")
+    if not ids or len(ids) > MOST:
+        raise refused("thread_ids", f"expected 1 to {MOST} ids")
+    if strategy not in ("delete", "keep_latest"):
+        raise refused("strategy", "expected delete or keep_latest")
+    return ThreadQuery(ids=ids, keep_latest=strategy == "keep_latest")
 
 
 def _search(body: Mapping[str, Any]) -> ThreadQuery:

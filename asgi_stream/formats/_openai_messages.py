@@ -83,13 +83,13 @@ def tool_calls(path: str, calls: Any) -> list[dict[str, Any]]:
     for n, call in enumerate(calls if isinstance(calls, list) else [calls]):
         match call:
             case {"id": str(id_), "function": {"name": str(name), "arguments": str(arguments)}}:
-                neutral.append({"id": id_, "name": name, "args": _arguments(arguments)})
+                neutral.append({"id": id_, "name": name, "args": arguments_of(arguments)})
             case _:
                 raise refused(f"{path}.{n}", "expected a tool call with its id and function")
     return neutral
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def arguments_of(text: str) -> dict[str, Any]:
     try:
         arguments = loads(text)
     except orjson.JSONDecodeError:

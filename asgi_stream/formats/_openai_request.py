@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InvalidRequest, NotFound
 from ..errors.text import listed, one_line
+from ..events import RunError
 from ._content import refused, text_of
 
 OWNER = "asgi_stream"
@@ -62,8 +63,12 @@ def check_form(body: Mapping[str, Any]) -> None:
             raise InvalidRequest(f"{key}: {problem}.", fields={key: problem})
 
 
-def response_format_of(value: Any) -> Mapping[str, Any] | None:
+def response_format_of(value: Any, path: str = "response_format") -> Mapping[str, Any] | None:
     """Return the form of the answer's text; None: there are no restrictions.
+
+    Args:
+        value: The form.
+        path: Where it is in the request.
 
     Raises:
         InvalidInput: It is not a response format.
@@ -77,14 +82,11 @@ def response_format_of(value: Any) -> Mapping[str, Any] | None:
             isinstance(about.get("schema", {}), dict)
         ):
             return {"type": "json_schema", "json_schema": schema}
-    raise refused(
-        "response_format",
-        "expected text, json_object, or json_schema with its json_schema",
-    )
+    raise refused(path, "expected text, json_object, or json_schema with its schema")
 
 
-def tool_name(tool: Any, n: int) -> str:
-    """Return the name of the request's tool number `n`.
+def check_tool(tool: Any, n: int) -> None:
+    """Check the request's tool number `n`.
 
     Raises:
         InvalidInput: It is not a function tool.
@@ -92,7 +94,12 @@ def tool_name(tool: Any, n: int) -> str:
     function = tool.get("function") if isinstance(tool, dict) else None
     if not isinstance(function, dict):
         raise refused(f"tools.{n}", 'expected {"type": "function", "function": {...}}')
-    return text_of(f"tools.{n}.function.name", function.get("name"))
+    text_of(f"tools.{n}.function.name", function.get("name"))
+
+
+def offered_tools(tools: list[Any], choice: Any) -> Sequence[Any] | None:
+    """Return the client's tools that the model may call; None if the request has none."""
+    return () if choice == "none" else tools or None
 
 
 def tool_choice_of(value: Any) -> str | None:
@@ -103,3 +110,11 @@ def tool_choice_of(value: Any) -> str | None:
         case "required":
             return "any"
     return None
+
+
+def error_document(error: RunError) -> dict[str, Any]:
+    """Return the JSON of an error, in the response to a request and in a stream of chunks."""
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    param = next(iter(error.fields), None)
+    content = {"message": error.message, "type": kind, "param": param, "code": error.code}
+    return {"error": {**content, "id": error.id}}

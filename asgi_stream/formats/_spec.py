@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ..filters import EventFilter
+from ._stored_run import StoredRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,20 @@ class Answer:
     path: str = "resume"
 
 
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What a request repeats of the caller's earlier runs on the route.
+
+    Attributes:
+        run_ids: The ids of these runs.
+        complete: Returns the `RunSpec`, given those of them that the caller has and that are still
+            stored, of the one without. Raises a `StreamError` if one is missing.
+    """
+
+    run_ids: Sequence[str]
+    complete: Callable[[RunSpec, Mapping[str, StoredRun]], RunSpec]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormatRequest:
     """A request that a format has to parse.
@@ -41,8 +56,11 @@ class FormatRequest:
         models: The names of the route's Runnables.
         configurable: The ``configurable`` keys that clients of the route may set.
         threads: Whether the route has threads.
+        resumable: Whether the route stores runs.
         sdk_version: The major version of the AI SDK that the route's clients have.
         user_messages_only: Whether clients may add messages of the user only to a thread.
+        headers: The request's headers, by their lower-case names.
+        thread: The id of the thread in the path or the query.
     """
 
     endpoint: str = ""
@@ -51,8 +69,11 @@ class FormatRequest:
     models: Sequence[str] = ()
     configurable: Sequence[str] = ()
     threads: bool = False
+    resumable: bool = False
     sdk_version: int = 6
     user_messages_only: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    thread: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +82,8 @@ class RunSpec:
 
     Attributes:
         input: The Runnable's input, not yet validated.
+        arguments: Whether `input` is a mapping of arguments: the input itself if the Runnable takes
+            a mapping, else with the input as its ``input``.
         messages: A conversation instead of an input. Each message is a dict with ``role``
             (``system``, ``user``, ``assistant`` or ``tool``), ``content`` (text, or a list of
             LangChain's standard content blocks), and optionally ``id``, ``name``, ``tool_calls``
@@ -72,6 +95,7 @@ class RunSpec:
         tool_choice: Which tool the model has to call, as for LangChain's ``bind_tools``.
         response_format: The form of the answer's text, as in OpenAI's API:
             ``{"type": "json_object"}`` or ``{"type": "json_schema", "json_schema": {...}}``.
+        response_format_path: Where the request has it.
         configurable: ``configurable`` keys, each of which the route must list.
         astream_kwargs: Keyword arguments for ``astream``, which override the route's.
         filter: A filter that narrows the route's.
@@ -84,6 +108,7 @@ class RunSpec:
             ``configurable`` key ``thread_id``, where the route lists that key.
         trigger: Why the client sends the request, in its own word: ``"regenerate-message"``.
         answers: Answers to the interrupts at which the thread waits, instead of an input.
+        answers_if_waiting: What `input` is if the thread waits, and it has no field of the graph's.
         update: What to write to the state of the graph together with the answers, as a node does.
         goto: The nodes at which to go on: names, or ``{"node", "input"}`` for LangGraph's ``Send``.
         resumes: Whether a run without an input goes on from where the thread stands.
@@ -99,16 +124,26 @@ class RunSpec:
         context: Context for the model (AG-UI), ``{"description", "value"}`` each.
         dropped: Kinds of content in the client's messages that `messages` leaves out.
         cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
+        attempt: How many workers have executed the run, this one included. Set by the route.
         background: Whether the response is the record of the run, at once, instead of its frames.
+        cancel_key: What a later request of the same owner cancels the run by (`Document.cancels`).
+        stored: Whether a resumable route stores the run; None: if its response is a stream.
+        unattended: Whether the run goes on without readers, whatever the route says.
+        after_run: The id of a run of the thread, from whose last checkpoint this one goes on;
+            `messages` has only what is new then.
+        seeds: Whether a new thread begins with all of `messages`, the assistant's words included.
+        recall: What the request repeats of earlier runs, which the route has yet to find.
     """
 
     input: Any = None
+    arguments: bool = False
     messages: Sequence[Mapping[str, Any]] | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     tools: Sequence[Mapping[str, Any]] | None = None
     tool_choice: Any = None
     response_format: Mapping[str, Any] | None = None
+    response_format_path: str = "response_format"
     configurable: Mapping[str, Any] = field(default_factory=dict)
     astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter | None = None
@@ -119,6 +154,7 @@ class RunSpec:
     thread: str | None = None
     trigger: str | None = None
     answers: Sequence[Answer] = ()
+    answers_if_waiting: Sequence[Answer] = ()
     update: Any = None
     goto: Any = None
     resumes: bool = False
@@ -133,7 +169,56 @@ class RunSpec:
     context: Sequence[Mapping[str, Any]] = ()
     dropped: Set[str] = frozenset()
     cancel_on_disconnect: bool = False
+    attempt: int = 1
     background: bool = False
+    cancel_key: str | None = None
+    stored: bool | None = None
+    unattended: bool = False
+    after_run: str | None = None
+    seeds: bool = False
+    recall: Recall | None = None
+
+    @property
+    def continued(self) -> bool:
+        """Whether another worker has begun the run, and this one goes on at its last checkpoint."""
+        return self.attempt > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A Runnable of a route as a tool that programs call.
+
+    Attributes:
+        name: The Runnable's name.
+        description: What it is for.
+        input: The JSON Schema of its arguments, which is that of an object.
+        output: The JSON Schema of its output; ``{}`` if it is not known.
+    """
+
+    name: str
+    description: str
+    input: Mapping[str, Any]
+    output: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQuery:
+    """What is asked about one of the route's graphs.
+
+    Attributes:
+        model: The name of the graph.
+        part: Its nodes and edges (``drawing``), its JSON ``schemas``, or those of its
+            ``subgraphs``.
+        xray: Whether the nodes and edges of subgraphs are drawn, too; a number: how deep.
+        namespace: The subgraph that is asked about; None: all.
+        recurse: Whether subgraphs of subgraphs are asked about, too.
+    """
+
+    model: str
+    part: Literal["drawing", "schemas", "subgraphs"]
+    xray: bool | int = False
+    namespace: str | None = None
+    recurse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +226,25 @@ class Document:
     """A response that needs no run.
 
     Attributes:
-        body: The JSON body.
+        body: The JSON body. With `status` 202 there is none.
         schema: Respond with the JSON Schema of the Runnable's ``input``, ``output`` or ``config``
             instead.
         headers: Headers of the response.
+        graph: Respond with this about a graph instead.
+        status: Its HTTP status.
+        tools: Respond with what this returns for all Runnables of the route, instead.
+        cancels: Cancel the runs with this `RunSpec.cancel_key` that the caller owns.
     """
 
     body: Any = None
     schema: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+    tools: Callable[[Sequence[Tool]], Any] | None = None
+    cancels: str | None = None
+    graph: GraphQuery | None = None
+
+    @property
+    def model(self) -> str | None:
+        """The Runnable that it is about; None: the route's only one."""
+        return self.graph.model if self.graph else None

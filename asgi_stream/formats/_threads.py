@@ -47,6 +47,7 @@ class ThreadQuery:
             be returned must have.
         status: The status of threads to be returned.
         ids: Their ids, if only some are asked for.
+        keep_latest: Whether only what is not their newest state is deleted.
         limit: How many threads or states to return.
         offset: How many threads to leave out.
         sort_by: A field of `asgi_stream.stores.ThreadRecord`.
@@ -65,6 +66,7 @@ class ThreadQuery:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     status: str | None = None
     ids: Sequence[str] | None = None
+    keep_latest: bool = False
     limit: int = 10
     offset: int = 0
     sort_by: Literal["thread_id", "status", "created", "updated"] = "updated"

@@ -77,7 +77,8 @@ class _Transcript:
         calls = {id_: (part["toolName"], part["input"]) for id_, part in self._calls.items()}
         self._open = OpenCalls(calls)
         waits = False
-        for interrupt in view.interrupts:
+        # While a run has the thread, they have their answers, or it starts over.
+        for interrupt in view.interrupts if view.record.status != "busy" else ():
             if approves and self._ask(interrupt):
                 waits = True
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..events import (
@@ -23,6 +23,8 @@ APPROVALS_SINCE = 6
 
 AUTOMATIC_SINCE = 7
 """The first version that knows calls which need no approval, beside others that do."""
+
+WITHDRAWN = "The server that made this call was lost; the model is asked again."
 
 NOT_RUN = "The tool has not run yet, because other calls wait for approval."
 
@@ -85,6 +87,28 @@ class ToolParts:
             case ToolFailed(call_id=id_, message=message):
                 self._open.pop(id_, None)
                 yield {"type": "tool-output-error", "errorText": message, **self._label(id_)}
+
+    def restore(
+        self, open_calls: Mapping[str, Mapping[str, Any]], known: Collection[str]
+    ) -> Iterator[Part]:
+        """Go on with a stream; yield the parts that close the calls that nobody will answer.
+
+        Args:
+            open_calls: The newest parts of the calls in it that have no answer.
+            known: The calls that the thread has, which may be answered yet.
+        """
+        for id_, part in open_calls.items():
+            name, arguments = part["toolName"], part.get("input")
+            if not part.get("providerExecuted"):
+                self._client_calls.add(id_)
+            if id_ in known:
+                self._known.add(id_)
+                self._open[id_] = name, arguments
+            elif part["type"] == "tool-input-available":
+                yield {"type": "tool-output-error", "errorText": WITHDRAWN, **self._label(id_)}
+            else:
+                call = {"type": "tool-input-error", "toolName": name, "input": None}
+                yield {**call, "errorText": WITHDRAWN, **self._label(id_)}
 
     def questions(self, interrupts: Sequence[Interrupt]) -> Iterator[Part]:
         """Yield the parts of the interrupts at which the run has stopped.

@@ -78,7 +78,6 @@ class AguiFormat(Format):
 
     def __init__(self) -> None:
         self._run: Message = {}
-        self._client_tools: frozenset[str] = frozenset()
         self._ids = ShortIds()
         self._models: set[str] = set()  # and the run: no state knows the ids of their messages
         self._heads: dict[str, str] = {}
@@ -97,7 +96,6 @@ class AguiFormat(Format):
             self._thread = ClientThread(request.body["messages"], spec.state)
         # Clients before 1.0 reject fields that they do not know.
         self._knows_pending = "protocolVersion" in request.body
-        self._client_tools = frozenset(tool["function"]["name"] for tool in spec.tools or ())
         return spec
 
     def encode(self, event: Event) -> bytes:
@@ -187,7 +185,7 @@ class AguiFormat(Format):
     def _tool_frames(self, event: Event) -> Iterator[Message]:
         match event:
             case ToolCallStarted(call_id=id_, name=name, message=message):
-                if name in self._client_tools:
+                if event.at_client:
                     self._pending.append(id_)
                 # Calls of one message stay together, so that their results can follow them.
                 parent = {"parentMessageId": self._message_id(message, message)} if message else {}

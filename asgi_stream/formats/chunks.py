@@ -7,8 +7,9 @@ from typing import Any
 
 from ..events import Event, OutputChunk
 from ._decoded import RUN
-from ._format import RUNS, Format
+from ._format import Format
 from ._frame import Frame
+from ._resumable_format import RUNS
 from ._sse import LastFrames, data_frame, last_frames
 from ._threads import THREADS
 
@@ -23,6 +24,7 @@ class ChunksFormat(Format):
 
     runs = RUNS
     threads = THREADS
+    continues = True
     wants = frozenset({OutputChunk})
 
     def __init__(self) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from ..events import Event, LangChainEvent, Step
 from ._decoded import object_in, plain_events
-from ._format import RUNS, Format
+from ._format import Format
 from ._frame import Frame
+from ._resumable_format import RUNS
 from ._sse import LastFrames, data_frame, last_frames
 from ._threads import THREADS
 
@@ -22,6 +23,7 @@ class EventsFormat(Format):
 
     runs = RUNS
     threads = THREADS
+    continues = True
     wants = frozenset({LangChainEvent})
 
     def __init__(self) -> None:

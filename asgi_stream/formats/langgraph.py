@@ -7,7 +7,7 @@ and 1.15.0 and in PyPI ``langgraph-sdk`` 0.4.14. The SDKs use the paths below th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -16,22 +16,29 @@ from ..events import Event, Interrupt, OutputChunk, RunError, RunFinished, RunSt
 from ..serialize import to_json
 from ..stores import RunRecord
 from ._decoded import RUN
-from ._format import RUNS, Format
+from ._format import Format
 from ._frame import Frame
+from ._langgraph_assistants import ASSISTANTS, assistant_document
+from ._langgraph_assistants import NOT_OFFERED as FIXED_ASSISTANTS
+from ._langgraph_blocks import is_text_only
+from ._langgraph_chunks import public, public_payload
 from ._langgraph_commands import command_spec
 from ._langgraph_documents import run_document, runs_document, thread_document
 from ._langgraph_protocol import ProtocolEncoder
-from ._langgraph_request import assistant_of, graph_name, page_of
-from ._langgraph_request import search as search_assistants
+from ._langgraph_request import frame_filter
+from ._langgraph_result import LangGraphRun
 from ._langgraph_run import run_spec
-from ._langgraph_threads import COMMANDS, LANGGRAPH_THREAD_RUNS, LANGGRAPH_THREADS, thread_query
+from ._langgraph_threads import (
+    COMMANDS,
+    LANGGRAPH_THREAD_RUNS,
+    LANGGRAPH_THREADS,
+    NOT_OFFERED,
+    thread_query,
+)
+from ._resumable_format import RUNS
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import decode_interrupts
 from ._threads import ThreadQuery
-
-LIBRARIES = ("langgraph_", "lc_", "ls_")
-PUBLIC = ("checkpoint_ns", "tags", "thread_id", "run_id", "graph_id", "assistant_id")
-"""The keys of a message's metadata that are sent; other keys are the server's own."""
 
 
 class LangGraphFormat(Format):
@@ -45,9 +52,7 @@ class LangGraphFormat(Format):
         ("POST", ""),
         ("POST", "/runs/stream"),
         ("POST", "/runs/wait"),
-        ("POST", "/assistants/search"),
-        ("POST", "/assistants/count"),
-        ("GET", "/assistants/{assistant_id}"),
+        *ASSISTANTS,
         ("GET", "/info"),
         ("GET", "/ok"),
     )
@@ -60,7 +65,10 @@ class LangGraphFormat(Format):
     }
     threads = LANGGRAPH_THREADS
     thread_runs = LANGGRAPH_THREAD_RUNS
+    not_offered: ClassVar[Mapping[tuple[str, str], str]] = {**FIXED_ASSISTANTS, **NOT_OFFERED}
     multitask = "enqueue"
+    run_resource = LangGraphRun()
+    continues = True
     wants = frozenset({OutputChunk})
 
     def __init__(self) -> None:
@@ -71,6 +79,8 @@ class LangGraphFormat(Format):
         self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
         self._interrupts: Sequence[Interrupt] = ()
         self._protocol: ProtocolEncoder | None = None
+        self._attempt = 1
+        self._waits = False
 
     def parse(self, request: FormatRequest) -> RunSpec | Document:
         match request.endpoint:
@@ -78,17 +88,13 @@ class LangGraphFormat(Format):
                 return Document({"ok": True})
             case "/info":
                 return Document({"version": "0", "flags": {"assistants": True, "crons": False}})
-            case "/assistants/search":
-                return page_of(search_assistants(request), request.body)
-            case "/assistants/count":
-                return Document(len(search_assistants(request)))
-            case "/assistants/{assistant_id}":
-                name = graph_name(request.params["assistant_id"], request)
-                return Document(assistant_of(str(name)))
+            case str(endpoint) if (document := assistant_document(request)) is not None:
+                return document
             case str(endpoint) if endpoint == COMMANDS:
                 command, self._protocol = command_spec(request)
                 return command
         spec, self._modes = run_spec(request)
+        self._waits = bool(spec.gathered)
         return spec
 
     def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
@@ -104,7 +110,8 @@ class LangGraphFormat(Format):
         # Clients prepend the SDK's URL.
         thread = "" if thread_id is None else f"/threads/{quote(thread_id, safe='')}"
         path = f"{thread}/runs/{run_id}"
-        return {"Content-Location": path} | ({"Location": f"{path}/stream"} if resumable else {})
+        again = f"{path}/{'join' if self._waits else 'stream'}"
+        return {"Content-Location": path} | ({"Location": again} if resumable else {})
 
     def id_prefix(self, run_id: str) -> str:
         return ""
@@ -118,19 +125,22 @@ class LangGraphFormat(Format):
     def runs_document(self, records: Sequence[RunRecord], request: FormatRequest) -> object:
         return runs_document(records, request.body)
 
+    def frame_filter(self, query: Mapping[str, Any]) -> Callable[[bytes], bool] | None:
+        return frame_filter(query)
+
     def encode(self, event: Event) -> bytes:
         if self._protocol is not None:
             return self._protocol.encode(event)
         match event:
             case RunStarted(run_id=run_id):
-                return _frame("metadata", {"run_id": run_id, "attempt": 1})
+                return _frame("metadata", {"run_id": run_id, "attempt": self._attempt})
             case OutputChunk(mode="messages", data=(message, metadata)):
                 path = _subgraph_path(event)
                 if self._modes == ("messages-tuple",):
                     return self._piece(path, message, metadata)
                 return b"".join(self._message_frames(path, message, metadata))
             case OutputChunk(mode="checkpoints" | "tasks" | "debug" as mode, data=data):
-                return _frame(f"{mode}{_subgraph_path(event)}", _public_payload(mode, data))
+                return _frame(f"{mode}{_subgraph_path(event)}", public_payload(mode, data))
             case OutputChunk(data=data):
                 self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
                 return _frame(f"{event.mode}{_subgraph_path(event)}", data)
@@ -145,6 +155,10 @@ class LangGraphFormat(Format):
                 return _frame("error", error)
         return b""
 
+    def restore(self, frames: Iterable[Frame], attempt: int, calls: Collection[str]) -> bytes:
+        self._attempt = attempt
+        return b"" if self._protocol is None else self._protocol.restore(frames, attempt)
+
     def decode(self, frame: Frame) -> Iterator[Event]:
         name, *namespace = frame.event.split("|")
         value = frame.json()
@@ -157,11 +171,20 @@ class LangGraphFormat(Format):
                 code, id_ = str(value.get("error") or ""), str(value.get("id") or "")
                 yield RunError(code, str(message), id_, status=0)
             case "values" | "updates", {"__interrupt__": list(interrupts)}:
-                self._interrupts = decode_interrupts(interrupts)
+                # Each comes in a frame of its own, once for each stream mode.
+                known = (*self._interrupts, *decode_interrupts(interrupts))
+                self._interrupts = [*{each.id: each for each in known}.values()]
                 if len(value) > 1:
                     yield OutputChunk(RUN, value, name, tuple(namespace) or None)
             case (
-                ("values" | "updates" | "custom" | "messages" | "checkpoints" | "tasks" | "debug"),
+                "values"
+                | "updates"
+                | "custom"
+                | "messages"
+                | "checkpoints"
+                | "tasks"
+                | "debug"
+                | "tools",
                 _,
             ):
                 yield OutputChunk(RUN, value, name, tuple(namespace) or None)
@@ -189,12 +212,12 @@ class LangGraphFormat(Format):
 
     def _piece(self, path: str, message: Any, metadata: Mapping[str, Any]) -> bytes:
         """Return the frame of a piece of a message, of which as a rule only the text changes."""
-        if not _is_text_only(message):
-            return _frame(f"messages{path}", [message, _public(metadata)])
+        if not is_text_only(message):
+            return _frame(f"messages{path}", [message, public(metadata)])
         last, before, after = self._last_piece
         if last is None or last[0] != message.id or last[1] is not metadata:
             empty = message.model_copy(update={"content": "\0"})
-            frame = _frame(f"messages{path}", [empty, _public(metadata)])
+            frame = _frame(f"messages{path}", [empty, public(metadata)])
             before, after = frame.split(b'"\\u0000"', 1)  # the content comes first
             self._last_piece = (message.id, metadata), before, after
         return before + encode_basestring_ascii(message.content).encode() + after
@@ -205,12 +228,14 @@ class LangGraphFormat(Format):
         if "messages" in self._modes:
             known = self._messages.get(message.id)
             if known is None:
-                about = {message.id: {"metadata": _public(metadata)}}
+                about = {message.id: {"metadata": public(metadata)}}
                 yield _frame("messages/metadata", about)
             is_chunk = type(message).__name__.endswith("Chunk")
-            whole = known + message if known is not None and is_chunk else message
-            self._messages[message.id] = whole
-            yield _frame("messages/partial" if is_chunk else "messages/complete", [whole])
+            whole = self._messages[message.id] = known + message if known and is_chunk else message
+            # Clients append a message whose type is that of a chunk.
+            kind = whole.type.removesuffix("MessageChunk").lower()
+            shown = whole.model_copy(update={"type": kind})
+            yield _frame("messages/partial" if is_chunk else "messages/complete", [shown])
 
 
 def _frame(name: str, value: Any) -> bytes:
@@ -220,29 +245,3 @@ def _frame(name: str, value: Any) -> bytes:
 def _subgraph_path(chunk: OutputChunk) -> str:
     """Return what the API appends to the event name of a subgraph's chunk."""
     return "".join(f"|{part}" for part in chunk.namespace) if chunk.namespace else ""
-
-
-def _public(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value for key, value in metadata.items() if key.startswith(LIBRARIES) or key in PUBLIC
-    }
-
-
-def _public_payload(mode: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what is sent of a checkpoint or a task, whose metadata is as a message's."""
-    if mode == "debug":
-        return {**data, "payload": _public_payload("", data["payload"])}
-    metadata = data.get("metadata") or {}
-    about = {key: metadata[key] for key in ("source", "step", "parents") if key in metadata}
-    return {**data, "metadata": {**about, **_public(metadata)}}
-
-
-def _is_text_only(message: Any) -> bool:
-    """Return whether a chunk of a message has nothing but text."""
-    return isinstance(message.content, str) and not (
-        message.additional_kwargs
-        or message.response_metadata
-        or getattr(message, "tool_call_chunks", True)
-        or message.usage_metadata
-        or message.chunk_position
-    )

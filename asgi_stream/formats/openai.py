@@ -1,250 +1,110 @@
-"""OpenAI's Chat Completions, streamed or not, so that any OpenAI client can call a Runnable.
+"""OpenAI's Chat Completions and Responses, so that any OpenAI client can call a Runnable.
 
-https://platform.openai.com/docs/api-reference/chat, read in PyPI ``openai`` 3.54.0 and npm
-``openai`` 7.57.0.
+https://platform.openai.com/docs/api-reference, read in PyPI ``openai`` 3.54.0 and npm ``openai``
+7.57.0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii
-from time import time
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, cast
 
-from ..events import (
-    ALL_EVENTS,
-    Event,
-    Interrupt,
-    ModelFinished,
-    ReasoningDelta,
-    RunError,
-    RunFinished,
-    RunStarted,
-    TextDelta,
-    TextDiscarded,
-    ToolCallDelta,
-    ToolCallStarted,
-    ToolFailed,
-    ToolFinished,
-)
+from ..events import ALL_EVENTS, Event, RunError, RunFinished
 from ..serialize import to_json
-from ._decoded import DONE_DATA, MODEL, RUN, ToolCallDecoder, error_event, object_in
+from ..stores import RunRecord
+from ._decoded import object_in
 from ._format import Format
 from ._frame import Frame
-from ._gathered import Gathered
-from ._openai_messages import conversation
-from ._openai_request import (
-    check_form,
-    model_name,
-    model_object,
-    response_format_of,
-    tool_choice_of,
-    tool_name,
-    tools_and_options,
-)
-from ._openai_usage import decode_usage, encode_usage
+from ._openai_chat import ChatCompletion
+from ._openai_request import error_document, model_name, model_object
+from ._openai_responses import Response
+from ._responses_stored import RESPONSES, ResponseResource, cut_response
 from ._spec import Document, FormatRequest, RunSpec
-from ._sse import DONE, data_frame, decode_interrupts, short_id
-
-REASONS = ("stop", "length", "tool_calls", "content_filter")
-PIECES = TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta | TextDiscarded
+from ._threads import THREADS
 
 
 class OpenAIFormat(Format):
-    """``POST /chat/completions`` and ``GET /models`` below the route's path.
+    """``POST /chat/completions``, ``POST /responses`` and ``GET /models`` below the route's path.
 
     The models are the names of the route's Runnables. A parameter such as ``temperature`` has an
-    effect only where the route lists it as ``configurable``. A ``response_format`` is bound to a
-    chat model that is served alone. Other parameters that change the form of the answer are
-    refused. Calls of the client's own tools are sent; those that the run executes itself are not.
+    effect only where the route lists it as ``configurable``. A form of the answer's text
+    (``response_format``, ``text.format``) is bound to a chat model that is served alone. Other
+    parameters that change the form of the answer are refused. Calls of the client's own tools are
+    sent. Those that the run executes itself are items of type ``mcp_call`` in a response, and are
+    not part of a chat completion.
+
+    A resumable route stores responses, unless a request has ``store: false``, and no chat
+    completions. Then ``background``, references to items of stored responses, and
+    ``/responses/{response_id}`` are offered: GET, with ``?stream=true&starting_after=N`` its
+    events, DELETE, and POST to ``/cancel`` below it.
+
+    With threads, which need ``resume``, a response goes on with the thread of its
+    ``previous_response_id``, from where that response has left it; without one it begins a thread.
+    An interrupt is an ``mcp_approval_request`` for each call to be approved, otherwise a call of
+    the function ``langgraph_interrupt``.
     """
 
-    endpoints = (("POST", "/chat/completions"), ("GET", "/models"), ("GET", "/models/{model:path}"))
+    endpoints = (
+        ("POST", "/chat/completions"),
+        ("POST", "/responses"),
+        ("GET", "/models"),
+        ("GET", "/models/{model:path}"),
+    )
     chooses = converses = True
-    wants = ALL_EVENTS - {ToolFinished, ToolFailed}
+    threads: ClassVar[Mapping[tuple[str, str], str]] = {
+        key: each for key, each in THREADS.items() if each != "run"
+    }
+    threads_by_runs = True
+    runs = RESPONSES
+    run_resource = ResponseResource()
+    wants = ALL_EVENTS
 
     def __init__(self) -> None:
-        self._tools: frozenset[str] = frozenset()
-        self._calls: dict[str, int] = {}
-        self._sends_usage = False
-        self._usage: list[Mapping[str, Any]] = []
-        self._gathered = Gathered()
-        self._reason = "stop"
-        self._completion: dict[str, Any] = {}
-        self._interrupted: dict[str, Any] = {}
-        self._decoder = ToolCallDecoder()
-        self._call_ids: dict[int, str] = {}
-        self._interrupts: Sequence[Interrupt] = ()
+        self._answer: ChatCompletion | Response = ChatCompletion()
 
     def parse(self, request: FormatRequest) -> RunSpec | Document:
         if request.endpoint == "/models":
             return Document({"object": "list", "data": [*map(model_object, request.models)]})
-        if request.endpoint != "/chat/completions":
+        if request.endpoint == "/models/{model:path}":
             return Document(model_object(model_name(request.params["model"], request.models)))
-        body = request.body
-        tools, options = tools_and_options(body)
-        model = model_name(body.get("model"), request.models)
-        check_form(body)
-        self._tools = frozenset(tool_name(tool, n) for n, tool in enumerate(tools))
-        streams = bool(body.get("stream"))
-        self._sends_usage = not streams or bool(options.get("include_usage"))
-        self._completion = {"created": int(time()), "model": model}
-        dropped: set[str] = set()
-        return RunSpec(
-            messages=conversation(body.get("messages"), dropped),
-            dropped=dropped,
-            model=model,
-            tools=(tools or None) if body.get("tool_choice") != "none" else (),
-            tool_choice=tool_choice_of(body.get("tool_choice")),
-            response_format=response_format_of(body.get("response_format")),
-            configurable={key: body[key] for key in request.configurable if key in body},
-            gathered=not streams,
-        )
+        if request.endpoint == "/responses":
+            self._answer = Response()
+        self.wants = self._answer.wants
+        return self._answer.spec(request)
 
     def encode(self, event: Event) -> bytes:
-        match event:
-            case TextDelta(text=text):
-                return self._before + encode_basestring_ascii(text).encode() + self._after
-            case RunStarted(run_id=run_id):
-                self._begin(run_id)
-                return self._delta({"role": "assistant", "content": ""})
-            case ReasoningDelta(text=text):
-                return self._delta({"reasoning_content": text})
-            case ToolCallStarted() if event.name in self._tools:
-                return self._delta({"tool_calls": [self._started(event)]})
-            case ToolCallDelta(call_id=id_, text=text) if id_ in self._calls:
-                call = {"index": self._calls[id_], "function": {"arguments": text}}
-                return self._delta({"tool_calls": [call]})
-            case ModelFinished():
-                self._count(event)
-            case RunFinished(questions=questions):
-                self._interrupted = {"interrupted": questions} if questions else {}
-                return b"".join(self._end()) + DONE
-            case RunError():
-                return data_frame(_error(event))
-        return b""
+        return self._answer.encode(event)
 
     def gather(self, event: Event) -> object:
-        match event:
-            case RunStarted(run_id=run_id):
-                self._begin(run_id)
-            case _ if isinstance(event, PIECES):
-                self._gathered.take(event)
-            case ModelFinished():
-                self._count(event)
-            case RunFinished(questions=questions):
-                self._interrupted = {"interrupted": questions} if questions else {}
-                return self._document()
-        return None
+        return self._answer.gather(event)
 
     def document(self, run_id: str, gathered: object, end: RunFinished) -> object:
         return gathered
 
+    def id_prefix(self, run_id: str) -> None:
+        return None  # an event of a response has a number of its own
+
+    def gap(self, run_id: str, first: int, last: int) -> bytes:
+        return b""
+
+    def cut(self, error: RunError, record: RunRecord, number: int, *, ended: bool) -> bytes:
+        return cut_response(error, record, number, ended=ended)
+
+    def run_object(self, record: RunRecord) -> object:
+        # Only responses are stored.
+        return cast(Response, self._answer).begun(record.run_id, record.created)
+
     @classmethod
     def refusal(cls, error: RunError) -> tuple[bytes, str]:
-        return to_json(_error(error)), "application/json"
+        return to_json(error_document(error)), "application/json"
 
-    def _begin(self, run_id: str) -> None:
-        self._completion = {"id": f"chatcmpl-{short_id(run_id, 12)}", **self._completion}
-        # The frames of tokens differ in their text only, so only that is serialized for each.
-        self._before, self._after = self._delta({"content": "\0"}).split(b'"\\u0000"')
-
-    def _delta(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        return self._chunk([choice])
-
-    def _chunk(self, choices: list[Any], usage: Any = None) -> bytes:
-        about = {**self._completion, "object": "chat.completion.chunk"}
-        counts = {"usage": usage} if self._sends_usage else {}
-        return data_frame({**about, "choices": choices, **counts, **self._interrupted})
-
-    def _started(self, event: ToolCallStarted) -> dict[str, Any]:
-        index = self._calls[event.call_id] = len(self._calls)
-        function = {"name": event.name, "arguments": ""}
-        return {"index": index, "id": event.call_id, "type": "function", "function": function}
-
-    def _count(self, event: ModelFinished) -> None:
-        self._usage.append(event.usage)
-        self._reason = event.reason
-
-    def _finish_reason(self) -> str:
-        if self._calls:
-            return "tool_calls"
-        # To the client, a run that called its own tools has just stopped.
-        known = self._reason in REASONS and self._reason != "tool_calls"
-        return self._reason if known else "stop"
-
-    def _end(self) -> Iterator[bytes]:
-        yield self._delta({}, self._finish_reason())
-        if self._sends_usage:
-            yield self._chunk([], encode_usage(self._usage))
-
-    def _document(self) -> dict[str, Any]:
-        calls: list[dict[str, Any]] = []
-        for piece in self._gathered.pieces:
-            if isinstance(piece, ToolCallStarted) and piece.name in self._tools:
-                calls.append(self._started(piece))
-            elif isinstance(piece, ToolCallDelta) and piece.call_id in self._calls:
-                calls[self._calls[piece.call_id]]["function"]["arguments"] += piece.text
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": self._gathered.text() or (None if calls else ""),
-            "refusal": None,
-        }
-        if reasoning := self._gathered.text(ReasoningDelta):
-            message["reasoning_content"] = reasoning
-        if calls:
-            message["tool_calls"] = [
-                {key: value for key, value in call.items() if key != "index"} for call in calls
-            ]
-        reason = self._finish_reason()
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-        content = {"choices": [choice], "usage": encode_usage(self._usage)}
-        about = {**self._completion, "object": "chat.completion"}
-        return {**about, **content, **self._interrupted}
-
-    def decode(self, frame: Frame) -> Iterator[Event]:
-        value: Any = None if frame.data == DONE_DATA else frame.json()
-        match value:
-            case _ if frame.data == DONE_DATA:
-                yield RunFinished(RUN, None, self._interrupts)
-            case {"error": dict() | str() as error}:
-                yield error_event(error)
-            case {"choices": list(choices)}:
-                if "interrupted" in value:
-                    self._interrupts = decode_interrupts(value["interrupted"])
-                for choice in choices:
-                    yield from self._decode_choice(choice, str(value.get("id", "")))
-                if value.get("usage"):
-                    yield ModelFinished(MODEL, self._reason, decode_usage(value["usage"]))
-
-    def _decode_choice(self, choice: dict[str, Any], id_: str) -> Iterator[Event]:
-        delta = choice.get("delta") or choice.get("message") or {}
-        if delta.get("role"):
-            yield RunStarted(id_)
-        if text := delta.get("reasoning_content"):
-            yield ReasoningDelta(MODEL, text, "")
-        if text := delta.get("content"):
-            yield TextDelta(MODEL, text)
-        for n, call in enumerate(delta.get("tool_calls") or ()):
-            index, function = call.get("index", n), call.get("function") or {}
-            if call.get("id"):
-                self._call_ids[index] = call["id"]
-                yield self._decoder.started(call["id"], str(function.get("name") or ""))
-            if text := function.get("arguments"):
-                yield self._decoder.delta(self._call_ids.get(index, ""), text)
-        if reason := choice.get("finish_reason"):
-            self._reason = reason
-            yield from map(self._decoder.ended, self._call_ids.values())
-            self._call_ids.clear()
+    def decode(self, frame: Frame) -> Iterable[Event]:
+        if frame.event.startswith("response.") and isinstance(self._answer, ChatCompletion):
+            self._answer = Response()
+        return self._answer.decode(frame)
 
     @classmethod
     def recognizes(cls, frame: Frame) -> bool:
+        if frame.event == "response.created":
+            return True
         return object_in(frame).get("object") == "chat.completion.chunk"
-
-
-def _error(error: RunError) -> dict[str, Any]:
-    kind = "server_error" if error.status >= 500 else "invalid_request_error"
-    param = next(iter(error.fields), None)
-    content = {"message": error.message, "type": kind, "param": param, "code": error.code}
-    return {"error": {**content, "id": error.id}}

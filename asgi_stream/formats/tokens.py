@@ -7,9 +7,10 @@ from json.encoder import encode_basestring_ascii
 
 from ..events import Event, RunFinished, TextDelta, TextDiscarded
 from ._decoded import MODEL, object_in, plain_events
-from ._format import RUNS, Format
+from ._format import Format
 from ._frame import Frame
 from ._gathered import Gathered
+from ._resumable_format import RUNS
 from ._sse import LastFrames, last_frames
 from ._threads import THREADS
 

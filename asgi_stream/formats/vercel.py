@@ -7,7 +7,7 @@ only where threads make approvals possible, as the route's `sdk_version` says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
@@ -29,14 +29,17 @@ from ..events import (
     TextDelta,
 )
 from ._decoded import object_in
-from ._format import RUNS, Format
+from ._format import Format
 from ._frame import Frame
+from ._resumable_format import RUNS
 from ._spec import FormatRequest, RunSpec
 from ._sse import DONE, ShortIds, data_frame, error_text
 from ._threads import ThreadQuery, plain_query
 from ._usage import add_usage
 from ._vercel_decoder import PartDecoder
 from ._vercel_history import answer_id, chat_document, chat_summary
+from ._vercel_open import OpenParts
+from ._vercel_replay import replay, with_replay
 from ._vercel_request import Part, chat_spec
 from ._vercel_tools import APPROVALS_SINCE, ToolParts
 
@@ -68,11 +71,13 @@ class VercelFormat(Format):
     }
     sdk_versions = (5, 6, 7)
     system_messages = False
+    continues = True
     wants = ALL_EVENTS
 
     def __init__(self) -> None:
         self._run_id = ""
         self._continues = False
+        self._before: Sequence[Part] = ()
         self._tools = ToolParts(FormatRequest(), RunSpec(), None)
         self._ids = ShortIds()
         self._in_step = False
@@ -82,6 +87,7 @@ class VercelFormat(Format):
         self._message_id: str | None = None
         self._approves = False
         self._decoder = PartDecoder()
+        self._restored = False
 
     def parse(self, request: FormatRequest) -> RunSpec:
         spec, continued = chat_spec(request)
@@ -91,6 +97,8 @@ class VercelFormat(Format):
             # The same as after a reload, so that a stream that is read again replaces the message.
             id_ = answer_id(spec.messages or ()) if continued is None else continued.get("id")
             self._message_id = id_ if isinstance(id_, str) else None
+            if continued is not None and request.resumable:
+                self._before = continued["parts"]
         return spec
 
     def headers_of(self, run_id: str, **about: object) -> Mapping[str, str]:
@@ -102,18 +110,25 @@ class VercelFormat(Format):
     def gap(self, run_id: str, first: int, last: int) -> bytes:
         return b""
 
+    def first_frame(self, frame: bytes) -> bytes:
+        return replay(frame)
+
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
             text = encode_basestring_ascii(event.text)
             id_ = self._ids[event.block]
             return f'data: {{"type":"text-delta","id":"{id_}","delta":{text}}}\n\n'.encode()
         frames = b"".join(map(data_frame, self._parts(event)))
+        if isinstance(event, RunStarted) and frames:
+            return with_replay(frames, self._before)
         return frames + DONE if isinstance(event, (RunFinished, RunError)) else frames
 
     def _parts(self, event: Event) -> Iterator[Part]:
         match event:
             case RunStarted(run_id=run_id):
                 self._run_id = run_id
+                if self._restored:
+                    return
                 id_ = self._message_id or ("" if self._continues else run_id)
                 yield {"type": "start"} | ({"messageId": id_} if id_ else {})
             case ModelStarted():
@@ -159,6 +174,16 @@ class VercelFormat(Format):
                 yield {"type": "error", "errorText": error_text(event)}
             case _:
                 yield from self._tools.of(event, self._run_id, in_step=self._in_step)
+
+    def restore(self, frames: Iterable[Frame], attempt: int, calls: Collection[str]) -> bytes:
+        stream = OpenParts()
+        for frame in frames:
+            stream.read(object_in(frame))
+        self._restored, self._in_step = stream.started, stream.in_step
+        for id_ in stream.ids:
+            self._ids[id_]  # numbers it
+        parts = *stream.ends(), *self._tools.restore(stream.calls, calls)
+        return b"".join(map(data_frame, parts))
 
     def _end_step(self) -> Iterator[Part]:
         if self._in_step:

@@ -11,7 +11,8 @@ from .._routing.bound import BoundRoute
 from .._routing.table import Table
 from ..routes import StreamRoute
 from .components import Components
-from .operations import Operation, path_parameter
+from .operations import Operation
+from .path_parameters import path_parameter
 from .schemas import Schema, input_of, output_of
 
 __all__ = ["add_to_openapi", "document"]

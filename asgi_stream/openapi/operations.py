@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..events import LangChainEvent, RunError
 from ..filters import WORDS
 from ..formats import STORED_THREAD
 from .components import Components, referenced_name
+from .path_parameters import in_path
 from .schemas import Schema, configurable_of, of_endpoint, of_format
 from .thread_schemas import CHECKPOINT_ID, THREAD_ID, document_of, query_of
 from .thread_schemas import SUMMARIES as THREAD_SUMMARIES
@@ -22,8 +22,8 @@ JSON = "application/json"
 INPUT = {"$ref": "#/$defs/Input"}
 INPUT_OR_ANSWER = {"anyOf": [INPUT, {"$ref": "#/$defs/Resume"}]}
 
-path_parameter = re.compile(r"{(\w+)(?::(\w+))?}")
-CONVERTORS = {"int": "integer", "float": "number"}
+DOCUMENTED = ("retrieve", "cancel", "delete")
+"""The operations on runs whose responses are never empty."""
 
 RUN_SUMMARIES = {
     "list": "The caller's own runs, newest first.",
@@ -32,7 +32,9 @@ RUN_SUMMARIES = {
     "join": "A run's frames.",
     "stop": "Stop a run, whichever worker runs it.",
     "result": "What a run results in, once it has ended.",
-    "delete": "Let a run go that has ended; it is dropped when its time is up.",
+    "delete": "Delete a run that has ended. What it has written to its thread stays.",
+    "retrieve": "What a run has resulted in, or its frames.",
+    "cancel": "Stop a run, whichever worker runs it.",
 }
 
 
@@ -68,6 +70,8 @@ class Operation:
         self._thread_action = None if operation == "run" else operation
         wire = of_endpoint(route.format_class, method, endpoint)
         self._body, self._document = wire.get("body"), wire.get("document")
+        self._accepted: str | None = wire.get("accepted")
+        self._query: Mapping[str, Schema] = wire.get("query", {})
         self._streams = wire.get("streams", self._document is None or self._body is not None)
         self._frame = wire.get("frame", self._format.get("frame"))
         self._definitions = {**route_schemas, **self._format.get("$defs", {})}
@@ -76,9 +80,11 @@ class Operation:
         """Return the operation object, without its id."""
         operation: dict[str, Any] = {"tags": [self._route.path], "summary": self._summary()}
         path = self._route.path + self._endpoint
-        if parameters := [*_in_path(path), *self._in_query(), *self._in_headers()]:
+        uuids = self._route.format_class.run_resource.uuids
+        if parameters := [*in_path(path, uuids=uuids), *self._in_query(), *self._in_headers()]:
             operation["parameters"] = parameters
-        if self._method in ("POST", "PATCH") and not self._run_action:
+        bodiless = self._run_action or self._thread_action == "copy"
+        if self._method in ("POST", "PATCH") and not bodiless:
             body = self._schema(self._body or self._default_body())
             operation["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
         operation["responses"] = self._responses()
@@ -109,6 +115,8 @@ class Operation:
     # Parameters.
 
     def _in_query(self) -> Iterator[dict[str, Any]]:
+        for name, schema in self._query.items():
+            yield {"name": name, "in": "query", "schema": schema}
         if self._thread_action:
             yield from query_of(self._route.format_class, self._thread_action)
             return
@@ -142,11 +150,13 @@ class Operation:
 
     def _responses(self) -> dict[str, Any]:
         responses = {"200": self._success()}
-        if "delete" in (self._thread_action, self._run_action):
+        if "delete" in (self._thread_action, self._run_action) and not self._document:
             responses = {"204": {"description": "It is deleted."}}
         elif self._run_action == "stop":
             responses["202"] = responses["200"]
-        if not self._thread_action and (self._method == "GET" or self._run_action):
+        responses |= {"202": {"description": self._accepted}} if self._accepted else {}
+        read = self._method == "GET" or self._run_action
+        if read and not self._thread_action and self._run_action not in DOCUMENTED:
             responses.setdefault("204", {"description": "There is nothing more to read."})
         _, media_type = self._route.format_class.refusal(RunError("run_failed", "x", "x"))
         schema = self._schema(self._format.get("error", {"$ref": "#/$defs/Error"}))
@@ -221,14 +231,6 @@ class Operation:
                 "interrupted": {"type": "array", "items": {"$ref": "#/$defs/Interrupt"}},
             },
         }
-
-
-def _in_path(path: str) -> Iterator[dict[str, Any]]:
-    for name, convertor in path_parameter.findall(path):
-        schema: Schema = {"type": CONVERTORS.get(convertor, "string")}
-        if convertor == "uuid" or name == "run_id":
-            schema["format"] = "uuid"
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _properties(schema: Schema) -> dict[str, Schema]:

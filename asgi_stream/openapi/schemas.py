@@ -8,7 +8,8 @@ them. A format's schemas are in a JSON file beside its module, such as ``my_form
      "output": ...,     # the output in a JSON response; without it there is no such response
      "error": ...,      # the body of an error response
      "run": ...,        # a stored run
-     "endpoints": {"POST /path": {"body": ..., "document": ..., "streams": true}},
+     "endpoints": {"POST /path": {"body": ..., "query": ..., "document": ..., "streams": true,
+                                  "accepted": "..."}},  # of what has no more than status 202
      "$defs": {...}}
 
 In it ``#/$defs/Input``, ``Output`` and ``Model`` are those of the route; the `DEFINITIONS` below
@@ -19,14 +20,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._langchain.message_schema import DEFINITIONS as MESSAGE_DEFINITIONS
+from .._langchain.message_schema import with_plain_messages
 from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
-from .._langchain.schema_keywords import mapped, within
 from ..formats import STORED_THREAD, Format
 from .thread_schemas import DEFINITIONS as THREAD_DEFINITIONS
 
@@ -37,49 +39,9 @@ Schema = Any
 
 KEYS = {"frame", "frames", "output", "error", "run", "endpoints", "$defs"}
 
-MESSAGES = "langchain-messages"
-"""The ``format`` keyword of a list of messages."""
-
-_MESSAGE = {"$ref": "#/$defs/LangChainMessage"}
-_MESSAGE_CLASSES = {
-    kind + chunk
-    for kind in ("AI", "Chat", "Function", "Human", "System", "Tool", "Remove", "Base")
-    for chunk in ("Message", "MessageChunk")
-}
 _TIME = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}
-_ROLES = ["human", "user", "ai", "assistant", "system", "developer", "tool"]
-_TEXT = {"type": "string"}
-_CONTENT = {"anyOf": [_TEXT, {"type": "array", "items": {"anyOf": [_TEXT, {"type": "object"}]}}]}
-_FIELDS = {"id": _TEXT, "name": _TEXT, "tool_call_id": _TEXT, "tool_calls": {"type": "array"}}
-
 DEFINITIONS: Mapping[str, Schema] = {
-    "LangChainMessages": {"type": "array", "format": MESSAGES, "items": _MESSAGE},
-    "LangChainMessage": {
-        "description": "A message in any form that LangChain accepts.",
-        "anyOf": [
-            {
-                "type": "object",
-                "required": ["role", "content"],
-                "properties": {"role": {"enum": _ROLES}, "content": _CONTENT, **_FIELDS},
-            },
-            {
-                "type": "object",
-                "required": ["type", "content"],
-                "properties": {
-                    "type": {"enum": ["human", "ai", "system", "tool"]},
-                    "content": _CONTENT,
-                    **_FIELDS,
-                },
-            },
-            {
-                "type": "array",
-                "prefixItems": [{"enum": _ROLES}, _CONTENT],
-                "minItems": 2,
-                "maxItems": 2,
-            },
-            {"type": "string", "description": "The text of a human message."},
-        ],
-    },
+    **MESSAGE_DEFINITIONS,
     "Error": {
         "type": "object",
         "required": ["error"],
@@ -189,57 +151,3 @@ def configurable_of(route: BoundRoute) -> dict[str, Schema]:
     if is_runnable(first):
         known = route.served(first).configurable.json_schemas()  # type: ignore[arg-type]
     return {name: known.get(name, {"type": "string"}) for name in route.configurable}
-
-
-def with_plain_messages(schema: Schema) -> Schema:
-    """Return `schema` with LangChain's messages replaced by what a client sends for them."""
-    definitions: Mapping[str, Schema] = schema.get("$defs", {})
-    # A user's class may have the same name.
-    messages = {
-        name
-        for name in _MESSAGE_CLASSES & definitions.keys()
-        if "additional_kwargs" in definitions[name].get("properties", {})
-    }
-
-    def plain(value: Schema) -> Schema:
-        if _name_in(value) in messages:
-            return _MESSAGE
-        result = mapped(value, plain)
-        for union in {"anyOf", "oneOf"} & result.keys():
-            # Clients do not send prompt values, which only exist in Python.
-            arms = [arm for arm in result.pop(union) if "PromptValue" not in _name_in(arm)]
-            same = all(arm == _MESSAGE for arm in arms)
-            result |= _MESSAGE if same else {union: arms}
-        if result.get("items") == _MESSAGE:
-            titles = {key: result[key] for key in ("title", "description") if key in result}
-            return {"$ref": "#/$defs/LangChainMessages", **titles}
-        return result
-
-    body, known = plain(schema), dict(DEFINITIONS)
-    known |= {name: plain(value) for name, value in body.pop("$defs", {}).items()}
-    used = definitions_in(body, known)
-    return {**body, "$defs": used} if used else body
-
-
-def references_in(schema: Schema) -> Iterator[str]:
-    """Yield the names of the definitions that a schema refers to."""
-    if name := _name_in(schema):
-        yield name
-    for subschema in within(schema):
-        yield from references_in(subschema)
-
-
-def definitions_in(body: Schema, known: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Return the `known` definitions that `body` refers to, directly or through others."""
-    used: dict[str, Schema] = {}
-    waiting = list(references_in(body))
-    while waiting:
-        name = waiting.pop()
-        if name not in used and name in known:
-            used[name] = known[name]
-            waiting += references_in(known[name])
-    return used
-
-
-def _name_in(schema: Schema) -> str:
-    return str(schema.get("$ref", "")).rpartition("/")[2]

@@ -69,6 +69,8 @@ SUMMARIES: Mapping[str, str] = {
     "create": "Create a thread.",
     "show": "A thread.",
     "change": "Change a thread's metadata.",
+    "copy": "Copy a thread with its states.",
+    "prune": "Delete threads, or all their states but the newest.",
     "delete": "Delete a thread with its state.",
     "state": "The state of a thread.",
     "update": "Write to the state of a thread.",

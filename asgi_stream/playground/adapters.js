@@ -8,7 +8,7 @@ const parsed = (frame) => {
 // Returns the interrupts in a frame of any format, if it has any.
 function interruptsOf(value) {
   if (value?.type === "data-interrupt") return [value.data];
-  return value?.interrupted ?? value?.outcome?.interrupts ?? (value?.data?.chunk ?? value)?.__interrupt__;
+  return value?.interrupted ?? value?.result?.structuredContent?.interrupted ?? value?.outcome?.interrupts ?? (value?.data?.chunk ?? value)?.__interrupt__;
 }
 
 // route: for a trace, the traced route, which decides what the answer is.
@@ -23,7 +23,7 @@ export function adapterOf(format, view, route) {
     view.waits(interruptsOf(value));
     if (value?.interrupted || value?.type === "data-interrupt") return undefined;
     if (value?.gap) return view.note("gap", value.gap);
-    return take(value, frame.event);
+    return take(value, frame.name);
   };
 }
 
@@ -183,6 +183,16 @@ function langserve(view) {
   };
 }
 
+function mcp(view) {
+  return (value) => {
+    if (value?.params) return view.text(value.params.message);
+    const { isError, content, structuredContent, _meta } = value?.result ?? {};
+    if (isError) view.error({ ..._meta["asgi-stream/error"], message: content[0].text });
+    else if (structuredContent?.output !== undefined) view.output(structuredContent.output);
+    return undefined;
+  };
+}
+
 const tokens = (view) => (value) => view.text(value?.token ?? "");
 
 function chunks(view) {
@@ -195,4 +205,4 @@ function chunks(view) {
 
 const unknown = (view) => (value, name) => view.note(name || "frame", value);
 
-const ADAPTERS = { tokens, chunks, events, vercel, openai, agui, langgraph, langserve };
+const ADAPTERS = { tokens, chunks, events, vercel, openai, agui, langgraph, langserve, mcp };

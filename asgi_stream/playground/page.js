@@ -4,9 +4,10 @@ import { byId, copy, el } from "./dom.js";
 import { alike, formOf, messagesPart, soFar } from "./form.js";
 import { headersPart } from "./headers.js";
 import { filesOf } from "./messages.js";
-import { Reading, Refused } from "./reading.js";
+import { Reading } from "./reading.js";
 import { inputOf, requestOf, role, snippets, traceUrl } from "./requests.js";
 import { BASE, keep, kept } from "./storage.js";
+import { StreamError } from "./stream.js";
 import { Threads } from "./threads.js";
 import { View } from "./view.js";
 
@@ -293,11 +294,11 @@ async function follow(reading, record, resumed = false) {
   } catch (error) {
     const gone = state.left === reading || state.reading !== reading;
     end = gone ? "left" : state.stopped === reading ? "stopped" : "failed";
-    if (end === "failed") view.error(error instanceof Refused ? error.problem : { code: "connection", message: error.message });
-    if (error instanceof Refused) conversation?.refused();
-    if (error instanceof Refused && conversation && record.input !== undefined) holds(record.input);
+    if (end === "failed") view.error(error instanceof StreamError ? error : { code: "connection", message: error.message });
+    if (error instanceof StreamError) conversation?.refused();
+    if (error instanceof StreamError && conversation && record.input !== undefined) holds(record.input);
     // The run may continue although the connection is lost.
-    if (end === "failed" && reading.place && !(error instanceof Refused)) end = "left";
+    if (end === "failed" && reading.place && !(error instanceof StreamError)) end = "left";
   } finally {
     clearInterval(ticking);
   }
@@ -339,10 +340,10 @@ async function stop() {
   try {
     await reading.stop();
   } catch (error) {
-    if (!(error instanceof Refused)) return reading.leave();
+    if (!(error instanceof StreamError)) return reading.leave();
     state.stopped = null;
     state.view.stopping = false;
-    state.view.error(error.problem);
+    state.view.error(error);
     showState("streaming");
   }
   return undefined;

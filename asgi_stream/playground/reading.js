@@ -1,44 +1,15 @@
-// Reads all frames of one run, and reconnects as often as necessary. Event streams are parsed as in
-// https://html.spec.whatwg.org/multipage/server-sent-events.html
+// Reads all frames of one run, in any format, and reconnects as often as necessary.
+
+import { errorOf, Parser, StreamError } from "./stream.js";
 
 const TRIES = 5;
-
-export class Refused extends Error {
-  constructor(status, problem) {
-    super(problem.message);
-    this.status = status;
-    this.problem = problem;
-  }
-}
-
-export class Parser {
-  #rest = "";
-  #frame = { event: "", data: [], id: "" };
-
-  *take(text) {
-    const lines = (this.#rest + text).split(/\r\n|\n|\r(?!$)/);
-    this.#rest = lines.pop();
-    for (const line of lines) {
-      if (line === "") {
-        const { event, data, id } = this.#frame;
-        this.#frame = { event: "", data: [], id: "" };
-        if (data.length || event) yield { event, data: data.join("\n"), id };
-      } else if (!line.startsWith(":")) {
-        const at = line.indexOf(":");
-        const name = at < 0 ? line : line.slice(0, at);
-        const value = at < 0 ? "" : line.slice(at + 1).replace(/^ /, "");
-        if (name === "data") this.#frame.data.push(value);
-        else if (name === "event" || name === "id") this.#frame[name] = value;
-      }
-    }
-  }
-}
 
 const LAST = /^{"type":"(?:RUN_FINISHED|RUN_ERROR)"/;
 
 function ends(format, frame) {
   if (frame.data === "[DONE]") return true;
-  if (["langserve", "langgraph"].includes(format)) return ["end", "error"].includes(frame.event);
+  if (["langserve", "langgraph"].includes(format)) return ["end", "error"].includes(frame.name);
+  if (format === "mcp") return frame.data.startsWith('{"jsonrpc":"2.0","id":');
   return (format === "agui" && LAST.test(frame.data)) || (format === "openai" && frame.data.startsWith('{"error":'));
 }
 
@@ -71,7 +42,7 @@ export class Reading {
           yield frame;
         }
       } catch (error) {
-        if (error instanceof Refused || this.#abort.signal.aborted || (!this.place && !this.runId)) throw error;
+        if (error instanceof StreamError || this.#abort.signal.aborted || (!this.place && !this.runId)) throw error;
       }
       if (this.ended) return;
       if (!this.place || tries >= TRIES) throw new Error("The connection was lost before the end of the stream.");
@@ -91,19 +62,21 @@ export class Reading {
       signal: this.#abort.signal,
     });
     if (response.status === 204) { this.ended = true; return; }
-    if (!response.ok) throw new Refused(response.status, await problemIn(response));
+    if (!response.ok) throw await errorOf(response);
     this.runId = response.headers.get("x-run-id") ?? this.runId;
     const place = response.headers.get("content-location");
     if (!again && place && this.request.format !== "langgraph") {
       this.place = new URL(place, response.url).href;
       this.onPlace(this);
     }
-    const parser = new Parser();
+    const parser = new Parser(this.lastId);
     const plain = !response.headers.get("content-type")?.startsWith("text/event-stream");
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     for (let part; !(part = await reader.read()).done; ) {
-      if (plain) { yield { event: "", data: part.value, id: "" }; continue; }
-      for (const frame of parser.take(part.value)) {
+      if (plain) { yield { name: "", data: part.value, id: "" }; continue; }
+      for (const frame of parser.parse(part.value)) {
+        // A frame without an id has the last one.
+        if (frame.id === this.lastId) frame.id = "";
         this.lastId = frame.id || this.lastId;
         this.ended ||= ends(this.request.format, frame);
         yield frame;
@@ -122,18 +95,9 @@ export class Reading {
     if (this.place) {
       const headers = { ...this.request.headers, Accept: "application/json" };
       const response = await fetch(this.place, { method: "DELETE", headers });
-      if (!response.ok) throw new Refused(response.status, await problemIn(response));
+      if (!response.ok) throw await errorOf(response);
     } else {
       this.leave();
     }
   }
-}
-
-export async function problemIn(response) {
-  const text = await response.text();
-  let body;
-  try { body = JSON.parse(text); } catch { return { message: text || response.statusText }; }
-  const error = body.error ?? body;
-  const message = error.message ?? (typeof error.detail === "string" ? error.detail : null);
-  return { ...error, message: message ?? `The server returned status ${response.status}.` };
 }

@@ -55,7 +55,19 @@ const BODIES = {
     input: question.input,
     config: { configurable: { ...question.configurable, ...(question.thread ? { thread_id: question.thread } : {}) } },
   }),
+  mcp: (question) => ({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: { name: question.model, arguments: argumentsOf(question), _meta: { progressToken: 1 } },
+  }),
 };
+
+// An input that is no mapping is an argument of its own.
+function argumentsOf({ input, thread }) {
+  const mapping = input && typeof input === "object" && !Array.isArray(input);
+  return { ...(mapping ? input : { input: input ?? null }), ...(thread ? { thread_id: thread } : {}) };
+}
 
 function isConversation(input) {
   return Array.isArray(input) && input.every((each) => typeof each?.role === "string"
@@ -133,7 +145,7 @@ export function requestOf(question, base) {
   const headers = { Accept: "text/event-stream", ...question.headers };
   const own = BODIES[format];
   if (!own && question.thread) url.searchParams.set("thread_id", question.thread);
-  if (!own) for (const [key, value] of Object.entries(question.configurable)) url.searchParams.set(key, value);
+  if (!own || format === "mcp") for (const [key, value] of Object.entries(question.configurable)) url.searchParams.set(key, value);
   if (!own && !traced && !route.methods.includes("POST")) {
     url.searchParams.set("input", JSON.stringify(question.input ?? null));
     return { url, method: "GET", headers, format };

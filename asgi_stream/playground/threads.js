@@ -1,7 +1,7 @@
 // The threads of a route: those that its server lists, and those that this browser has begun.
 
 import { textOf } from "./messages.js";
-import { problemIn, Refused } from "./reading.js";
+import { errorOf } from "./stream.js";
 
 const MOST_STATES = 100;
 const MOST_KEPT = 30;
@@ -69,7 +69,7 @@ export class Threads {
   async #request(method, path) {
     const headers = { Accept: "application/json", ...this.headers() };
     const response = await fetch(this.url() + path, { method, headers });
-    if (!response.ok) throw new Refused(response.status, await problemIn(response));
+    if (!response.ok) throw await errorOf(response);
     return response.status === 204 ? null : response.json();
   }
 }

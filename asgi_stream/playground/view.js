@@ -179,7 +179,7 @@ export class View {
     if (this.stopping && problem.code === "cancelled") return this.note("stopped", "You stopped the run.");
     const fields = Object.entries(problem.fields ?? {}).filter(([field, what]) => problem.message !== `${field}: ${what}`).map(([field, what]) => el("li", {}, `${field}: ${what}`));
     byId("error").replaceChildren(
-      el("strong", {}, problem.code ?? "error"), " ", problem.message ?? "",
+      el("strong", {}, problem.code || "error"), " ", problem.message ?? "",
       fields.length ? el("ul", {}, ...fields) : null ?? "",
       problem.detail ? el("pre", {}, problem.detail) : "",
       problem.id ? el("small", {}, `error id ${problem.id}, also in the server's log`) : "");
@@ -189,9 +189,9 @@ export class View {
     return undefined;
   }
 
-  frame({ event, data, id }) {
+  frame({ name, data, id }) {
     this.frames += 1;
-    const head = [`${this.seconds.toFixed(3)} s`, event && `event: ${event}`, id && `id: ${id}`].filter(Boolean);
+    const head = [`${this.seconds.toFixed(3)} s`, name && `event: ${name}`, id && `id: ${id}`].filter(Boolean);
     this.raw.append(el("li", {}, el("small", {}, head.join("  ")), el("code", {}, data)));
     if (this.raw.childElementCount > MOST_FRAMES) this.raw.firstElementChild.remove();
   }

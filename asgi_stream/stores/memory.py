@@ -104,6 +104,7 @@ class MemoryStore:
         conversation_id: str | None = None,
         key: str | None = None,
         quota: Quota | None = None,
+        origin: bytes | None = None,
     ) -> str:
         run_id = producer.record.run_id
         if key is not None and key in self._names:
@@ -152,6 +153,11 @@ class MemoryStore:
     ) -> None:
         raise OwnershipLost  # a run's producer lives as long as this process
 
+    async def take_over(
+        self, producer: Producer, after: int, frames: Sequence[bytes]
+    ) -> bytes | None:
+        raise OwnershipLost
+
     async def read(self, run_id: str, after: int) -> Page | None:
         run = self._runs.get(run_id)
         if run is None:
@@ -185,6 +191,10 @@ class MemoryStore:
         run = self._runs.get(run_id)
         if run is not None and run.producer is not None:
             run.producer.stop()
+
+    async def delete(self, run_id: str) -> None:
+        if run_id in self._ended:
+            self._drop(run_id)
 
     async def follow(self, run_id: str, follower: Follower) -> None:
         run = self._runs.get(run_id)

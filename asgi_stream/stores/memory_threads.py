@@ -6,13 +6,20 @@ import asyncio
 from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .thread_store import Claim, Claimant, ThreadRecord, ThreadStatus
 
 __all__ = ["MemoryThreadStore"]
 
 Key = tuple[str, str]
+
+
+class _Claim(NamedTuple):
+    claimant: Claimant
+    turn: Future[bool]
+    """True once the thread is the run's; False if the claim ends before."""
+    attempt: int
 
 
 class MemoryThreadStore:
@@ -30,7 +37,7 @@ class MemoryThreadStore:
     def __init__(self, *, threads: int = 100_000) -> None:
         self._most = threads
         self._records: dict[Key, ThreadRecord] = {}  # in the order of their updates
-        self._claims: dict[Key, list[tuple[Claimant, Future[bool]]]] = {}
+        self._claims: dict[Key, list[_Claim]] = {}
 
     async def check(self) -> None:
         """Return: memory can always be written."""
@@ -80,14 +87,29 @@ class MemoryThreadStore:
         *,
         wait: bool = False,
         evict: bool = False,
+        linger: float = 0.0,
+        attempt: int = 1,
     ) -> Claim:
         claims = self._claims.setdefault((scope, thread_id), [])
-        before = [other for other, _ in claims]
+        before = [other.claimant for other in claims]
         runs = tuple(other.run_id for other in before)
-        if before and not wait:
-            return Claim(False, runs)
         turn: Future[bool] = asyncio.get_running_loop().create_future()
-        claims.append((claimant, turn))
+        if claimant.run_id in runs:
+            place = runs.index(claimant.run_id)
+            earlier = claims[place]
+            if earlier.attempt > attempt:
+                return Claim(False, (claimant.run_id,))
+            claims[place] = _Claim(claimant, turn, attempt)
+            _resolve(earlier.turn, False)
+            earlier.claimant.evicted()
+            before, runs = before[:place], runs[:place]
+            if before and not wait:
+                del claims[place]
+                return Claim(False, runs)
+        elif before and not wait:
+            return Claim(False, runs)
+        else:
+            claims.append(_Claim(claimant, turn, attempt))
         if not before:
             turn.set_result(True)
         for other in before if evict else ():
@@ -101,21 +123,21 @@ class MemoryThreadStore:
     def release(self, scope: str, thread_id: str, run_id: str) -> None:
         key = scope, thread_id
         claims = self._claims.pop(key, [])
-        for claimant, turn in claims:
-            if claimant.run_id == run_id:
-                _resolve(turn, False)
-        claims = [each for each in claims if each[0].run_id != run_id]
+        for each in claims:
+            if each.claimant.run_id == run_id:
+                _resolve(each.turn, False)
+        claims = [each for each in claims if each.claimant.run_id != run_id]
         if claims:
             self._claims[key] = claims
-            _resolve(claims[0][1], True)
+            _resolve(claims[0].turn, True)
 
     async def aclose(self) -> None:
         """Release all claims of this event loop."""
         loop = asyncio.get_running_loop()
         for key, claims in tuple(self._claims.items()):
-            for claimant, turn in reversed(claims):  # so that none gets its turn
-                if turn.get_loop() is loop:
-                    self.release(*key, claimant.run_id)
+            for each in reversed(claims):  # so that none gets its turn
+                if each.turn.get_loop() is loop:
+                    self.release(*key, each.claimant.run_id)
 
     def _put(self, key: Key, record: ThreadRecord) -> None:
         self._records.pop(key, None)

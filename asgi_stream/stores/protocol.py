@@ -104,7 +104,8 @@ class EventStore(Protocol):
     * Followers only see frames that can be read from then on.
     * An id stands for one frame forever. A store that may have lost frames does not reuse their
       ids, but skips them.
-    * Only one worker owns a run. After `finalize_orphan` its frames fail with `OwnershipLost`.
+    * Only one worker owns a run. After `finalize_orphan`, or `take_over` elsewhere, its frames fail
+      with `OwnershipLost`.
 
     A store whose attribute `local` is True keeps runs in this process: its `append` writes at once,
     and other workers cannot find its runs. Every coroutine raises `StoreUnavailable` (of
@@ -122,6 +123,7 @@ class EventStore(Protocol):
         conversation_id: str | None = None,
         key: str | None = None,
         quota: Quota | None = None,
+        origin: bytes | None = None,
     ) -> str:
         """Create the run of ``producer.record``.
 
@@ -133,6 +135,7 @@ class EventStore(Protocol):
             conversation_id: A name of the run until a newer run takes it; `named` finds both names.
             key: A name that stays the run's. If another run has it, no run is created.
             quota: Counts the run until it ends or its worker is lost.
+            origin: What `take_over` returns, kept until the run ends.
 
         Returns:
             The id of the new run, or of the existing run that has `key`.
@@ -182,6 +185,24 @@ class EventStore(Protocol):
                 frame, or none of that is known yet. Call `read` again.
         """
 
+    async def take_over(
+        self, producer: Producer, after: int, frames: Sequence[bytes]
+    ) -> bytes | None:
+        """Produce a run here that no worker produces any more: of several workers, on one.
+
+        Args:
+            producer: Called from now on. Its record is the run's new one, with `frames`.
+            after: The id of the run's newest frame.
+            frames: Frames that are appended, at least one, and differ from any that the run's old
+                worker may still append, which fails then.
+
+        Returns:
+            The `origin` that the run was created with; None if it is not kept.
+
+        Raises:
+            OwnershipLost: As for `finalize_orphan`.
+        """
+
     async def read(self, run_id: str, after: int) -> Page | None:
         """Return frames after the id `after`, about `PAGE_BYTES`; None if there is no such run."""
 
@@ -202,6 +223,9 @@ class EventStore(Protocol):
 
     async def stop(self, run_id: str) -> None:
         """Request that a run stop, whichever worker produces it. Ignores an unknown run."""
+
+    async def delete(self, run_id: str) -> None:
+        """Drop a run that has ended. Ignores an unknown run, and one that is still produced."""
 
     async def follow(self, run_id: str, follower: Follower) -> None:
         """Call `follower` for all frames written from now on. Ignores an unknown run."""

@@ -27,6 +27,7 @@ class RunRecord:
         code: The code of the error that ended the run, if any.
         thread: The thread that the run belongs to, by the client's id, if it has one.
         model: The name of the Runnable that runs, if the client chose it.
+        attempts: How many workers have produced the run, one after the other.
         certain: Whether `frames` counts every frame that any reader may have seen. It can be too
             low after the store has lost data, until the run's worker has rewritten the frames.
     """
@@ -44,4 +45,5 @@ class RunRecord:
     code: str | None = None
     thread: str | None = None
     model: str | None = None
+    attempts: int = 1
     certain: bool = True

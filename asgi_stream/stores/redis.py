@@ -17,12 +17,15 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ..errors.text import mask_passwords
-from ._redis.append import Append, finalize_orphan
+from ._redis.append import Append
+from ._redis.commands import Names
 from ._redis.connection import open_client
 from ._redis.creation import Creation
+from ._redis.deletion import delete_run
 from ._redis.keys import Keys, split_prefix
 from ._redis.link import REQUEST_SECONDS
 from ._redis.lookup import Lookup
+from ._redis.orphans import finalize_orphan, take_over
 from ._redis.worker import Worker
 from .protocol import Follower, Page, Producer, Quota
 from .record import RunRecord
@@ -97,11 +100,10 @@ class RedisStore:
         conversation_id: str | None = None,
         key: str | None = None,
         quota: Quota | None = None,
+        origin: bytes | None = None,
     ) -> str:
-        create = self._parts().creation.create
-        return await create(
-            producer, keep=keep, conversation_id=conversation_id, key=key, quota=quota
-        )
+        names = Names(keep=keep, conversation_id=conversation_id, key=key, quota=quota)
+        return await self._parts().creation.create(producer, names, origin)
 
     def append(
         self,
@@ -124,6 +126,12 @@ class RedisStore:
             worker, self._keys, run_id, after, first, frames, record, patience=patience
         )
 
+    async def take_over(
+        self, producer: Producer, after: int, frames: Sequence[bytes]
+    ) -> bytes | None:
+        worker, patience = self._worker(), self._patience
+        return await take_over(worker, producer, after, frames, patience=patience)
+
     async def read(self, run_id: str, after: int) -> Page | None:
         return await self._parts().lookup.read(run_id, after)
 
@@ -138,6 +146,10 @@ class RedisStore:
 
     async def stop(self, run_id: str) -> None:
         await self._worker().request_stop(run_id)
+
+    async def delete(self, run_id: str) -> None:
+        worker, lookup, _ = self._parts()
+        await delete_run(worker, lookup, self._keys, run_id)
 
     async def follow(self, run_id: str, follower: Follower) -> None:
         worker = self._worker()

@@ -20,7 +20,7 @@ from ._redis.connection import open_client
 from ._redis.encoding import decode_thread, encode_thread
 from ._redis.keys import Keys, encode_text, split_prefix
 from ._redis.link import REQUEST_SECONDS, Link
-from ._redis.thread_claims import ThreadClaims
+from ._redis.thread_claims import ThreadClaim, ThreadClaims
 from ._redis.thread_scripts import CLAIM, CREATE, DELETE, FIND, LIST, SWAP
 from .thread_store import Claim, Claimant, ThreadRecord, ThreadStatus
 
@@ -169,9 +169,12 @@ class RedisThreadStore:
         *,
         wait: bool = False,
         evict: bool = False,
+        linger: float = 0.0,
+        attempt: int = 1,
     ) -> Claim:
-        claims = self._parts().claims
-        return await claims.claim(self._queue(scope, thread_id), claimant, wait=wait, evict=evict)
+        claims, queue = self._parts().claims, self._queue(scope, thread_id)
+        claim = ThreadClaim(self._keys, queue, claimant, linger, attempt)
+        return await claims.claim(claim, wait=wait, evict=evict)
 
     def release(self, scope: str, thread_id: str, run_id: str) -> None:
         self._parts().claims.release(self._queue(scope, thread_id), run_id)

@@ -105,7 +105,7 @@ class ThreadStore(Protocol):
     What a store guarantees:
 
     * A thread is claimed by one run at a time, over all workers. Claims end when they are released,
-      or within seconds after the worker of their run is gone.
+      or within seconds after the worker of their run is gone, unless they linger.
     * Claims that wait are served in the order in which they were made.
 
     A store whose attribute `local` is True keeps its records in this process. Every coroutine
@@ -159,8 +159,14 @@ class ThreadStore(Protocol):
         *,
         wait: bool = False,
         evict: bool = False,
+        linger: float = 0.0,
+        attempt: int = 1,
     ) -> Claim:
         """Claim a thread for a run, whether or not it has a record.
+
+        If the run has claimed the thread before, perhaps on another worker, the new claim takes the
+        place of the old one, whose claimant is evicted. If a later attempt of the run has claimed
+        it, the thread is not taken, and `Claim.before` has the run's own id.
 
         If this is cancelled while it waits, the claim is withdrawn.
 
@@ -172,6 +178,8 @@ class ThreadStore(Protocol):
                 taken if there is one. While the claim waits, it is given up by `release`, after
                 which the thread is not taken, and by `aclose`.
             evict: Call `Claimant.evicted` on all earlier claimants first. Goes with `wait`.
+            linger: Seconds that the claim outlives its worker, for another worker to take it over.
+            attempt: How many workers have executed the run, this one included.
         """
 
     def release(self, scope: str, thread_id: str, run_id: str) -> None:

@@ -82,7 +82,7 @@ async def one_run_claims_a_thread(here: ThreadStore, there: ThreadStore) -> None
     assert refused == [Claim(False, (winner.run_id,))] * 19
     for store in (here, there):
         store.release("ann", "t", winner.run_id)
-    await until(lambda: _is_free(there))
+    await until(lambda: is_free(there))
     await taken(there)
 
 
@@ -96,7 +96,7 @@ async def waiting_claims_are_served_in_order(here: ThreadStore, there: ThreadSto
         assert await claimant.turn() == Claim(True, tuple(ids[: number + 1]))
         assert not any(other.task.done() for other in waiting[number + 1 :])
         claimant.release()
-    await until(lambda: _is_free(here))
+    await until(lambda: is_free(here))
     assert not any(claimant.evictions for claimant in (first, *waiting))
 
 
@@ -115,7 +115,7 @@ async def one_run_at_a_time_has_a_thread(here: ThreadStore, there: ThreadStore) 
 
     with fail_after(WAIT_SECONDS):
         await asyncio.gather(*(run(store) for store in [here, there] * 4))
-    await until(lambda: _is_free(here))
+    await until(lambda: is_free(here))
 
 
 async def all_earlier_claimants_are_evicted(here: ThreadStore, there: ThreadStore) -> None:
@@ -144,7 +144,7 @@ async def cancelled_claims_are_withdrawn(here: ThreadStore, there: ThreadStore) 
         claimant.task.cancel()
         await asyncio.wait({claimant.task})
         assert claimant.task.cancelled()
-    await until(lambda: _has_runs(here, first.run_id, last.run_id))
+    await until(lambda: has_runs(here, first.run_id, last.run_id))
     here.release("ann", "t", first.run_id)
     assert (await last.turn()).taken
     last.release()
@@ -153,7 +153,7 @@ async def cancelled_claims_are_withdrawn(here: ThreadStore, there: ThreadStore) 
     at_once.task.cancel()
     await asyncio.wait({at_once.task})
     at_once.release()  # if it had returned before
-    await until(lambda: _is_free(there))
+    await until(lambda: is_free(there))
 
 
 async def waiting_claims_are_released(here: ThreadStore, there: ThreadStore) -> None:
@@ -161,7 +161,7 @@ async def waiting_claims_are_released(here: ThreadStore, there: ThreadStore) -> 
     second, third = await Waiting.on(there), await Waiting.on(there)
     second.release()
     assert await second.turn() == Claim(False, (first.run_id,))
-    await until(lambda: _has_runs(here, first.run_id, third.run_id))
+    await until(lambda: has_runs(here, first.run_id, third.run_id))
     here.release("ann", "t", first.run_id)
     assert (await third.turn()).taken
 
@@ -220,11 +220,11 @@ async def claims_end_with_their_worker(here: ThreadStore, there: ThreadStore) ->
     assert await runs_on(here) == [last.run_id]
 
 
-async def _is_free(store: ThreadStore) -> bool:
+async def is_free(store: ThreadStore) -> bool:
     return await runs_on(store) == []
 
 
-async def _has_runs(store: ThreadStore, *run_ids: str) -> bool:
+async def has_runs(store: ThreadStore, *run_ids: str) -> bool:
     return await runs_on(store) == [*run_ids]
 
 

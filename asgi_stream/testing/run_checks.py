@@ -117,6 +117,27 @@ async def ended_runs_are_kept_for_a_time(here: EventStore, there: EventStore) ->
     there.unfollow(producer.run_id, follower)
 
 
+async def ended_runs_are_deleted(here: EventStore, there: EventStore) -> None:
+    producer, other = RecordingProducer(here, owner="gone"), RecordingProducer(here, owner="gone")
+    for each in (producer, other):
+        await each.create(key=f"gone {each.run_id}")
+    await producer.append(b"a")
+    await there.delete(producer.run_id)
+    assert await read_frames(here, producer.run_id) == [b"a"]
+    await producer.append(b"end", end=True)
+    for _ in range(2):
+        await there.delete(producer.run_id)
+    for store in (here, there):
+        assert await store.find(producer.run_id) is None
+        assert await store.read(producer.run_id, 0) is None
+        assert await store.named(f"gone {producer.run_id}") is None
+        assert [record.run_id for record in await store.owned("gone")] == [other.run_id]
+    again = RecordingProducer(there)
+    assert await again.create(key=f"gone {producer.run_id}") == again.run_id
+    for each in (other, again):
+        await each.append(b"end", end=True)
+
+
 async def live_runs_are_not_finalized_as_orphans(here: EventStore, there: EventStore) -> None:
     producer = RecordingProducer(here)
     await producer.create()

@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from ..stores import EventStore, ThreadStore
-from . import claim_checks, frame_checks, run_checks, thread_checks
+from . import claim_checks, frame_checks, run_checks, take_over_checks, thread_checks
 
 __all__ = ["STORE_CHECKS", "THREAD_STORE_CHECKS", "StoreCheck", "ThreadStoreCheck"]
 
@@ -46,7 +46,10 @@ STORE_CHECKS: tuple[StoreCheck, ...] = (
     run_checks.owners_and_names_are_any_text,
     run_checks.runs_are_stopped_from_any_worker,
     run_checks.ended_runs_are_kept_for_a_time,
+    run_checks.ended_runs_are_deleted,
     run_checks.live_runs_are_not_finalized_as_orphans,
+    take_over_checks.live_runs_are_not_taken_over,
+    take_over_checks.orphans_are_taken_over_once,
 )
 """The whole contract, one function for each promise."""
 
@@ -75,5 +78,8 @@ THREAD_STORE_CHECKS: tuple[ThreadStoreCheck, ...] = (
     claim_checks.claims_of_any_text_are_apart,
     claim_checks.threads_are_busy_while_claimed,
     claim_checks.claims_end_with_their_worker,
+    take_over_checks.claims_are_taken_over_by_their_run,
+    take_over_checks.claims_of_earlier_attempts_are_refused,
+    take_over_checks.waiting_claims_are_taken_over_by_their_run,
 )
 """The whole contract of stores of threads, one function for each promise."""

@@ -28,10 +28,12 @@ from asgi_stream import StreamApp, __main__
 from asgi_stream.cli import call as calls
 from asgi_stream.cli import commands as cli
 from asgi_stream.cli import serve as serving
+from asgi_stream.cli import versions
 from asgi_stream.cli.pieces import Piece, Pieces
 from asgi_stream.cli.printer import _harmless
 from asgi_stream.formats import Frame, load, recognize
 from asgi_stream.formats._decoded import plain_events
+from asgi_stream.testing import request
 
 from ..asgi import get
 from ..client.conftest import notes, served, server
@@ -40,6 +42,8 @@ from ..servers import Server, free_port, stop
 
 __all__ = ["notes", "served", "server"]  # fixtures
 
+SIMPLE = Path(__file__).parent / "simple"
+"""The files of a project with two routes."""
 COMMAND = [sys.executable, "-m", "asgi_stream"]
 ASK = '{"question": "Hi"}'
 GAP = {"gap": {"first": 1, "last": 2}}
@@ -52,15 +56,16 @@ def invoke(*args: str, **kwargs: Any) -> Result:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    done = invoke("new", str(tmp_path / "mine"))
-    assert done.exit_code == 0
+    (tmp_path / "mine").mkdir()
+    for file in SIMPLE.glob("*.txt"):
+        (tmp_path / "mine" / file.stem).write_text(file.read_text())
     monkeypatch.chdir(tmp_path / "mine")
     monkeypatch.delitem(sys.modules, "bot", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path])
     return tmp_path / "mine"
 
 
-def test_new_writes_a_project_that_checks(project: Path) -> None:
+def test_check_counts_the_routes(project: Path) -> None:
     done = invoke("check")
     assert done.exit_code == 0, done.output
     assert "POST    /chat                tokens  chat" in done.stdout
@@ -68,21 +73,6 @@ def test_new_writes_a_project_that_checks(project: Path) -> None:
     assert "2 routes, no problems." in done.stderr
     (project / "asgi_stream.toml").write_text('[[route]]\npath = "/one"\nrunnable = "bot:chat"\n')
     assert "1 route, no problems." in invoke("check").stderr
-
-
-def test_new_overwrites_nothing(project: Path) -> None:
-    (project / "bot.py").write_text("mine")
-    done = invoke("new", ".")
-    assert done.exit_code == 1
-    assert "already exists; nothing was written" in done.stderr
-    assert (project / "bot.py").read_text() == "mine"
-
-
-def test_new_in_the_folder_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = invoke("new", ".")
-    assert "\nasgi-stream serve\n" in done.stdout
-    assert (tmp_path / "bot.py").is_file()
 
 
 def test_check_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
@@ -140,7 +130,11 @@ def test_serve_starts_uvicorn_as_streams_need_it(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: dict[str, Any] = {}
-    for name in (serving.TABLE, serving.HOSTS):  # what the command sets is gone after the test
+    for name in (
+        serving.TABLE,
+        serving.HOSTS,
+        serving.STATIC,
+    ):  # what the command sets is gone after the test
         monkeypatch.setenv(name, "")
 
     def run(app: str, **options: Any) -> None:
@@ -158,13 +152,26 @@ def test_serve_starts_uvicorn_as_streams_need_it(
     without_resume(project)
     done = invoke("serve", "--port", "0", "--workers", "2", "--root-path", "/ai")
     assert done.exit_code == 0, done.output
-    assert "at http://127.0.0.1:" in done.stderr
+    assert re.search(
+        r"  vercel      http://127\.0\.0\.1:\d+/useChat  \(.*: /ai/useChat\)", done.stderr
+    )
     assert settings["timeout_graceful_shutdown"] > 2
+    assert os.environ[serving.STATIC] == ""
+    (project / "web").mkdir()
+    assert "page" not in invoke("serve", "--port", "0", "--workers", "2", "--static", "web").stderr
+    (project / "web/index.html").touch()
+    done = invoke("serve", "--port=0", "--workers=2", "--root-path=/ai", "--static=web")
+    assert re.search(r"  page        http://127\.0\.0\.1:\d+/  \(.*: /ai/\)\n", done.stderr)
+    assert os.environ[serving.STATIC] == str(project / "web")
     assert (settings["workers"], settings["root_path"], settings["factory"]) == (2, "/ai", True)
     assert os.environ[serving.TABLE] == str(project / "asgi_stream.toml")
     assert os.environ[serving.HOSTS] == "*"
+    table = project / "asgi_stream.toml"
+    table.write_text(table.read_text().replace("playground = true", ""))
+    assert "playground" not in invoke("serve", "--port", "0", "--host", "0.0.0.0").stderr
+    table.write_text(table.read_text().replace("[app]", "[app]\nplayground = true"))
     done = invoke("serve", "--port", "0", "--reload", "--host", "::1")
-    assert "http://[::1]:" in done.stderr
+    assert re.search(r"  playground  http://\[::1\]:\d+/playground\n", done.stderr)
     assert settings["reload_dirs"] == [str(project)]
     assert os.environ[serving.HOSTS] == "localhost 127.0.0.1 [::1] ::1"
     assert invoke("serve", "--reload", "--workers", "2").exit_code == 2
@@ -211,7 +218,9 @@ async def test_the_table_s_own_hosts_go_before_those_of_the_command(
 def app_served() -> Iterator[StreamApp]:
     before, threshold = signal.getsignal(signal.SIGUSR1), gc.get_threshold()
     try:
-        yield serving.served()
+        app = serving.served()
+        assert isinstance(app, StreamApp)
+        yield app
     finally:
         signal.signal(signal.SIGUSR1, before)
         gc.unfreeze()
@@ -226,6 +235,34 @@ def test_the_app_that_is_served(project: Path, monkeypatch: pytest.MonkeyPatch) 
         assert app._loops.draining
         assert app.serves({"type": "http", "method": "GET", "path": "/ready"})
         assert not app.serves({"type": "http", "method": "GET", "path": "/nothing"})
+
+
+@pytest.mark.anyio
+async def test_files_are_served_where_no_route_is(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "web").mkdir()
+    (project / "web/index.html").write_text("The page")
+    (project / "web/health").write_text("not this")
+    monkeypatch.setattr(serving, "show_log", lambda: None)
+    monkeypatch.syspath_prepend(project)
+    app: Any = serving.with_files(StreamApp.from_toml("asgi_stream.toml"), project / "web")
+    assert (await get(app, "/")).body == b"The page"
+    assert (await get(app, "/index.html")).status == 200
+    assert (await get(app, "/health")).body == b'{"status":"ok"}'
+    assert (await get(app, "/nothing")).status == 404
+    assert (await get(app, "/../bot.py")).status == 404
+    unknown = await request(app, "POST", "/nothing")
+    assert b"There is no route at /nothing. Similar routes: " in unknown.body
+    monkeypatch.setenv(serving.TABLE, "asgi_stream.toml")
+    monkeypatch.setenv(serving.STATIC, "web")
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    threshold = gc.get_threshold()
+    try:
+        assert (await get(serving.served(), "/")).body == b"The page"
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*threshold)
 
 
 def test_a_supervisor_passes_the_signal_on() -> None:
@@ -264,6 +301,54 @@ def serving_table(
         yield server
     finally:
         stop(process)
+
+
+WITH_THREADS = """
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+
+def graph_with(saver):
+    graph = StateGraph(MessagesState).add_node("n", lambda state: {}).add_edge(START, "n")
+    return graph.compile(saver)
+
+class SharedSaver(InMemorySaver):
+    pass
+
+local, shared = graph_with(InMemorySaver()), graph_with(SharedSaver())
+
+async def chosen(request):
+    return shared
+"""
+
+
+def test_several_workers_are_refused_what_is_in_the_memory_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: None)
+    for name in (serving.TABLE, serving.HOSTS, serving.STATIC):
+        monkeypatch.setenv(name, "")  # what the command sets is gone after the test
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "kept.py").write_text(WITH_THREADS)
+    monkeypatch.delitem(sys.modules, "kept", raising=False)
+    table = tmp_path / "asgi_stream.toml"
+    redis = '{ store = "redis://127.0.0.1:1" }'
+
+    def refusal(*routes: tuple[str, str], workers: int = 2) -> str:
+        lines = (
+            f'[[route]]\npath = "/{n}"\nrunnable = "kept:{graph}"\nthreads = {threads}\n'
+            for n, (graph, threads) in enumerate(routes)
+        )
+        table.write_text("".join(lines))
+        done = invoke("serve", str(table), "--port", "0", "--workers", str(workers))
+        assert done.exit_code == (2 if "--workers" in done.stderr else 0), done.output
+        return " ".join(done.stderr.split())
+
+    local = refusal(("local", "true"), ("shared", redis), ("shared", "true"))
+    assert "claims of the threads of /0, /2 are stored in the memory of one worker" in local
+    assert "the threads of /0 are stored in the memory of one worker" in local
+    assert "runs" not in local.partition("--workers")[2]
+    assert "--workers" not in refusal(("shared", redis), ("chosen", redis))
+    assert "--workers" not in refusal(("local", "true"), workers=1)
 
 
 def without_resume(project: Path) -> None:
@@ -806,6 +891,29 @@ def test_the_module_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.value.code == 0
     done = subprocess.run([*COMMAND, "--version"], capture_output=True, timeout=30, check=True)
     assert b"asgi-stream, version 0." in done.stdout
+
+
+def test_the_versions_that_a_report_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "PACKAGES", ("starlette", "no-such-package"))
+    shown = invoke("--version").stdout
+    assert re.search(r"^\w+ 3\.\d+\.\d+\S*, \w+ \w+$", shown, re.MULTILINE)
+    assert re.search(r"^starlette \d\S+\nno-such-package is not installed\n$", shown, re.MULTILINE)
+    assert cli.main.make_context("x", ["--version"], resilient_parsing=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("asgi-stream ca", "call"),
+        ("asgi-stream migrate ", "langserve"),
+        ("asgi-stream serve --wo", "--workers"),
+    ],
+)
+def test_a_shell_completes_the_command(words: str, expected: str) -> None:
+    variables = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    env = {"_ASGI_STREAM_COMPLETE": "bash_complete", **variables}
+    done = CliRunner().invoke(cli.main, prog_name="asgi-stream", env=env)
+    assert done.stdout == f"plain,{expected}\n"
 
 
 @pytest.mark.parametrize("name", ["click", "httpx"])

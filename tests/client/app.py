@@ -18,10 +18,11 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from starlette.requests import Request
 
-from asgi_stream import EventFilter, Limits, StreamApp, StreamError, StreamRoute
+from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamError, StreamRoute
 
 from ..apps import words
 from ..corpus import Answers, add, calling, graph_of
+from ..guarantees.probes import noted
 from ..models import PROMPT, Scripted, chain_of
 
 
@@ -59,6 +60,12 @@ async def counts(values: AsyncIterator[Any]) -> AsyncIterator[str]:
         for n in range(100):
             yield f"{n} "
             await asyncio.sleep(0.005)
+
+
+async def silent(key: str) -> str:
+    with noted(key, "silent"):
+        await asyncio.sleep(30)
+    return key
 
 
 def fails(_: Any) -> Any:
@@ -109,6 +116,11 @@ app = StreamApp(
         StreamRoute("/words", RunnableGenerator(words)),
         StreamRoute("/kept", RunnableGenerator(words), resume=True),
         StreamRoute("/counts", RunnableGenerator(counts), resume=True),
+        StreamRoute("/short", RunnableGenerator(counts), resume=Resume(frames=10)),
+        StreamRoute("/held", RunnableLambda(silent), limits=Limits(hold=4)),
+        StreamRoute("/held/kept", RunnableLambda(silent), limits=Limits(hold=4), resume=True),
+        StreamRoute("/silent/kept", RunnableLambda(silent), resume=True),
+        StreamRoute("/thread", asks, format="chunks", threads=True),
         StreamRoute("/mine", chain, authorize=refuses),
         StreamRoute(
             "/warm", warm, format="chunks", configurable=("temperature",), config={"tags": ["x"]}
@@ -122,5 +134,6 @@ app = StreamApp(
         ),
         StreamRoute("/asks", asks, format="chunks", configurable=("thread_id",)),
         StreamRoute("/warm/langserve", warm, format="langserve", configurable=("temperature",)),
-    ]
+    ],
+    client_js=True,
 )

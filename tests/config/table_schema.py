@@ -1,4 +1,7 @@
-"""Makes the JSON Schema of a table's file: ``python -m tests.config.table_schema``."""
+"""Makes the JSON Schema of a table's file, and the references in docs/pages/reference/.
+
+``python -m tests.config.table_schema``
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,11 @@ from typing import Any
 from docstring_parser import parse
 
 import asgi_stream
-from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamRoute
+from asgi_stream import EventFilter, Limits, Resume, StreamApp, StreamRoute, Threads
 from asgi_stream._config.schema import File
+
+from ..cli import command_reference
+from .table_reference import PAGE, page
 
 SHIPPED = Path(asgi_stream.__file__).parent / "asgi_stream.schema.json"
 FROM_ENVIRONMENT = {
@@ -27,6 +33,7 @@ DESCRIBED: dict[str, type] = {
     "Options": StreamRoute,
     "Resume": Resume,
     "Route": StreamRoute,
+    "Threads": Threads,
 }
 
 
@@ -68,4 +75,7 @@ def _with_environment(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    SHIPPED.write_text(json.dumps(schema(), indent=1) + "\n")
+    made = schema()
+    SHIPPED.write_text(json.dumps(made, indent=1) + "\n")
+    PAGE.write_text(page(made))
+    command_reference.PAGE.write_text(command_reference.page())

@@ -18,6 +18,7 @@ from asgi_stream.stores.memory import MemoryStore
 from ..asgi import post, tokens
 from ..bound import bound
 from ..models import chain_of
+from .table_reference import PAGE, page
 from .table_schema import SHIPPED, schema
 
 pytestmark = pytest.mark.anyio
@@ -39,6 +40,7 @@ WHOLE = """
 [app]
 title = "Mine"
 playground = true
+client_js = true
 health = false
 
 [defaults]
@@ -97,7 +99,7 @@ def written(folder: Path, text: str, name: str = "asgi_stream.toml") -> Path:
 
 def test_all_that_a_route_takes_can_be_said(tmp_path: Path) -> None:
     file = read_table(written(tmp_path, WHOLE))
-    assert file.app == {"title": "Mine", "playground": True, "health": False}
+    assert file.app == {"title": "Mine", "playground": True, "client_js": True, "health": False}
     first, whole, models = file.routes
     assert first.debug
     assert first.limits == Limits(run=60, concurrent=None)
@@ -334,11 +336,14 @@ def test_each_option_of_the_app_has_one() -> None:
 def test_the_schema_that_is_shipped_is_that_of_the_file() -> None:
     shipped = json.loads(SHIPPED.read_text())
     assert shipped == schema(), "run python -m tests.config.table_schema"
+    assert page(shipped) == PAGE.read_text(), "run python -m tests.config.table_schema"
     Draft202012Validator.check_schema(shipped)
     validator = Draft202012Validator(shipped)
     validator.validate(tomllib.loads(WHOLE))
-    project = SHIPPED.parent / "cli/project" / "asgi_stream.toml.txt"
-    validator.validate(tomllib.loads(project.read_text()))
+    tables = [*(SHIPPED.parent / "cli/project").rglob("asgi_stream.toml.txt")]
+    assert tables
+    for table in tables:
+        validator.validate(tomllib.loads(table.read_text()))
     for text, message in WRONG[3:8]:
         assert list(validator.iter_errors(tomllib.loads(text))), message
     route = shipped["$defs"]["Route"]["properties"]

@@ -84,7 +84,7 @@ async def test_a_switch_and_a_table(tmp_path: Path) -> None:
         ('threads = {user_messages_only = "yes"}', "threads.user_messages_only: expected"),
         ('multitask = "enqueue"', "multitask: needs threads"),
         ('threads = true\nmultitask = "queue"', "multitask must be one of"),
-        ('threads = true\nformat = "openai"', "clients of the openai format have no threads"),
+        ('threads = true\nformat = "openai"', "threads: the openai format also needs resume"),
         (
             'threads = {store = "tests.config.test_threads:user"}',
             "is not a store of threads (it has no create)",

@@ -478,11 +478,11 @@ async def test_a_stream_without_any_deadline_works() -> None:
 async def test_deadlines_and_pings_wait_for_a_reader_that_stalls() -> None:
     """A stalled reader has its own deadline, ``limits.send``; the run does not time out."""
     made: list[int] = []
-    limits = Limits(idle=0.05, ping=0.02, buffer=10_000)
+    limits = Limits(idle=0.5, ping=0.02, buffer=10_000)
     route = StreamRoute("/", counting(200, made), limits=limits)
     async with Exchange(StreamApp([route]), "POST", "/", 1, headers=JSON, stalled=True) as exchange:
         await Work().until(lambda: bool(made))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.8)
         exchange.resume()
         await exchange.finished()
     assert len(tokens(exchange.body)) == 200

@@ -124,7 +124,7 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
     ),
     (
         {"tools": [ADD], "protocolVersion": "1.0"},
-        [ToolCallStarted(TOOL, "c", "add", "m"), FINISHED],
+        [ToolCallStarted(TOOL, "c", "add", "m", at_client=True), FINISHED],
         data(
             {
                 **{"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "add"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,8 @@ CARRIED: dict[str, set[type]] = {
     "langgraph": {RunStarted, OutputChunk, *ENDS},
     # Calls of the client's tools only, and their ends all at once. No files, sources or results.
     "openai": {RunStarted, *TEXTS, *CALLS, ModelFinished, *ENDS},
+    "openai responses": {RunStarted, *TEXTS, *CALLS, *RESULTS, ModelFinished, *ENDS},
+    "mcp": {TextDelta, *ENDS},
     "agui": {
         *(RunStarted, NodeStarted, NodeFinished, OutputChunk, ModelFinished),
         *(*TEXTS, *BLOCKS, *CALLS, *RESULTS, *EXTRAS, *ENDS),
@@ -75,15 +78,19 @@ CARRIED: dict[str, set[type]] = {
 }
 """The types of events that each wire carries. None carries the output of a `RunFinished`."""
 
-NO_RUN_ID = {"openai", "agui"}
+NO_RUN_ID = {"openai", "openai responses", "agui"}
 """The id of the run is hashed, or the client's own."""
-NO_INTERRUPTS = {"langserve", "langserve events"}
+NO_INTERRUPTS = {"langserve", "langserve events", "openai responses"}
 NO_CODES = {"vercel"}
 """Errors are a text with the message and the id."""
 TEXT_RESULTS = {"agui"}
 """Results of tools are text, and failures are results."""
 NO_MEDIA_TYPES = {"agui"}
 """Sources have no media type; those of the AI SDK have one only without a URL."""
+CALL_A_TOOL = {
+    **{"jsonrpc": "2.0", "id": 1, "method": "tools/call"},
+    "params": {"name": "m", "_meta": {"progressToken": 1}},
+}
 MODES = ["values", "updates", "custom", "messages"]
 
 
@@ -114,6 +121,8 @@ def encoder_of(name: str) -> Format:
         "langserve events": ("/stream_events", {"input": 1}),
         "langgraph": ("", {}),
         "openai": ("/chat/completions", {**BODIES["openai"], **options, "messages": []}),
+        "openai responses": ("/responses", {"model": "m", "input": "Hi", "stream": True}),
+        "mcp": ("", CALL_A_TOOL),
         "agui": ("", {**BODIES["agui"], "messages": FIRST["agui"]}),
         "vercel": ("", {**BODIES["vercel"], "messages": FIRST["vercel"]}),
     }
@@ -129,8 +138,15 @@ async def recorded(encoder: Format, run: str) -> list[Event]:
     events = await record(
         runnable, input, {LangChainEvent} if raw else ALL_EVENTS | {OutputChunk}, stream
     )
-    wants = tuple(encoder.wants)
-    return [RunStarted("r"), *(e for e in events if isinstance(e, (*wants, RunFinished, RunError)))]
+    wants = (*encoder.wants, RunFinished, RunError)
+    return [RunStarted("r"), *(event for event in events if isinstance(event, wants))]
+
+
+def at_client(event: Event) -> Event:
+    """The event of a run with the client's tools: the corpus has its own."""
+    if isinstance(event, ToolCallStarted):
+        return replace(event, at_client=event.name == "add")
+    return event
 
 
 def plain(value: Any) -> Any:
@@ -171,7 +187,8 @@ class Comparable:
                 yield "called", id_, event.name, plain(arguments), valid
             case ToolFinished(output=output):
                 text = output if isinstance(output, str) else to_json(output).decode()
-                result = text if name in TEXT_RESULTS else plain(output)
+                as_text = name in TEXT_RESULTS or name == "openai responses"
+                result = text if as_text else plain(output)
                 yield "result", event.call_id, event.name, result
             case ToolFailed(call_id=id_, message=message):
                 label = "result" if name in TEXT_RESULTS else "failure"
@@ -247,6 +264,8 @@ PAIRS = [
 async def test_a_client_decodes_what_the_server_has_encoded(name: str, run: str) -> None:
     encoder = encoder_of(name)
     events = await recorded(encoder, run)
+    if name == "openai":
+        events = [at_client(event) for event in events]
     result = decoded(name, [encoder.encode(event) for event in events])
     expected = Comparable(name).of(events)
     assert in_order(name, Comparable(name).of(result)) == in_order(name, expected)
@@ -257,14 +276,15 @@ async def test_a_client_decodes_what_the_server_has_encoded(name: str, run: str)
 @pytest.mark.parametrize("name", [name for name in CARRIED if name != "text"])
 def test_a_failure_is_decoded(name: str) -> None:
     encoder = encoder_of(name)
-    events: list[Event] = [RunStarted("r"), TextDelta(MODEL, "a", "b"), FAILED]
+    begun: list[Event] = [RunStarted("r"), BlockStarted(MODEL, "b", "text")]
+    events: list[Event] = [*begun, TextDelta(MODEL, "a", "b"), FAILED]
     result = decoded(name, [encoder.encode(event) for event in events])
     code = "" if name in NO_CODES else "run_failed"
     assert isinstance(result[-1], RunError)
     assert (result[-1].code, result[-1].message, result[-1].id) == (code, "The run failed.", "e1")
 
 
-@pytest.mark.parametrize("name", ["agui", "openai", "vercel"])
+@pytest.mark.parametrize("name", ["agui", "openai", "openai responses", "vercel"])
 def test_the_counts_of_tokens_are_decoded(name: str) -> None:
     encoder = encoder_of(name)
     events: list[Event] = [RunStarted("r"), ModelStarted(MODEL), ENDED, FINISHED]

@@ -28,7 +28,10 @@ from ..models import chain_of
 
 pytestmark = pytest.mark.anyio
 
-NAMES = ["agui", "chunks", "events", "langgraph", "langserve", "openai", "text", "tokens", "vercel"]
+NAMES = [
+    *("agui", "chunks", "events", "langgraph", "langserve", "mcp", "openai", "text", "tokens"),
+    "vercel",
+]
 FRAMED = [name for name in NAMES if name != "text"]
 FAILURE = RunError("run_failed", "The run failed.\r\n", "id")
 STEP = Step("r", "n\r\n\x00", "chat_model", ["t\n"])
@@ -60,11 +63,13 @@ FINISHED: dict[str, Callable[[Any], Any]] = {
     "agui": lambda result: result[-1][1]["type"] == "RUN_FINISHED",
     "langgraph": lambda result: result[-1] == ("end", None),
     "langserve": lambda result: result[-1] == ("end", None),
+    "mcp": lambda result: not result[-1][1]["result"]["isError"],
 }
 FAILED: dict[str, Callable[[Any], Any]] = {
     "agui": lambda result: result[-1][1]["type"] == "RUN_ERROR",
     "langgraph": lambda result: result[-1][0] == "error",
     "langserve": lambda result: result[-1][0] == "error",
+    "mcp": lambda result: result[-1][1]["result"]["isError"],
     "openai": lambda result: "error" in result[-1][1],
     "vercel": lambda result: result[-2][1]["type"] == "error" and _is_done(result[-1]),
 }
@@ -157,7 +162,9 @@ def test_an_invalid_format_is_an_error(name: str, message: str) -> None:
     assert message in str(raised.value)
 
 
-@pytest.mark.parametrize(("name", "most"), [("agui", 80), ("openai", 199), ("vercel", 55)])
+@pytest.mark.parametrize(
+    ("name", "most"), [("agui", 80), ("mcp", 130), ("openai", 199), ("vercel", 55)]
+)
 async def test_what_a_frame_of_text_repeats_is_short(name: str, most: int) -> None:
     app = StreamApp([StreamRoute("/x", chain_of(*["token"] * 50), format=name)])
     about = {"threadId": "t", "runId": "r", "model": "x", "stream": True}
@@ -168,7 +175,20 @@ async def test_what_a_frame_of_text_repeats_is_short(name: str, most: int) -> No
         "content": "Hi",
         "parts": [{"type": "text", "text": "Hi"}],
     }
-    answer = await post(app, path, {**about, "messages": [message]})
+    body = {**about, "messages": [message]}
+    if name == "mcp":
+        meta = {"progressToken": "p"}
+        params = {"name": "x", "arguments": {"question": "Hi"}, "_meta": meta}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    answer = await post(app, path, body)
     sizes = [len(frame) + 2 for frame in answer.body.split(b"\n\n") if b'"token"' in frame]
     assert len(sizes) == 50
     assert max(sizes) <= most
+
+
+def test_a_format_without_a_filter_of_its_own_sends_all_frames() -> None:
+    assert formats.load("tokens")().frame_filter({"stream_mode": "values"}) is None
+
+
+def test_a_format_sends_the_first_frame_as_it_is_unless_it_says_otherwise() -> None:
+    assert formats.load("tokens")().first_frame(b"data: 1\n\n") == b"data: 1\n\n"

@@ -81,6 +81,11 @@ def test_messages_come_in_pieces_or_as_they_grow() -> None:
     assert named[0][1].endswith(f",{SHOWN}]")
     assert '"content":"b"' in named[3][1]
     assert '"content":"ab"' in named[4][1]
+    # A client appends a message whose type is that of a chunk.
+    assert ['"type":"AIMessageChunk"' in frame for _, frame in named] == [
+        *(True, False, False, True, False)
+    ]
+    assert '"type":"ai"' in named[4][1]
     format.parse(request_of({**NAMED, "stream_mode": "messages"}))
     whole = OutputChunk(RUN, (ToolMessage("x", tool_call_id="c", id="t"), ABOUT), "messages")
     assert "event: messages/complete" in wire(format, whole)

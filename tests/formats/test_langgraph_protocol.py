@@ -14,7 +14,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from asgi_stream.errors import InvalidInput, RunCancelled
+from asgi_stream.errors import InvalidInput, RunCancelled, RunReplaced
 from asgi_stream.events import (
     BREAKPOINT,
     Event,
@@ -32,7 +32,7 @@ from asgi_stream.formats._langgraph_protocol import ProtocolEncoder
 from .script import FAILED, NODE, RUN
 
 STARTED = RunStarted("r1")
-ABOUT = {"langgraph_node": "reply", "langgraph_step": 1, "secret": "x"}
+ABOUT = {"langgraph_node": "reply", "langgraph_step": 1, "secret": "x", "ls_model_type": "chat"}
 INNER = ("inner:7",)
 
 
@@ -139,11 +139,21 @@ def test_answers_are_announced_when_their_run_starts() -> None:
     assert b'"data":{"interrupt_ids":["i1"]}' in answered.frame
 
 
-def test_a_failure_has_the_public_message_and_a_stop_is_none() -> None:
+def test_a_breakpoint_ends_the_run_because_clients_wait_for_what_an_interrupt_asks() -> None:
+    *_, end = envelopes(STARTED, RunFinished(RUN, {}, [BREAKPOINT]))
+    assert end["params"]["data"] == {"event": "completed"}
+
+
+def test_a_failure_has_the_public_message_and_a_cancelled_run_fails_too() -> None:
     *_, failed = envelopes(STARTED, FAILED)
     assert failed["params"]["data"] == {"event": "failed", "error": "The run failed."}
-    *_, stopped = envelopes(STARTED, RunError(RunCancelled.code, "It was.", "e1"))
-    assert stopped["params"]["data"] == {"event": "interrupted"}
+    *_, stopped = envelopes(STARTED, RunError(RunCancelled.code, RunCancelled.message, "e1"))
+    assert stopped["params"]["data"] == {"event": "failed", "error": "The run was cancelled."}
+
+
+def test_a_run_that_another_one_replaces_is_no_failure() -> None:
+    *_, replaced = envelopes(STARTED, RunError(RunReplaced.code, RunReplaced.message, "e1"))
+    assert replaced["params"]["data"] == {"event": "interrupted"}
 
 
 def test_a_run_that_fails_before_it_starts_has_no_id() -> None:
@@ -186,6 +196,13 @@ def test_whole_messages_and_results_of_tools() -> None:
     for message in (AIMessage("a", id="1"), HumanMessage("a", id="2"), SystemMessage("a", id="3")):
         assert events(message) == whole
     assert events(ToolMessage("a", tool_call_id="c", id="4")) == []
+
+
+def test_messages_that_no_model_has_written_are_in_the_values_only() -> None:
+    by_node = {key: each for key, each in ABOUT.items() if key != "ls_model_type"}
+    assert data_of(chunk("messages", (AIMessage("a", id="1"), by_node))) == []
+    piece_of_node = AIMessageChunk(content="a", id="2")
+    assert len(data_of(chunk("messages", (piece_of_node, by_node)))) == 3
 
 
 def test_calls_of_tools_are_joined() -> None:
@@ -272,9 +289,14 @@ def test_subgraphs_start_and_end(task: Any, status: str) -> None:
 
 def test_tools_and_custom_data() -> None:
     tool = {"event": "tool-started", "tool_call_id": "c", "tool_name": "f", "input": {}}
-    named = {"name": "progress", "payload": 1}
+    named: Any = {"name": "progress", "payload": 1}
     events = envelopes(chunk("tools", tool), chunk("custom", named), NodeStarted(NODE))
     assert [each["params"]["data"] for each in events] == [tool, named]
+    step = {"name": "progress", "step": 1}
+    frame = StoredEvent.read(ProtocolEncoder().encode(chunk("custom", step)))
+    assert frame is not None
+    assert (frame.channel, frame.method) == ("custom:progress", "custom")
+    assert envelopes(chunk("custom", step))[0]["params"]["data"] == step
     assert envelopes(chunk("custom", {"name": "a|b", "payload": 1}))[0]["params"]["data"] == {
         "payload": {"name": "a|b", "payload": 1}
     }

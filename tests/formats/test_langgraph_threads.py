@@ -524,9 +524,7 @@ async def test_a_transport_names_the_thread_in_its_config(app: StreamApp) -> Non
         {"interrupt_after": [1]},
         {"durability": "never"},
         {"metadata": "x"},
-        {"stream_mode": "events"},
-        {"webhook": "http://x"},
-        {"after_seconds": 5},
+        {"stream_mode": "everything"},
         {"config": {"configurable": {"role": "admin"}}},
     ],
 )
@@ -535,9 +533,38 @@ async def test_a_run_that_is_not_valid_is_refused(app: StreamApp, body: Any) -> 
     await refused(app, "/threads/t1/runs/stream", {"assistant_id": "ask", **body})
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"webhook": "http://x"}, "webhook: not supported: this server calls no webhooks"),
+        ({"after_seconds": 5}, "after_seconds: not supported: this server starts a run at once"),
+        (
+            {"feedback_keys": ["a"]},
+            "feedback_keys: not supported: this server collects no feedback",
+        ),
+        ({"stream_mode": ["values", "events"]}, "events is not supported"),
+    ],
+)
+async def test_what_a_run_cannot_have_is_refused_by_name(
+    app: StreamApp, body: Any, why: str
+) -> None:
+    body = {"assistant_id": "ask", "if_not_exists": "create", **body}
+    exchange = await post(app, "/lg/threads/t1/runs/stream", body)
+    assert exchange.status == 422
+    assert why in exchange.json()["detail"]
+
+
+async def test_a_run_without_a_thread_keeps_none(app: StreamApp) -> None:
+    body = {"assistant_id": "chat", "input": said("a"), "on_completion": "keep"}
+    assert "leaves nothing" in (await post(app, "/lg/runs/wait", body)).json()["detail"]
+    path = f"/lg/threads/{await created(app)}/runs/wait"
+    assert (await post(app, path, body)).status == 200
+
+
 async def test_a_run_without_stream_modes_has_the_values(app: StreamApp) -> None:
     path = f"/lg/threads/{await created(app)}/runs/stream"
-    for modes in ([], ["tools"]):
+    asked_for_none: list[Any] = [[], None]
+    for modes in asked_for_none:
         frames = await events(app, path, input=said("a"), stream_mode=modes)
         assert {name for name, _ in frames} == {"metadata", "values", "end"}
 

@@ -47,7 +47,7 @@ def format_for(**body: Any) -> OpenAIFormat:
     format = OpenAIFormat()
     whole = {"model": "x", "messages": MESSAGES, "stream": True, **body}
     format.parse(FormatRequest(endpoint="/chat/completions", body=whole, models=("x",)))
-    format._completion["created"] = 7
+    format._answer._completion["created"] = 7  # type: ignore[union-attr]
     return format
 
 
@@ -98,7 +98,7 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
     (
         {"tools": [ADD]},
         [
-            ToolCallStarted(TOOL, "c", "add", "m"),
+            ToolCallStarted(TOOL, "c", "add", "m", at_client=True),
             ToolCallDelta(TOOL, "c", "{}"),
             ToolCallStarted(TOOL, "hidden", "own", "m"),
             ToolCallDelta(TOOL, "hidden", "{}"),
@@ -160,7 +160,7 @@ def test_one_document_has_it_all() -> None:
     events: list[Event] = [
         RunStarted("r"),
         ReasoningDelta(MODEL, "Hm.", "b"),
-        ToolCallStarted(TOOL, "c", "add", "m"),
+        ToolCallStarted(TOOL, "c", "add", "m", at_client=True),
         ToolCallDelta(TOOL, "c", "{}"),
         ENDED,
     ]

@@ -28,6 +28,7 @@ from ..apps import after_a_word, waits
 from ..corpus import RUNS
 from ..guarantees.probes import noted
 from ..models import chain_of
+from .bank import asking, bank, nested
 
 USAGE = {"input_tokens": 5, "output_tokens": 2, "total_tokens": 7}
 
@@ -248,7 +249,15 @@ def corpus_of(format: str) -> list[StreamRoute]:
 
 FORMATS = ("agui", "langserve", "text", "vercel")
 
+BANKS = {
+    "batched": bank(),
+    "per_call": bank("per_call"),
+    "nested": nested(),
+    "asking": asking(),
+}
+
 SERVERS = [
+    StreamRoute("/bank/v1", BANKS, format="openai", resume=True, threads=True),
     StreamRoute("/openai/v1", CASES, format="openai"),
     StreamRoute("/langgraph", GRAPHS, format="langgraph"),
     *[
@@ -260,6 +269,7 @@ SERVERS = [
 KEPT = [
     StreamRoute("/chat", Counting(), format="vercel"),
     StreamRoute("/graph", {"counting": graph_of(Counting())}, format="langgraph"),
+    StreamRoute("/openai/v1", CASES, format="openai"),
 ]
 
 app = Starlette(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from langchain.agents import create_agent
@@ -20,11 +18,11 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 
 from asgi_stream import StreamApp, StreamRoute
+
+from .browser_pages import ROUTES
 
 
 class Teller(BaseChatModel):
@@ -65,11 +63,11 @@ class Teller(BaseChatModel):
             for each in reversed(messages):
                 if not isinstance(each, ToolMessage):
                     break
-                results.insert(0, str(each.content).split("\n")[0])
+                results.insert(0, str(each.text).split("\n")[0])
             end = ["slowly"] * 60 + ["."] if "refunded 99" in results else []
             text = [f"{len(messages)}: ", "; ".join(results), *end]
             return [{"content": each} for each in text]
-        words = str(last.content)
+        words = str(last.text)
         calls = [each.split() for each in words.split(", ")]
         if calls[0][0] not in ("refund", "look"):
             count = 100 if words == "slowly" else 1
@@ -139,18 +137,11 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/old", bank(), sdk_version=5),
         StreamRoute("/seven", bank(), sdk_version=7),
         StreamRoute("/kept", bank("per_call"), resume=True),
+        StreamRoute("/kept_old", bank(), resume=True, sdk_version=5),
     ]
 
 
 streams = StreamApp(routes(), format="vercel", threads=True, authorize=owner_of)
 
 
-async def page(_: Request) -> HTMLResponse:
-    return HTMLResponse('<div id="root"></div><script type="module" src="page.js"></script>')
-
-
-async def script(_: Request) -> FileResponse:
-    return FileResponse(Path(os.environ["PAGE"]))
-
-
-app = Starlette(routes=[Route("/page", page), Route("/page.js", script), Mount("/", streams)])
+app = Starlette(routes=[*ROUTES, Mount("/", streams)])

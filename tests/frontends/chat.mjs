@@ -1,5 +1,5 @@
 // A chat with a route of format "vercel", by the AI SDK's own Chat: a message, or an answer, after
-// the other. Prints the messages that its user has in the end, and what the chat has sent.
+// the other, or a stream that goes on. Prints the messages that its user has in the end, and what the chat has sent.
 const { module, api, id, messages, steps, headers } = JSON.parse(process.argv[2]);
 const ai = await import(module);
 
@@ -45,6 +45,7 @@ for (const step of steps) {
   const [[what, value]] = Object.entries(step);
   if (what === "send") await chat.sendMessage(value.text ? { text: value.text } : undefined, value.options);
   if (what === "edit") await chat.sendMessage({ text: value.text, messageId: chat.messages[value.message].id });
+  if (what === "resume") await chat.resumeStream();
   if (what === "regenerate") await chat.regenerate();
   if (what === "decide") {
     open().forEach((part, n) => {

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ..clients import Notes
-from ..servers import Server, serving
+from .served import served
 
 
 @pytest.fixture(scope="session")
@@ -14,11 +13,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("frontends")
 
 
-@pytest.fixture(scope="session")
-def server(folder: Path) -> Iterator[Server]:
-    env = {"PROBE_LOG": str(folder / "notes")}
-    with serving("tests.frontends.app:app", folder, env=env) as running:
-        yield running
+server = served("app", "session")
 
 
 @pytest.fixture

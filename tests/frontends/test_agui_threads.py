@@ -92,13 +92,14 @@ async def test_calls_wait_for_approval_and_the_client_resumes(
 async def test_a_page_that_is_loaded_again_shows_the_thread_and_what_it_waits_for(
     agents: Server, client: str, mode: str
 ) -> None:
-    first, question, loaded, done, again = await talk(
+    new, first, question, loaded, done, again = await talk(
         agents,
         f"/{mode}",
         client,
-        *({"say": "Hi"}, {"say": "refund 5"}, {"reload": True}),
+        *({"reload": True}, {"say": "Hi"}, {"say": "refund 5"}, {"reload": True}),
         *({"resume": [APPROVE]}, {"reload": True, "say": "bye"}),
     )
+    assert (new["messages"], new["events"]) == ([], ["RUN_STARTED", "RUN_FINISHED"])
     assert loaded["messages"] == question["messages"]
     assert loaded["interrupts"] == question["interrupts"]
     assert loaded["events"] == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from ..servers import Server, serving
-from .node import HERE, run
+from .node import COPILOTKIT, install, run
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -22,8 +23,9 @@ def agents(folder: Path) -> Iterator[Server]:
 
 
 async def talk(server: Server, path: str, *steps: Any) -> Any:
+    await asyncio.to_thread(install, COPILOTKIT)
     about: Any = {"url": f"{server.url}{path}", "thread": str(uuid4()), "steps": steps}
-    page = await run("interrupts", 60, HERE / "copilotkit", **about)
+    page = await run("copilotkit", 60, packages=str(COPILOTKIT), **about)
     assert page["printed"] == []
     assert page["pendingInterrupts"] == []
     return page

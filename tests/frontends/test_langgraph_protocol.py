@@ -57,6 +57,10 @@ async def test_use_stream_is_joined_and_stopped(threads_server: Server) -> None:
     assert report["errors"] == []
 
 
+async def test_use_stream_shows_a_run_of_the_older_api(threads_server: Server) -> None:
+    assert await page(threads_server, "older") == ["a", "1 a", "b", "3 b", "c", "5 c"]
+
+
 async def test_use_stream_shows_failures(threads_server: Server) -> None:
     failed, refused = await page(threads_server, "fail")
     assert failed == "The run failed."
@@ -99,3 +103,18 @@ async def test_the_python_client_reads_a_thread_that_it_did_not_start(
         async with again as reader:
             values: Any = await reader.output
     assert [each["content"] for each in values["messages"]] == ["a", "1 a"]
+
+
+async def test_the_python_client_sees_the_end_of_a_run_that_is_cancelled(
+    client: LangGraphClient,
+) -> None:
+    async with asyncio.timeout(20), client.threads.stream(assistant_id="slow") as thread:
+        run_id = (await thread.run.start(input=said("a")))["run_id"]
+        values = aiter(thread.values)
+        await anext(values)
+        await client.runs.cancel(thread.thread_id, run_id)
+        assert [each async for each in values]
+        with pytest.raises(RuntimeError, match="cancelled"):
+            await thread.output
+        run = await client.runs.get(thread.thread_id, run_id)
+    assert run["status"] == "interrupted"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -120,8 +120,43 @@ async def test_the_client_runs_in_the_background(client: LangGraphClient) -> Non
     assert last_answer(await client.runs.join(id_, waiting["run_id"])) == "2 b"
     assert (await client.runs.get(id_, waiting["run_id"]))["status"] == "success"
     await client.runs.delete(id_, job["run_id"])
+    assert [each["run_id"] for each in await client.runs.list(id_)] == [waiting["run_id"]]
     gone = client.runs.join_stream(id_, str(uuid4()), last_event_id="-1")
     assert [part.event async for part in gone] == ["end"]
+
+
+class Cut(httpx.AsyncHTTPTransport):
+    """Cuts the response to the first request off, once it has begun."""
+
+    paths: Sequence[str] = ()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        self.paths = [*self.paths, request.url.path]
+        if len(self.paths) == 1:
+            await response.aclose()
+            return httpx.Response(200, headers=response.headers, content=cut_off())
+        return response
+
+
+async def cut_off() -> AsyncIterator[bytes]:
+    yield b" "
+    raise httpx.ReadError("The connection is gone.")
+
+
+async def test_the_client_comes_back_for_the_result_of_a_run(threads_server: Server) -> None:
+    transport, id_ = Cut(), str(uuid4())
+    url = f"{threads_server.url}/lg"
+    async with httpx.AsyncClient(base_url=url, transport=transport) as cut:
+        client = LangGraphClient(cut)
+        with pytest.warns(UserWarning, match="attempting reconnect"):
+            values = await client.runs.wait(
+                id_, "chat", input=said("a"), if_not_exists="create", on_disconnect="continue"
+            )
+        assert last_answer(values) == "1 a"
+        [run] = await client.runs.list(id_)
+    runs = f"/lg/threads/{id_}/runs"
+    assert transport.paths[:2] == [f"{runs}/wait", f"{runs}/{run['run_id']}/join"]
 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])

@@ -16,6 +16,7 @@ from .node import run
 pytestmark = pytest.mark.anyio
 
 USER = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": "hello"}]}
+SLOWLY = {"type": "text", "text": "slowly"}
 SDK = ["ai", "ai-6"]
 """The versions that know approvals."""
 
@@ -171,6 +172,67 @@ async def test_the_messages_of_a_chat_are_those_of_the_sdk(bank: Server, module:
     await chat(bank, "batched", decide(REJECT), module=module, id=id_, messages=messages)
     messages = httpx.get(f"{bank.url}/batched/{id_}").json()["messages"]
     assert await run("validate", module=module, messages=messages) == {"success": True}
+
+
+def replayed(message: Any) -> list[Any]:
+    """The parts of a message, without how it was streamed."""
+    parts = [each for each in message["parts"] if each["type"] in ("text", "dynamic-tool")]
+    return [each.get("text") or (each["state"], each.get("output")) for each in parts]
+
+
+@pytest.mark.parametrize(
+    ("path", "module"), [("kept", "ai"), ("kept", "ai-6"), ("kept_old", "ai-5")]
+)
+@pytest.mark.parametrize("words", ["refund 99", "look 1, refund 99"])
+async def test_a_chat_that_is_loaded_again_in_mid_answer_goes_on_with_all_of_it(
+    bank: Server, path: str, module: str, words: str
+) -> None:
+    id_, api = new_key(), f"{bank.url}/{path}"
+    question = await chat(bank, path, send("hello"), send(words), module=module, id=id_)
+    *_, last = messages = question["messages"]
+    waits = next(each for each in tools(last) if each["input"] == {"amount": 99})
+    decisions = {waits["toolCallId"]: {"type": "approve"}}
+    body = {"id": id_, "messages": messages, "messageId": last["id"], "decisions": decisions}
+    async with httpx.AsyncClient() as client, client.stream("POST", api, json=body) as response:
+        received = ""
+        async for piece in response.aiter_text():
+            received += piece
+            if received.count("slowly") > 5:
+                break
+        document = (await client.get(f"{api}/{id_}")).json()["messages"]
+        outcome = await chat(
+            *(bank, path, {"resume": True}), module=module, id=id_, messages=document
+        )
+    later = httpx.get(f"{api}/{id_}").json()["messages"]
+    assert [each["id"] for each in outcome["messages"]] == [each["id"] for each in later]
+    assert [each["id"] for each in document] == [each["id"] for each in later]
+    for shown, stored in zip(outcome["messages"], later, strict=True):
+        assert replayed(shown) == replayed(stored)
+    assert replayed(later[-1])[0] == "Let me see. "
+    assert replayed(later[-1])[-1].endswith("slowly" * 60 + ".")
+
+
+@pytest.mark.parametrize("module", [*SDK, "ai-5"])
+async def test_a_chat_that_is_loaded_again_in_its_second_answer_has_the_first(
+    bank: Server, module: str
+) -> None:
+    id_, api = new_key(), f"{bank.url}/kept"
+    before = await chat(bank, "kept", send("hello"), module=module, id=id_)
+    body = {"id": id_, "messages": [*before["messages"], USER | {"id": "u2", "parts": [SLOWLY]}]}
+    async with httpx.AsyncClient() as client, client.stream("POST", api, json=body) as response:
+        async for piece in response.aiter_text():
+            if "slowly" in piece:
+                break
+        document = (await client.get(f"{api}/{id_}")).json()["messages"]
+        outcome = await chat(
+            *(bank, "kept", {"resume": True}), module=module, id=id_, messages=document
+        )
+    assert [each["id"] for each in document][:3] == [
+        each["id"] for each in [*before["messages"], body["messages"][-1]]
+    ]
+    assert [last_text(each) for each in outcome["messages"]] == [
+        *("hello", "1: hello", "slowly", "3: " + "slowly" * 100)
+    ]
 
 
 async def test_a_second_answer_is_an_error_and_runs_nothing(bank: Server) -> None:

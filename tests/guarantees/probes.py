@@ -251,6 +251,7 @@ def probe_routes() -> list[StreamRoute]:
     after = RunnableLambda(sync_step) | RunnableLambda(ticking("after"))
     routes.append(StreamRoute("/tokens/sync_step", after, limits=Limits(grace=0.5)))
     routes.append(StreamRoute("/batches", CHAIN, format="langserve"))
+    routes += [StreamRoute(f"/mcp/{name}", run, format="mcp") for name, run in STOPPABLE.items()]
     return routes
 
 

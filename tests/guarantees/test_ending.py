@@ -35,6 +35,24 @@ def test_a_failure_in_the_middle_is_a_frame_before_a_clean_end(server: Server, n
     assert httpx.get(f"{server.url}/health").text == "ok"
 
 
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_call_of_a_tool_that_fails_has_a_result(server: Server, name: str, accept: str) -> None:
+    arguments = {"question": "q"} if name == "middle" else {"input": "q"}
+    params = {"name": name, "arguments": arguments, "_meta": {"progressToken": 1}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    headers = {"accept": accept}
+    answer = httpx.post(f"{server.url}/stream/tools", json=body, headers=headers, timeout=10)
+    assert answer.status_code == 200
+    streams = accept == "text/event-stream"
+    messages = frames(answer.content) if streams else [answer.json()]
+    result = messages[-1]["result"]
+    error = result["_meta"]["asgi-stream/error"]
+    assert (result["isError"], error["code"]) == (True, FAILURES[name][1])
+    assert b"secret" not in answer.content
+    assert error["id"] in server.log()
+
+
 def test_a_failure_before_the_first_frame_has_its_status(server: Server) -> None:
     answer = httpx.post(f"{server.url}/stream/first", json=1)
     assert answer.status_code == 500

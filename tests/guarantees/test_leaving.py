@@ -43,7 +43,12 @@ def server(request: pytest.FixtureRequest, log: Path) -> Iterator[Server]:
 
 def input_for(path: str, key: str) -> Any:
     name = path.rpartition("/")[2]
-    return {"key": key} if name in GRAPHS or name == "chain" else key
+    value = {"key": key} if name in GRAPHS or name == "chain" else key
+    if not path.startswith("/mcp/"):
+        return value
+    arguments = value if isinstance(value, dict) else {"input": value}
+    params = {"name": name, "arguments": arguments, "_meta": {"progressToken": 1}}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
 
 
 async def stops(
@@ -85,6 +90,12 @@ async def test_every_run_stops(
 async def test_every_json_answer_stops(server: Server, log: Path) -> None:
     paths = [f"/{format}/{name}" for format in ("tokens", "events") for name in STOPPABLE]
     await all_stop(server, Notes(log), paths, "Accept: application/json")
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_every_call_of_a_tool_stops(server: Server, log: Path, accept: str) -> None:
+    paths = [f"/mcp/{name}" for name in STOPPABLE]
+    await all_stop(server, Notes(log), paths, f"Accept: {accept}")
 
 
 @pytest.mark.parametrize("how", ["rst", "half-close"])

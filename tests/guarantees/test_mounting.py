@@ -1,4 +1,4 @@
-"""One table, mounted into every host that the README names, on a real server."""
+"""One table, mounted into every host that the documentation names, on a real server."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -29,3 +31,30 @@ async def test_the_end_of_all_runs_is_waited_for_until_a_deadline() -> None:
     await asyncio.gather(*waits[1:])
     assert task.done()
     await active.ended_for_all(5)
+
+
+class Kept:
+    """A run that has ended, and waits for its store."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.on_end: Callable[[], None] | None = None
+
+    def shut_down(self) -> None:
+        pass
+
+
+async def test_the_end_of_a_stored_run_is_waited_for_until_it_is_stored() -> None:
+    active, runs, left = ActiveRuns(), [Kept(), Kept()], list[Kept]()
+    for run in runs:
+        active.keep(run, partial(left.append, run))
+    await active.ended(0.01)
+    waits = asyncio.ensure_future(active.ended(5))
+    for run in runs:
+        await asyncio.sleep(0)
+        assert not waits.done()
+        assert run.on_end
+        run.on_end()
+    await waits
+    assert left == runs

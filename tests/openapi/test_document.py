@@ -62,10 +62,11 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/openai", {"fast": MODEL, "deep": MODEL}, format="openai"),
         StreamRoute("/agui", MODEL, format="agui"),
         StreamRoute("/langserve", MODEL, format="langserve"),
+        StreamRoute("/mcp", {"fast": MODEL, "deep": MODEL}, format="mcp"),
         StreamRoute("/langgraph", graph_of(MODEL), format="langgraph", resume=True),
         *[
             StreamRoute(f"/threads-{name}", counting(), format=name, threads=True)
-            for name in ("tokens", "chunks", "events", "text", "langserve", "agui")
+            for name in ("tokens", "chunks", "events", "text", "langserve", "agui", "mcp")
         ],
         *[
             StreamRoute(f"/threads-{name}", counting(), format=name, threads=True, resume=True)
@@ -133,11 +134,30 @@ async def test_it_describes_frames_documents_errors_and_headers() -> None:
     body = result["paths"]["/openai/chat/completions"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema["properties"]["model"] == {"enum": ["fast", "deep"]}
+    mcp = result["paths"]["/mcp"]["post"]["responses"]
+    assert mcp["202"] == {"description": "The notification is accepted."}
     own = result["paths"]["/own"]["post"]["responses"]
     assert own["418"]["description"] == "Error `run_failed`."
     assert own["200"]["content"] == {"application/x-ndjson": {"schema": {"type": "string"}}}
     events = result["paths"]["/events"]["post"]["parameters"]
     assert "include" in {each["name"] for each in events}
+
+
+async def test_it_describes_stored_responses() -> None:
+    route = StreamRoute("/v1", MODEL, format="openai", resume=True)
+    result = document([route])
+    stored = result["paths"]["/v1/responses/{run_id}"]
+    content = stored["get"]["responses"]["200"]["content"]
+    assert set(content) == {"text/event-stream", "application/json"}
+    assert [each["name"] for each in stored["get"]["parameters"]] == [
+        *("run_id", "stream", "starting_after"),
+    ]
+    assert stored["get"]["parameters"][0]["schema"] == {"type": "string"}
+    cancel = result["paths"]["/v1/responses/{run_id}/cancel"]["post"]
+    assert "requestBody" not in cancel
+    for operation in (stored["get"], stored["delete"], cancel):
+        assert "200" in operation["responses"]
+        assert not {"202", "204"} & set(operation["responses"])
 
 
 async def test_it_describes_the_endpoints_of_threads() -> None:

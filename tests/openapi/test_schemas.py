@@ -18,6 +18,7 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from asgi_stream import StreamError, StreamRoute, formats
+from asgi_stream._langchain.message_schema import with_plain_messages
 from asgi_stream._langchain.runnable_schema import schema_of, schema_of_declared
 from asgi_stream.errors.mapping import statuses
 from asgi_stream.events import RunError
@@ -30,7 +31,6 @@ from asgi_stream.openapi.schemas import (
     of_endpoint,
     of_format,
     output_of,
-    with_plain_messages,
 )
 
 from ..bound import bound
@@ -87,7 +87,7 @@ def test_a_refusal_matches_the_schema_of_errors(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_only_existing_endpoints_are_described(name: str) -> None:
     kind = formats.load(name)
-    endpoints = (*kind.endpoints, *kind.threads, *kind.thread_runs)
+    endpoints = (*kind.endpoints, *kind.runs, *kind.threads, *kind.thread_runs)
     known = {f"{method} {path}" for method, path in endpoints}
     assert set(of_format(kind).get("endpoints", {})) <= known
     for method, path in kind.endpoints:

@@ -197,7 +197,7 @@ def user(request: Request) -> str:
     return request.headers.get("x-user", "ann")
 
 
-ASKS = ("tokens", "chunks", "vercel", "agui", "langgraph", "langserve")
+ASKS = ("tokens", "chunks", "vercel", "agui", "langgraph", "langserve", "mcp")
 
 
 def asking() -> Any:
@@ -221,6 +221,7 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/agui", agent, format="agui"),
         StreamRoute("/langgraph", agent, format="langgraph"),
         StreamRoute("/langserve", chain, format="langserve"),
+        StreamRoute("/mcp", {"chain": chain, "shout": RunnableLambda(str.upper)}, format="mcp"),
         StreamRoute("/openai", {"fast": chain, "deep": marked}, format="openai"),
         StreamRoute("/files", RunnableLambda(seen), format="vercel"),
         StreamRoute("/kept/{name}", chain, resume=True, configurable=("temperature",)),

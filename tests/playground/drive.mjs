@@ -378,7 +378,7 @@ const SCENARIOS = {
     const page = await opened();
     report.answer = {};
     report.steps = {};
-    for (const path of ["/agent", "/vercel", "/agui", "/langgraph", "/langserve", "/openai", "/steps", "/get"]) {
+    for (const path of ["/agent", "/vercel", "/agui", "/langgraph", "/langserve", "/mcp", "/openai", "/steps", "/get"]) {
       if (path === "/steps") {
         await choose(page, path);
         await page.fill("#form textarea:visible", '"Hi"');

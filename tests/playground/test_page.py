@@ -63,7 +63,7 @@ def test_it_reads_every_format(server: Server, drive: Any) -> None:
     answers, steps = report["answer"], report["steps"]
     for path in ("/agent", "/vercel", "/agui", "/langgraph"):
         assert answers[path] == looked
-    for path in ("/langserve", "/openai", "/get"):
+    for path in ("/langserve", "/mcp", "/openai", "/get"):
         assert answers[path].startswith(ANSWER.format("Hi?"))
     assert answers["deep"].startswith("Title")
     assert ["tool", "weather (tools)"] in steps["/agent"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ from ..models import Scripted, chain_of
 pytestmark = pytest.mark.anyio
 
 ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+JSON = {"type": "json_object"}
+ASK = [{"role": "user", "content": "Hi"}]
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
@@ -356,6 +359,22 @@ async def test_the_input_is_checked_before_the_form_of_the_answer() -> None:
     body = {"model": "x", "messages": [], "response_format": {"type": "json_object"}}
     answer = await post(app, "/v1/chat/completions", body)
     assert (answer.status, b"messages" in answer.body) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "path"),
+    [
+        ("chat/completions", {"messages": ASK, "response_format": JSON}, "response_format"),
+        ("responses", {"input": "Hi", "text": {"format": JSON}}, "text.format"),
+    ],
+)
+async def test_a_form_that_the_runnable_does_not_have_is_named_as_in_the_request(
+    endpoint: str, body: Any, path: str
+) -> None:
+    app = StreamApp([StreamRoute("/v1", {"x": chain_of("a")}, format="openai")])
+    answer = await post(app, f"/v1/{endpoint}", {"model": "x", **body})
+    error = json.loads(answer.body)["error"]
+    assert (answer.status, error["param"], f"omit {path}" in error["message"]) == (400, path, True)
 
 
 async def test_a_request_s_fingerprint_is_of_what_was_sent() -> None:

@@ -309,7 +309,7 @@ async def test_a_worker_that_dies_or_is_held(
             one.process.send_signal(signal.SIGCONT)
             await asyncio.wait_for(reading, 10)
             assert first.frames == second.frames
-            await until(lambda: "its lease expired and another worker finalized it" in one.log(), 5)
+            await until(lambda: "its lease expired and another worker has it" in one.log(), 5)
         else:
             with contextlib.suppress(httpx.HTTPError):
                 await reading

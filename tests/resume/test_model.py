@@ -32,6 +32,8 @@ from ..stores.test_redis import suspend
 from .test_stored_runs import Speaker, app_of, until
 
 KEPT = 6
+ENDS_WITHIN_SECONDS = 10
+"""The end of a killed worker's run takes 5: until its lease has expired, and until that is sure."""
 
 
 class Reader:
@@ -98,7 +100,8 @@ class Machine(RuleBasedStateMachine):
         ]
         reader = Reader(0)
         self.readers.append(reader)
-        reader.exchange = Exchange(self.apps[0], "POST", "/chat", "hi", headers=JSON)
+        about = {"headers": JSON, "timeout": ENDS_WITHIN_SECONDS}
+        reader.exchange = Exchange(self.apps[0], "POST", "/chat", "hi", **about)
         await reader.exchange.__aenter__()
         await until(lambda: self.speaker.begun)
         await self._say("w0")
@@ -135,7 +138,8 @@ class Machine(RuleBasedStateMachine):
 
     async def _connect(self, reader: Reader, position: int | None) -> None:
         headers = {} if position is None else {"last-event-id": f"{self.run_id}:{position}"}
-        reader.exchange = Exchange(self.apps[reader.worker], "GET", self.path, headers=headers)
+        about = {"headers": headers, "timeout": ENDS_WITHIN_SECONDS}
+        reader.exchange = Exchange(self.apps[reader.worker], "GET", self.path, **about)
         await reader.exchange.__aenter__()
         if reader not in self.readers:
             self.readers.append(reader)
@@ -232,7 +236,7 @@ class Machine(RuleBasedStateMachine):
             if reader.exchange is None and not reader.done:
                 await self._connect(reader, reader.last)
             if reader.exchange is not None:
-                await asyncio.wait_for(reader.exchange.finished(), 10)
+                await asyncio.wait_for(reader.exchange.finished(), ENDS_WITHIN_SECONDS)
                 if reader.exchange.status == 204:
                     reader.exchange = None
         late = Reader(1)

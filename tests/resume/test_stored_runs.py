@@ -73,17 +73,6 @@ async def until(happened: Callable[[], Any], seconds: float = 5) -> None:
             await asyncio.sleep(0.005)
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[EventStore]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    server: RedisServer = request.getfixturevalue("redis")
-    redis_store = RedisStore(server.url, prefix=uuid4().hex)
-    yield redis_store
-    await redis_store.aclose()
-
-
 def who(request: Request) -> str | None:
     return request.headers.get("x-user")
 
@@ -474,6 +463,19 @@ async def test_an_owner_s_runs_count_for_the_route_whatever_its_path_s_parameter
         await first.until(b'"a"')
         refused = await post(app, "/bots/b", "hi", headers=ann)
         assert (refused.status, error_code(refused)) == (429, "too_many_runs")
+        speaker.say(None)
+        await first.finished()
+
+
+async def test_a_repeated_request_for_json_counts_too() -> None:
+    speaker = Speaker()
+    app = app_of(MemoryStore(), speaker, limits=Limits(concurrent=1))
+    keyed = {**JSON, "idempotency-key": "k"}
+    async with Exchange(app, "POST", "/chat", "hi", headers=keyed) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        as_json = await post(app, "/chat", "hi", headers={**keyed, "accept": "application/json"})
+        assert (as_json.status, error_code(as_json)) == (503, "too_many_runs")
         speaker.say(None)
         await first.finished()
 
@@ -876,7 +878,7 @@ async def test_a_format_without_a_last_word_ends_too(store: EventStore) -> None:
 )
 def test_the_place_of_a_run_is_relative_to_the_request(path: str, endpoint: str) -> None:
     base = path.rstrip("/").removesuffix("/c/stream").removesuffix("/runs/r")
-    url = urljoin(f"http://h{path}", run_location("r", path, endpoint))
+    url = urljoin(f"http://h{path}", run_location("runs/r", path, endpoint))
     assert url == f"http://h{base}/runs/r".replace(":b", "%3Ab") or url == (
         f"http://h{base}/runs/r"
     )
@@ -916,7 +918,6 @@ async def test_authorize_goes_first(value: str, caplog: pytest.LogCaptureFixture
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"resume": "memory"}, "resume must be a Resume or True, not a str"),
-    ({"resume": True, "format": "openai"}, "clients of the openai format cannot reconnect"),
     ({"resume": True, "format": "agui"}, "clients of the agui format cannot reconnect"),
     ({"resume": True, "format": "text"}, "clients of the text format cannot reconnect"),
     ({"resume": Resume(store="nope")}, 'resume.store: expected "memory" or a URL like'),

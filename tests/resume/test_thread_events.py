@@ -248,8 +248,24 @@ async def test_a_busy_thread_may_reject_a_command() -> None:
     async with listening(app) as events:
         await events.until("messages")
         await post(app, f"{THREAD}/runs/{run_id}/cancel", {})
-        await events.until("lifecycle", "interrupted")
-    assert events.of("input.requested") == []
+        end = await events.until("lifecycle", "failed")
+    assert end["error"] == "The run was cancelled."
+
+
+@pytest.mark.parametrize("strategy", ["interrupt", "rollback"])
+async def test_a_run_that_another_one_replaces_has_not_failed(
+    app: StreamApp, strategy: str
+) -> None:
+    first = await start(app, "slow")
+    async with listening(app) as events:
+        await events.until("messages")
+        second = await start(app, input=said("b"), multitaskStrategy=strategy)
+        await events.until("lifecycle", "completed")
+    ends = [each for each in events.all if each["method"] == "lifecycle"]
+    assert [each["params"]["data"]["event"] for each in ends] == [
+        *("running", "interrupted", "running", "completed")
+    ]
+    assert events.runs == {first, second}
 
 
 async def test_the_caller_s_and_the_server_s_errors_have_their_own_status() -> None:
@@ -296,14 +312,12 @@ async def test_another_owner_cannot_answer(app: StreamApp) -> None:
     assert "answered no" in events.of("values")[-1]["log"]
 
 
-async def test_runs_of_the_api_v1_and_runs_that_are_gone_are_left_out(app: StreamApp) -> None:
+async def test_runs_that_are_gone_are_left_out(app: StreamApp) -> None:
     store = MemoryThreadStore()
     app = app_of(resume=True, threads=Threads(store=store))
     gone = str(uuid4())
-    await post(app, f"{THREAD}/runs/wait", {"assistant_id": "chat", "if_not_exists": "create"})
     scope = thread_scope("/lg", "me")
     await store.touch(scope, "t1", route="/lg", now=1.0, run_id=gone)
-    await post(app, f"{THREAD}/runs/stream", {"assistant_id": "chat", "input": said("v1")})
     run_id = await start(app)
     async with listening(app) as events:
         await events.until("lifecycle", "completed")
@@ -324,8 +338,8 @@ async def test_a_reader_of_a_run_whose_first_events_are_gone_gets_the_rest() -> 
             await late.until("messages")
             assert late.all[0]["seq"] > events.all[10]["seq"]
             await post(app, f"{THREAD}/runs/{run_id}/cancel", {})
-            await late.until("lifecycle", "interrupted")
-        await events.until("lifecycle", "interrupted")
+            await late.until("lifecycle", "failed")
+        await events.until("lifecycle", "failed")
 
 
 async def test_a_run_whose_worker_is_lost_has_failed(app: StreamApp) -> None:
@@ -425,3 +439,111 @@ class Cut(MemoryStore):
             error = {"error": "worker_lost", "message": "Lost."}
             frames = [*frames[:-1], f"id: 9\nevent: error\ndata: {json.dumps(error)}\n\n".encode()]
         return super().append(run_id, first, frames, *args)
+
+
+@pytest.mark.parametrize("value", ["yes", {"decision": "yes"}, ["yes"]])
+async def test_an_input_that_is_none_of_the_graph_answers_what_the_thread_asks(
+    app: StreamApp, value: Any
+) -> None:
+    """A ``RemoteGraph`` sends ``Command(resume=...)`` like that."""
+    await start(app, "ask", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        await start(app, "ask", value)
+        await events.until("lifecycle", "completed")
+    *_, last = events.of("values")
+    assert last["log"] == ["prepared", f"answered {value}", "concluded"]
+
+
+async def test_answers_by_the_ids_of_interrupts_may_be_an_input(app: StreamApp) -> None:
+    await start(app, "several", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        ids = [each["interrupt_id"] for each in events.of("input.requested")]
+        refused = await command(app, "run.start", {"assistant_id": "several", "input": "yes"})
+        assert (refused["error"], len(ids)) == ("invalid_argument", 2)
+        await start(app, "several", dict.fromkeys(ids, "yes"))
+        await events.until("lifecycle", "completed")
+
+
+async def test_an_input_of_the_graph_starts_over_while_the_thread_asks(app: StreamApp) -> None:
+    await start(app, "ask", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        await start(app, "ask", {"question": "Another?"})
+        await events.until("lifecycle", "running")
+        asks = await events.until("input.requested")
+    assert asks["payload"] == {"question": "Another?"}
+
+
+async def test_an_input_that_is_none_of_the_graph_is_refused_if_the_thread_asks_nothing(
+    app: StreamApp,
+) -> None:
+    answer = await command(app, "run.start", {"assistant_id": "chat", "input": "yes"})
+    assert answer["error"] == "invalid_argument"
+
+
+async def wait(app: StreamApp, graph: str, input: Any, **body: Any) -> str:
+    """Run a graph by the older API, and return the run's id."""
+    body = {"assistant_id": graph, "input": input, "if_not_exists": "create", **body}
+    exchange = await post(app, f"{THREAD}/runs/stream", body)
+    assert exchange.status == 200, exchange.body
+    return str(exchange.headers["x-run-id"])
+
+
+MODES = ["values", "updates", "messages-tuple", "messages", "custom", "tasks", "checkpoints"]
+
+
+@pytest.mark.parametrize("modes", [["values"], MODES])
+async def test_a_reader_gets_the_runs_of_both_apis_in_their_order(
+    app: StreamApp, modes: list[str]
+) -> None:
+    first = await start(app)
+    async with listening(app) as early:
+        await early.until("lifecycle", "completed")
+        second = await wait(app, "chat", said("b"), stream_mode=modes)
+        await early.until("lifecycle", "completed")
+        third = await start(app, input=said("c"))
+        async with listening(app) as late:
+            for events, runs in ((early, 1), (late, 3)):
+                for _ in range(runs):
+                    await events.until("lifecycle", "completed")
+            assert late.all == early.all
+    ids = [each["event_id"] for each in early.all if each["method"] == "lifecycle"]
+    states = ("running", "completed")
+    assert ids == [f"synth:{run}:lc||{state}" for run in (first, second, third) for state in states]
+    assert [len(each["messages"]) for each in early.of("values")] == [1, 2, 3, 4, 5, 6]
+    numbers = [each["seq"] for each in early.all]
+    assert numbers == sorted({*numbers})
+    deltas = [each["delta"]["text"] for each in early.of("messages") if "delta" in each]
+    assert deltas == ["1 ", "a", *(["3 ", "b"] if modes == MODES else []), "5 ", "c"]
+
+
+async def test_a_reader_can_answer_what_a_run_of_the_older_api_asks(app: StreamApp) -> None:
+    await wait(app, "several", QUESTION, stream_mode=["values", "updates"])
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+        asked_for = [each["interrupt_id"] for each in events.of("input.requested")]
+        assert len(asked_for) == 2
+        responses = [{"interrupt_id": id_, "response": "yes"} for id_ in asked_for]
+        answer = await command(app, "input.respond", {"responses": responses})
+        assert answer["type"] == "success", answer
+        await events.until("lifecycle", "completed")
+
+
+async def test_a_run_of_the_older_api_may_fail(app: StreamApp) -> None:
+    await wait(app, "fails", QUESTION)
+    async with listening(app) as events:
+        assert await events.until("lifecycle", "failed") == {
+            "event": "failed",
+            "error": "The run failed.",
+        }
+
+
+async def test_a_reader_may_go_on_in_the_middle_of_a_run_of_the_older_api(app: StreamApp) -> None:
+    await wait(app, "chat", said("a"))
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+    async with listening(app, since=events.all[1]["seq"]) as rest:
+        await rest.until("lifecycle", "completed")
+    assert rest.all == events.all[2:]

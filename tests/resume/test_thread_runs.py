@@ -212,6 +212,21 @@ async def test_a_run_in_progress_is_not_deleted(app: StreamApp) -> None:
     assert (await call(app, "DELETE", path)).status == 204
 
 
+async def test_a_deleted_run_is_gone_and_what_it_has_written_stays(app: StreamApp) -> None:
+    kept, deleted = [await start(app, CHAT) for _ in range(2)]
+    path = f"{THREAD}/runs/{deleted['run_id']}"
+    values = (await get(app, f"{path}/join")).json()
+    assert (await call(app, "DELETE", path)).status == 204
+    assert (await call(app, "DELETE", path)).status == 404
+    assert [each["run_id"] for each in (await get(app, f"{THREAD}/runs")).json()] == [
+        kept["run_id"]
+    ]
+    for below in ("", "/join"):
+        assert (await get(app, path + below)).status == 404
+    assert names(await get(app, f"{path}/stream")) == ["end"]
+    assert (await get(app, f"{THREAD}/state")).json()["values"] == values
+
+
 RUNS = [
     ("GET", "/runs", None),
     ("POST", "/runs", CHAT),

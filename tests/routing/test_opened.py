@@ -192,7 +192,7 @@ async def test_a_run_that_outlives_its_reader_keeps_it_open() -> None:
     assert await held.until_closed() == ["opened", "run ended", "closed"]
 
 
-async def test_what_is_opened_for_a_request_that_joins_a_run_is_closed_at_once() -> None:
+async def test_nothing_is_opened_for_a_request_that_joins_a_run() -> None:
     held = [Held(), Held()]
     resources = iter(held)
 
@@ -205,8 +205,7 @@ async def test_what_is_opened_for_a_request_that_joins_a_run_is_closed_at_once()
         await first.until(b'"a"')
         async with Exchange(app, "POST", "/x", "stay", headers=headers) as second:
             await second.until(b'"a"')
-            assert await held[1].until_closed() == ["opened", "closed"]
-            assert held[0].log == ["opened"]
+            assert [each.log for each in held] == [["opened"], []]
         await call(app, "DELETE", f"/x/runs/{first.headers['x-run-id']}")
         await first.finished()
     assert await held[0].until_closed() == ["opened", "run ended", "closed"]
@@ -234,7 +233,7 @@ async def test_it_is_closed_if_the_request_is_refused_afterwards(
 
 
 @pytest.mark.parametrize("options", [{}, {"resume": True}])
-async def test_it_is_closed_if_too_many_runs_go_on(options: Any) -> None:
+async def test_nothing_is_opened_if_too_many_runs_go_on(options: Any) -> None:
     held = [Held(), Held()]
     resources = iter(held)
 
@@ -245,9 +244,29 @@ async def test_it_is_closed_if_too_many_runs_go_on(options: Any) -> None:
     async with Exchange(app, "POST", "/x", "stay", headers=JSON) as first:
         await first.until(b'"a"')
         assert (await post(app, "/x", "hi")).status == 503
-        assert await held[1].until_closed() == ["opened", "closed"]
         await app.aclose()
     assert await held[0].until_closed() == ["opened", "run ended", "closed"]
+    assert held[1].log == []
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}])
+async def test_so_many_are_open_at_once_and_no_more(options: Any) -> None:
+    is_open, most = 0, 0
+
+    async def opens_slowly(request: Any) -> Any:
+        nonlocal is_open, most
+        is_open += 1
+        most = max(most, is_open)
+        await asyncio.sleep(0.02)
+        yield RunnableLambda(str)
+        is_open -= 1
+
+    app = StreamApp([StreamRoute("/x", opens_slowly, limits=Limits(concurrent=2), **options)])
+    answers = await asyncio.gather(*(post(app, "/x", "hi") for _ in range(20)))
+    assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 18
+    assert most == 2
+    assert (await post(app, "/x", "hi")).status == 200
+    await app.aclose()
 
 
 async def test_a_configure_that_takes_too_long_closes_it() -> None:

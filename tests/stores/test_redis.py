@@ -18,12 +18,14 @@ from asgi_stream import Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
 from asgi_stream.stores import OwnershipLost, Page, Quota, RunRecord
 from asgi_stream.stores._redis.backlog import Backlog
+from asgi_stream.stores._redis.commands import Names
 from asgi_stream.stores._redis.encoding import decode_frames
 from asgi_stream.stores._redis.errors import NotSupported, ProblemLog
 from asgi_stream.stores._redis.keys import split_prefix
 from asgi_stream.stores._redis.lookup import SKIPPED
 from asgi_stream.stores.redis import RedisStore
 from asgi_stream.testing import RecordingFollower, RecordingProducer, read_frames
+from asgi_stream.testing.take_over_checks import successor
 
 from ..asgi import JSON, Exchange, frames, get, post
 from ..clients import until
@@ -128,6 +130,31 @@ async def test_a_suspended_worker_loses_its_run(
     await until(lambda: isinstance(producer.errors[-1], OwnershipLost))
     assert await read_frames(other, producer.run_id) == [b"a", b"lost"]
     assert await other.find(producer.run_id) == replace(end, frames=2)
+
+
+async def test_a_run_whose_origin_is_lost_is_taken_over_without(
+    pair: tuple[RedisStore, RedisStore], redis: RedisServer
+) -> None:
+    one, other = pair
+    producer, follower = RecordingProducer(one), RecordingFollower()
+    await producer.create(origin=b"origin")
+    await producer.append(b"a")
+    suspend(one)
+    keys = one._keys.of_run(producer.run_id)
+    redis.client().delete(keys.lease, keys.origin)
+    heir = successor(producer, other)
+    assert await other.take_over(heir, 1, [b"again"]) is None
+    heir.frames.append(b"again")
+    await other.follow(heir.run_id, follower)
+    # What it publishes itself is no news, though it may still be subscribed.
+    for data in (b"", b"3 0 1\nx"):
+        other._worker().readers.on_published(heir.run_id, data)
+    assert (follower.frames, follower.looks) == ([], 0)
+    wake(one)
+    await producer.append(b"b")
+    assert isinstance(producer.errors[-1], OwnershipLost)
+    await heir.append(b"c", end=True)
+    assert await read_frames(other, heir.run_id) == [b"a", b"again", b"c"]
 
 
 async def test_frames_of_a_suspended_worker_are_not_written_after_the_end(
@@ -627,7 +654,7 @@ async def test_a_reader_gets_worker_lost(
         assert first.body == second.body
     await until(lambda: not one._loops.current.runs)
     assert speaker.cancelled == 1
-    assert "aborted: its lease expired and another worker finalized it" in caplog.text
+    assert "aborted: its lease expired and another worker has it" in caplog.text
 
 
 async def test_readers_get_store_unavailable(tmp_path: Path) -> None:
@@ -909,7 +936,7 @@ def test_the_backlog_is_bounded() -> None:
         store = RedisStore("redis://h")
         here = store._worker()
         producers = [RecordingProducer(store) for _ in range(3)]
-        ended, grows, other = (here.new_run(each, keep=60) for each in producers)
+        ended, grows, other = (here.new_run(each, Names(keep=60)) for each in producers)
         backlog = Backlog(10)
         backlog.add(ended, [b"1234"], 1)
         backlog.finish(ended)

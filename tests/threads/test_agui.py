@@ -317,6 +317,26 @@ async def test_a_client_that_lost_its_messages_is_told_all_of_them_and_what_is_a
     assert (other.texts, other.interrupts) == (again.texts, [])
 
 
+async def test_a_page_that_is_loaded_on_a_new_thread_is_shown_nothing() -> None:
+    chat = Chat(served(), "/batched", **{"x-user": "ann"})
+
+    async def listed() -> Any:
+        answer = await get(chat.app, "/batched/threads", headers=chat.headers)
+        return json.loads(answer.body)["threads"]
+
+    await chat.run()
+    assert kinds(chat) == ["RUN_STARTED", "RUN_FINISHED"]
+    assert (chat.messages, chat.interrupts, heard) == ([], [], [])
+    assert await listed() == []
+    await chat.say("Hi")
+    assert heard == [[("human", "Hi")]]
+    [before] = await listed()
+    chat.messages = []
+    await chat.run()
+    assert [text for _, text in chat.texts] == ["Hi", "Got Hi"]
+    assert await listed() == [before]
+
+
 async def test_a_breakpoint_is_told_again_and_passed() -> None:
     chat = Chat(served(), "/paused")
     await chat.say("Hi")

@@ -177,12 +177,14 @@ async def test_shutting_down_ends_a_waiting_run(model: Listener) -> None:
         await first.finished()
 
 
-async def test_an_answer_counts_once_whatever_becomes_of_its_run(model: Listener) -> None:
-    app = app_of(model, multitask="rollback")
+@pytest.mark.parametrize("multitask", ["reject", "enqueue", "interrupt", "rollback"])
+async def test_an_answer_that_comes_twice_counts_once(multitask: str, model: Listener) -> None:
+    app = app_of(model, multitask=multitask)
     await post(app, "/chat", body("u1", "refund A"))
     decide = body("u1", "refund A", decisions={"u1-0": {"type": "approve"}})
-    answers = await asyncio.gather(*(post(app, "/chat", decide) for _ in range(2)))
-    assert sorted(each.status for each in answers) == [200, 409]
+    answers = await asyncio.gather(*(post(app, "/chat", decide) for _ in range(3)))
+    assert sorted(each.status for each in answers) == [200, 409, 409]
+    assert b"cancelled" not in b"".join(each.body for each in answers)
     await post(app, "/chat", body("u2", "2"))
     assert [each for each in model.hears[-1] if each.startswith("tool")] == ["tool: refunded A"]
 
@@ -195,3 +197,47 @@ async def test_a_run_that_has_ended_by_itself_is_not_rolled_back(model: Listener
     ]
     await post(app, "/chat", body("last", "last"))
     assert {f"user: {n}" for n in done} <= {*model.hears[-1]}
+
+
+def kept(model: Listener, **options: Any) -> StreamApp:
+    return app_of(model, resume=True, **options)
+
+
+KEYED = {**JSON, "idempotency-key": "k"}
+
+
+@pytest.mark.parametrize("multitask", ["reject", "enqueue", "interrupt", "rollback"])
+async def test_a_request_that_is_sent_again_joins_its_run(multitask: str, model: Listener) -> None:
+    app = kept(model, multitask=multitask)
+    async with Exchange(app, "POST", "/chat", body("u1", "slow"), headers=KEYED) as first:
+        await until(lambda: model.slow)
+        async with Exchange(app, "POST", "/chat", body("u1", "slow"), headers=KEYED) as again:
+            await again.started()
+            model.slow[0].set()
+            await again.finished()
+        await first.finished()
+    assert again.body == first.body
+    assert b"re: slow" in first.body
+    later = await post(app, "/chat", body("u1", "slow"), headers=KEYED)
+    assert later.body == first.body
+    assert model.hears == [["user: slow"]]
+    other = await post(app, "/chat", body("u1", "other"), headers=KEYED)
+    assert other.status == 422
+
+
+@pytest.mark.parametrize("multitask", ["reject", "enqueue", "interrupt", "rollback"])
+async def test_requests_that_are_the_same_share_a_run_when_they_come_at_once(
+    multitask: str, model: Listener
+) -> None:
+    app = kept(model, multitask=multitask)
+    first, again = await asyncio.gather(
+        *(post(app, "/chat", body("u1", "refund A"), headers=KEYED) for _ in range(2))
+    )
+    assert (first.status, again.status, first.body == again.body) == (200, 200, True)
+    decide = body("u1", "refund A", decisions={"u1-0": {"type": "approve"}})
+    headers = {**JSON, "idempotency-key": "decision"}
+    answers = [await post(app, "/chat", decide, headers=headers) for _ in range(2)]
+    assert [each.status for each in answers] == [200, 200]
+    assert answers[0].body == answers[1].body
+    unkeyed = await post(app, "/chat", decide)
+    assert (unkeyed.status, unkeyed.json()["error"]["code"]) == (409, "not_pending")

@@ -19,6 +19,8 @@ from .native_graphs import counts, graph_of
 
 pytestmark = pytest.mark.anyio
 
+OWN = "tests.formats.own:Lines"
+
 HI = {"messages": [["human", "hi"]]}
 NUMBER: Any = 5
 WORD: Any = "no"
@@ -44,10 +46,14 @@ def with_sync_saver() -> Any:
     ("runnable", "options", "problem"),
     [
         (graph_of(counts), {"threads": 5}, "threads must be a Threads or True, not an int"),
-        (chain_of("a"), {"threads": True}, "is no LangGraph graph, which could keep them"),
+        (
+            chain_of("a"),
+            {"threads": True},
+            "threads: need a LangGraph graph with a",
+        ),
         (without_checkpointer(), {"threads": True}, "compile it with one"),
         (with_sync_saver(), {"threads": True}, "SyncSaver has sync methods only"),
-        (graph_of(counts), {"threads": True, "format": "openai"}, "openai format have no threads"),
+        (graph_of(counts), {"threads": True, "format": OWN}, "Lines format have no threads"),
         (graph_of(counts), {"multitask": "reject"}, "multitask: needs threads"),
         (graph_of(counts), {"threads": True, "multitask": "queue"}, "multitask must be one of"),
         (graph_of(counts), {"threads": Threads(store="ftp://x")}, "threads.store: "),
@@ -65,15 +71,48 @@ def test_each_mistake_is_a_problem(runnable: Any, options: Any, problem: str) ->
     assert problem in str(error.value)
 
 
-def test_a_graph_that_would_get_each_message_twice_is_warned_of() -> None:
-    route = StreamRoute("/x", graph_of(counts), format="vercel")
-    with pytest.warns(UserWarning, match="every message reaches the model twice; set threads=True"):
-        StreamApp([route])
+KEYED: Any = {"configurable": {"thread_id": "a"}}
+
+
+def bound() -> Any:
+    return graph_of(counts).with_config(KEYED)
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "runnable", "problem"),
+    [
+        (
+            "vercel",
+            {"config": KEYED},
+            graph_of,
+            "reaches the model twice; set threads=True$",
+        ),
+        ("vercel", {"configurable": ["thread_id"]}, graph_of, "every message reaches the model"),
+        ("vercel", {"configure": lambda request: KEYED}, graph_of, "every message reaches"),
+        ("vercel", {}, lambda _: bound(), "every message reaches the model twice"),
+        (
+            "vercel",
+            {},
+            graph_of,
+            "every run fails, because the graph",
+        ),
+        ("tokens", {}, graph_of, "gets no thread_id; set threads=True$"),
+        ("openai", {}, graph_of, "gets no thread_id; set threads=True and resume=True$"),
+    ],
+)
+def test_a_checkpointer_that_cannot_work_is_warned_of(
+    format: str, options: Any, runnable: Any, problem: str
+) -> None:
+    with pytest.warns(UserWarning, match=problem):
+        StreamApp([StreamRoute("/x", runnable(counts), format=format, **options)])
+
+
+def test_a_checkpointer_that_works_is_not_warned_of() -> None:
     quiet = [
         StreamRoute("/a", graph_of(counts), format="vercel", threads=True),
         StreamRoute("/b", without_checkpointer(), format="vercel"),
-        StreamRoute("/c", graph_of(counts), format="vercel", conversation=list),
-        StreamRoute("/d", graph_of(counts)),
+        StreamRoute("/c", graph_of(counts), format="vercel", conversation=list, config=KEYED),
+        StreamRoute("/d", bound()),
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -22,6 +22,7 @@ from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream._langchain.thread_turn import ThreadTurn
 from asgi_stream._threads.owned import OwnedThreads
 from asgi_stream.errors import InvalidInput, NotPending
+from asgi_stream.events import RunError
 from asgi_stream.formats import Answer, FormatRequest, RunSpec, ThreadQuery
 from asgi_stream.formats.tokens import TokensFormat
 from asgi_stream.stores import redis_threads
@@ -134,12 +135,11 @@ def test_messages_are_found_in_any_state() -> None:
     assert messages_of("text") == ()
 
 
-async def test_a_turn_that_is_taken_over_before_its_run_begins() -> None:
+def turn_on(store: MemoryThreadStore, linger: float = 0.0) -> ThreadTurn:
     async def make_input(spec: RunSpec, values: Any) -> Any:
         return {"messages": spec.messages}
 
-    store = MemoryThreadStore()
-    turn = ThreadTurn(
+    return ThreadTurn(
         "r",
         thread=GraphThread(agent_of(Listener()), "t", None),
         store=store,
@@ -147,10 +147,30 @@ async def test_a_turn_that_is_taken_over_before_its_run_begins() -> None:
         route="/",
         spec=RunSpec(messages=[user("u1", "hi")]),
         multitask="reject",
+        linger=linger,
+        astream_kwargs={},
         make_input=make_input,
         graph="g",
         tasks=RunTasks(),
     )
+
+
+@pytest.mark.parametrize(("linger", "status"), [(0.0, "error"), (5.0, "idle")])
+async def test_a_worker_that_has_lost_a_run_leaves_its_status_to_the_next(
+    linger: float, status: str
+) -> None:
+    store = MemoryThreadStore()
+    turn = turn_on(store, linger)
+    await turn.begin()
+    await turn.ended(RunError("worker_lost", "", ""))
+    turn.release()
+    record = await store.find("", "t")
+    assert record is not None
+    assert record.status == status
+
+
+async def test_a_turn_that_is_taken_over_before_its_run_begins() -> None:
+    turn = turn_on(MemoryThreadStore())
     assert await turn.begin() is not None
     turn.evicted()
     heard: list[str] = []

@@ -1,8 +1,8 @@
-"""Threads in the checkpointers that people use: SQLite and PostgreSQL, besides memory."""
+"""Threads in the checkpointers that people use: SQLite, PostgreSQL and Redis, besides memory."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,20 +13,24 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from redis.asyncio import Redis
 
 from asgi_stream import StreamApp, StreamRoute, TableError
 from asgi_stream._langchain.graph_thread import GraphThread
+from asgi_stream._langchain.thread_copy import copy_thread
 from asgi_stream.requests import StreamRequest
 
+from .. import redis_modules
 from ..asgi import call, get, post
 from ..postgres_server import postgres_server
+from ..redis_server import redis_server
 from .agents import Listener, agent_of
 from .chat import CHAT, Client, user
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
+@pytest.fixture(params=["memory", "sqlite", "postgres", "redis"])
 async def saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Any]:
     match request.param:
         case "memory":
@@ -39,6 +43,21 @@ async def saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             async with AsyncPostgresSaver.from_conn_string(url) as postgres:
                 await postgres.setup()
                 yield postgres
+        case "redis":
+            # Nothing else needs it, and it brings much along.
+            from langgraph.checkpoint.redis.aio import AsyncRedisSaver
+
+            url = request.getfixturevalue("redis_with_modules")
+            prefixes: Any = {
+                "checkpoint_prefix": uuid4().hex,
+                "checkpoint_write_prefix": uuid4().hex,
+            }
+            async with (
+                Redis.from_url(url) as client,
+                AsyncRedisSaver.from_conn_string(redis_client=client, **prefixes) as redis,
+            ):
+                await redis.asetup()
+                yield redis
 
 
 def new_database(url: str) -> str:
@@ -52,6 +71,15 @@ def new_database(url: str) -> str:
 def postgres() -> Any:
     with postgres_server() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def redis_with_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    redis_modules.install()
+    folder, program = tmp_path_factory.mktemp("redis"), redis_modules.SERVER
+    options = redis_modules.module_options()
+    with redis_server(folder, options=options, program=program) as server:
+        yield server.url
 
 
 class Ann(Client):
@@ -97,14 +125,17 @@ async def test_threads_are_listed_and_deleted(saver: Any) -> None:
         client.thread, client.messages = f"thread {n}/é", []
         await client.say(f"{n}", "u")
         await client.say("again", "v")
-    for app in (client.app, client.restarted()):
+    # That for Redis does not keep whose thread it is, so that only the store of threads knows it.
+    knows_owners = type(saver).__name__ != "AsyncRedisSaver"
+    again = client.restarted() if knows_owners else client.app
+    for app in (client.app, again):
         listed = (await get(app, "/chat/threads")).json()["threads"]
         assert [each["thread_id"] for each in listed] == [f"thread {n}/é" for n in (2, 1, 0)]
-    path = "/ask/threads/thread%201%2F%C3%A9"
+    path = "/chat/threads/thread%201%2F%C3%A9"
     assert (await get(client.app, f"{path}/messages")).status == 200
     assert (await call(client.app, "DELETE", path)).status == 204
     assert (await get(client.app, path)).status == 404
-    listed = (await get(client.restarted(), "/ask/threads")).json()["threads"]
+    listed = (await get(again, "/chat/threads")).json()["threads"]
     assert len(listed) == 2
 
 
@@ -115,9 +146,8 @@ async def test_a_run_that_is_rolled_back_leaves_nothing(saver: Any) -> None:
     await client.say("1", "u1")
     thread = GraphThread(agent, "t", "ann")
     before = await thread.state()
-    await client.say("2", "u2")
-    head = await thread.state()
-    await thread.roll_back([head.metadata["run_id"]])
+    last = await client.say("2", "u2")
+    await thread.roll_back([last.headers["x-run-id"]])
     assert (await thread.state()).values == before.values
     await thread.roll_back(["another"])
     assert (await thread.state()).values == before.values
@@ -125,10 +155,32 @@ async def test_a_run_that_is_rolled_back_leaves_nothing(saver: Any) -> None:
 
 async def test_a_first_run_that_is_rolled_back_leaves_nothing(saver: Any) -> None:
     agent = agent_of(Listener(), saver=saver)
-    await Ann(agent).say("1", "u1")
+    client = Ann(agent)
+    first = await client.say("1", "u1")
     thread = GraphThread(agent, "t", "ann")
-    await thread.roll_back([(await thread.state()).metadata["run_id"]])
+    await thread.roll_back([first.headers["x-run-id"]])
     assert (await thread.state()).values == {}
+
+
+async def test_a_thread_that_waits_is_copied_with_what_it_waits_for(saver: Any) -> None:
+    model = Listener()
+    agent = agent_of(model, saver=saver)
+    client = Ann(agent)
+    await client.say("1", "u1")
+    await client.say("refund A", "u2")
+    source, target = GraphThread(agent, "t", "ann"), GraphThread(agent, "u", "ann")
+    await copy_thread(source, target)
+    states = [[each async for each in thread.history()] for thread in (source, target)]
+    [of_source, of_target] = [
+        [(each.values, each.next, each.interrupts, each.created_at) for each in some]
+        for some in states
+    ]
+    assert len(of_source) > 4
+    assert of_target == of_source
+    client.thread = "u"
+    assert (await client.decide(**{"u2-0": {"type": "approve"}})).status == 200
+    assert model.hears[-1][-1] == "tool: refunded A"
+    assert (await source.state()).interrupts
 
 
 async def test_a_checkpointer_that_is_opened_for_each_request(tmp_path: Path) -> None:

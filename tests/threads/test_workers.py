@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,15 @@ def workers(redis: RedisServer, tmp_path: Path) -> Iterator[Workers]:
 
 
 async def say(
-    server: Server, id_: str, text: str, multitask: str = "reject", **more: Any
+    server: Server,
+    id_: str,
+    text: str,
+    multitask: str = "reject",
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> httpx.Response:
     body = {"id": "t", "messages": [user(id_, text)], **more}
-    async with httpx.AsyncClient(timeout=20) as client:
+    async with httpx.AsyncClient(timeout=20, headers=headers) as client:
         return await client.post(f"{server.url}/{multitask}/chat", json=body)
 
 
@@ -82,6 +87,27 @@ async def test_requests_to_two_workers_take_turns(workers: Workers) -> None:
     assert sorted(text_of(each).count("user: ") for each in answers) == [
         2 ** (n + 1) - 1 for n in range(8)
     ]
+
+
+@pytest.mark.parametrize("multitask", ["interrupt", "rollback"])
+async def test_what_is_sent_twice_to_two_workers_counts_once(
+    multitask: str, workers: Workers
+) -> None:
+    pairs = [worker for worker in workers for _ in range(3)]
+    key = {"idempotency-key": "k"}
+    answers = await asyncio.gather(
+        *(say(each, "u1", "refund A", multitask, headers=key) for each in pairs)
+    )
+    assert {each.status_code for each in answers} == {200}
+    assert len({each.headers["x-run-id"] for each in answers}) == 1
+    assert all("cancelled" not in each.text for each in answers)
+    decisions = {"u1-0": {"type": "approve"}}
+    answers = await asyncio.gather(
+        *(say(each, "u2", "-", multitask, decisions=decisions) for each in pairs)
+    )
+    assert all("cancelled" not in each.text for each in answers)
+    assert sum("refunded A" in each.text for each in answers) == 1
+    assert sum("not_pending" in each.text for each in answers) == 5
 
 
 @pytest.mark.parametrize(("multitask", "kept"), [("interrupt", True), ("rollback", False)])

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import StoreUnavailable
 from ..protocol import OwnershipLost
 from ..record import RunRecord
-from .commands import MARGIN_SECONDS, Command
+from .commands import Command
 from .connection import WrongReply
 from .encoding import encode_record
-from .keys import Keys
 from .owned_run import OwnedRun
-from .scripts import FINISH
 from .worker import Worker
 
 
@@ -112,42 +109,3 @@ class Append:
         if record is not None and self._ends:
             worker.finish(run, record)
         producer.written()
-
-
-async def finalize_orphan(
-    worker: Worker,
-    keys: Keys,
-    run_id: str,
-    after: int,
-    first: int,
-    frames: Sequence[bytes],
-    record: RunRecord,
-    *,
-    patience: float,
-) -> None:
-    """Write the last frames of a run that no worker owns.
-
-    Args:
-        worker: The worker that writes.
-        keys: The names of keys and channels.
-        run_id: The run.
-        after: The id of the newest frame.
-        first: The id of the first of `frames`.
-        frames: The last frames.
-        record: The final record.
-        patience: Seconds to wait until Redis can be written again, to announce a loss.
-
-    Raises:
-        OwnershipLost: A worker owns the run, it has ended, or has newer frames.
-    """
-    data, channel = encode_record(record, worker.link.server), keys.frames(run_id)
-    head = ("EVALSHA", FINISH.digest, 4, *keys.of_run(run_id), after, first, channel, data)
-    try:
-        [done] = await worker.link.execute((*head, MARGIN_SECONDS, *frames), patience=0.0)
-    except StoreUnavailable:
-        # The run's worker could not renew its lease either. Give it the time to do so, from when
-        # Redis can be written again.
-        await worker.health.announce_loss(patience)
-        done = 0
-    if not done:
-        raise OwnershipLost

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..protocol import Quota
 from .keys import Keys
-from .scripts import CHANGE, COUNT, LIST, NAME, OWN, RELEASE, WRITE
+from .name_scripts import COUNT, LIST, NAME, RELEASE
+from .scripts import CHANGE, OWN, TAKE, WRITE
 
 Command = tuple[Any, ...]
 """The name of a Redis command and its arguments."""
@@ -16,6 +19,36 @@ MARGIN_SECONDS = 60
 """How much longer than its `keep` an unfinished run stays on Redis if its worker dies."""
 
 YES, NO = b"1", b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What leads to a run besides its id, and for how long.
+
+    Attributes:
+        keep: Seconds that the run is kept after its end.
+        key: An idempotency key, which stays the run's.
+        conversation_id: A name that is the run's until a newer run takes it.
+        quota: What the run counts against.
+    """
+
+    keep: float
+    key: str | None = None
+    conversation_id: str | None = None
+    quota: Quota | None = None
+
+
+def encode_origin(names: Names, origin: bytes) -> bytes:
+    """Return what is stored of a run for a worker that takes it over."""
+    return json.dumps(asdict(names)).encode() + b"\n" + origin
+
+
+def decode_origin(data: bytes) -> tuple[Names, bytes]:
+    """Return what `encode_origin` was called with."""
+    head, _, origin = data.partition(b"\n")
+    values = json.loads(head)
+    quota = values["quota"] and Quota(**values["quota"])
+    return Names(**{**values, "quota": quota}), origin
 
 
 def worker_message(channel: bytes, *words: str) -> Command:
@@ -31,11 +64,9 @@ class RunCommands:
         run_id: The run.
         worker_id: The worker that produces it.
         lease: Seconds until the lease expires unless renewed.
-        keep: Seconds that the run is kept after its end.
         owner: The run's owner.
-        key: An idempotency key, which stays the run's.
-        conversation_id: A name that is the run's until a newer run takes it.
-        quota: What the run counts against.
+        names: What else leads to the run.
+        origin: What another worker needs to take the run over.
     """
 
     def __init__(
@@ -45,13 +76,13 @@ class RunCommands:
         *,
         worker_id: str,
         lease: float,
-        keep: float,
         owner: str | None,
-        key: str | None,
-        conversation_id: str | None,
-        quota: Quota | None,
+        names: Names,
+        origin: bytes | None,
     ) -> None:
         self.run_id = run_id
+        keep, key, conversation_id = names.keep, names.key, names.conversation_id
+        quota = names.quota
         self.keys = keys.of_run(run_id)
         self.seconds_after_end = max(1, int(keep))
         self.seconds_now = int(keep) + MARGIN_SECONDS
@@ -63,6 +94,7 @@ class RunCommands:
         self._channel = keys.frames(run_id)
         self._id, self._worker_id = run_id.encode(), worker_id.encode()
         self._lease_milliseconds = int(lease * 1000)
+        self._origin = None if origin is None else encode_origin(names, origin)
 
     def append(
         self, first: int, frames: Sequence[bytes], keep_from: int, *, publish: bool
@@ -86,7 +118,7 @@ class RunCommands:
         """Append frames with a new record, across a gap behind `after`, or as the run's last."""
         channel = self._channel if publish else NO
         seconds = seconds or (self.seconds_after_end if ends else self.seconds_now)
-        head = ("EVALSHA", CHANGE.digest, 4, *self.keys, first, after, keep_from, channel)
+        head = ("EVALSHA", CHANGE.digest, 5, *self.keys, first, after, keep_from, channel)
         return (*head, YES if ends else NO, record, seconds, *frames)
 
     def own(self, record: bytes, *, overwrite: bool, extend: bool) -> Command:
@@ -97,8 +129,19 @@ class RunCommands:
             overwrite: Replace a record that exists.
             extend: Extend the expiry of the log too.
         """
-        head = ("EVALSHA", OWN.digest, 4, *self.keys, self._worker_id, self._lease_milliseconds)
+        head = ("EVALSHA", OWN.digest, 5, *self.keys, self._worker_id, self._lease_milliseconds)
         return (*head, record, self.seconds_now, YES if overwrite else NO, YES if extend else NO)
+
+    def take(self, after: int, frames: Sequence[bytes], record: bytes) -> Command:
+        """Take the lease of a run that no worker owns, and append frames behind `after`."""
+        head = ("EVALSHA", TAKE.digest, 5, *self.keys, after, self._worker_id)
+        lease, channel = self._lease_milliseconds, self._channel
+        return (*head, lease, channel, record, self.seconds_now, *frames)
+
+    def set_origin(self) -> Iterator[Command]:
+        """Store what another worker needs to take the run over."""
+        if self._origin is not None:
+            yield ("SET", self.keys.origin, self._origin, "EX", self.seconds_now)
 
     def name(self, name: bytes, seconds: int) -> Command:
         """Give a name to the run, unless another run has it."""
@@ -143,7 +186,7 @@ class RunCommands:
 
     def undo(self) -> Iterator[Command]:
         """Remove what a run that failed to begin has written."""
-        yield ("DEL", self.keys.record, self.keys.lease)
+        yield ("DEL", self.keys.record, self.keys.lease, self.keys.origin)
         for name in (self._key, self._conversation):
             if name is not None:
                 yield ("EVALSHA", RELEASE.digest, 1, name, self._id)

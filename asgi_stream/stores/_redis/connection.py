@@ -12,7 +12,8 @@ from redis.retry import Retry
 from ...errors.text import mask_passwords
 from .commands import Command
 from .errors import NotSupported, logger, unavailable
-from .scripts import SCRIPTS
+from .name_scripts import NAME_SCRIPTS
+from .scripts import RUN_SCRIPTS
 from .thread_scripts import THREAD_SCRIPTS
 
 OnReply = Callable[[list[Any] | Exception], None]
@@ -147,7 +148,7 @@ class Connection:
         pipeline = self._client.pipeline(transaction=False)
         pipeline.execute_command("INFO", "server")
         pipeline.execute_command("INFO", "replication")
-        for script in (*SCRIPTS, *THREAD_SCRIPTS):
+        for script in (*RUN_SCRIPTS, *NAME_SCRIPTS, *THREAD_SCRIPTS):
             pipeline.execute_command("SCRIPT LOAD", script.source)
         server, replication, *loaded = await pipeline.execute(raise_on_error=False)
         if isinstance(server, Exception) or isinstance(replication, Exception):

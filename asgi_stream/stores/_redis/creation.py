@@ -7,12 +7,13 @@ from typing import Any
 from ...errors import TooManyOwned
 from ..protocol import OwnershipLost, Producer, Quota
 from ..record import RunRecord
+from .commands import Names
 from .encoding import encode_record
 from .keys import Keys
 from .link import REQUEST_SECONDS
 from .lookup import Lookup
+from .name_scripts import CLAIM
 from .owned_run import OwnedRun
-from .scripts import CLAIM
 from .worker import Worker
 
 
@@ -35,19 +36,10 @@ class Creation:
         self._patience = patience
         self._claim_milliseconds = int((patience + 2 * lease) * 1000)
 
-    async def create(
-        self,
-        producer: Producer,
-        *,
-        keep: float,
-        conversation_id: str | None,
-        key: str | None,
-        quota: Quota | None,
-    ) -> str:
+    async def create(self, producer: Producer, names: Names, origin: bytes | None) -> str:
         """Like `EventStore.create`."""
-        run = self._worker.new_run(
-            producer, keep=keep, key=key, conversation_id=conversation_id, quota=quota
-        )
+        key = names.key
+        run = self._worker.new_run(producer, names, origin)
         await self._link.connect(REQUEST_SECONDS)
         await self._worker.listen()
         if key is not None and (existing := await self._claim(run, key)) is not None:
@@ -74,7 +66,8 @@ class Creation:
         """
         await self._link.connect(0.0)
         probe = Probe()
-        run = self._worker.new_run(probe, keep=1, key="ready", quota=Quota("ready", 1_000_000))
+        quota = Quota("ready", 1_000_000)
+        run = self._worker.new_run(probe, Names(keep=1, key="ready", quota=quota))
         record = encode_record(probe.record, self._link.server)
         await self._link.execute(*run.commands.probe(record), patience=0.0)
 
@@ -103,6 +96,7 @@ class Creation:
             run.commands.own(record, overwrite=False, extend=False),
             *run.commands.list(run.commands.seconds_now),
             *run.commands.set_conversation(),
+            *run.commands.set_origin(),
             patience=REQUEST_SECONDS,
             at_once=True,
         )

@@ -14,12 +14,14 @@ class RunKeys(NamedTuple):
         record: The `RunRecord` as JSON.
         lease: The id of the worker that produces the run; expires unless renewed.
         stop: Exists if somebody has requested that the run stop.
+        origin: What another worker needs to take the run over.
     """
 
     log: bytes
     record: bytes
     lease: bytes
     stop: bytes
+    origin: bytes
 
 
 class Keys:
@@ -37,7 +39,7 @@ class Keys:
         """Followed by the name of what is written to check that it can be."""
 
     def of_run(self, run_id: str) -> RunKeys:
-        parts = ("log", "run", "lease", "stop")
+        parts = ("log", "run", "lease", "stop", "origin")
         return RunKeys(*(self._key(f"{{{run_id}}}:{part}") for part in parts))
 
     def name(self, name: str) -> bytes:

@@ -103,6 +103,8 @@ class OwnedRun:
             seconds: When the run expires.
         """
         yield from self.commands.entries(seconds)
+        if not self.ended:
+            yield from self.commands.set_origin()
         number, after = max(newest + 1, self.first), newest
         while frames := list(
             islice(self.held, number - self.first, number - self.first + FRAMES_PER_COMMAND)

@@ -55,7 +55,9 @@ class Subscriptions:
                 self._listener = asyncio.create_task(self._listen())
             elif self._connection is not None:
                 await self._send(self._connection.subscribe(channel))
-        await asyncio.wait({self._channels[channel]}, timeout=CONFIRM_SECONDS)
+        confirmed = self._channels[channel]
+        if not confirmed.done():  # for those that are, `wait` would take a turn of the event loop
+            await asyncio.wait({confirmed}, timeout=CONFIRM_SECONDS)
 
     async def unsubscribe(self, channel: bytes) -> None:
         if self._channels.pop(channel, None) is not None and self._connection is not None:

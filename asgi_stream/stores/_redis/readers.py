@@ -87,9 +87,12 @@ class Readers:
 
     def on_published(self, run_id: str, data: bytes) -> None:
         """Process what has been published about a run: its frames, or that there may be some."""
+        if run_id in self._runs:
+            return  # they are passed on when they are written
         if data:
             self.on_frames(run_id, *decode_frames(data))
         else:
+            self._producers.pop(run_id, None)  # another worker may have taken the run over
             self._look(run_id)
 
     def look_all(self) -> None:
@@ -136,6 +139,14 @@ class Readers:
     def left(self, run: OwnedRun, worker_id: str) -> None:
         """Another worker no longer has readers of a run."""
         run.read_at.pop(worker_id, None)
+        self._count(run)
+
+    def taken_over(self, run: OwnedRun) -> None:
+        """A run of another worker is produced here from now on."""
+        # Workers that read it have as much time to announce that as they have had for the old one.
+        run.read_at[self._worker_id] = self._loop.time()
+        self._producers.pop(run.run_id, None)
+        self._link.spawn(self._subscriptions.unsubscribe(self._keys.frames(run.run_id)))
         self._count(run)
 
     def expire(self, run: OwnedRun) -> None:

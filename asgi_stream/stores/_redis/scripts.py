@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-__all__ = [
-    *("CHANGE", "CLAIM", "COUNT", "FINISH", "LIST", "NAME", "OWN", "RELEASE", "SCRIPTS", "WRITE"),
-]
+__all__ = ["CHANGE", "FINISH", "OWN", "RUN_SCRIPTS", "TAKE", "WRITE", "Script"]
 
 
 class Script:
@@ -99,7 +97,7 @@ that the new ones follow.
 CHANGE = Script(
     _LOG
     + """
-local log, run, lease, stop = unpack(KEYS)
+local log, run, lease, stop, origin = unpack(KEYS)
 local first, after, keep_from, channel, ending, record, ttl = unpack(ARGV, 1, 7)
 first, after, ending = tonumber(first), tonumber(after), ending == '1'
 local done = append(log, first, after, ending, 7)
@@ -107,16 +105,16 @@ if done ~= 1 then return done end
 trim(log, keep_from)
 if record ~= '' then redis.call('SET', run, record, 'EX', ttl) end
 redis.call('EXPIRE', log, ttl)
-if ending then redis.call('DEL', lease, stop) end
+if ending then redis.call('DEL', lease, stop, origin) end
 publish(channel, first, ending, 7)
 return 1
 """
 )
 """Like `WRITE`, but also replace the run's record, cross a gap, or end the run.
 
-KEYS: log, record, lease, stop. ARGV: number of the first frame, number of the one before, number of
-the oldest to keep, channel or '', '1' if the last frame is the run's last, record or '', seconds to
-live, frame...
+KEYS: log, record, lease, stop, origin. ARGV: number of the first frame, number of the one before,
+number of the oldest to keep, channel or '', '1' if the last frame is the run's last, record or '',
+seconds to live, frame...
 
 Returns the same as `WRITE`.
 """
@@ -124,7 +122,7 @@ Returns the same as `WRITE`.
 FINISH = Script(
     _LOG
     + """
-local log, run, lease, stop = unpack(KEYS)
+local log, run, lease, stop, origin = unpack(KEYS)
 local after, first, channel, record, ttl = unpack(ARGV, 1, 5)
 after, first = tonumber(after), tonumber(first)
 local newest, closed = newest_of(log)
@@ -133,15 +131,15 @@ append(log, first, newest, true, 5)
 local life = math.max(redis.call('TTL', run), tonumber(ttl))
 redis.call('SET', run, record, 'EX', life)
 redis.call('EXPIRE', log, life)
-redis.call('DEL', stop)
+redis.call('DEL', stop, origin)
 publish(channel, first, true, 5)
 return 1
 """
 )
 """Write the last frames of a run that no worker owns.
 
-KEYS: log, record, lease, stop. ARGV: number of the newest known frame, number of the first frame to
-write, channel, record, minimum seconds to live, frame...
+KEYS: log, record, lease, stop, origin. ARGV: number of the newest known frame, number of the first
+frame to write, channel, record, minimum seconds to live, frame...
 
 Returns 1; 0 if a worker owns the run, it has ended, or it has newer frames.
 """
@@ -149,7 +147,7 @@ Returns 1; 0 if a worker owns the run, it has ended, or it has newer frames.
 OWN = Script(
     _LOG
     + """
-local log, run, lease, stop = unpack(KEYS)
+local log, run, lease, stop, origin = unpack(KEYS)
 local worker, milliseconds, record, ttl, overwrite, extend = unpack(ARGV)
 local holder = redis.call('GET', lease)
 local newest, closed = newest_of(log)
@@ -158,87 +156,51 @@ redis.call('SET', lease, worker, 'PX', milliseconds)
 if overwrite == '1' or redis.call('EXISTS', run) == 0 then
   redis.call('SET', run, record, 'EX', ttl)
 end
-if extend == '1' then redis.call('EXPIRE', log, ttl) end
+if extend == '1' then
+  redis.call('EXPIRE', log, ttl)
+  redis.call('EXPIRE', origin, ttl)
+end
 return {newest, redis.call('EXISTS', stop)}
 """
 )
 """Take or renew the lease of a run.
 
-KEYS: log, record, lease, stop. ARGV: worker, milliseconds of the lease, record, seconds to live,
-'1' to replace an existing record, '1' to extend the expiry of the log.
+KEYS: log, record, lease, stop, origin. ARGV: worker, milliseconds of the lease, record, seconds to
+live, '1' to replace an existing record, '1' to extend the expiry of the log and the origin.
 
 Returns the number of the newest frame and whether a stop has been requested; 0 if another worker
 owns the run, or it has ended.
 """
 
-CLAIM = Script(
-    """
-local claim = '?' .. ARGV[1]
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= claim and holder ~= ARGV[3] then return holder end
-redis.call('SET', KEYS[1], claim, 'PX', ARGV[2])
-return claim
+TAKE = Script(
+    _LOG
+    + """
+local log, run, lease, stop, origin = unpack(KEYS)
+local after, worker, milliseconds, channel, record, ttl = unpack(ARGV, 1, 6)
+after = tonumber(after)
+local newest, closed = newest_of(log)
+local holder = redis.call('GET', lease)
+if closed or newest < after or (holder or worker) ~= worker then return 0 end
+if not holder and newest > after then return 0 end
+if append(log, after + 1, after, false, 6) ~= 1 then return 0 end
+local life = math.max(redis.call('TTL', run), tonumber(ttl))
+redis.call('SET', lease, worker, 'PX', milliseconds)
+redis.call('SET', run, record, 'EX', life)
+redis.call('EXPIRE', log, life)
+redis.call('EXPIRE', origin, life)
+publish(channel, after + 1, false, 6)
+-- For readers elsewhere to look who produces the run now.
+redis.pcall('PUBLISH', channel, '')
+return redis.call('GET', origin) or ''
 """
 )
-"""Claim a name for a run that is about to begin. The claim expires unless `NAME` confirms it.
+"""Take the lease of a run that no worker owns, and append frames.
 
-KEYS: name. ARGV: run, milliseconds, a holder that no longer exists, or ''.
+KEYS: log, record, lease, stop, origin. ARGV: number of the newest known frame, worker, milliseconds
+of the lease, channel, record, seconds to live, frame...
 
-Returns the run that has the name, prefixed with '?' if it has only claimed it.
+Returns the origin, '' if there is none; 0 if a worker owns the run, it has ended, or it has newer
+frames.
 """
 
-NAME = Script(
-    """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] and holder ~= '?' .. ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return 1
-"""
-)
-"""Give a name to a run, unless another run has it. KEYS: name. ARGV: run, seconds to live."""
-
-RELEASE = Script(
-    """
-if redis.call('GET', KEYS[1]) == '?' .. ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 1
-"""
-)
-"""Release a claim. KEYS: name. ARGV: run."""
-
-LIST = Script(
-    """
-local time, ttl = redis.call('TIME'), tonumber(ARGV[2])
-local now = time[1] + time[2] / 1000000
-redis.call('ZADD', KEYS[1], string.format('%.3f', now + ttl), ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.3f', now))
-if redis.call('TTL', KEYS[1]) < ttl then redis.call('EXPIRE', KEYS[1], ttl) end
-return 1
-"""
-)
-"""List a run among its owner's, and remove those that have expired.
-
-KEYS: sorted set. ARGV: run, seconds to live.
-"""
-
-COUNT = Script(
-    """
-local run, life, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))
-if limit and not redis.call('ZSCORE', KEYS[1], run) and redis.call('ZCARD', KEYS[1]) >= limit then
-  return 0
-end
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + life), run)
-redis.call('PEXPIRE', KEYS[1], math.max(life, redis.call('PTTL', KEYS[1])))
-return 1
-"""
-)
-"""Count a run against a quota for as long as its lease.
-
-KEYS: sorted set. ARGV: run, milliseconds of the lease, limit, or ''.
-
-Returns 1; 0 if the limit is reached.
-"""
-
-SCRIPTS = (WRITE, CHANGE, FINISH, OWN, CLAIM, NAME, RELEASE, LIST, COUNT)
+RUN_SCRIPTS = (WRITE, CHANGE, FINISH, OWN, TAKE)

@@ -34,6 +34,8 @@ class ThreadClaim:
         keys: The names of keys.
         queue: The key of the thread's queue.
         claimant: The run.
+        linger: Seconds that the claim outlives its worker.
+        attempt: How many workers have executed the run, this one included.
     """
 
     __slots__ = (
@@ -41,15 +43,19 @@ class ThreadClaim:
         "is_evicted",
         "is_missing",
         "lease",
+        "linger",
         "queue",
         "server",
         "turn",
         "value",
     )
 
-    def __init__(self, keys: Keys, queue: bytes, claimant: Claimant) -> None:
-        token = uuid4().hex.encode()
+    def __init__(
+        self, keys: Keys, queue: bytes, claimant: Claimant, linger: float, attempt: int
+    ) -> None:
+        token = (f"{attempt:08x}" + uuid4().hex[8:]).encode()
         self.claimant = claimant
+        self.linger = linger
         self.queue = queue
         self.lease = keys.thread_leases + token
         self.value = token + encode_text(claimant.run_id)
@@ -99,15 +105,13 @@ class ThreadClaims:
         self._watching: Task[None] | None = None
         self._answered_at = self._renewed_at = 0.0
 
-    async def claim(
-        self, queue: bytes, claimant: Claimant, *, wait: bool = False, evict: bool = False
-    ) -> Claim:
-        claim = ThreadClaim(self._keys, queue, claimant)
+    async def claim(self, claim: ThreadClaim, *, wait: bool, evict: bool) -> Claim:
         command = self._command(CLAIM.digest, claim, int(wait), int(wait and evict))
         try:
             [before] = await self._link.execute(command, patience=REQUEST_SECONDS)
             runs = tuple(decode_text(run) for run in before)
-            if (runs and not wait) or self._is_closed:
+            is_outdated = claim.claimant.run_id in runs
+            if is_outdated or (runs and not wait) or self._is_closed:
                 return Claim(False, runs)
             self._add(claim)
             if not runs:
@@ -132,7 +136,7 @@ class ThreadClaims:
 
     def _command(self, digest: bytes, claim: ThreadClaim, *arguments: Any) -> Command:
         keys = (claim.queue, claim.lease)
-        times = (int(self._lease * 1000), QUEUE_MILLISECONDS)
+        times = (int((self._lease + claim.linger) * 1000), QUEUE_MILLISECONDS)
         return (
             *("EVALSHA", digest, len(keys), *keys),
             *(claim.value, self._keys.thread_leases, *times, *arguments),

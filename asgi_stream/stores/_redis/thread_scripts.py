@@ -2,7 +2,7 @@
 
 A claim in a queue is a token of 32 characters, followed by the id of its run. It is alive as long
 as its lease exists, whose key is a prefix and the token: a claim that nobody renews, for whatever
-reason, ends by itself.
+reason, ends by itself. The first 8 characters of the token are the attempt of the run.
 """
 
 from __future__ import annotations
@@ -133,6 +133,18 @@ CLAIM = Script(
     + """
 local queue, lease = unpack(KEYS)
 local claim, leases, milliseconds, life, wait, evict = unpack(ARGV)
+local run = string.sub(claim, 33)
+for at, other in ipairs(redis.call('LRANGE', queue, 0, -1)) do
+  local earlier = leases .. string.sub(other, 1, 32)
+  local state = other ~= claim and string.sub(other, 33) == run and redis.call('GET', earlier)
+  if state then
+    if string.sub(other, 1, 8) > string.sub(claim, 1, 8) then return {run} end
+    -- The run's own, by another worker perhaps. If it has been evicted, the run still ends.
+    redis.call('LSET', queue, at - 1, claim)
+    redis.call('SET', lease, state, 'PX', milliseconds)
+    redis.call('DEL', earlier)
+  end
+end
 local is_free = not first(leases, queue)
 if not redis.call('LPOS', queue, claim) and (is_free or wait == '1') then
   redis.call('RPUSH', queue, claim)
@@ -149,15 +161,20 @@ for _, other in ipairs(redis.call('LRANGE', queue, 0, -1)) do
     end
   end
 end
+if #before > 0 and wait ~= '1' then
+  redis.call('LREM', queue, 1, claim)
+  redis.call('DEL', lease)
+end
 return before
 """
 )
-"""Claim a thread, behind the claims that it has.
+"""Claim a thread, behind the claims that it has, or in the place of one of the same run.
 
 KEYS: queue, lease of the claim. ARGV: claim, prefix of leases, milliseconds of the lease,
 milliseconds to live of the queue, '1' to wait if there are others, '1' to evict those.
 
-Returns the runs that claimed it before. If there are any, it is claimed only with '1' to wait.
+Returns the runs that claimed it before. If there are any, it is claimed only with '1' to wait. If
+the run itself has, with a later attempt, only that run, and it is not claimed.
 """
 
 KEEP = Script(

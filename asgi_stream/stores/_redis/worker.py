@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from ..protocol import OwnershipLost, Producer, Quota
+from ..protocol import OwnershipLost, Producer
 from ..record import RunRecord
 from .backlog import Backlog
-from .commands import MARGIN_SECONDS, RunCommands, worker_message
+from .commands import MARGIN_SECONDS, Names, RunCommands, worker_message
 from .errors import logger
 from .health import BEAT_SECONDS, Health, Loss
 from .keys import Keys
@@ -47,6 +47,8 @@ class Worker:
         self.id = uuid4().hex
         self.runs: dict[str, OwnedRun] = {}
         """The runs that are produced here and have not ended."""
+        self.taking: set[str] = set()
+        """The runs of other workers that are being taken over."""
         self._keys = keys
         self._lease = lease
         self._loop = asyncio.get_running_loop()
@@ -66,26 +68,16 @@ class Worker:
             patience=patience,
         )
 
-    def new_run(
-        self,
-        producer: Producer,
-        *,
-        keep: float,
-        key: str | None = None,
-        conversation_id: str | None = None,
-        quota: Quota | None = None,
-    ) -> OwnedRun:
+    def new_run(self, producer: Producer, names: Names, origin: bytes | None = None) -> OwnedRun:
         """Return a run that is about to be produced here."""
         commands = RunCommands(
             self._keys,
             producer.record.run_id,
             worker_id=self.id,
             lease=self._lease,
-            keep=keep,
             owner=producer.record.owner,
-            key=key,
-            conversation_id=conversation_id,
-            quota=quota,
+            names=names,
+            origin=origin,
         )
         return OwnedRun(producer, commands)
 
@@ -94,6 +86,13 @@ class Worker:
         run.server = self.link.server
         self.runs[run.run_id] = run
         self.beat()
+
+    def take(self, run: OwnedRun, after: int, frames: Sequence[bytes]) -> None:
+        """Own a run that another worker has produced, up to the frame `after`."""
+        run.first = after + 1
+        self.add(run)
+        self.readers.taken_over(run)
+        self.on_written(run, after + 1, frames, 1, False)
 
     def on_written(
         self, run: OwnedRun, first: int, frames: Sequence[bytes], keep_from: int, ends: bool

@@ -1,0 +1,45 @@
+"""Where a thread stood after one of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import NotFound, NotPending
+from ..formats import RunSpec
+from ..stores import ThreadStore
+from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
+
+
+async def point_after(
+    thread: GraphThread, spec: RunSpec, own: str, store: ThreadStore, place: tuple[str, str]
+) -> tuple[Any, Mapping[str, Any] | None]:
+    """Return the snapshot after the run that a request goes on from, and its position.
+
+    Args:
+        thread: The thread.
+        spec: What the client asks for.
+        own: The id of the run that goes on.
+        store: The store of threads.
+        place: The scope and the client's id of the thread.
+
+    Returns:
+        The snapshot, and its position; None if it is the newest one.
+
+    Raises:
+        NotFound: The thread has no such checkpoint any more.
+        NotPending: The request answers what the thread does not wait for any more.
+    """
+    head, run_id = await thread.state(), spec.after_run
+    position = await thread.after_run(str(run_id))
+    if position is None:
+        # A run whose answers leave other questions open writes no checkpoint.
+        known = await store.find(*place)
+        runs = [each for each in (known.runs if known else ()) if each != own]
+        if runs[:1] != [run_id]:
+            raise NotFound(NO_CHECKPOINT)
+    elif position != position_of(head):
+        if spec.answers:
+            raise NotPending
+        return await thread.state(position), position
+    return head, None

@@ -1,0 +1,53 @@
+"""How a run claims its thread if another run has it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..errors import ThreadBusy
+from ..stores import Claim, Claimant, ThreadStore
+
+PATIENCE = 0.5
+"""Seconds that a run may take to end, whose reader has left, before another is rejected."""
+
+EVICTING = ("interrupt", "rollback")
+
+MULTITASK = ("reject", "enqueue", *EVICTING)
+
+
+async def claim_thread(
+    store: ThreadStore,
+    place: tuple[str, str],
+    run: Claimant,
+    *,
+    multitask: str,
+    wait: bool,
+    linger: float,
+) -> Claim:
+    """Claim a thread for a run.
+
+    Args:
+        store: The store of threads.
+        place: The scope and the client's id of the thread.
+        run: The run.
+        multitask: What to do if another run has the thread, one of `MULTITASK`.
+        wait: Whether an enqueued run waits for its turn here.
+        linger: Seconds that the claim outlives its worker.
+
+    Raises:
+        ThreadBusy: Another run has the thread, and this one is rejected.
+    """
+    match multitask:
+        case "interrupt" | "rollback":
+            return await store.claim(*place, run, wait=True, evict=True, linger=linger)
+        case "enqueue":
+            return await store.claim(*place, run, wait=wait, linger=linger)
+        case _:
+            claim = await store.claim(*place, run, linger=linger)
+            if claim.taken:
+                return claim
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    return await store.claim(*place, run, wait=True, linger=linger)
+            except TimeoutError:
+                raise ThreadBusy from None

@@ -1,0 +1,75 @@
+"""The threads of a route for one request, each through the graph that it is a thread of."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from .._langchain.tasks import RunTasks
+from .._request.turn import checked_id
+from .._routing.bound import BoundRoute
+from ..errors import ThreadNotFound
+from ..formats import ThreadQuery
+from ..requests import StreamRequest
+from ..threads import Threads, thread_scope
+from .owned import OwnedThreads
+
+
+class CallersThreads:
+    """The caller's threads.
+
+    Args:
+        route: The route.
+        policy: How its threads are kept.
+        request: The request.
+        held: Closes what the route's functions have opened.
+        tasks: Keeps tasks alive that wait for that.
+    """
+
+    def __init__(
+        self,
+        route: BoundRoute,
+        policy: Threads,
+        request: StreamRequest,
+        held: ExitStack,
+        tasks: RunTasks,
+    ) -> None:
+        self._route, self._policy, self._request = route, policy, request
+        self._held, self._tasks = held, tasks
+        self._by_graph: dict[str | None, OwnedThreads] = {}
+
+    async def of_graph(self, name: Any) -> OwnedThreads:
+        """Return the threads of a graph; of the first if there is none of that name."""
+        route, request = self._route, self._request
+        name = name if len(route.runnables) > 1 and name in route.runnables else None
+        threads = self._by_graph.get(name)
+        if threads is None:
+            runnable = await route.resolve(request, name, self._held, self._tasks)
+            served = route.served(runnable)
+            threads = OwnedThreads(route, self._policy, request.owner, served)
+            self._by_graph[name] = threads
+        return threads
+
+    async def of_thread(self, thread_id: str) -> OwnedThreads:
+        """Return the threads of the graph of a thread, as far as it is known."""
+        record = None
+        if len(self._route.runnables) > 1:
+            scope = thread_scope(self._route.thread_path, self._request.owner)
+            record = await self._policy.opened.find(scope, thread_id)
+        return await self.of_graph(record.metadata.get("graph_id") if record else None)
+
+
+async def prune(callers: CallersThreads, query: ThreadQuery) -> int:
+    """Delete threads, or what is not their newest state; return how many the caller has of them."""
+    pruned = 0
+    for thread_id in dict.fromkeys(query.ids or ()):
+        threads = await callers.of_thread(checked_id(thread_id))
+        try:
+            if query.keep_latest:
+                await threads.keep_latest(thread_id)
+            else:
+                await threads.delete(thread_id)
+        except ThreadNotFound:
+            continue
+        pruned += 1
+    return pruned

@@ -1,0 +1,33 @@
+"""Which threads a list has: what a checkpointer knows of them, and what a request asks for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from ..formats import ThreadQuery
+from ..stores import ThreadRecord
+
+FIRST = {"source": "input", "step": -1}
+"""Metadata that exactly one checkpoint of each thread has: its first."""
+
+
+async def checkpoints_with(saver: Any, wanted: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+    """Yield the checkpoints of all threads whose metadata has the values that are `wanted`."""
+    try:
+        async for each in saver.alist(None, filter=dict(wanted)):
+            yield each
+    except ValueError:
+        # The checkpointer for Redis knows only some keys.
+        async for each in saver.alist(None, filter=FIRST):
+            if all((each.metadata or {}).get(key) == wanted[key] for key in wanted):
+                yield each
+
+
+def matches(record: ThreadRecord, query: ThreadQuery) -> bool:
+    """Return whether a thread is among those that a request asks for."""
+    if query.ids is not None and record.thread_id not in query.ids:
+        return False
+    if query.status is not None and record.status != query.status:
+        return False
+    return all(record.metadata.get(key) == value for key, value in query.metadata.items())

@@ -1,0 +1,55 @@
+"""Changes of a source text at the positions of its syntax tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from textwrap import indent
+
+
+class Edits:
+    """Collects changes of whole lines, and makes them at once.
+
+    Args:
+        text: The source.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines(keepends=True)
+        self._inserted: dict[int, list[str]] = {}
+        self._removed: set[int] = set()
+
+    def is_alone(self, node: ast.stmt) -> bool:
+        """Return whether no other code is on the lines of a statement."""
+        first, last = lines_of(node)
+        before = self._lines[first].encode()[: node.col_offset]
+        after = self._lines[last].encode()[node.end_col_offset :].strip()
+        return not before.strip() and (not after or after.startswith(b"#"))
+
+    def remove(self, node: ast.stmt) -> None:
+        """Remove a statement that is alone on its lines."""
+        first, last = lines_of(node)
+        self._removed.update(range(first, last + 1))
+
+    def insert(self, line: int, lines: Iterable[str], column: int = 0) -> None:
+        """Insert lines before a line (from 0), indented as a statement in this column."""
+        text = "".join(f"{each}\n" for each in lines)
+        self._inserted.setdefault(line, []).append(indent(text, " " * column))
+
+    def text(self) -> str:
+        """Return the changed source."""
+        parts: list[str] = []
+        for number, line in enumerate([*self._lines, ""]):
+            if number in self._inserted and parts and not parts[-1].endswith("\n"):
+                parts.append("\n")
+            parts += self._inserted.get(number, ())
+            if number not in self._removed:
+                parts.append(line)
+        return "".join(parts)
+
+
+def lines_of(node: ast.stmt) -> tuple[int, int]:
+    """Return the numbers of the first and the last line of a statement, from 0."""
+    decorators: Sequence[ast.expr] = getattr(node, "decorator_list", ())
+    first = min([node.lineno, *(each.lineno for each in decorators)])
+    return first - 1, (node.end_lineno or node.lineno) - 1

@@ -1,0 +1,194 @@
+"""Rewrites the source of a LangServe app: each call of ``add_routes`` becomes a `StreamRoute`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .calls import find_calls
+from .edits import Edits, lines_of
+from .imports import after_imports, kept_import, needed
+from .layout import called, commented, ended, insertion_line, table
+from .options import Migrated, migrate
+from .source import LangServeSource, Place, Scope, ServedCall, read_source
+from .targets import Target, target_of
+
+LAST = "keep it after all other routes of the app: it answers every path"
+
+
+@dataclass(slots=True)
+class Rewritten:
+    """A file that no longer needs LangServe.
+
+    Attributes:
+        text: Its source.
+        count: How many calls were replaced.
+        notes: What is not the same as before, with the lines in the file that was read.
+        todo: What has to be done before the file does what it did, with the lines.
+    """
+
+    text: str
+    count: int = 0
+    notes: list[tuple[int, str]] = field(default_factory=list)
+    todo: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Table:
+    """The routes of one app that is created where they are."""
+
+    target: Target
+    places: list[Place] = field(default_factory=list)
+    routes: list[Migrated] = field(default_factory=list)
+    appended: str = ""
+
+
+def rewrite(text: str) -> Rewritten:
+    """Return the source of a LangServe app for this package.
+
+    Raises:
+        SyntaxError: The text is not Python.
+    """
+    return _Rewriter(text).result()
+
+
+class _Rewriter:
+    def __init__(self, text: str) -> None:
+        self._source: LangServeSource = read_source(text)
+        self._calls = find_calls(self._source)
+        self._edits = Edits(text)
+        self._tables: dict[tuple[Scope, str], _Table] = {}
+        self._helpers: set[str] = set()
+        self._rewritten = Rewritten(text)
+
+    def result(self) -> Rewritten:
+        rewritten = self._rewritten
+        for call in self._calls.served:
+            self._replace(call)
+        for line, why in self._calls.unread:
+            text = f"this use of LangServe is left as it is: {why}."
+            rewritten.todo.append((line, text))
+            statement = _statement_at(self._source, line)
+            first = lines_of(statement)[0]
+            self._edits.insert(first, commented(f"TODO: {text}"), statement.col_offset)
+        for (scope, _), each in self._tables.items():
+            self._insert_table(scope, each)
+        self._replace_imports()
+        rewritten.text = self._edits.text()
+        rewritten.notes.sort()
+        rewritten.todo.sort()
+        return rewritten
+
+    def _replace(self, call: ServedCall) -> None:
+        statements = (call.statement, *call.endpoints)
+        if not all(self._edits.is_alone(each) for each in statements):
+            self._calls.unread.append((call.line, "other code is on the same line"))
+            return
+        self._rewritten.count += 1
+        target = target_of(self._source, call)
+        route = migrate(call, target)
+        self._helpers |= route.helpers
+        self._rewritten.notes += [(call.line, note) for note in route.notes]
+        self._rewritten.todo += [(call.line, note) for note in route.todo]
+        self._edits.remove(call.statement)
+        for endpoint in call.endpoints:
+            self._remove(endpoint)
+        line, column = call.line - 1, call.statement.col_offset
+        if not target.created:
+            self._edits.insert(line, _mounted(route, target), column)
+            return
+        key = (call.place.scope, target.app)
+        own = self._tables.setdefault(key, _Table(target))
+        own.places.append(call.place)
+        if call.place.block is call.statement and not self._changes(call):
+            own.routes.append(route)
+            return
+        if not own.appended:
+            own.appended = self._unused("stream_routes")
+            first = lines_of(call.place.block)[0]
+            declared = [f"{own.appended}: list[StreamRoute] = []"]
+            self._edits.insert(first, declared, call.place.block.col_offset)
+        lines = [*_comments(route), *route.before, *called(f"{own.appended}.append", route.route())]
+        self._edits.insert(line, lines, column)
+
+    def _changes(self, call: ServedCall) -> bool:
+        """Return whether a name in the call is assigned again, so that the order matters."""
+        names = {
+            node.id
+            for argument in (call.runnable, *call.options.values())
+            for node in ast.walk(argument)
+            if isinstance(node, ast.Name)
+        }
+        return any(self._source.assigned.get((call.place.scope, name), 0) > 1 for name in names)
+
+    def _unused(self, name: str) -> str:
+        used = {node.id for node in ast.walk(self._source.tree) if isinstance(node, ast.Name)}
+        used |= {each.appended for each in self._tables.values()}
+        while name in used:
+            name += "_"
+        return name
+
+    def _insert_table(self, scope: Scope, own: _Table) -> None:
+        line = insertion_line(scope, own.places[-1].block)
+        lines = [each for route in own.routes for each in route.before]
+        playground = any(route.playground for route in own.routes)
+        entries = [[*_comments(route), *ended(route.route(), ",")] for route in own.routes]
+        if own.target.is_router:
+            note = (
+                f"{own.target.app} is an APIRouter: mount it where the router is included,"
+                ' below the prefix that it gets there: app.mount(prefix or "/", ...).'
+            )
+            self._rewritten.todo.append((own.routes[0].line if own.routes else 1, note))
+            lines += commented(f"TODO: {note}")
+        name = self._unused("streams")
+        if own.appended:
+            entries.insert(0, [f"*{own.appended},"])
+        lines += ["", *table(f"{name} = StreamApp", entries, playground)]
+        if not own.target.is_router:
+            lines.append(f'{own.target.app}.mount("/", {name})  # {LAST}')
+        if line <= lines_of(self._source.tree.body[-1])[1] and isinstance(scope, ast.Module):
+            lines += ["", ""]
+        column = 0 if isinstance(scope, ast.Module) else scope.body[0].col_offset
+        self._edits.insert(line, lines, column)
+
+    def _replace_imports(self) -> None:
+        if not self._rewritten.count:
+            return
+        source = self._source
+        if not self._calls.unread:
+            for statement in filter(self._edits.is_alone, source.imports):
+                self._remove(statement, kept_import(source, statement))
+        self._edits.insert(after_imports(source.tree), needed(source, self._helpers))
+
+    def _remove(self, statement: ast.stmt, kept: str = "") -> None:
+        """Remove a statement, or what is not kept of it; a block that it is in stays valid."""
+        self._edits.remove(statement)
+        if statement not in self._source.tree.body:
+            kept = kept or "pass"
+        if kept:
+            self._edits.insert(statement.lineno - 1, [kept], statement.col_offset)
+
+
+def _mounted(route: Migrated, target: Target) -> Sequence[str]:
+    """Return the lines that mount one route at its own path."""
+    app = table("StreamApp", [ended(route.route('"/"'), ",")], route.playground)
+    return [
+        *_comments(route),
+        *route.before,
+        f"{target.app}.mount(",
+        f"    {route.path},",
+        *(f"    {line}" for line in ended(app, ",")),
+        ")",
+    ]
+
+
+def _comments(route: Migrated) -> list[str]:
+    notes = [*(f"TODO: {note}" for note in route.todo), *route.notes]
+    return [line for note in [f"Line {route.line}.", *notes] for line in commented(note)]
+
+
+def _statement_at(source: LangServeSource, line: int) -> ast.stmt:
+    """Return the innermost statement on a line."""
+    around = [each for each in source.places if each.lineno <= line <= lines_of(each)[1] + 1]
+    return around[-1]

@@ -1,0 +1,174 @@
+"""What a LangServe app's source says: its calls of ``add_routes`` and its handlers.
+
+The facts are those of PyPI ``langserve`` 0.3.3. The source is parsed, never imported or run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+PUBLIC = {"add_routes", "APIHandler", "CustomUserType"}
+"""What is replaced of LangServe; its client is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a statement is.
+
+    Attributes:
+        scope: The module or function that it runs in.
+        block: The statement of the scope's body that it is in, or is.
+    """
+
+    scope: Scope
+    block: ast.stmt
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCall:
+    """A Runnable that LangServe serves.
+
+    Attributes:
+        statement: The call of ``add_routes``, or the assignment of a handler.
+        place: Where it is.
+        app: The app or router, as in the source.
+        runnable: The Runnable.
+        options: All other arguments, by their names.
+        endpoints: The functions that pass requests on to a handler.
+    """
+
+    statement: ast.stmt
+    place: Place
+    app: ast.expr
+    runnable: ast.expr
+    options: Mapping[str, ast.expr]
+    endpoints: Sequence[ast.stmt] = ()
+
+    @property
+    def line(self) -> int:
+        """The first line of the call, from 1."""
+        return self.statement.lineno
+
+
+@dataclass(slots=True)
+class LangServeSource:
+    """A parsed file.
+
+    Attributes:
+        tree: Its syntax tree.
+        aliases: What its names of LangServe stand for: ``{"ar": "add_routes"}``.
+        imports: The statements that import LangServe.
+        places: Where each statement is.
+        created: The calls that create the apps and routers, by scope and name.
+        includes: The calls of ``include_router``, with where they are.
+        assigned: How often each name is assigned in a scope.
+    """
+
+    tree: ast.Module
+    aliases: dict[str, str] = field(default_factory=dict)
+    imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
+    places: dict[ast.stmt, Place] = field(default_factory=dict)
+    created: dict[tuple[Scope, str], ast.Call] = field(default_factory=dict)
+    includes: list[tuple[Place, ast.Call]] = field(default_factory=list)
+    assigned: dict[tuple[Scope, str], int] = field(default_factory=dict)
+
+    def name_of(self, node: ast.AST) -> str | None:
+        """Return the name that LangServe has for an expression, ``"add_routes"`` for example."""
+        match node:
+            case ast.Name(id=name):
+                return self.aliases.get(name)
+            case ast.Attribute(value=value, attr=attribute) if attribute in PUBLIC:
+                root = ast.unparse(value).partition(".")[0]
+                return attribute if self.aliases.get(root) == "langserve" else None
+        return None
+
+
+def read_source(text: str) -> LangServeSource:
+    """Return what a file says.
+
+    Raises:
+        SyntaxError: It is not Python.
+    """
+    source = LangServeSource(ast.parse(text))
+    for place, statement in _statements(source.tree, source.tree.body):
+        source.places[statement] = place
+        _read_import(source, statement)
+        for name in _names_bound(statement):
+            key = (place.scope, name)
+            source.assigned[key] = source.assigned.get(key, 0) + 1
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() as call)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
+            ):
+                source.created[place.scope, name] = call
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="include_router")) as call):
+                source.includes.append((place, call))
+    return source
+
+
+def _statements(
+    scope: Scope, body: Sequence[ast.stmt], block: ast.stmt | None = None
+) -> Iterator[tuple[Place, ast.stmt]]:
+    """Yield all statements in order, with where they are."""
+    for statement in body:
+        outer = block or statement
+        yield Place(scope, outer), statement
+        if isinstance(statement, FUNCTIONS):
+            yield from _statements(statement, statement.body)
+            continue
+        for name in ("body", "orelse", "handlers", "cases", "finalbody"):
+            for each in getattr(statement, name, ()):
+                inner = [each] if isinstance(each, ast.stmt) else each.body
+                yield from _statements(scope, inner, outer)
+
+
+def _read_import(source: LangServeSource, statement: ast.stmt) -> None:
+    match statement:
+        case ast.ImportFrom(module=str(module), names=names, level=0) if _is_langserve(module):
+            source.imports.append(statement)
+            source.aliases |= {each.asname or each.name: each.name for each in names}
+        case ast.Import(names=names) if any(_is_langserve(each.name) for each in names):
+            source.imports.append(statement)
+            for each in names:
+                if _is_langserve(each.name):
+                    source.aliases[each.asname or "langserve"] = "langserve"
+
+
+def _is_langserve(module: str) -> bool:
+    return module.partition(".")[0] == "langserve"
+
+
+def _names_bound(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds itself, not those of the statements in it."""
+    if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
+        yield statement.name
+        return
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        children = ast.iter_child_nodes(node)
+        pending += (each for each in children if not isinstance(each, ast.stmt))
+
+
+def arguments_of(call: ast.Call, *names: str) -> dict[str, ast.expr] | str:
+    """Return the arguments of a call by their names, or why they cannot be read.
+
+    Args:
+        call: The call.
+        *names: The names of its positional parameters.
+    """
+    if any(isinstance(each, ast.Starred) for each in call.args) or len(call.args) > len(names):
+        return "its positional arguments cannot be read"
+    if any(each.arg is None for each in call.keywords):
+        return "what ** stands for cannot be read"
+    options = dict(zip(names, call.args, strict=False))
+    options |= {str(each.arg): each.value for each in call.keywords}
+    missing = [name for name in names if name not in options]
+    return f"it has no {missing[0]!r}" if missing else options

@@ -1,0 +1,54 @@
+"""An output item of a response of OpenAI's that is not complete yet, and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Item = dict[str, Any]
+Emitted = Iterator[tuple[str, dict[str, Any]]]
+"""The type and the content of each event of a stream, without its number."""
+
+
+@dataclass(slots=True)
+class Growing:
+    """An item that is not complete yet.
+
+    Attributes:
+        item: The item.
+        index: Its index among the items of the response.
+        model: Run id of the model call that makes it.
+        pieces: Its text, or its arguments.
+    """
+
+    item: Item
+    index: int
+    model: str
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def at(self) -> dict[str, Any]:
+        """Return how events name the item."""
+        return {"item_id": self.item["id"], "output_index": self.index}
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+def whole_item(kind: str, growing: Growing) -> tuple[str, dict[str, Any]]:
+    content = {"output_index": growing.index, "item": {**growing.item}}
+    return f"response.output_item.{kind}", content
+
+
+def arguments_event(growing: Growing) -> str:
+    return "mcp_call_arguments" if growing.item["type"] == "mcp_call" else "function_call_arguments"
+
+
+def text_part(text: str, annotations: list[Item]) -> Item:
+    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+
+
+def summary(text: str) -> Item:
+    return {"type": "summary_text", "text": text}

@@ -1,0 +1,271 @@
+"""``asgi-stream migrate langserve``: what becomes of a file. A client calls it in frontends/."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from asgi_stream.cli.commands import main
+from asgi_stream.cli.migrate.options import OPTIONS
+from asgi_stream.cli.migrate.rewrite import Rewritten, rewrite
+
+APPS = Path(__file__).parent / "langserve_apps"
+START = "from fastapi import APIRouter, FastAPI\nfrom langserve import add_routes, APIHandler\n"
+APP = START + "app = FastAPI()\n"
+
+
+def invoke(path: Path) -> Result:
+    return CliRunner().invoke(main, ["migrate", "langserve", str(path)])
+
+
+def rewritten(text: str) -> Rewritten:
+    result = rewrite(text)
+    ast.parse(result.text)
+    return result
+
+
+def notes(text: str) -> str:
+    result = rewritten(text)
+    return "\n".join(note for _, note in (*result.notes, *result.todo))
+
+
+@pytest.mark.parametrize("name", [each.name for each in APPS.iterdir()])
+def test_nothing_of_langserves_server_is_left(name: str) -> None:
+    result = rewritten((APPS / name).read_text())
+    assert result.count
+    for word in ("add_routes", "APIHandler", "import CustomUserType"):
+        assert word not in result.text
+
+
+def test_the_command_prints_the_app_and_what_to_do() -> None:
+    done = invoke(APPS / "routes.py.txt")
+    assert done.exit_code == 1
+    assert done.stdout == rewrite((APPS / "routes.py.txt").read_text()).text
+    assert "routes.py.txt:71: TODO: dependencies: FastAPI's do not run" in done.stderr
+    assert "routes.py.txt:60: astream_events_version: " in done.stderr
+    assert done.stderr.endswith("7 calls rewritten, 1 to do.\n")
+    assert invoke(APPS / "factory.py.txt").exit_code == 0
+    assert "1 call rewritten, 0 to do." in invoke(APPS / "handlers.py.txt").stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("x = (", "is not Python"), ("x = 1", "has no call of LangServe's")]
+)
+def test_a_file_that_cannot_be_rewritten(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "app.py").write_text(text)
+    done = invoke(tmp_path / "app.py")
+    assert done.exit_code == 1
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_comments_and_other_code_stay() -> None:
+    result = rewritten(f"# Mine.\n{APP}add_routes(app, chain)  # first\nx = 1  # other")
+    assert result.text.startswith("# Mine.\nfrom fastapi import APIRouter, FastAPI\n")
+    assert "first" not in result.text
+    assert "x = 1  # other\n\nstreams = StreamApp(" in result.text
+    assert 'StreamRoute(\n            "/",\n            chain,\n' in result.text
+    assert result.text.endswith("answers every path\n")
+
+
+def test_the_table_is_before_the_app_is_run_or_returned() -> None:
+    run = rewritten(f"{APP}add_routes(app, chain)\nimport uvicorn\nuvicorn.run(app)\n").text
+    assert run.index("app.mount(") < run.index("uvicorn.run(app)")
+    inner = "async def lifespan(x):\n    app = FastAPI()\n    add_routes(app, c)\n    yield app\n"
+    text = rewritten(START + inner).text
+    assert text.index("app.mount(") < text.index("yield app")
+
+
+def test_a_file_without_leading_imports() -> None:
+    text = "def make():\n    from langserve import add_routes\n    app = FastAPI()\n"
+    text = rewritten(f"{text}    add_routes(app, chain)\n").text
+    assert text.startswith("from asgi_stream import StreamApp, StreamRoute\n")
+    assert "    pass\n    app = FastAPI()" in text
+
+
+def test_an_exception_that_the_file_has_imported_is_not_shadowed() -> None:
+    call = "add_routes(app, chain, dependencies=[Depends(user)])"
+    own = f"from fastapi import Depends, HTTPException\n{APP}{call}"
+    assert "starlette" not in rewritten(own).text
+    assert "from starlette.exceptions import HTTPException" in rewritten(f"{APP}{call}").text
+
+
+def test_an_import_with_other_names_keeps_them() -> None:
+    text = "import os, langserve\nfrom langserve import add_routes, RemoteRunnable as R\n"
+    result = rewritten(f"{text}app = FastAPI()\nadd_routes(app, chain)\n")
+    assert "import os\n" in result.text
+    assert "from langserve import RemoteRunnable as R\n" in result.text
+    kept = rewritten("import langserve as ls\nls.add_routes(app, ls.RemoteRunnable(url))\n").text
+    assert "import langserve as ls\n" in kept
+
+
+def test_routers_within_routers_have_the_whole_prefix() -> None:
+    text = (
+        "inner, outer = APIRouter(), 1\n"
+        "inner = APIRouter(prefix='/inner')\n"
+        "outer: APIRouter = APIRouter(prefix=OUTER, dependencies=[Depends(user)])\n"
+        "add_routes(inner, chain, path='/chat')\n"
+        "outer.include_router(inner)\n"
+        "app.include_router(outer, prefix='/v1', dependencies=[])\n"
+    )
+    result = rewritten(APP + text)
+    assert "'/v1' + OUTER + '/inner' + '/chat'" in result.text
+    assert "authorize=not_migrated" in result.text
+    assert "[Depends(user)]" in result.todo[0][1]
+
+
+def test_a_router_of_another_file_s_app_is_something_to_do() -> None:
+    text = "router = APIRouter(prefix='/ai')\nadd_routes(router, chain, path='/chat')\n"
+    result = rewritten(START + text)
+    assert 'StreamRoute(\n            "/ai/chat"' in result.text
+    assert "router is an APIRouter: mount it where the router is included" in result.todo[0][1]
+    assert ".mount(" not in result.text.replace("app.mount(prefix", "")
+    itself = rewritten(f"{START}{text}router.include_router(router)\n")
+    assert itself.todo
+    loop = f"{START}r = APIRouter()\nfor x in y:\n    add_routes(r, x, path=x.path)\n"
+    assert rewritten(loop).todo[0][0] == 1
+
+
+def test_an_app_from_elsewhere_gets_a_mount_for_each_route() -> None:
+    text = "def add(app):\n    add_routes(app, chain, path='/x', playground_type='default')\n"
+    result = rewritten(APP + text)
+    assert '    app.mount(\n        "/x",\n        StreamApp(' in result.text
+    assert "            playground=True,  #" in result.text
+    with_dependencies = START + "app = FastAPI(dependencies=[Depends(user)])\n" + text
+    assert "authorize=not_migrated" in rewritten(with_dependencies).text
+
+
+def test_routes_whose_names_change_are_appended_where_they_are() -> None:
+    text = (
+        "stream_routes = chain = 1\n"
+        "add_routes(app, chain)\n"
+        "chain = other\n"
+        "try:\n    add_routes(app, chain, path='/other')\n"
+        "except ValueError:\n    pass\n"
+        "match x:\n    case 1:\n        add_routes(app, chain, path='/third')\n"
+    )
+    result = rewritten(APP + text)
+    assert result.text.count("stream_routes_.append(") == 3
+    assert result.text.count("stream_routes_: list[StreamRoute] = []") == 1
+    assert "        *stream_routes_,\n" in result.text
+
+
+def test_a_class_or_function_of_the_same_name_is_an_assignment() -> None:
+    text = "class chain: ...\nadd_routes(app, chain)\ndef chain(): ...\n"
+    assert "stream_routes.append(" in rewritten(APP + text).text
+
+
+UNREAD = [
+    ("add_routes(app, chain, **options)\n", "what ** stands for cannot be read"),
+    ("add_routes(*arguments)\n", "its positional arguments cannot be read"),
+    ("add_routes(app)\n", "it has no 'runnable'"),
+    ("register = add_routes\n", "it is not a statement of its own"),
+    ("x = [\n  add_routes(app, each)\n  for each in y]\n", "it is not a statement of its own"),
+    ("if x: add_routes(app, chain)\n", "other code is on the same line"),
+    ("handler = APIHandler(**options)\n", "what ** stands for cannot be read"),
+    ("handler = APIHandler(chain, path='/x')\n", "not all that calls it is an endpoint"),
+    (
+        "handler = APIHandler(chain, path='/x')\n"
+        "@app.post('/x/invoke')\n"
+        "async def f(request, user=Depends(user)): return await handler.invoke(request)\n",
+        "not all that calls it is an endpoint",
+    ),
+    (
+        "handler = APIHandler(chain, path='/x')\n"
+        "@app.post('/x/invoke', dependencies=[Depends(user)])\n"
+        "async def f(request): return await handler.invoke(request)\n",
+        "not all that calls it is an endpoint",
+    ),
+    (
+        "handler = APIHandler(chain, path='/x')\n"
+        "@app.post('/x/call')\n"
+        "async def f(request): return await handler.invoke(request)\n",
+        "not all that calls it is an endpoint",
+    ),
+    (
+        "handler = APIHandler(chain, path='/x')\n"
+        "@app.post('/x/invoke')\n"
+        "async def f(request): return await handler.invoke(request)\n"
+        "@app.post('/y/stream')\n"
+        "async def g(request): return await handler.stream(request)\n",
+        "its endpoints do not have one path",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), UNREAD)
+def test_what_cannot_be_read_is_left_alone_and_reported(text: str, why: str) -> None:
+    result = rewritten(APP + text)
+    assert text.splitlines()[-1] in result.text
+    assert "from langserve import add_routes, APIHandler\n" in result.text
+    [(line, todo)] = result.todo
+    assert line >= 4
+    assert why in todo
+    assert "# TODO: this use of LangServe is left as it is" in result.text
+
+
+def test_what_can_be_read_is_rewritten_beside_what_cannot() -> None:
+    result = rewritten(f"{APP}add_routes(app, chain)\nadd_routes(app, chain, **options)\n")
+    assert (result.count, len(result.todo)) == (1, 1)
+    assert "from langserve import add_routes, APIHandler\n" in result.text
+    assert "from asgi_stream import StreamApp, StreamRoute\n" in result.text
+
+
+def test_a_handler_s_endpoints_become_those_of_the_route() -> None:
+    text = (
+        "if True:\n"
+        "    handler = APIHandler(runnable=chain, path='/x', prefix='/y')\n"
+        "    @app.post('/x/stream_events')\n"
+        "    async def f(request): return await handler.astream_events(request)\n"
+        "if True:\n"
+        "    @app.get('/x/input_schema')\n"
+        "    def g(request): return handler.input_schema(request)\n"
+    )
+    result = rewritten(APP + text)
+    assert "only_endpoints(enabled=['stream_events', 'input_schema'])" in result.text
+    assert '"/x",' in result.text
+    assert "def g" not in result.text
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_becomes_something(option: str) -> None:
+    plain = rewritten(f"{APP}add_routes(app, chain)\n").text
+    result = rewritten(f"{APP}add_routes(app, chain, {option}=VALUE)\n")
+    assert result.text != plain
+    assert f"{option}: " in notes(f"{APP}add_routes(app, chain, {option}=VALUE)\n") or (
+        "VALUE" in result.text
+    )
+
+
+def test_the_options_are_those_of_langserve_0_3_3() -> None:
+    assert {*OPTIONS} == {
+        *("astream_events_version", "config_keys", "dependencies", "disabled_endpoints"),
+        *("enable_feedback_endpoint", "enable_public_trace_link_endpoint", "enabled_endpoints"),
+        *("include_callback_events", "input_type", "output_type", "path", "playground_type"),
+        *("per_req_config_modifier", "serializer", "stream_log_name_allow_list"),
+        "token_feedback_config",
+    }
+
+
+def test_defaults_that_are_spelled_out_add_nothing() -> None:
+    plain = rewritten(f"{APP}add_routes(app, chain)\n")
+    spelled = rewritten(
+        f"{APP}add_routes(app, chain, input_type='auto', output_type='auto', dependencies=None,"
+        " config_keys=('configurable',), enable_feedback_endpoint=False, path='',"
+        " per_req_config_modifier=None, astream_events_version='v2')\n"
+    )
+    assert spelled.text == plain.text
+    assert not spelled.notes
+    assert "LangServe 0.3.3 has no such option" in notes(f"{APP}add_routes(app, c, tags=['x'])\n")
+
+
+def test_endpoints_that_are_not_served_are_named() -> None:
+    text = f"{APP}add_routes(app, chain, enabled_endpoints=['stream_log', 'config_hashes'])\n"
+    assert "stream_log is not served" in notes(text)
+    assert "config_hashes is not served" in notes(text)
+    with_dependencies = "enabled_endpoints=['invoke'], dependencies=[Depends(user)]"
+    text = rewritten(f"{APP}add_routes(app, chain, {with_dependencies})\n").text
+    assert "authorize=not_migrated" in text

@@ -1,0 +1,121 @@
+"""Tools that run side by side: some have finished when the run is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.outputs import ChatResult
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+
+from asgi_stream import StreamApp, StreamRoute
+
+from ..asgi import JSON, Exchange, post
+from .agents import Listener, refuse_open_calls, result, short
+from .chat import CHAT, user
+
+pytestmark = pytest.mark.anyio
+
+STOPPED = "tool: The user interrupted this tool call."
+
+
+class Caller(Listener):
+    """Calls `book` and `wait` at once, if it is told to go."""
+
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        refuse_open_calls(messages)
+        self.hears.append([short(each) for each in messages])
+        if messages[-1].text != "go":
+            return result(AIMessage("heard"))
+        names = ("book", "wait")
+        calls = [{"name": each, "args": {"order": each}, "id": each} for each in names]
+        return result(AIMessage("", tool_calls=calls))
+
+
+def agent_of(model: BaseChatModel, waiting: asyncio.Event) -> Any:
+    @tool
+    async def book(order: str) -> str:
+        """Book, at once."""
+        return "booked"
+
+    @tool
+    async def wait(order: str) -> str:
+        """Wait, for ever."""
+        waiting.set()
+        await asyncio.Event().wait()
+        return ""
+
+    return create_agent(model, [book, wait], checkpointer=InMemorySaver())
+
+
+@pytest.fixture
+def model() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+async def app(model: Caller) -> StreamApp:
+    """An app with a thread on which a run was stopped, when one of its two tools had finished."""
+    waiting = asyncio.Event()
+    agent = agent_of(model, waiting)
+    routes = [
+        StreamRoute("/chat", agent, format=CHAT, threads=True),
+        StreamRoute("/plain", agent, threads=True),
+    ]
+    app = StreamApp(routes)
+    async with Exchange(app, "POST", "/chat", body("u1", "go"), headers=JSON) as run:
+        async with asyncio.timeout(5):
+            await waiting.wait()
+            while not await results(agent):
+                await asyncio.sleep(0.01)
+        run.disconnect()
+        await run.finished()
+    return app
+
+
+async def results(agent: Any) -> list[BaseMessage]:
+    state = await agent.aget_state({"configurable": {"thread_id": "t"}})
+    return [each for each in state.values.get("messages", ()) if isinstance(each, ToolMessage)]
+
+
+def body(id_: str, text: str) -> Any:
+    return {"id": "t", "messages": [user(id_, text)]}
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/chat", body("u2", "next")),
+        ("/plain/threads/t", {"messages": [["human", "next"]]}),
+    ],
+)
+async def test_a_tool_s_result_outlives_the_run_that_was_stopped(
+    app: StreamApp, model: Caller, path: str, more: Any
+) -> None:
+    assert (await post(app, path, more)).status == 200
+    assert model.hears[1] == [
+        "user: go",
+        "calls: book, wait",
+        "tool: booked",
+        STOPPED,
+        "user: next",
+    ]
+
+
+async def test_a_client_may_answer_a_call_that_had_a_result(app: StreamApp, model: Caller) -> None:
+    answered = {"role": "tool", "tool_call_id": "book", "content": "cancelled"}
+    value = {"messages": [answered, ["human", "next"]]}
+    assert (await post(app, "/plain/threads/t", value)).status == 200
+    assert sorted(model.hears[1][2:4]) == [STOPPED, "tool: cancelled"]
+
+
+async def test_an_edited_message_drops_the_calls_that_followed(
+    app: StreamApp, model: Caller
+) -> None:
+    assert (await post(app, "/chat", body("u1", "other"))).status == 200
+    assert model.hears[1] == ["user: other"]
