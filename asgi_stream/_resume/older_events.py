@@ -9,8 +9,8 @@ from typing import cast
 from .._langchain.sent_messages import message_of
 from ..events import Event, OutputChunk
 from ..formats import Format
-from ..formats._langgraph_envelopes import Envelopes, StoredEvent
-from ..formats._langgraph_protocol import ProtocolEncoder
+from ..formats._langgraph.envelopes import Envelopes, StoredEvent
+from ..formats._langgraph.protocol import ProtocolEncoder
 from ..stores import RunRecord
 from .numbering import parsed
 

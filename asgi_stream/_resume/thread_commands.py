@@ -13,9 +13,9 @@ from .._request.parse import parse
 from .._routing.bound import BoundRoute
 from ..errors import StreamError
 from ..formats import Document, RunSpec
-from ..formats._langgraph_commands import command_error, command_result
-from ..formats._langgraph_envelopes import sequence_number
-from ..formats._langgraph_run import metadata_of
+from ..formats._langgraph.commands import command_error, command_result
+from ..formats._langgraph.envelopes import sequence_number
+from ..formats._langgraph.run import metadata_of
 from ..requests import StreamRequest
 from ..threads import Threads, thread_scope
 

@@ -16,7 +16,7 @@ from .._routing.bound import BoundRoute
 from ..errors import RunNotFound, StreamError, WorkerLost
 from ..events import RunError
 from ..formats import STORED_THREAD
-from ..formats._langgraph_envelopes import Envelopes, StoredEvent, Subscription
+from ..formats._langgraph.envelopes import Envelopes, StoredEvent, Subscription
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..threads import Threads, thread_scope

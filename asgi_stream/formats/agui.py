@@ -38,10 +38,10 @@ from ..events import (
     ToolFinished,
 )
 from ..serialize import to_json
-from ._agui_decoder import AguiDecoder
-from ._agui_interrupts import encode_interrupt
-from ._agui_messages import ClientThread, encode_messages
-from ._agui_request import read_input
+from ._agui.decoder import AguiDecoder
+from ._agui.interrupts import encode_interrupt
+from ._agui.messages import ClientThread, encode_messages
+from ._agui.request import read_input
 from ._decoded import object_in
 from ._format import Format
 from ._frame import Frame

@@ -18,17 +18,17 @@ from ..stores import RunRecord
 from ._decoded import RUN
 from ._format import Format
 from ._frame import Frame
-from ._langgraph_assistants import ASSISTANTS, assistant_document
-from ._langgraph_assistants import NOT_OFFERED as FIXED_ASSISTANTS
-from ._langgraph_blocks import is_text_only
-from ._langgraph_chunks import public, public_payload
-from ._langgraph_commands import command_spec
-from ._langgraph_documents import run_document, runs_document, thread_document
-from ._langgraph_protocol import ProtocolEncoder
-from ._langgraph_request import frame_filter
-from ._langgraph_result import LangGraphRun
-from ._langgraph_run import run_spec
-from ._langgraph_threads import (
+from ._langgraph.assistants import ASSISTANTS, assistant_document
+from ._langgraph.assistants import NOT_OFFERED as FIXED_ASSISTANTS
+from ._langgraph.blocks import is_text_only
+from ._langgraph.chunks import public, public_payload
+from ._langgraph.commands import command_spec
+from ._langgraph.documents import run_document, runs_document, thread_document
+from ._langgraph.protocol import ProtocolEncoder
+from ._langgraph.request import frame_filter
+from ._langgraph.result import LangGraphRun
+from ._langgraph.run import run_spec
+from ._langgraph.threads import (
     COMMANDS,
     LANGGRAPH_THREAD_RUNS,
     LANGGRAPH_THREADS,

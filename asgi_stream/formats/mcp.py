@@ -23,8 +23,8 @@ from ._decoded import MODEL, error_event, object_in
 from ._format import Format
 from ._frame import Frame
 from ._gathered import Gathered
-from ._mcp_elicitation import answers_in, elicits, input_requests
-from ._mcp_messages import (
+from ._mcp.elicitation import answers_in, elicits, input_requests
+from ._mcp.messages import (
     ABOUT_SERVER,
     HANDSHAKE,
     INTERNAL_ERROR,
@@ -42,7 +42,7 @@ from ._mcp_messages import (
     read_call,
     unknown_method,
 )
-from ._mcp_results import LIST_SECONDS, decode_result, error_result, run_result, tools_list
+from ._mcp.results import LIST_SECONDS, decode_result, error_result, run_result, tools_list
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import data_frame

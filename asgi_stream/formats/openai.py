@@ -15,10 +15,10 @@ from ..stores import RunRecord
 from ._decoded import object_in
 from ._format import Format
 from ._frame import Frame
-from ._openai_chat import ChatCompletion
-from ._openai_request import error_document, model_name, model_object
-from ._openai_responses import Response
-from ._responses_stored import RESPONSES, ResponseResource, cut_response
+from ._openai.chat import ChatCompletion
+from ._openai.request import error_document, model_name, model_object
+from ._responses.encoder import Response
+from ._responses.stored import RESPONSES, ResponseResource, cut_response
 from ._spec import Document, FormatRequest, RunSpec
 from ._threads import THREADS
 

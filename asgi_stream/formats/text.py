@@ -15,7 +15,7 @@ from ._decoded import MODEL
 from ._frame import Frame
 from ._plain_request import plain_spec
 from ._spec import FormatRequest, RunSpec
-from ._vercel_request import chat_spec
+from ._vercel.request import chat_spec
 
 
 class TextFormat(tokens.TokensFormat):

@@ -36,12 +36,12 @@ from ._spec import FormatRequest, RunSpec
 from ._sse import DONE, ShortIds, data_frame, error_text
 from ._threads import ThreadQuery, plain_query
 from ._usage import add_usage
-from ._vercel_decoder import PartDecoder
-from ._vercel_history import answer_id, chat_document, chat_summary
-from ._vercel_open import OpenParts
-from ._vercel_replay import replay, with_replay
-from ._vercel_request import Part, chat_spec
-from ._vercel_tools import APPROVALS_SINCE, ToolParts
+from ._vercel.decoder import PartDecoder
+from ._vercel.history import answer_id, chat_document, chat_summary
+from ._vercel.open import OpenParts
+from ._vercel.replay import replay, with_replay
+from ._vercel.request import Part, chat_spec
+from ._vercel.tools import APPROVALS_SINCE, ToolParts
 
 
 class VercelFormat(Format):

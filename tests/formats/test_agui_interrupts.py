@@ -8,7 +8,7 @@ import pytest
 
 from asgi_stream.events import Approval, Interrupt, RunFinished
 from asgi_stream.formats import Answer, FormatRequest
-from asgi_stream.formats._agui_interrupts import answers_in, decode_interrupts, encode_interrupt
+from asgi_stream.formats._agui.interrupts import answers_in, decode_interrupts, encode_interrupt
 from asgi_stream.formats.agui import AguiFormat
 
 from .script import RUN, refused

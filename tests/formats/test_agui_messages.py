@@ -8,7 +8,7 @@ import pytest
 
 from asgi_stream.events import ThreadSnapshot, ToolCallStarted, ToolFinished
 from asgi_stream.formats import FormatRequest
-from asgi_stream.formats._agui_messages import encode_messages
+from asgi_stream.formats._agui.messages import encode_messages
 from asgi_stream.formats.agui import AguiFormat
 
 from ..asgi import frames

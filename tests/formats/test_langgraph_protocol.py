@@ -25,9 +25,9 @@ from asgi_stream.events import (
     RunFinished,
     RunStarted,
 )
-from asgi_stream.formats._langgraph_blocks import BlockStream
-from asgi_stream.formats._langgraph_envelopes import Envelopes, StoredEvent, Subscription
-from asgi_stream.formats._langgraph_protocol import ProtocolEncoder
+from asgi_stream.formats._langgraph.blocks import BlockStream
+from asgi_stream.formats._langgraph.envelopes import Envelopes, StoredEvent, Subscription
+from asgi_stream.formats._langgraph.protocol import ProtocolEncoder
 
 from .script import FAILED, NODE, RUN
 

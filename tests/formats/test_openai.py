@@ -24,7 +24,7 @@ from asgi_stream.events import (
     ToolCallStarted,
 )
 from asgi_stream.formats import Document, FormatRequest
-from asgi_stream.formats._openai_messages import conversation
+from asgi_stream.formats._openai.messages import conversation
 from asgi_stream.formats._sse import short_id
 from asgi_stream.formats.openai import OpenAIFormat
 

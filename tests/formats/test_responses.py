@@ -36,7 +36,7 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.formats import FormatRequest, Frame, RunSpec, recognize
-from asgi_stream.formats._responses_questions import decoded_question
+from asgi_stream.formats._responses.questions import decoded_question
 from asgi_stream.formats.openai import OpenAIFormat
 
 from .script import ENDED, FAILED, FINISHED, MODEL, RUN, TOOL, refused

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute
 from asgi_stream.errors import RunTimeout, ShuttingDown, StreamError
 from asgi_stream.formats import StoredRun
-from asgi_stream.formats._responses_stored import ResponseResource
+from asgi_stream.formats._responses.stored import ResponseResource
 from asgi_stream.formats.openai import OpenAIFormat
 from asgi_stream.formats.tokens import TokensFormat as Tokens
 from asgi_stream.stores import EventStore, RunRecord
@@ -376,7 +376,7 @@ async def test_a_repeated_request_in_the_background_gets_the_same_time() -> None
     headers = {**ANN, "idempotency-key": "k"}
     first = await created(app, headers, background=True)
     with pytest.MonkeyPatch.context() as patched:
-        later = "asgi_stream.formats._openai_responses.time"
+        later = "asgi_stream.formats._responses.encoder.time"
         patched.setattr(later, lambda: first["created_at"] + 60)
         assert await created(app, headers, background=True) == first
     echo.say(None)

@@ -1,0 +1,1 @@
+"""What the `agui` format is made of: requests, messages, interrupts, and its reverse."""

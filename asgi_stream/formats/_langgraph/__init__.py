@@ -1,0 +1,1 @@
+"""What the `langgraph` format is made of: both of its protocols, and its documents."""

@@ -1,0 +1,55 @@
+"""What a stored run of LangGraph's SDKs results in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...stores import RunRecord
+from .._frame import Frame
+from .._sse import decode_interrupts
+from .._stored_run import RunResource
+
+INTERRUPTS = "__interrupt__"
+
+
+class LangGraphRun(RunResource):
+    """A stored run as LangGraph's SDKs know it."""
+
+    returns = True
+
+    def reading(self) -> ResultReader:
+        return ResultReader()
+
+
+class ResultReader:
+    """Reads a run's frames."""
+
+    skips = False  # interrupts come one after the other
+
+    def __init__(self) -> None:
+        self._result: Any = None
+
+    def document(self, record: RunRecord) -> object:
+        """Return the values that the run has left its thread with, or its error.
+
+        They have the interrupts that the run waits at.
+        """
+        return self._result
+
+    def read(self, frame: Frame) -> None:
+        """Read the next frame."""
+        if frame.event == "error":
+            self._result = {"__error__": frame.json()}
+        elif frame.event == "values":
+            value = frame.json()
+            if isinstance(value, dict) and INTERRUPTS in value:
+                value = self._stopped(value)
+            self._result = value
+
+    def _stopped(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values with an interrupt, which may come without them, one after the other."""
+        before = self._result if isinstance(self._result, dict) else {}
+        new = (each.document for each in decode_interrupts(value[INTERRUPTS]))
+        interrupts = [*before.get(INTERRUPTS, ()), *new]
+        return {**before, **value, INTERRUPTS: interrupts}

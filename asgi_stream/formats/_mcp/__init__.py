@@ -1,0 +1,1 @@
+"""What the `mcp` format is made of: messages, results, and elicitation."""

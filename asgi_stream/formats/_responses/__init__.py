@@ -1,0 +1,1 @@
+"""What the `openai` format has for the Responses API."""

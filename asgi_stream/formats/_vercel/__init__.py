@@ -1,0 +1,1 @@
+"""What the `vercel` format is made of: requests, history, approvals, and its reverse."""
