@@ -46,6 +46,7 @@ def test_the_command_prints_the_app_and_what_to_do() -> None:
     assert done.stdout == rewrite((APPS / "routes.py.txt").read_text()).text
     assert "routes.py.txt:71: TODO: dependencies: FastAPI's do not run" in done.stderr
     assert "routes.py.txt:60: astream_events_version: " in done.stderr
+    assert "For every route: /stream_log" in done.stderr
     assert done.stderr.endswith("7 calls rewritten, 1 to do.\n")
     assert invoke(APPS / "factory.py.txt").exit_code == 0
     assert "1 call rewritten, 0 to do." in invoke(APPS / "handlers.py.txt").stderr
@@ -77,6 +78,13 @@ def test_the_table_is_before_the_app_is_run_or_returned() -> None:
     inner = "async def lifespan(x):\n    app = FastAPI()\n    add_routes(app, c)\n    yield app\n"
     text = rewritten(START + inner).text
     assert text.index("app.mount(") < text.index("yield app")
+
+
+@pytest.mark.parametrize("empty", ["", "\n", "\n\n", "\n\n\n"])
+def test_two_empty_lines_are_after_the_functions_that_are_added(empty: str) -> None:
+    text = f"import os\nfrom langserve import add_routes\n{empty}X = 1\napp = FastAPI()\n"
+    lines = rewritten(f"{text}add_routes(app, chain)\n").text.split("\nX = 1\n")[0]
+    assert lines.endswith("config_specs]\n\n" + ("\n" if len(empty) > 2 else ""))
 
 
 def test_a_file_without_leading_imports() -> None:

@@ -9,6 +9,12 @@ import click
 
 from .rewrite import rewrite
 
+EVERY_ROUTE = """\
+For every route: /stream_log, /c/{config_hash}, /feedback, /token_feedback and /public_trace_link are
+not served; all routes share one playground, which playground=True of the StreamApp serves at
+/playground; FastAPI's /docs has the endpoints after asgi_stream.openapi.add_to_openapi(app)."""
+"""What changes without an option of a call."""
+
 
 @click.group()
 def migrate() -> None:
@@ -34,6 +40,8 @@ def langserve(file: Path) -> None:
         click.secho(f"{file}:{line}: {note}", dim=True, err=True)
     for line, note in rewritten.todo:
         click.secho(f"{file}:{line}: TODO: {note}", fg="yellow", err=True)
+    if rewritten.count:
+        click.secho(EVERY_ROUTE, dim=True, err=True)
     noun = "call" if rewritten.count == 1 else "calls"
     click.echo(f"{rewritten.count} {noun} rewritten, {len(rewritten.todo)} to do.", err=True)
     sys.exit(1 if rewritten.todo else 0)

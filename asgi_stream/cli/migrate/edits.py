@@ -26,6 +26,11 @@ class Edits:
         after = self._lines[last].encode()[node.end_col_offset :].strip()
         return not before.strip() and (not after or after.startswith(b"#"))
 
+    def empty_lines(self, line: int) -> int:
+        """Return how many lines are empty from a line (from 0) on, or 2 at the end of the file."""
+        rest = self._lines[line:]
+        return next((n for n, text in enumerate(rest) if text.strip()), 2)
+
     def remove(self, node: ast.stmt) -> None:
         """Remove a statement that is alone on its lines."""
         first, last = lines_of(node)

@@ -156,7 +156,8 @@ def _playground(route: Migrated, value: ast.expr, _: object) -> None:
     route.playground = True
     if ast.unparse(value) != "'default'":
         route.notes.append(
-            "playground_type: there is one playground, for all routes, at /playground."
+            "playground_type: there is one playground, for all routes, at /playground. It is for"
+            " development: remove playground=True where everybody can reach it."
         )
 
 

@@ -159,7 +159,11 @@ class _Rewriter:
         if not self._calls.unread:
             for statement in filter(self._edits.is_alone, source.imports):
                 self._remove(statement, kept_import(source, statement))
-        self._edits.insert(after_imports(source.tree), needed(source, self._helpers))
+        line = after_imports(source.tree)
+        lines = needed(source, self._helpers)
+        if lines[-1].startswith(" "):  # a function, after which there are two empty lines
+            lines += [""] * (2 - self._edits.empty_lines(line))
+        self._edits.insert(line, lines)
 
     def _remove(self, statement: ast.stmt, kept: str = "") -> None:
         """Remove a statement, or what is not kept of it; a block that it is in stays valid."""
