@@ -353,12 +353,15 @@ const failed = [];
 page.on("pageerror", (error) => failed.push(String(error)));
 await page.goto("{url}");
 const report = {{ failed }};
-const says = (words) => page.waitForFunction(
-  (words) => root.innerText.includes(words), words, {{ timeout: 40000 }},
+const says = (words, timeout = 40000) => page.waitForFunction(
+  (words) => root.innerText.includes(words), words, {{ timeout }},
 );
 const asks = async (question) => {{
-  await page.fill("textarea", question);
-  await page.keyboard.press("Enter");
+  for (let sent = false; !sent;) {{  // Enter does nothing until the page knows its agents
+    await page.fill("textarea", question);
+    await page.keyboard.press("Enter");
+    sent = await says(question, 2000).then(() => true, () => false);
+  }}
   await page.waitForSelector(".question");
 }};
 await asks("Take me to Paris.");

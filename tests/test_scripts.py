@@ -170,7 +170,7 @@ def test_uvx_writes_a_project(tmp_path: Path) -> None:
     program = shutil.which("uvx", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert program, "install the group test of pyproject.toml"
     command = [program, "--python", sys.executable, "--from", f"{ROOT}[serve]", "asgi-stream"]
-    done = run(tmp_path, *command, "new", "mybot")
+    done = run(tmp_path, *command, "new", "mybot", UV_SYSTEM_CERTS="1")  # as pip does
     assert done.returncode == 0, done.stderr
     assert "cd mybot && asgi-stream serve" in done.stdout
     assert (tmp_path / "mybot/web/stream.js").exists()

@@ -10,8 +10,8 @@ import click
 from .rewrite import rewrite
 
 EVERY_ROUTE = """\
-For every route: /stream_log, /c/{config_hash}, /feedback, /token_feedback and /public_trace_link are
-not served; all routes share one playground, which playground=True of the StreamApp serves at
+For every route: /stream_log, /c/{config_hash}, /feedback, /token_feedback and /public_trace_link
+are not served; all routes share one playground, which playground=True of the StreamApp serves at
 /playground; FastAPI's /docs has the endpoints after asgi_stream.openapi.add_to_openapi(app)."""
 """What changes without an option of a call."""
 
