@@ -12,6 +12,7 @@ import pytest
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, MessagesState, StateGraph
+from pydantic import BaseModel
 
 import asgi_stream
 from asgi_stream import (
@@ -42,6 +43,11 @@ def make(request: Any) -> Any:
 
 class Opaque:
     pass
+
+
+class Question(BaseModel):
+    messages: list[str]
+    question: str
 
 
 graph = StateGraph(MessagesState).add_node("n", lambda s: s).add_edge(START, "n")
@@ -95,7 +101,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "sdk_version: clients of the tokens format have no AI",
     ),
     ({"sdk_version": 4, "format": "vercel"}, "sdk_version must be one of (5, 6, 7), not 4"),
-    ({"input": Opaque}, "input: the class Opaque cannot be validated"),
+    ({"input": Opaque}, "input: the class Opaque cannot be used"),
+    (
+        {"runnable": graph.compile(), "input": Question},
+        "input: the class Question cannot be used: the graph would drop question; the fields of its"
+        " input: messages",
+    ),
     ({"methods": None}, "methods must be a sequence of strings, not None"),
     ({"configurable": 5}, "configurable must be a sequence of strings, not 5"),
     ({"astream_kwargs": None}, "astream_kwargs must be a mapping, not None"),

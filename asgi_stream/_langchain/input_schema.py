@@ -17,16 +17,18 @@ from pydantic_core import ErrorDetails
 from typing_extensions import is_typeddict
 
 from ..errors import InvalidInput
+from ..errors.text import listed
 from ..limits import Limits
 from .adapters import adapter_of, adapter_or_none, first_errors, invalid_input, without_warnings
 from .coercion import coerced
+from .graphs import graph_of
 from .runnable_schema import (
     configurable_adapters,
     schema_of,
     schema_of_declared,
     schemas_of_adapters,
 )
-from .type_hints import is_list_of_messages, is_subclass
+from .type_hints import fields_of, is_list_of_messages, is_subclass
 
 PARSED_ERRORS = 1_000
 """How many of pydantic's errors are examined; input with more is refused in any case."""
@@ -43,6 +45,9 @@ class InputSchema:
 
     Attributes:
         input_type: The type of the input, or ``Any``.
+
+    Raises:
+        Exception: Pydantic cannot validate the declared type.
     """
 
     def __init__(self, runnable: Runnable[Any, Any], declared: Any = None) -> None:
@@ -123,6 +128,22 @@ class InputSchema:
         if variable is None or variable.annotation is Any:
             return False
         return error["type"] == "missing" or is_list_of_messages(variable.annotation)
+
+
+def check_fields(runnable: Runnable[Any, Any], declared: Any) -> None:
+    """Check the fields of a declared input type, of which LangGraph would silently drop some.
+
+    Raises:
+        ValueError: The Runnable is a graph whose input does not have them all.
+    """
+    graph = graph_of(runnable)
+    own = {} if graph is None else fields_of(_own_type(graph))
+    dropped = [name for name in fields_of(declared) if name not in own]
+    if own and dropped:
+        there = listed(list(own))
+        raise ValueError(
+            f"the graph would drop {listed(dropped)}; the fields of its input: {there}"
+        )
 
 
 class ConfigurableSchema:

@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable
 from ..errors import InvalidInput
 from .conversation import Ambiguous, Conversation
 from .graphs import takes_context
-from .input_schema import ConfigurableSchema, InputSchema
+from .input_schema import ConfigurableSchema, InputSchema, check_fields
 from .plan import RunnablePlan, plan_of
 from .type_hints import fields_of, takes_mapping
 
@@ -34,7 +34,7 @@ class ServedRunnable:
         configurable: Validates ``configurable`` keys.
 
     Raises:
-        Exception: The declared type cannot be validated by pydantic.
+        Exception: The declared type cannot be validated by pydantic, or does not fit the Runnable.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class ServedRunnable:
     ) -> None:
         self.runnable = runnable
         self._convert = convert
+        if convert is None and input_type is not None:
+            check_fields(runnable, input_type)
         self.schema = InputSchema(runnable, input_type)
         self.configurable = ConfigurableSchema(runnable)
         self._plan: RunnablePlan | None = None

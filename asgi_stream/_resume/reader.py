@@ -53,7 +53,7 @@ class StoredRunReader:
         location: The URL of the run, relative to the request's.
         on_leave: Called when the reader leaves or has been sent everything.
         resumes: Whether the reader resumes its conversation, see `Format.first_frame`.
-        accepts: Says which frames it is sent; None: all.
+        joined_frame: What it is sent of a stored frame, see `Format.joined_frames`; None: all.
         skips: Whether it goes on without frames that are gone, whatever its format says.
         error: Why the response has failed, if it has; the run may go on.
     """
@@ -71,11 +71,10 @@ class StoredRunReader:
         take_up: TakeUp | None = None,
     ) -> None:
         self.run_id, self.thread_id = record.run_id, record.thread
-        self.recorder = recorder
-        self.location = ""
+        self.recorder, self.location = recorder, ""
         self.on_leave: Callable[[], object] | None = None
         self.resumes = self.skips = False
-        self.accepts: Callable[[bytes], bool] | None = None
+        self.joined_frame: Callable[[bytes], bytes] | None = None
         self.buffer = FrameBuffer(route.limits.buffer, pause_at=route.limits.buffer)
         self.record = record
         self._route = route
@@ -101,7 +100,7 @@ class StoredRunReader:
             return
         if first > self._next or self.buffer.full:
             self.look()
-        elif first == self._next > 1 and len(frames) == 1 and not (ended or self.accepts):
+        elif first == self._next > 1 and len(frames) == 1 and not (ended or self.joined_frame):
             # This runs for every token.
             self._next += 1
             self.buffer.append(frames[0])
@@ -217,7 +216,8 @@ class StoredRunReader:
         if self.resumes and self._next == 1 and new:
             new = [self._format.first_frame(new[0]), *new[1:]]
         self._next += len(new)
-        self.buffer.extend(new if self.accepts is None else [*filter(self.accepts, new)])
+        joined = new if self.joined_frame is None else map(self.joined_frame, new)
+        self.buffer.extend([*filter(None, joined)])
         if ended:
             self.buffer.finish()
 

@@ -118,7 +118,7 @@ class ThreadRuns:
 
     async def _join(self, run_id: str) -> StoredRunReader | Response:
         _, _, query = read_query(self._request, self._route.limits, configurable=(), narrows=False)
-        accepts = self._format.frame_filter(query)
+        joined_frame = self._format.joined_frames(query)
         try:
             await self._find(run_id)
             reader = await self._runs.join(run_id, last_event_id(self._request), if_finished=True)
@@ -129,7 +129,7 @@ class ThreadRuns:
             # Clients take an error for one of the run; it has ended, and is not kept any more.
             end = self._format.encode(RunFinished(Step(run_id, "", "chain"), None))
             return Response(end, headers=NOT_STORED, media_type=self._format.media_type)
-        reader.accepts = accepts
+        reader.joined_frame = joined_frame
         if self._flag("cancel_on_disconnect"):
             reader.on_leave = lambda: self._active.tasks.spawn(self._left(run_id))
         return reader
@@ -159,9 +159,9 @@ class ThreadRuns:
     async def _result(self, record: RunRecord) -> object:
         """Return what a run results in, once it has ended."""
         position = max(0, record.frames - 1)
-        last = await self._ended(
-            await self._runs.join(record.run_id, str(position), if_finished=True)
-        )
+        reader = await self._runs.join(record.run_id, str(position), if_finished=True)
+        reader.joined_frame = self._format.joined_frames({})
+        last = await self._ended(reader)
         for end in self._format.decode(parsed(last)):
             if isinstance(end, RunError) and end.code != RunCancelled.code:
                 return self._format.failure(end)

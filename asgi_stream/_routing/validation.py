@@ -223,7 +223,7 @@ class RouteValidation:
             served = ServedRunnable(runnable, route.input, route.conversation)
         except Exception as error:
             self.cause = self.cause or error
-            yield f"input: {kind_of(route.input)} cannot be validated: {error}"
+            yield f"input: {kind_of(route.input)} cannot be used: {error}"
             return
         self.served.append(served)
         if kind.graphs and graph_of(runnable) is None:

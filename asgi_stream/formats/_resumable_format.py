@@ -118,14 +118,15 @@ class ResumableFormat(Protocol):
         """
         return {"runs": [self.run_object(each) for each in records]}
 
-    def frame_filter(self, query: Mapping[str, Any]) -> Callable[[bytes], bool] | None:
-        """Return what says which stored frames a request to join a run of a thread asks for.
+    def joined_frames(self, query: Mapping[str, Any]) -> Callable[[bytes], bytes] | None:
+        """Return what a request to join a run of a thread gets of each stored frame.
 
         Args:
             query: The query of the request.
 
         Returns:
-            The function; None: the request asks for all.
+            A function from a frame to the one that is sent, ``b""`` if none is; None: all are sent
+            as they are.
 
         Raises:
             StreamError: The query is not valid in this format.

@@ -24,6 +24,7 @@ from ._langgraph.blocks import is_text_only
 from ._langgraph.chunks import public, public_payload
 from ._langgraph.commands import command_spec
 from ._langgraph.documents import run_document, runs_document, thread_document
+from ._langgraph.older_frames import joined_frames
 from ._langgraph.protocol import ProtocolEncoder
 from ._langgraph.request import frame_filter
 from ._langgraph.result import LangGraphRun
@@ -125,8 +126,8 @@ class LangGraphFormat(Format):
     def runs_document(self, records: Sequence[RunRecord], request: FormatRequest) -> object:
         return runs_document(records, request.body)
 
-    def frame_filter(self, query: Mapping[str, Any]) -> Callable[[bytes], bool] | None:
-        return frame_filter(query)
+    def joined_frames(self, query: Mapping[str, Any]) -> Callable[[bytes], bytes] | None:
+        return joined_frames(frame_filter(query))
 
     def encode(self, event: Event) -> bytes:
         if self._protocol is not None:

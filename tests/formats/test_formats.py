@@ -187,7 +187,7 @@ async def test_what_a_frame_of_text_repeats_is_short(name: str, most: int) -> No
 
 
 def test_a_format_without_a_filter_of_its_own_sends_all_frames() -> None:
-    assert formats.load("tokens")().frame_filter({"stream_mode": "values"}) is None
+    assert formats.load("tokens")().joined_frames({"stream_mode": "values"}) is None
 
 
 def test_a_format_sends_the_first_frame_as_it_is_unless_it_says_otherwise() -> None:

@@ -27,7 +27,8 @@ from starlette.requests import Request
 from typing_extensions import TypedDict
 
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute, TableError
-from asgi_stream.errors import InvalidInput
+from asgi_stream.errors import InvalidInput, NotFound
+from asgi_stream.requests import StreamRequest
 
 from ..asgi import Exchange, call, frames, get, post
 from ..clients import until
@@ -383,6 +384,24 @@ async def test_messages_have_no_half_of_an_emoji(accept: str) -> None:
 async def test_debug_shows_the_exception() -> None:
     result = await called(app_of(RunnableLambda(breaks), debug=True), "mcp", {"input": "x"})
     assert [each["text"] for each in result["content"]][1] == "ValueError: secret"
+
+
+@pytest.mark.parametrize("error", [HTTPException(403, "Not you."), NotFound("Not here.")])
+async def test_a_tool_whose_function_refuses_the_request_is_not_listed(error: Exception) -> None:
+    def refuse(request: StreamRequest) -> Any:
+        raise error
+
+    assert [*await listed(app_of({"greet": chain_of("Hi"), "secret": refuse}))] == ["greet"]
+    response = await send(app_of({"secret": refuse}), message("tools/list"))
+    assert response.status == error.status_code if isinstance(error, HTTPException) else 404
+
+
+async def test_a_tool_whose_function_fails_is_an_error_of_the_list() -> None:
+    def fail(request: StreamRequest) -> Any:
+        raise StreamError(status=503)
+
+    response = await send(app_of({"greet": chain_of("Hi"), "broken": fail}), message("tools/list"))
+    assert response.status == 503
 
 
 @pytest.mark.parametrize("method", ["initialize", "tools/list", "tools/call", "ping"])

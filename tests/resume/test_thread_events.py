@@ -547,3 +547,54 @@ async def test_a_reader_may_go_on_in_the_middle_of_a_run_of_the_older_api(app: S
     async with listening(app, since=events.all[1]["seq"]) as rest:
         await rest.until("lifecycle", "completed")
     assert rest.all == events.all[2:]
+
+
+async def joined(app: StreamApp, run_id: str, query: str = "") -> list[tuple[str, Any]]:
+    """The names and values of a run's frames, by the older API."""
+    exchange = await get(app, f"{THREAD}/runs/{run_id}/stream{query}")
+    frames = [each for each in exchange.body.decode().split("\n\n") if "event: " in each]
+    lines = [dict(line.split(": ", 1) for line in each.split("\n")) for each in frames]
+    return [(each["event"], json.loads(each["data"])) for each in lines]
+
+
+async def test_the_older_api_gets_the_frames_of_a_run_of_the_newer_one(app: StreamApp) -> None:
+    run_id = await start(app)
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+    frames = await joined(app, run_id)
+    assert frames[0] == ("metadata", {"run_id": run_id, "attempt": 1})
+    assert frames[-1] == ("end", None)
+    values = [value for name, value in frames if name == "values"]
+    assert [len(each["messages"]) for each in values] == [1, 2]
+    pieces = [value[0] for name, value in frames if name == "messages"]
+    assert "".join(each["content"] for each in pieces) == "1 a"
+    assert {each["id"] for each in pieces} == {values[-1]["messages"][-1]["id"]}
+    assert pieces[-1]["chunk_position"] == "last"
+    assert [name for name, _ in frames if name.startswith("updates")] == ["updates"]
+    only = await joined(app, run_id, "?stream_mode=values")
+    assert only == [each for each in frames if each[0] in ("metadata", "values", "end")]
+    result = await get(app, f"{THREAD}/runs/{run_id}/join")
+    assert result.json() == values[-1]
+
+
+async def test_the_older_api_gets_what_a_run_of_the_newer_one_asks(app: StreamApp) -> None:
+    run_id = await start(app, "several", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "interrupted")
+    frames = await joined(app, run_id)
+    asked_for = [each[1]["__interrupt__"][0] for each in frames if "__interrupt__" in str(each[1])]
+    assert [each["id"] for each in asked_for] == [
+        each["interrupt_id"] for each in events.of("input.requested")
+    ]
+    result = await get(app, f"{THREAD}/runs/{run_id}/join")
+    assert result.json()["__interrupt__"] == asked_for
+
+
+async def test_the_older_api_gets_why_a_run_of_the_newer_one_failed(app: StreamApp) -> None:
+    run_id = await start(app, "fails", QUESTION)
+    async with listening(app) as events:
+        await events.until("lifecycle", "failed")
+    error = {"error": "run_failed", "message": "The run failed."}
+    assert (await joined(app, run_id))[-1] == ("error", error)
+    result = await get(app, f"{THREAD}/runs/{run_id}/join")
+    assert result.json() == {"__error__": {**error, "id": ""}}

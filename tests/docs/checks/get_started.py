@@ -27,14 +27,14 @@ async def the_agent_remembers(ran: Ran) -> None:
     await remembers(ran.names["app"])
     wanted = {"access-control-request-method": "POST", "origin": "http://localhost:5173"}
     wanted["access-control-request-headers"] = "content-type"
-    assert (await call(ran.names["app"], "OPTIONS", "/useChat", headers=wanted)).status == 200
+    assert (await call(ran.names["app"], "OPTIONS", "/api/chat", headers=wanted)).status == 200
 
 
 async def the_mounted_agent_remembers(ran: Ran) -> None:
     site = ran.names["site"]
     await remembers(site, "/ai/chat")
     wanted = {"access-control-request-method": "DELETE", "origin": "http://localhost:5173"}
-    assert (await call(site, "OPTIONS", "/ai/useChat/mine", headers=wanted)).status == 200
+    assert (await call(site, "OPTIONS", "/ai/api/chat/mine", headers=wanted)).status == 200
 
 
 async def the_page_remembers(script: Script) -> None:
@@ -49,4 +49,4 @@ async def the_page_remembers(script: Script) -> None:
     assert outcome["errors"] == []
     assert re.sub(r"\s+", " ", outcome["text"]).count(SECOND.strip()) == 1
     assert "question 3. Your first one was: I am Ann." not in outcome["text"]
-    assert outcome["requests"].count("POST /useChat") == 3
+    assert outcome["requests"].count("POST /api/chat") == 3
