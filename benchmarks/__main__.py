@@ -35,7 +35,9 @@ def shapes(quick: bool) -> dict[str, Shape]:
     }
 
 
-async def run(parts: list[str], contenders: list[Contender], rounds: int, quick: bool) -> Results:
+async def run(
+    parts: list[str], contenders: list[Contender], rounds: int, quick: bool, loads: list[str]
+) -> Results:
     results = Results()
     by_name = {contender.name: contender for contender in contenders}
     with TemporaryDirectory() as name:
@@ -48,7 +50,8 @@ async def run(parts: list[str], contenders: list[Contender], rounds: int, quick:
                     each: stack.enter_context(served(each, folder, alone=False))
                     for each in contenders
                 }
-                await _cpu(servers, shapes(quick), rounds, results)
+                measured = {name: each for name, each in shapes(quick).items() if name in loads}
+                await _cpu(servers, measured, rounds, results)
         if "capacity" in parts:
             for contender in contenders:
                 # With Python's own settings it is the collector's pauses that are measured.
@@ -111,6 +114,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"what to measure: {', '.join(PARTS)} (all)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="fewer tokens, for a first look")
+    parser.add_argument("--loads", default="burst,paced,one,200", help="of cpu, with commas")
     parser.add_argument("--only", default="", help="contenders, with commas")
     parser.add_argument("--own", action="store_true", help="without other packages")
     parser.add_argument("--chart", type=Path, help="an SVG file to draw the CPU ratios in")
@@ -119,7 +123,13 @@ def main() -> None:
     if options.only:
         contenders = [each for each in contenders if each.name in options.only.split(",")]
     results = asyncio.run(
-        run(options.parts or list(PARTS), contenders, options.rounds, options.quick)
+        run(
+            options.parts or list(PARTS),
+            contenders,
+            options.rounds,
+            options.quick,
+            options.loads.split(","),
+        )
     )
     print()
     print(tables(results))

@@ -90,7 +90,7 @@ def _cpu(results: Results) -> Iterator[str]:
                 f" {ratio(results, name, runnable, 'burst'):.2f} | {fmean(paced.cpu):.0f} |"
                 f" {ratio(results, name, runnable, 'paced'):.2f} |"
                 f" {_above_floor(results, paced, runnable)} | {median(paced.first):.1f} |"
-                f" {late:+.1f} | {median(one.rate):.0f} | {median(many.rate):.0f} |"
+                f" {late:+.1f} | {_rate(one)} | {_rate(many)} |"
                 f" {median(burst.size):.0f} |"
             )
     shares: dict[str, list[float]] = {"burst": [], "paced": []}
@@ -101,6 +101,11 @@ def _cpu(results: Results) -> Iterator[str]:
         f"\nThe driver was busy for at most {most['burst']:.0%} of the time"
         f" in burst and {most['paced']:.0%} in paced."
     )
+
+
+def _rate(figures: Figures) -> str:
+    """Tokens a second, if that was measured."""
+    return f"{median(figures.rate):.0f}" if figures.rate else ""
 
 
 def _above_floor(results: Results, paced: Figures, runnable: str) -> str:
