@@ -175,5 +175,7 @@ def _thread(view: ThreadView) -> dict[str, Any]:
         "updated_at": time_of(record.updated),
         "status": view.status,
         "metadata": record.metadata,
+        # Who loads a page again in the middle of an answer joins its run.
+        "run_id": record.runs[0] if view.status == "busy" and record.runs else None,
     }
     return {**thread, "interrupts": (view.state or {}).get("interrupts", [])}

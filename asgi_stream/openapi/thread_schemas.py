@@ -36,6 +36,10 @@ DEFINITIONS: Mapping[str, Schema] = {
             "updated_at": _TIME,
             "status": {"enum": ["idle", "busy", "interrupted", "error"]},
             "metadata": {"type": "object"},
+            "run_id": {
+                "type": ["string", "null"],
+                "description": "The run in progress on the thread, or the newest that waits.",
+            },
             "interrupts": _INTERRUPTS,
         },
     },

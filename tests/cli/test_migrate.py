@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from langchain_core.runnables import RunnableLambda
+from starlette.exceptions import HTTPException
 
+from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.cli.commands import main
+from asgi_stream.cli.migrate.imports import FUNCTIONS
 from asgi_stream.cli.migrate.options import OPTIONS
 from asgi_stream.cli.migrate.rewrite import Rewritten, rewrite
+
+from ..asgi import post
+
+pytestmark = pytest.mark.anyio
 
 APPS = Path(__file__).parent / "langserve_apps"
 START = "from fastapi import APIRouter, FastAPI\nfrom langserve import add_routes, APIHandler\n"
@@ -123,6 +132,35 @@ def test_routers_within_routers_have_the_whole_prefix() -> None:
     assert "'/v1' + OUTER + '/inner' + '/chat'" in result.text
     assert "authorize=not_migrated" in result.text
     assert "[Depends(user)]" in result.todo[0][1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "add_routes(app, c, enabled_endpoints=['invoke'], dependencies=[Depends(user)])",
+        "add_routes(app, c, dependencies=[Depends(user)], enabled_endpoints=['invoke'])",
+        "r = APIRouter(dependencies=[Depends(user)])\napp.include_router(r, dependencies=[D])\n"
+        "add_routes(r, c, enabled_endpoints=['invoke'])",
+    ],
+)
+def test_endpoints_stay_refused_where_dependencies_have_to_be_migrated(text: str) -> None:
+    result = rewritten(APP + text)
+    expected = "authorize=only_endpoints(enabled=['invoke'], authorize=not_migrated)"
+    assert expected in result.text
+    assert all("the authorize= of only_endpoints" in note for _, note in result.todo)
+
+
+async def test_an_endpoint_is_refused_before_the_caller_is() -> None:
+    names: dict[str, Any] = {"HTTPException": HTTPException}
+    exec(FUNCTIONS["only_endpoints"], names)
+
+    async def authorize(request: Any) -> str:
+        raise HTTPException(401)
+
+    check = names["only_endpoints"](enabled=["invoke"], authorize=authorize)
+    app = StreamApp([StreamRoute("/c", RunnableLambda(str), format="langserve", authorize=check)])
+    assert (await post(app, "/c/batch", {"inputs": ["a"]})).status == 404
+    assert (await post(app, "/c/invoke", {"input": "a"})).status == 401
 
 
 def test_a_router_of_another_file_s_app_is_something_to_do() -> None:

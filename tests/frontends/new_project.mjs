@@ -1,12 +1,13 @@
-// Talks to the page of each project that `asgi-stream new` writes, reloads it, and talks again.
+// Talks to the page of each project that `asgi-stream new` writes, reloads it, and talks again;
+// where the route resumes, it also reloads it in the middle of an answer.
 import { readFileSync } from "node:fs";
 
-const { playwright, urls } = JSON.parse(readFileSync(0, "utf8"));
+const { playwright, visits } = JSON.parse(readFileSync(0, "utf8"));
 const { chromium } = await import(playwright);
 const flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"];
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
 
-async function visit(url) {
+async function visit([url, resumes]) {
   const page = await (await browser.newContext()).newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
@@ -26,9 +27,16 @@ async function visit(url) {
   await waitFor("This is your message number 1");
   await say("And again");
   await waitFor("This is your message number 2, and your first one was: Hi there");
+  if (resumes) {
+    await page.waitForFunction(() => document.querySelector("#stop").disabled);
+    await say("A third");
+    await page.waitForFunction(() => document.querySelector("#conversation").innerText.split("Hello!").length === 4);
+    await page.reload();
+    await waitFor("This is your message number 3, and your first one was: Hi there");
+  }
   return { errors, text: await text() };
 }
 
-const visits = await Promise.allSettled(urls.map(visit));
+const outcomes = await Promise.allSettled(visits.map(visit));
 await browser.close();
-console.log(JSON.stringify(visits.map(({ value, reason }) => value ?? { errors: [String(reason.stack)] })));
+console.log(JSON.stringify(outcomes.map(({ value, reason }) => value ?? { errors: [String(reason.stack)] })));

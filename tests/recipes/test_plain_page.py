@@ -43,11 +43,18 @@ report.whole = await lines();
 await page.reload();
 await page.waitForFunction(() => log.childElementCount === 4);
 report.kept = await lines();
+const posted = page.waitForRequest("**/ai/chat?*");
+await ask("at once");
+await posted;
+await page.reload(); // before there are headers
+await page.waitForFunction(() => log.lastElementChild?.textContent.includes("number 3."));
+await ready();
+report.soon = (await lines()).slice(4);
 await ask("third");
 await begun();
 await page.click("#stop");
 await ready();
-report.stopped = (await lines()).slice(4);
+report.stopped = (await lines()).slice(6);
 await page.route("**/ai/chat?*", (route) => route.fulfill({{
   status: 429, contentType: "application/json",
   body: JSON.stringify({{ error: {{ code: "busy", message: "Too many runs.", id: "7" }} }}),
@@ -74,9 +81,12 @@ def test_the_page_remembers_stops_and_goes_on(tmp_path: Path, playwright: Path) 
     assert whole[3][1].startswith("You said: again That was message number 2.")
     assert 0 < report["going"] <= len(whole[3][1])
     assert report["kept"] == whole
+    question, answer = report["soon"]
+    assert question == ["human", "at once"]
+    assert answer[1].startswith("You said: at once That was message number 3. I remember")
     question, answer, note = report["stopped"]
     assert question == ["human", "third"]
     assert 20 < len(answer[1]) < len(whole[3][1])
     assert note == ["note", "Stopped."]
-    assert report["refused"] == ["note", "Too many runs. (error id 7)"]
+    assert report["refused"] == ["note", "Too many runs. (busy, error id 7)"]
     assert report["wide"] <= 390

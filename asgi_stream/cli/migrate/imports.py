@@ -25,15 +25,16 @@ def configured_by(modifier):
     return configure
 ''',
     "only_endpoints": '''\
-def only_endpoints(enabled=None, disabled=()):
-    """Refuse the endpoints that LangServe did not serve here."""
+def only_endpoints(enabled=None, disabled=(), authorize=None):
+    """Refuse the endpoints that LangServe did not serve here, before another function decides."""
 
-    def authorize(request):
+    def check(request):
         name = request.url.path.rstrip("/").rpartition("/")[2]
         if name in (disabled or ()) or (enabled and name not in enabled):
             raise HTTPException(404)
+        return authorize(request) if authorize else None
 
-    return authorize
+    return check
 ''',
     "not_migrated": '''\
 def not_migrated(request):

@@ -13,6 +13,9 @@ from .source import ServedCall
 from .targets import Target
 
 DEPENDENCIES = "dependencies"
+ENDPOINTS, NOT_MIGRATED = "only_endpoints", "not_migrated"
+"""Functions of `imports.FUNCTIONS`."""
+
 WIDTH = 80
 """Characters of a route that stands on one line."""
 
@@ -96,8 +99,8 @@ def _keys(route: Migrated, value: ast.expr | None) -> None:
         route.helpers.add("configurable_keys")
     if others := [key for key in keys if key != "configurable"]:
         route.notes.append(
-            f"config_keys: clients can no longer set {', '.join(others)}; set it with config= or"
-            " configure=."
+            f"config_keys: clients can no longer set {', '.join(others)} of the config; set it with"
+            ' config= or configure=. Keys of its "configurable" are not concerned.'
         )
 
 
@@ -126,8 +129,8 @@ def _endpoints(route: Migrated, value: ast.expr, options: Mapping[str, ast.expr]
         if f"{name}_endpoints" in options
     }
     arguments = ", ".join(f"{name}={names}" for name, names in names.items())
-    route.options["authorize"] = f"only_endpoints({arguments})"
-    route.helpers.add("only_endpoints")
+    route.options["authorize"] = f"{ENDPOINTS}({arguments})"
+    route.helpers.add(ENDPOINTS)
     if "enabled_endpoints" in options:
         if "playground" in names["enabled"]:
             route.playground = True
@@ -164,14 +167,20 @@ def _playground(route: Migrated, value: ast.expr, _: object) -> None:
 def _dependencies(route: Migrated, value: ast.expr) -> None:
     """Refuse every request, until somebody has written what FastAPI's dependencies did."""
     text = ast.unparse(value)
+    own = route.options.get("authorize", "")
+    where = "the authorize= of only_endpoints" if own.startswith(ENDPOINTS) else "authorize="
     note = (
         f"dependencies: FastAPI's do not run before a mounted app: {text}. Write a function of the"
         " request that refuses it with an HTTPException, or returns the user's name or None, and"
-        " set it as authorize=. Until then each request is refused."
+        f" set it as {where}. Until then each request is refused."
     )
     route.todo.append(note)
-    route.options["authorize"] = "not_migrated"
-    route.helpers.add("not_migrated")
+    if own.startswith(ENDPOINTS):
+        if NOT_MIGRATED not in own:
+            route.options["authorize"] = f"{own[:-1]}, authorize={NOT_MIGRATED})"
+    else:
+        route.options["authorize"] = NOT_MIGRATED
+    route.helpers.add(NOT_MIGRATED)
 
 
 def _note(text: str) -> Callable[[Migrated, ast.expr, object], None]:
