@@ -39,10 +39,11 @@ function Page({ messages: before }) {
     sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
   });
   const parts = messages.flatMap(({ role, parts }) => parts.map((part) => [role, part]));
-  const waiting = parts.filter(([, part]) => part.state === "approval-requested");
+  const last = messages.at(-1)?.parts ?? []; // who writes another message instead has not answered
+  const waiting = last.filter((part) => part.state === "approval-requested");
   const end = async () => {
-    await fetch(`chat/${id}/stream`, { method: "DELETE", headers }); // or the run goes on
-    await stop();
+    const url = `chat/${id}/stream`; // the run would go on without its reader
+    await fetch(url, { method: "DELETE", headers }).finally(() => stop());
   };
   return (
     <Chat
@@ -54,7 +55,7 @@ function Page({ messages: before }) {
       ask={(text) => sendMessage({ text })}
       stop={end}
     >
-      {waiting.map(([, part]) => (
+      {waiting.map((part) => (
         <Question key={part.toolCallId} part={part} answer={addToolApprovalResponse} />
       ))}
     </Chat>

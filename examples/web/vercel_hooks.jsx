@@ -46,8 +46,8 @@ function Chat({ messages: before }) {
   // --8<-- [end:chat]
   // --8<-- [start:stop]
   const stop = async () => {
-    await fetch(`chat/${id}/stream`, { method: "DELETE", headers: await headers() });
-    await chat.stop();
+    const request = { method: "DELETE", headers: await headers() };
+    await fetch(`chat/${id}/stream`, request).finally(() => chat.stop());
   };
   // --8<-- [end:stop]
   // --8<-- [start:edit]

@@ -21,6 +21,7 @@ from asgi_stream.events import (
     ToolFinished,
 )
 from asgi_stream.formats import Answer, FormatRequest, Frame, RunSpec, ThreadView
+from asgi_stream.formats._vercel.history import UNFINISHED
 from asgi_stream.formats.vercel import VercelFormat
 from asgi_stream.stores import ThreadRecord
 
@@ -290,10 +291,15 @@ def text(words: str) -> dict[str, Any]:
     return {"type": "text", "text": words}
 
 
-def chat_of(*messages: Any, interrupts: Any = (), sdk_version: int = 6) -> list[Any]:
+def chat_of(
+    *messages: Any,
+    interrupts: Any = (),
+    sdk_version: int = 6,
+    record: ThreadRecord = RECORD,
+) -> list[Any]:
     format = VercelFormat()
     format.thread_query("show", FormatRequest(threads=True, sdk_version=sdk_version))
-    view = ThreadView(RECORD, None, messages, interrupts)
+    view = ThreadView(record, None, messages, interrupts)
     document: Any = format.thread_document("show", view)
     assert document["id"] == "t"
     chat: list[Any] = document["messages"]
@@ -361,8 +367,18 @@ def test_a_failed_call_and_one_that_never_ran() -> None:
     assert message["parts"] == [
         STEP,
         {**TOOL_PART, "state": "output-error", "errorText": "No."},
-        {**TOOL_PART, "toolCallId": "d", "state": "input-available"},
+        {**TOOL_PART, "toolCallId": "d", "state": "output-error", "errorText": UNFINISHED},
     ]
+
+
+def test_a_call_that_is_running_or_waits_has_no_result_yet() -> None:
+    busy = replace(RECORD, status="busy")
+    waiting = [Interrupt("i", "Which colour?")]
+    for chat in (
+        chat_of(human(), ai(calls=[CALL]), record=busy),
+        chat_of(human(), ai(calls=[CALL]), interrupts=waiting),
+    ):
+        assert chat[1]["parts"][1] == {**TOOL_PART, "state": "input-available"}
 
 
 def test_a_call_that_a_person_has_rejected_is_denied() -> None:

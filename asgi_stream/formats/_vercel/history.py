@@ -16,6 +16,8 @@ from .approvals import Part, descriptor, interrupt_part
 
 TITLE_CHARACTERS = 100
 
+UNFINISHED = "The run has ended without a result of this tool call."
+
 
 def answer_id(messages: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the id of the answer to a conversation, which is the same after a reload.
@@ -88,6 +90,9 @@ class _Transcript:
             # The client answers when all calls of the last step are decided or have a result.
             automatic = {"id": call_id, "approved": True, "isAutomatic": True}
             self._calls[call_id] |= {"state": "approval-responded", "approval": automatic}
+        if not view.interrupts and view.record.status != "busy":
+            for part in self._calls.values():  # of a run that was stopped, or failed
+                part |= {"state": "output-error", "errorText": UNFINISHED}
 
     def _add(self, message: Mapping[str, Any]) -> None:
         match message:

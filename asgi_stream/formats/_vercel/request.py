@@ -44,7 +44,7 @@ def chat_spec(request: FormatRequest) -> tuple[RunSpec, Mapping[str, Any] | None
     if decided and history is None:
         return _spec(request, body, None, decided), None
     dropped: set[str] = set()
-    messages = _conversation(path, history, dropped, with_ids=request.threads)
+    messages = _conversation(path, history, dropped, on_thread=request.threads)
     continued = _continued(body, history) if request.threads else _last_answer(history)
     if request.threads and continued is not None and body.get("trigger") != REGENERATE:
         decided = [*_approvals(continued["parts"], decided), *decided]
@@ -122,7 +122,7 @@ def _decisions(body: Mapping[str, Any]) -> list[Answer]:
 
 
 def _conversation(
-    path: str, messages: Any, dropped: set[str], *, with_ids: bool = False
+    path: str, messages: Any, dropped: set[str], *, on_thread: bool = False
 ) -> list[Any]:
     """Return the ``UIMessage`` list of a chat as neutral messages.
 
@@ -130,7 +130,8 @@ def _conversation(
         path: Where in the request it is; ``message`` for a single one.
         messages: The list.
         dropped: Gets the kinds of parts that are left out.
-        with_ids: Keep the ids of messages that are not the assistant's.
+        on_thread: Keep the ids of messages that are not the assistant's. Nothing of the assistant's
+            is lost: the thread has it.
 
     Raises:
         InvalidInput: It is not such a list. The error names the invalid field.
@@ -146,14 +147,16 @@ def _conversation(
         match message.get("role"):
             case "system" | "user" as role:
                 blocks = _blocks(f"{place}.parts", parts)
-                id_ = message.get("id") if with_ids else None
+                id_ = message.get("id") if on_thread else None
                 label = {"id": id_} if isinstance(id_, str) and id_ else {}
                 neutral.append({"role": role, "content": simplest(blocks), **label})
             case "assistant" as role:
-                neutral += _assistant_messages(f"{place}.parts", parts, dropped)
+                lost = set[str]() if on_thread else dropped
+                neutral += _assistant_messages(f"{place}.parts", parts, lost)
             case _:
                 raise refused(f"{place}.role", 'expected "system", "user" or "assistant"')
-        dropped |= {_dropped_kind(role, part) for part in parts} - {""}
+        if role != "assistant" or not on_thread:
+            dropped |= {_dropped_kind(role, part) for part in parts} - {""}
     return neutral
 
 

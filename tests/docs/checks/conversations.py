@@ -6,7 +6,13 @@ import re
 from contextlib import AsyncExitStack
 from typing import Any
 
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.messages import BaseMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from starlette.types import ASGIApp
+
+from asgi_stream import StreamApp, StreamRoute
 
 from ...asgi import frames, get, post
 from ...threads.native_graphs import Refunds
@@ -30,7 +36,22 @@ ORDER = {"messages": [["human", "Refund order 7."]]}
 
 
 async def the_agent_asks_and_goes_on(ran: Ran) -> None:
-    app = ran.names["app"]
+    await asks_and_goes_on(ran.names["app"])
+
+
+async def the_script_refunds(ran: Ran) -> None:
+    agent = create_agent(
+        ran.names["model"],
+        tools=[ran.names["refund"]],
+        middleware=[HumanInTheLoopMiddleware({"refund": True})],
+        checkpointer=InMemorySaver(),
+    )
+    route = StreamRoute("/agent", agent, threads=True, authorize=ran.names["user_of"])
+    await asks_and_goes_on(StreamApp([route]))
+
+
+async def asks_and_goes_on(app: ASGIApp) -> None:
+    """Check that an agent asks before it refunds, and refunds once."""
     assert (await post(app, URL, ORDER)).status == 401
     [end, _] = frames((await post(app, URL, ORDER, headers=HEADERS)).body)
     assert end["interrupted"][0]["value"]["action_requests"][0]["args"] == {"order": 7}
