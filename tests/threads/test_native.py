@@ -118,6 +118,7 @@ async def test_what_is_read_of_a_thread() -> None:
         "thread_id": "a",
         "status": "idle",
         "metadata": {"graph_id": "t"},
+        "run_id": None,
         "interrupts": [],
     }
     state = (await get(app, "/t/threads/a/state", headers=ANN)).json()
@@ -413,7 +414,8 @@ async def test_a_second_run_on_a_busy_thread_is_refused_or_waits() -> None:
         ) as one:
             async with asyncio.timeout(10):
                 await begun.wait()
-            assert (await get(app, "/t/threads/a")).json()["status"] == "busy"
+            thread = (await get(app, "/t/threads/a")).json()
+            assert (thread["status"], len(thread["run_id"])) == ("busy", 36)
             other = asyncio.create_task(post(app, "/t/threads/a", HI))
             if status == 409:
                 assert (await other).json()["error"]["code"] == "thread_busy"
