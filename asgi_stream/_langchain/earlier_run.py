@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import NotFound, NotPending
+from ..errors import InvalidInput, NotFound, NotPending
 from ..formats import RunSpec
-from ..stores import ThreadStore
+from ..stores import ThreadRecord, ThreadStore
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 
 
 async def point_after(
-    thread: GraphThread, spec: RunSpec, own: str, store: ThreadStore, place: tuple[str, str]
+    thread: GraphThread,
+    spec: RunSpec,
+    graph: str,
+    own: str,
+    store: ThreadStore,
+    place: tuple[str, str],
 ) -> tuple[Any, Mapping[str, Any] | None]:
     """Return the snapshot after the run that a request goes on from, and its position.
 
     Args:
         thread: The thread.
         spec: What the client asks for.
+        graph: The name of the thread's graph on the route.
         own: The id of the run that goes on.
         store: The store of threads.
         place: The scope and the client's id of the thread.
@@ -27,6 +33,7 @@ async def point_after(
         The snapshot, and its position; None if it is the newest one.
 
     Raises:
+        InvalidInput: Another graph of the route has the thread, in another checkpointer.
         NotFound: The thread has no such checkpoint any more.
         NotPending: The request answers what the thread does not wait for any more.
     """
@@ -35,6 +42,8 @@ async def point_after(
     if position is None:
         # A run whose answers leave other questions open writes no checkpoint.
         known = await store.find(*place)
+        if known is not None and head.created_at is None:
+            _check_graph(graph, known)
         runs = [each for each in (known.runs if known else ()) if each != own]
         if runs[:1] != [run_id]:
             raise NotFound(NO_CHECKPOINT)
@@ -43,3 +52,11 @@ async def point_after(
             raise NotPending
         return await thread.state(position), position
     return head, None
+
+
+def _check_graph(graph: str, known: ThreadRecord) -> None:
+    """Check that a thread without a state is not that of another graph."""
+    earlier = known.metadata.get("graph_id")
+    if earlier not in (None, graph):
+        problem = f"the conversation is not in its checkpointer; go on with {earlier}"
+        raise InvalidInput.at("model", problem)

@@ -190,9 +190,9 @@ class ThreadTurn:
 
     async def _standing_point(self) -> tuple[Any, Mapping[str, Any] | None]:
         """Return the snapshot to start from, and its position; None is the newest one."""
-        spec, thread = self._spec, self.thread
+        spec, thread, graph = self._spec, self.thread, self._graph
         if spec.after_run is not None:
-            return await point_after(thread, spec, self._run_id, self._store, self._place)
+            return await point_after(thread, spec, graph, self._run_id, self._store, self._place)
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:

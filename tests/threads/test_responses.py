@@ -50,7 +50,8 @@ def who(request: Request) -> str | None:
 
 def app_of(graph: Any, **options: Any) -> StreamApp:
     about: dict[str, Any] = {"format": "openai", "authorize": who, "resume": True, "threads": True}
-    return StreamApp([StreamRoute("/v1", {"m": graph}, **about, **options)], signals=False)
+    graphs = graph if isinstance(graph, dict) else {"m": graph}
+    return StreamApp([StreamRoute("/v1", graphs, **about, **options)], signals=False)
 
 
 async def exchanged(
@@ -124,6 +125,24 @@ async def test_an_old_response_forks(model: LocalListener) -> None:
     assert model.hears[-1] == ["user: one", "ai: re: one", "user: other"]
     await respond(app, "last", fork)
     assert model.hears[-1][2:] == ["user: other", "ai: re: other", "user: last"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_another_model_goes_on_if_it_has_the_same_checkpointer(
+    shared: bool, model: LocalListener
+) -> None:
+    one, other = agent_of(model), agent_of(model)
+    if shared:
+        other.checkpointer = one.checkpointer
+    app = app_of({"one": one, "other": other})
+    first = await respond(app, "I am Ann.", model="one")
+    if shared:
+        await respond(app, "Who am I?", first, model="other")
+    else:
+        about = {"model": "other", "previous_response_id": first["id"]}
+        assert await refused(app, "Who am I?", **about) == (422, "invalid_request", "model")
+        await respond(app, "Who am I?", first, model="one")
+    assert model.hears[-1] == ["user: I am Ann.", "ai: re: I am Ann.", "user: Who am I?"]
 
 
 async def test_a_first_request_may_have_a_whole_conversation(model: LocalListener) -> None:
