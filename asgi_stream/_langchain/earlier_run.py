@@ -42,8 +42,7 @@ async def point_after(
     if position is None:
         # A run whose answers leave other questions open writes no checkpoint.
         known = await store.find(*place)
-        if known is not None and head.created_at is None:
-            _check_graph(graph, known)
+        _check_graph(graph, head, known)
         runs = [each for each in (known.runs if known else ()) if each != own]
         if runs[:1] != [run_id]:
             raise NotFound(NO_CHECKPOINT)
@@ -54,9 +53,9 @@ async def point_after(
     return head, None
 
 
-def _check_graph(graph: str, known: ThreadRecord) -> None:
+def _check_graph(graph: str, head: Any, known: ThreadRecord | None) -> None:
     """Check that a thread without a state is not that of another graph."""
-    earlier = known.metadata.get("graph_id")
-    if earlier not in (None, graph):
+    earlier = known.metadata.get("graph_id") if known else None
+    if head.created_at is None and earlier not in (None, graph):
         problem = f"the conversation is not in its checkpointer; go on with {earlier}"
         raise InvalidInput.at("model", problem)

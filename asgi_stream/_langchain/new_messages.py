@@ -116,22 +116,31 @@ def open_calls(known: Sequence[BaseMessage]) -> list[ToolCall]:
     return []
 
 
-def closing(known: Sequence[BaseMessage], new: Sequence[Any]) -> list[Message]:
+def closing(
+    known: Sequence[BaseMessage], new: Sequence[Any], later: Sequence[BaseMessage] = ()
+) -> list[Message]:
     """Return results for the open calls of a thread that `new` messages do not answer.
 
     Without them model providers refuse the conversation.
+
+    Args:
+        known: The messages of the thread.
+        new: Those that are added to it.
+        later: Those that are replaced, which may have results of tools that have run.
     """
     answered = {call_id(each) for each in new}
+    results = {each.tool_call_id: each for each in later if isinstance(each, ToolMessage)}
     return [
         {
             "role": "tool",
             "tool_call_id": call["id"],
-            "content": NOT_FINISHED,
-            "status": "error",
+            "content": result.content if result else NOT_FINISHED,
+            "status": result.status if result else "error",
             "name": call["name"],
         }
         for call in open_calls(known)
         if call["id"] not in answered
+        for result in [results.get(str(call["id"]))]
     ]
 
 

@@ -220,9 +220,9 @@ class ThreadTurn:
             earlier = await thread.before_message(snapshot, addition.before)
             if earlier is not None:
                 snapshot, position, removed = earlier, position_of(earlier), None
-                known = messages_of(snapshot.values)
+                later, known = known, messages_of(snapshot.values)
                 # What has closed its calls may have come with the messages that are replaced.
-                new = [*closing(known, new), *new]
+                new = [*closing(known, new, later), *new]
         values = PublicState(thread).values(snapshot.values)
         input = await self._make_input(replace(spec, messages=new), values)
         if removed is not None:

@@ -144,3 +144,10 @@ async def test_a_server_that_stops_ends_the_run_and_its_response(app: StreamApp)
         await app.aclose()
         await exchange.finished()
     assert exchange.json()["__error__"]["error"] == "shutdown"
+
+
+async def test_an_interrupt_that_is_left_open_is_in_the_result(app: StreamApp) -> None:
+    asked_for = (await wait(app, "several", input=QUESTION))["__interrupt__"]
+    one, other = (each["id"] for each in asked_for)
+    result = await wait(app, "several", command={"resume": {one: "yes"}})
+    assert [each["id"] for each in result["__interrupt__"]] == [other]

@@ -107,6 +107,17 @@ async def test_a_tool_s_result_outlives_the_run_that_was_stopped(
     ]
 
 
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_tool_s_result_outlives_the_message_that_closed_the_other_call(
+    app: StreamApp, model: Caller, again: bool
+) -> None:
+    assert (await post(app, "/chat", body("u2", "next"))).status == 200
+    more = {"trigger": "regenerate-message"} if again else {"messageId": "u2"}
+    text = "next" if again else "other"
+    assert (await post(app, "/chat", {**body("u2", text), **more})).status == 200
+    assert model.hears[2][2:] == ["tool: booked", STOPPED, f"user: {text}"]
+
+
 async def test_a_client_may_answer_a_call_that_had_a_result(app: StreamApp, model: Caller) -> None:
     answered = {"role": "tool", "tool_call_id": "book", "content": "cancelled"}
     value = {"messages": [answered, ["human", "next"]]}

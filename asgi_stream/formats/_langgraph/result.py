@@ -43,13 +43,16 @@ class ResultReader:
             self._result = {"__error__": frame.json()}
         elif frame.event == "values":
             value = frame.json()
-            if isinstance(value, dict) and INTERRUPTS in value:
-                value = self._stopped(value)
-            self._result = value
+            self._result = self._stopped(value) if isinstance(value, dict) else value
 
-    def _stopped(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values with an interrupt, which may come without them, one after the other."""
+    def _stopped(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the values with the run's interrupts.
+
+        Interrupts may come without values, one after the other, and values without interrupts.
+        """
         before = self._result if isinstance(self._result, dict) else {}
-        new = (each.document for each in decode_interrupts(value[INTERRUPTS]))
+        new = [each.document for each in decode_interrupts(value.get(INTERRUPTS, ()))]
         interrupts = [*before.get(INTERRUPTS, ()), *new]
-        return {**before, **value, INTERRUPTS: interrupts}
+        if not interrupts:
+            return value
+        return {**(before if new else {}), **value, INTERRUPTS: interrupts}
