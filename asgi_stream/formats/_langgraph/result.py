@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ...stores import RunRecord
@@ -45,14 +44,13 @@ class ResultReader:
             value = frame.json()
             self._result = self._stopped(value) if isinstance(value, dict) else value
 
-    def _stopped(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _stopped(self, value: dict[str, Any]) -> dict[str, Any]:
         """Return the values with the run's interrupts.
 
         Interrupts may come without values, one after the other, and values without interrupts.
         """
         before = self._result if isinstance(self._result, dict) else {}
-        new = [each.document for each in decode_interrupts(value.get(INTERRUPTS, ()))]
-        interrupts = [*before.get(INTERRUPTS, ()), *new]
-        if not interrupts:
-            return value
-        return {**(before if new else {}), **value, INTERRUPTS: interrupts}
+        if INTERRUPTS not in value:
+            return value | {key: before[key] for key in before if key == INTERRUPTS}
+        new = (each.document for each in decode_interrupts(value[INTERRUPTS]))
+        return {**before, **value, INTERRUPTS: [*before.get(INTERRUPTS, ()), *new]}
