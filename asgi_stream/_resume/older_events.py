@@ -32,7 +32,7 @@ class OlderEvents:
     def __init__(self, format: Format, record: RunRecord) -> None:
         self._format = format
         self._envelopes = Envelopes(clock=None)
-        self._encoder = ProtocolEncoder(envelopes=self._envelopes)
+        self._encoder = ProtocolEncoder(envelopes=self._envelopes, run_id=record.run_id)
         self._first = int((record.started or record.created) * 1_000_000)
 
     def read(self, number: int, frame: bytes) -> Iterator[StoredEvent]:

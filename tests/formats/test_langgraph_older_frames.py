@@ -55,7 +55,7 @@ def test_text_reasoning_and_usage_are_joined_again() -> None:
         AIMessageChunk(content="lo", id="m1", usage_metadata=usage, chunk_position="last"),  # type: ignore[arg-type]
     )
     assert (message.id, message.text) == ("m1", "Hello")
-    assert [each["type"] for each in message.content_blocks] == ["reasoning", "text"]
+    assert message.content == [*thought, {"type": "text", "text": "Hello", "index": 1}]
     assert message.content_blocks[0]["reasoning"] == "Hm."
     assert message.usage_metadata == usage
 
@@ -78,6 +78,13 @@ def test_calls_of_tools_are_joined_again() -> None:
     for message in (streamed, pieces(whole)):
         [call] = message.tool_calls
         assert (call["name"], call["args"], call["id"]) == ("lookup", {"word": "x"}, "c1")
+
+
+def test_a_text_with_citations_is_all_there() -> None:
+    cited = {"type": "text", "text": "this", "annotations": [{"type": "citation", "url": "u"}]}
+    parts: Any = ([{"type": "text", "text": "See ", "index": 0}], [{**cited, "index": 0}], " end")
+    message = pieces(*(AIMessageChunk(content=each, id="m1") for each in parts))
+    assert message.text == "See this end"
 
 
 def test_an_image_is_a_block_of_the_content() -> None:

@@ -146,9 +146,25 @@ def test_a_breakpoint_ends_the_run_because_clients_wait_for_what_an_interrupt_as
 
 def test_a_failure_has_the_public_message_and_a_cancelled_run_fails_too() -> None:
     *_, failed = envelopes(STARTED, FAILED)
-    assert failed["params"]["data"] == {"event": "failed", "error": "The run failed."}
+    about = {"event": "failed", "id": "e1"}
+    error = {"error": "The run failed.", "code": "run_failed"}
+    assert failed["params"]["data"] == {**about, **error}
     *_, stopped = envelopes(STARTED, RunError(RunCancelled.code, RunCancelled.message, "e1"))
-    assert stopped["params"]["data"] == {"event": "failed", "error": "The run was cancelled."}
+    error = {"error": "The run was cancelled.", "code": "cancelled"}
+    assert stopped["params"]["data"] == {**about, **error}
+
+
+@pytest.mark.parametrize("end", [RunFinished(RUN, None), FAILED])
+def test_a_subgraph_ends_with_its_run_at_the_latest(end: Any) -> None:
+    # What a run of the older API streams does not say when a task has its result.
+    chunk = OutputChunk(NODE, {"a": 1}, "updates", ("outer:1", "inner:2"))
+    *_, inner, outer, root = envelopes(STARTED, chunk, end)
+    status = root["params"]["data"]["event"]
+    assert [each["params"]["namespace"] for each in (inner, outer)] == [
+        ["outer:1", "inner:2"],
+        ["outer:1"],
+    ]
+    assert {each["params"]["data"]["event"] for each in (inner, outer)} == {status}
 
 
 def test_a_run_that_another_one_replaces_is_no_failure() -> None:

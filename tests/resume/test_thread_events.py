@@ -534,10 +534,10 @@ async def test_a_reader_can_answer_what_a_run_of_the_older_api_asks(app: StreamA
 async def test_a_run_of_the_older_api_may_fail(app: StreamApp) -> None:
     await wait(app, "fails", QUESTION)
     async with listening(app) as events:
-        assert await events.until("lifecycle", "failed") == {
-            "event": "failed",
-            "error": "The run failed.",
-        }
+        failed = await events.until("lifecycle", "failed")
+    assert len(failed.pop("id")) == 32
+    error = {"error": "The run failed.", "code": "run_failed"}
+    assert failed == {"event": "failed", **error}
 
 
 async def test_a_reader_may_go_on_in_the_middle_of_a_run_of_the_older_api(app: StreamApp) -> None:
@@ -593,8 +593,20 @@ async def test_the_older_api_gets_what_a_run_of_the_newer_one_asks(app: StreamAp
 async def test_the_older_api_gets_why_a_run_of_the_newer_one_failed(app: StreamApp) -> None:
     run_id = await start(app, "fails", QUESTION)
     async with listening(app) as events:
-        await events.until("lifecycle", "failed")
-    error = {"error": "run_failed", "message": "The run failed."}
+        id_ = (await events.until("lifecycle", "failed"))["id"]
+    error = {"error": "run_failed", "message": "The run failed.", "id": id_}
     assert (await joined(app, run_id))[-1] == ("error", error)
     result = await get(app, f"{THREAD}/runs/{run_id}/join")
-    assert result.json() == {"__error__": {**error, "id": ""}}
+    assert result.json() == {"__error__": error}
+
+
+async def test_a_cancelled_run_of_the_newer_api_results_in_its_values(app: StreamApp) -> None:
+    run_id = await start(app, "slow")
+    async with listening(app) as events:
+        await events.until("values")
+        await post(app, f"{THREAD}/runs/{run_id}/cancel?wait=1", {})
+        await events.until("lifecycle", "failed")
+    name, error = (await joined(app, run_id))[-1]
+    assert (name, error["error"]) == ("error", "cancelled")
+    result = await get(app, f"{THREAD}/runs/{run_id}/join")
+    assert [each["content"] for each in result.json()["messages"]] == ["a"]

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...errors import WorkerLost
 from ...serialize import to_json
 
 _START = b'{"type":"event","seq":'
@@ -72,7 +73,8 @@ def _status(event_id: str, data: Mapping[str, Any]) -> tuple[str, Any] | None:
             attempt = place.partition("running|")[2] or 1
             return "metadata", {"run_id": run_id, "attempt": int(attempt)}
         case "failed":
-            return "error", {"error": "run_failed", "message": data["error"]}
+            code, id_ = data.get("code", WorkerLost.code), data.get("id", "")
+            return "error", {"error": code, "message": data["error"], "id": id_}
         case _:
             return "end", None
 
@@ -80,8 +82,10 @@ def _status(event_id: str, data: Mapping[str, Any]) -> tuple[str, Any] | None:
 def _piece(data: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a chunk of a message has for an event of the message; None: there is none."""
     match data:
-        case {"event": "content-block-delta", "delta": {"type": "text-delta", "text": text}}:
+        case {"event": "content-block-delta", "delta": {"text": text}, "index": 0}:
             return {"content": text}
+        case {"event": "content-block-delta", "delta": {"text": text}, "index": index}:
+            return {"content": [{"type": "text", "text": text, "index": index}]}
         case {"event": "content-block-delta", "delta": {"reasoning": text}, "index": index}:
             return {"content": [{"type": "reasoning", "reasoning": text, "index": index}]}
         case {"event": "content-block-delta", "delta": {"args": args}, "index": index}:
@@ -95,7 +99,7 @@ def _piece(data: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _start(block: Mapping[str, Any], index: int) -> dict[str, Any] | None:
     match block:
-        case {"type": "text" | "reasoning"}:
+        case {"type": "text", "text": ""} | {"type": "reasoning", "reasoning": ""}:
             return None
         case {"type": "tool_call_chunk" | "tool_call", "args": args}:
             text = args if isinstance(args, str) else json.dumps(args)

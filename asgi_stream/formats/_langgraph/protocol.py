@@ -37,11 +37,17 @@ class ProtocolEncoder:
     Args:
         answered: The ids of the interrupts that the run's answers are for.
         envelopes: Makes the frames.
+        run_id: The run's id, until its start says it.
     """
 
-    def __init__(self, answered: Sequence[str] = (), envelopes: Envelopes | None = None) -> None:
+    def __init__(
+        self,
+        answered: Sequence[str] = (),
+        envelopes: Envelopes | None = None,
+        run_id: str = "",
+    ) -> None:
         self._answered = answered
-        self._run_id = ""
+        self._run_id = run_id
         self._envelopes = envelopes or Envelopes()
         self._frame = self._envelopes.frame
         self._values: dict[Namespace, Any] = {}
@@ -181,7 +187,7 @@ class ProtocolEncoder:
             else:
                 stream = self._messages.pop(key)
                 yield self._frame("messages", key[0], stream.fail(end.message), node=stream.node)
-        status, error = "completed", None
+        status, error = "completed", {}
         match end:
             case RunFinished() if end.graph_interrupts:
                 # Without a request, as at a breakpoint, the Python SDK would wait for one.
@@ -193,9 +199,12 @@ class ProtocolEncoder:
             case RunError(message=RunReplaced.message):
                 # The thread goes on: who has sent the next input would take an error for its own.
                 status = "interrupted"
-            case RunError(message=message):
-                status, error = "failed", message
-        yield self._status(status, (), error=error)
+            case RunError():
+                status = "failed"
+                error = {"error": end.message, "code": end.code, "id": end.id}
+        for namespace in sorted(self._running, key=len, reverse=True):  # which nobody has ended
+            yield self._status(status, namespace, graph_name=_name(namespace))
+        yield self._status(status, (), **error)
 
     def _status(self, status: str, namespace: Namespace, **more: Any) -> bytes:
         return self._envelopes.lifecycle(self._run_id, status, namespace, **more)
