@@ -519,6 +519,19 @@ async def test_a_reader_gets_the_runs_of_both_apis_in_their_order(
     assert deltas == ["1 ", "a", *(["3 ", "b"] if modes == MODES else []), "5 ", "c"]
 
 
+@pytest.mark.parametrize("modes", [["messages"], ["messages", "messages-tuple"]])
+async def test_a_reader_gets_the_messages_of_every_mode_of_the_older_api(
+    app: StreamApp, modes: list[str]
+) -> None:
+    await wait(app, "chat", said("a"), stream_mode=modes)
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+    assert [each["delta"]["text"] for each in events.of("messages") if "delta" in each] == [
+        "1 ",
+        "a",
+    ]
+
+
 async def test_a_reader_can_answer_what_a_run_of_the_older_api_asks(app: StreamApp) -> None:
     await wait(app, "several", QUESTION, stream_mode=["values", "updates"])
     async with listening(app) as events:
