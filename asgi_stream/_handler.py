@@ -99,8 +99,6 @@ class RequestHandler:
     ) -> None:
         receive, send, address = body.receive, body.send, address_of(scope)
         body.seconds = route.limits.receive
-        if scope["method"] == "HEAD":
-            return await headers_only(route)(scope, receive, send)
         request = StreamRequest(scope, receive, route.limits)
         try:
             if active.ends(address):
@@ -144,6 +142,8 @@ class RequestHandler:
         if of_runs is None and of_threads == "run" and of_thread_runs in STARTS:
             request.parse = partial(spec_of, route, endpoint)
         request.owner = owner = await route.owner(request)
+        if request.method == "HEAD":
+            return headers_only(route)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         take_up = None
         if policy and policy.continues:

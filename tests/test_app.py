@@ -94,11 +94,23 @@ async def test_a_get_for_json_is_plain_json() -> None:
     assert json.loads(answer.body)["output"] == "Hello"
 
 
+def refuse(request: Any) -> None:
+    raise StreamError(code="unauthorized", status=401)
+
+
 async def test_head_and_options() -> None:
-    app = StreamApp([StreamRoute("/a", CHAIN, methods=("GET", "POST")), StreamRoute("/b", CHAIN)])
+    routes = [
+        StreamRoute("/a", CHAIN, methods=("GET", "POST")),
+        StreamRoute("/b", CHAIN),
+        StreamRoute("/served", CHAIN, format="langserve"),
+        StreamRoute("/own", CHAIN, methods=("GET",), authorize=refuse),
+    ]
+    app = StreamApp(routes)
+    assert (await call(app, "HEAD", "/own?question=x")).status == 401
     head = await call(app, "HEAD", "/a?question=x")
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-type"].startswith("text/event-stream")
+    assert (await call(app, "HEAD", "/served/input_schema")).status == 405
     options = await call(app, "OPTIONS", "/a")
     assert (options.status, options.headers["allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     refused = await call(app, "HEAD", "/b")

@@ -121,8 +121,7 @@ class Table:
             if method in methods:
                 yield f"route {route.path!r}: another route serves {method} at {path!r}"
             methods[method] = route, endpoint
-            kind = route.format_class
-            if method == "GET" and (method, endpoint) not in {**kind.runs, **kind.threads}:
+            if (method, endpoint) == ("GET", ""):
                 methods["HEAD"] = route, endpoint
         for (method, endpoint), why in route.not_offered.items():
             pattern, *_ = compile_path(route.path.rstrip("/") + endpoint)
