@@ -12,7 +12,7 @@ from .source import PUBLIC, LangServeSource
 FUNCTIONS = {
     "configurable_keys": '''\
 def configurable_keys(runnable):
-    """All keys that the Runnable has, as with LangServe. List what clients may set instead."""
+    """All keys that the Runnable has, as with LangServe. Better: a list of what clients may set."""
     return [each.id for each in runnable.config_specs]
 ''',
     "configured_by": '''\

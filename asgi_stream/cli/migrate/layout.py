@@ -29,15 +29,13 @@ def called(function: str, argument: Sequence[str]) -> list[str]:
     return [f"{function}(", *(f"    {line}" for line in ended(argument, ",")), ")"]
 
 
-def table(start: str, entries: Sequence[Sequence[str]], playground: bool) -> list[str]:
+def table(start: str, entries: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a `StreamApp`.
 
     Args:
         start: What is before the parenthesis.
         entries: The lines of each item of the list of routes.
-        playground: Whether to serve the playground.
     """
-    shown = f"{'' if playground else '# '}playground=True,  # at /playground; for development"
     return [
         f"{start}(",
         "    routes=[",
@@ -45,7 +43,7 @@ def table(start: str, entries: Sequence[Sequence[str]], playground: bool) -> lis
         "    ],",
         "    openapi=False,",
         "    health=False,",
-        f"    {shown}",
+        "    # playground=True,  # at /playground; for development",
         ")",
     ]
 

@@ -32,7 +32,6 @@ class Migrated:
         notes: What is not the same as before, and what to do about it.
         helpers: The names of the functions that the options use.
         before: Statements that have to come before the route.
-        playground: Whether the source asks for a playground.
         todo: The notes without which the app does not do what it did.
     """
 
@@ -43,7 +42,6 @@ class Migrated:
     notes: list[str] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
     before: list[str] = field(default_factory=list)
-    playground: bool = False
     todo: list[str] = field(default_factory=list)
 
     def route(self, path: str | None = None) -> list[str]:
@@ -132,8 +130,6 @@ def _endpoints(route: Migrated, value: ast.expr, options: Mapping[str, ast.expr]
     route.options["authorize"] = f"{ENDPOINTS}({arguments})"
     route.helpers.add(ENDPOINTS)
     if "enabled_endpoints" in options:
-        if "playground" in names["enabled"]:
-            route.playground = True
         for name in ("stream_log", "config_hashes"):
             if name in names["enabled"]:
                 route.notes.append(f"enabled_endpoints: {name} is not served. {NOT_SERVED[name]}")
@@ -156,12 +152,10 @@ def _allow_list(route: Migrated, value: ast.expr, _: object) -> None:
 
 
 def _playground(route: Migrated, value: ast.expr, _: object) -> None:
-    route.playground = True
-    if ast.unparse(value) != "'default'":
-        route.notes.append(
-            "playground_type: there is one playground, for all routes, at /playground. It is for"
-            " development: remove playground=True where everybody can reach it."
-        )
+    route.notes.append(
+        "playground_type: playground=True of the StreamApp serves one playground for all routes, at"
+        " /playground. It is for development, because it shows the inputs of all to everybody."
+    )
 
 
 def _dependencies(route: Migrated, value: ast.expr) -> None:

@@ -132,7 +132,6 @@ class _Rewriter:
     def _insert_table(self, scope: Scope, own: _Table) -> None:
         line = insertion_line(scope, own.places[-1].block)
         lines = [each for route in own.routes for each in route.before]
-        playground = any(route.playground for route in own.routes)
         entries = [[*_comments(route), *ended(route.route(), ",")] for route in own.routes]
         if own.target.is_router:
             note = (
@@ -144,7 +143,7 @@ class _Rewriter:
         name = self._unused("streams")
         if own.appended:
             entries.insert(0, [f"*{own.appended},"])
-        lines += ["", *table(f"{name} = StreamApp", entries, playground)]
+        lines += ["", *table(f"{name} = StreamApp", entries)]
         if not own.target.is_router:
             lines.append(f'{own.target.app}.mount("/", {name})  # {LAST}')
         if line <= lines_of(self._source.tree.body[-1])[1] and isinstance(scope, ast.Module):
@@ -176,7 +175,7 @@ class _Rewriter:
 
 def _mounted(route: Migrated, target: Target) -> Sequence[str]:
     """Return the lines that mount one route at its own path."""
-    app = table("StreamApp", [ended(route.route('"/"'), ",")], route.playground)
+    app = table("StreamApp", [ended(route.route('"/"'), ",")])
     return [
         *_comments(route),
         *route.before,
