@@ -293,14 +293,17 @@ def test_sources_are_annotations_and_images_are_items() -> None:
     assert (picture["type"], picture["result"]) == ("image_generation_call", "AAAA")
 
 
-def test_what_a_failed_model_has_said_is_not_part_of_the_output() -> None:
+@pytest.mark.parametrize("at", [7, 3, 6], ids=["after", "in a text", "in a call"])
+def test_what_a_failed_model_has_said_is_not_part_of_the_output(at: int) -> None:
     other = Step("n", "model", "chat_model")
     again: list[Event] = [
         BlockStarted(other, "n", "text"),
         TextDelta(other, "c", "n"),
         BlockFinished(other, "n", "text"),
     ]
-    events = sent([*BEGUN, *TEXT, TextDiscarded(MODEL), *again, FINISHED])
+    pieces: list[Event] = [*TEXT, *CALL]
+    pieces.insert(at, TextDiscarded(MODEL))
+    events = sent([*BEGUN, *pieces, *again, FINISHED], tools=[ADD])
     [message] = events[-1]["response"]["output"]
     assert message["content"][0]["text"] == "c"
 

@@ -71,11 +71,13 @@ class OutputItems:
         self._open: dict[str, Growing] = {}
         self._calls: dict[str, Growing] = {}
         self._complete: list[Growing] = []
+        self._discarded: set[str] = set()
         self._sources: list[Item] = []
 
     @property
     def output(self) -> list[Item]:
-        return [each.item for each in sorted(self._complete, key=lambda each: each.index)]
+        kept = (each for each in self._complete if each.model not in self._discarded)
+        return [each.item for each in sorted(kept, key=lambda each: each.index)]
 
     def text(self, event: TextDelta) -> tuple[str, int]:
         """Take a piece of text; return the id and the index of its item."""
@@ -113,8 +115,7 @@ class OutputItems:
             case FileMade(step=step, media_type=kind, url=url) if kind.startswith("image/"):
                 yield from self._image(step.run_id, url)
             case TextDiscarded(step=step):
-                failed = step.run_id
-                self._complete = [each for each in self._complete if each.model != failed]
+                self._discarded.add(step.run_id)
             case _:
                 yield from self._of_tools(event)
 
