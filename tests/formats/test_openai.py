@@ -124,6 +124,30 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
         ),
     ),
     (
+        {"tools": [ADD]},
+        [
+            ToolCallStarted(TOOL, "c", "add", "m", at_client=True),
+            ToolCalled(TOOL, "c", "add", '{"a', valid=False),
+            ModelFinished(MODEL, "length"),
+            FINISHED,
+        ],
+        data(
+            BEGUN,
+            chunk(
+                {
+                    "tool_calls": [
+                        {
+                            **{"index": 0, "id": "c", "type": "function"},
+                            "function": {"name": "add", "arguments": ""},
+                        }
+                    ]
+                }
+            ),
+            chunk({}, "length"),
+            done=True,
+        ),
+    ),
+    (
         {},
         [ModelFinished(MODEL, "length"), WAITS],
         data(
