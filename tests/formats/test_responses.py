@@ -293,6 +293,28 @@ def test_sources_are_annotations_and_images_are_items() -> None:
     assert (picture["type"], picture["result"]) == ("image_generation_call", "AAAA")
 
 
+def test_a_source_is_on_the_message_of_the_model_that_cites_it() -> None:
+    other = Step("n", "model", "chat_model")
+    document = SourceFound(Step("q", "retriever", "retriever"), "s1", "D", "https://d.example/")
+    events = sent(
+        [
+            *BEGUN,
+            BlockStarted(other, "n", "text"),
+            document,
+            *TEXT[:-1],
+            SourceFound(MODEL, "s2", "A", "https://a.example/"),
+            BlockFinished(other, "n", "text"),
+            TEXT[-1],
+            FINISHED,
+        ]
+    )
+    cited = [
+        [each["url"] for each in message["content"][0]["annotations"]]
+        for message in events[-1]["response"]["output"]
+    ]
+    assert cited == [["https://d.example/"], ["https://a.example/"]]
+
+
 @pytest.mark.parametrize("at", [7, 3, 6], ids=["after", "in a text", "in a call"])
 def test_what_a_failed_model_has_said_is_not_part_of_the_output(at: int) -> None:
     other = Step("n", "model", "chat_model")
@@ -316,6 +338,59 @@ def test_an_answer_that_is_cut_is_incomplete(reason: str, expected: str) -> None
     events = sent([*BEGUN, *TEXT, ModelFinished(MODEL, reason), FINISHED])
     assert events[-1]["type"] == "response.incomplete"
     assert events[-1]["response"]["incomplete_details"] == {"reason": expected}
+
+
+def statuses(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The type and the status of the items that are done in a stream, in the order of their ends.
+
+    All are part of the response at its end.
+    """
+    done = [each["item"] for each in events if each["type"] == "response.output_item.done"]
+    output = events[-1]["response"]["output"]
+    assert sorted(done, key=lambda item: item["id"]) == sorted(output, key=lambda item: item["id"])
+    return [(item["type"], item["status"]) for item in done]
+
+
+@pytest.mark.parametrize("reason", ["length", "error"])
+def test_the_item_that_is_cut_is_incomplete(reason: str) -> None:
+    second: list[Event] = [
+        ToolCallStarted(TOOL, "d", "add", "m", at_client=True),
+        ToolCallDelta(TOOL, "d", '{"a'),
+    ]
+    called = ToolCalled(TOOL, "d", "add", '{"a', valid=False)
+    ended = [CALL[-1], called, ModelFinished(MODEL, reason), FINISHED]
+    events = sent([*BEGUN, *TEXT, *CALL[:-1], *second, *ended], tools=[ADD])
+    calls = [("function_call", "completed"), ("function_call", "incomplete")]
+    assert statuses(events) == [("message", "completed"), *calls]
+    events = sent([*BEGUN, *TEXT, ModelFinished(MODEL, reason), FINISHED])
+    assert statuses(events) == [("message", "incomplete")]
+
+
+def test_a_call_without_a_model_that_is_running_is_complete_at_once() -> None:
+    events = sent([BEGUN[0], *CALL, FINISHED], tools=[ADD])
+    assert of_types(events)[-2:] == ["output_item.done", "completed"]
+    assert statuses(sent([*BEGUN, *CALL, FINISHED], tools=[ADD])) == [
+        ("function_call", "completed")
+    ]
+
+
+def test_a_failure_cuts_what_a_model_has_not_ended() -> None:
+    assert statuses(sent([*BEGUN, *CALL, FAILED], tools=[ADD])) == [("function_call", "incomplete")]
+
+
+def test_a_failed_response_keeps_what_nothing_has_replaced() -> None:
+    other = Step("n", "model", "chat_model")
+    again: list[Event] = [
+        BlockStarted(other, "n", "text"),
+        TextDelta(other, "c", "n"),
+        BlockFinished(other, "n", "text"),
+        TextDiscarded(other),
+        FAILED,
+    ]
+    [message] = sent([*BEGUN, *TEXT, TextDiscarded(MODEL), *again])[-1]["response"]["output"]
+    assert message["content"][0]["text"] == "c"
+    called = [*OWN, ToolFinished(TOOL, "o", "own", "x"), TextDiscarded(MODEL), FAILED]
+    assert statuses(sent([*BEGUN, *called])) == [("mcp_call", "completed")]
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, "server_error"), (429, "rate_limit_exceeded")])
