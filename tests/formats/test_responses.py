@@ -35,7 +35,7 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.formats import FormatRequest, Frame, RunSpec, recognize
+from asgi_stream.formats import INSTRUCTIONS, FormatRequest, Frame, RunSpec, recognize
 from asgi_stream.formats._responses.questions import decoded_question
 from asgi_stream.formats.openai import OpenAIFormat
 
@@ -418,7 +418,7 @@ def test_the_request_becomes_a_run() -> None:
         **{"temperature": 0.5, "top_p": 1, "store": True, "include": ["reasoning"]},
     )
     assert spec.messages == [
-        {"role": "system", "content": "Be brief."},
+        {"role": "system", "content": "Be brief.", "id": INSTRUCTIONS},
         {"role": "user", "content": "Hi"},
     ]
     function = {key: ADD[key] for key in ("name", "parameters", "strict")}

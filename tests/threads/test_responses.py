@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import operator
+from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from openai.types.responses import Response as OpenAIResponse
@@ -146,6 +148,35 @@ async def test_a_first_request_may_have_a_whole_conversation(model: LocalListene
     await respond(app, [*conversation[:1], {"role": "user", "content": "Well?"}], first)
     assert model.hears[-1][-2:] == ["ai: re: And?", "user: Well?"]
     assert sum(each.startswith("system") for each in model.hears[-1]) == 1
+
+
+async def test_instructions_are_for_one_response(model: LocalListener) -> None:
+    app = app_of(agent_of(model))
+    first = await respond(app, "one")
+    heard = ["user: one", "ai: re: one"]
+    for words, more in [
+        (["system: French."], {"instructions": "French."}),
+        (["system: German."], {"instructions": "German."}),
+        ([], {}),
+        (["system: German."], {"instructions": "German."}),
+    ]:
+        first = await respond(app, "two", first, **more)
+        assert model.hears[-1] == [*words, *heard, "user: two"]
+        heard += ["user: two", "ai: re: two"]
+
+
+async def test_instructions_stay_where_messages_cannot_be_removed(model: LocalListener) -> None:
+    class Added(TypedDict):
+        messages: Annotated[list[AnyMessage], operator.add]
+
+    async def answer(state: Added) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = StateGraph(Added).add_node("answer", answer).add_edge(START, "answer")
+    app = app_of(graph.compile(checkpointer=InMemorySaver()))
+    first = await respond(app, "one", instructions="French.")
+    await respond(app, "two", first)
+    assert model.hears[-1] == ["system: French.", "user: one", "ai: re: one", "user: two"]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...errors import InvalidRequest
-from .._content import refused, text_of
+from .._content import INSTRUCTIONS, refused, text_of
 from .._openai.request import model_name, offered_tools, response_format_of
 from .._spec import FormatRequest, RunSpec
 from .input import input_messages
@@ -78,7 +78,7 @@ def _messages(body: Mapping[str, Any], items: Any, dropped: set[str]) -> list[di
     messages = input_messages(items, dropped)
     if instructions := body.get("instructions"):
         text = text_of("instructions", instructions)
-        messages = [{"role": "system", "content": text}, *messages]
+        messages = [{"role": "system", "content": text, "id": INSTRUCTIONS}, *messages]
     return messages
 
 
