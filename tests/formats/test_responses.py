@@ -280,10 +280,11 @@ def test_the_client_s_tool_for_questions_does_not_reach_the_model() -> None:
 def test_sources_are_annotations_and_images_are_items() -> None:
     page = SourceFound(MODEL, "s1", "A page", "https://a.example/")
     nameless = SourceFound(MODEL, "s2", "A file")
-    image = FileMade(MODEL, "image/png", "data:image/png;base64,AAAA")
+    image = FileMade(MODEL, "image/jpeg", "data:image/jpeg;base64,AAAA")
+    remote = FileMade(MODEL, "image/*", "https://a.example/a.png")
     sound = FileMade(MODEL, "audio/wav", "data:audio/wav;base64,AAAA")
-    events = sent([*BEGUN, page, nameless, *TEXT, image, sound, FINISHED])
-    message, picture = events[-1]["response"]["output"]
+    events = sent([*BEGUN, page, nameless, *TEXT, image, remote, sound, FINISHED])
+    message, picture, link = events[-1]["response"]["output"]
     annotation = {
         **{"type": "url_citation", "url": "https://a.example/", "title": "A page"},
         **{"start_index": 0, "end_index": 4},
@@ -291,6 +292,8 @@ def test_sources_are_annotations_and_images_are_items() -> None:
     assert message["content"][0]["annotations"] == [annotation]
     assert "output_text.annotation.added" in of_types(events)
     assert (picture["type"], picture["result"]) == ("image_generation_call", "AAAA")
+    assert picture["output_format"] == "jpeg"
+    assert link["content"][0]["text"] == "![](https://a.example/a.png)"
 
 
 def test_a_source_is_on_the_message_of_the_model_that_cites_it() -> None:

@@ -87,7 +87,7 @@ class OutputItems:
                 source = {"type": "url_citation", "url": url, "title": title}
                 self._sources.setdefault(_citing(step), []).append(source)
             case FileMade(step=step, media_type=kind, url=url) if kind.startswith("image/"):
-                yield from self._image(step.run_id, url)
+                yield from self._image(step, kind, url)
             case TextDiscarded(step=step):
                 self._items.discard(step.run_id)
             case _:
@@ -144,11 +144,26 @@ class OutputItems:
         sources = [*self._sources.pop("", ()), *self._sources.pop(model, ())]
         return [{**each, **span} for each in sources]
 
-    def _image(self, model: str, url: str) -> Emitted:
+    def _image(self, model: Step, kind: str, url: str) -> Emitted:
+        """Yield the events of an image; to clients, the result of its item is always base64."""
+        if not url.startswith("data:"):
+            yield from self._link(model, f"![]({url})")
+            return
         item: dict[str, Any] = {"type": "image_generation_call", "status": "in_progress"}
-        growing = yield from self._items.begin(model, "ig", {**item, "result": None})
-        growing.item |= {"status": "completed", "result": url.partition(",")[2] or url}
+        growing = yield from self._items.begin(model.run_id, "ig", {**item, "result": None})
+        about = {"result": url.partition(",")[2], "output_format": kind.removeprefix("image/")}
+        growing.item |= {"status": "completed", **about}
         yield self._items.done(growing)
+
+    def _link(self, model: Step, text: str) -> Emitted:
+        """Yield the events of a message in one piece."""
+        block = f"{model.run_id}-file"
+        for event in (
+            BlockStarted(model, block, "text"),
+            TextDelta(model, text, block),
+            BlockFinished(model, block, "text"),
+        ):
+            yield from self.of(event)
 
 
 def _citing(step: Step) -> str:
