@@ -301,6 +301,7 @@ def body_with(**message: Any) -> dict[str, Any]:
         ({"model": "x", "tools": [1]}, "tools.0"),
         ({"model": "x", "tools": [{"function": {}}]}, "tools.0.function.name"),
         ({"model": "x", "n": 2}, "n"),
+        ({"model": "x", "messages": [], "stream": "false"}, "stream"),
     ],
 )
 def test_what_is_not_accepted_is_refused(body: Any, field: str) -> None:

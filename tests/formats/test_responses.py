@@ -413,6 +413,7 @@ def test_the_response_repeats_what_was_asked() -> None:
     response = sent([*BEGUN, FINISHED], tools=[ADD], tool_choice="required", **asked_for)[0]
     assert asked_for.items() <= response["response"].items()
     assert (response["response"]["tools"], response["response"]["store"]) == ([ADD], False)
+    assert sent([*BEGUN, FINISHED], tool_choice=None)[0]["response"]["tool_choice"] == "auto"
 
 
 def test_the_request_becomes_a_run() -> None:
@@ -508,8 +509,9 @@ def test_items_become_messages() -> None:
 
 
 def test_what_has_no_place_in_a_conversation_is_dropped() -> None:
-    spec = spec_of(input=[{"type": "reasoning", "id": "rs_1", "summary": []}])
-    assert (spec.messages, spec.dropped) == ([], {"reasoning"})
+    question = {"role": "user", "content": "Hi"}
+    spec = spec_of(input=[{"type": "reasoning", "id": "rs_1", "summary": []}, question])
+    assert (spec.messages, spec.dropped) == ([question], {"reasoning"})
 
 
 def test_files_in_a_message() -> None:
@@ -549,6 +551,9 @@ def test_files_in_a_message() -> None:
         ({"text": {"format": {"type": "xml"}}}, "text.format"),
         ({"instructions": 1}, "instructions"),
         ({"input": 1}, "input"),
+        ({"input": []}, "input"),
+        ({"stream": "false"}, "stream"),
+        ({"background": 1}, "background"),
         ({"input": [1]}, "input.0"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.0"),
         ({"input": [{"role": "tool", "content": ""}]}, "input.0.role"),

@@ -344,6 +344,24 @@ async def test_an_answer_counts_once(mode: str, model: LocalListener) -> None:
     assert len(model.hears) == heard + 1
 
 
+async def test_answers_that_contradict_each_other_are_refused(model: LocalListener) -> None:
+    app = app_of(agent_of(model))
+    first = await respond(app, "refund A")
+    [request] = first["output"]
+    answers = [approval(request, False), approval(request, False), approval(request)]
+    status, _, field = await refused(app, answers, previous_response_id=first["id"])
+    assert (status, field) == (422, "input.2")
+    second = await respond(app, [approval(request), approval(request)], first)
+    assert text_of(second) == "done"
+
+
+async def test_a_response_goes_on_with_something(model: LocalListener) -> None:
+    app = app_of(agent_of(model))
+    first = await respond(app, "one")
+    status, _, field = await refused(app, [], previous_response_id=first["id"])
+    assert (status, field) == (422, "input")
+
+
 async def test_a_wrong_decision_is_refused_by_its_field(model: LocalListener) -> None:
     app = app_of(agent_of(model))
     first = await respond(app, "refund A B")

@@ -40,6 +40,7 @@ from .request import (
     model_name,
     offered_tools,
     response_format_of,
+    switch,
     tool_choice_of,
     tools_and_options,
 )
@@ -79,7 +80,7 @@ class ChatCompletion:
         check_form(body)
         for n, tool in enumerate(tools):
             check_tool(tool, n)
-        streams = bool(body.get("stream"))
+        streams = switch(body, "stream")
         self._sends_usage = not streams or bool(options.get("include_usage"))
         self._completion = {"created": int(time()), "model": model}
         dropped: set[str] = set()
