@@ -32,6 +32,7 @@ ENTRANCES = {"__init__", "__main__", "cli"}
 
 OPTIONAL = {
     "_langchain/commands.py": {"langgraph"},
+    "_langchain/thread_input.py": {"langgraph"},
     "stores/_redis/__init__.py": {"redis"},
     "stores/_redis/connection.py": {"redis"},
     "stores/_redis/errors.py": {"redis"},

@@ -19,7 +19,7 @@ from ..events import (
     TextDelta,
 )
 from .answer import Answer
-from .messages import MEDIA, url_of
+from .messages import MEDIA, refusal_of, url_of
 from .sources import Sources
 from .tool_calls import ToolCalls
 
@@ -117,6 +117,10 @@ class ContentBlocks:
                 # Anthropic's own format, from a model that does not name its provider.
                 thinking = block["value"]
                 self._add_reasoning(author, thinking.get("thinking") or "", thinking.get("index"))
+            case "refusal" | "non_standard":
+                # As text, for most clients show nothing else.
+                if event := self.text(author, refusal_of(block), block.get("index")):
+                    self._emit(event)
             case "tool_call_chunk" | "server_tool_call_chunk":
                 self.close(author)
                 self._calls.add_chunk(author.step, block)

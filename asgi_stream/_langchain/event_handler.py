@@ -119,6 +119,8 @@ class EventHandler:
 
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
         model = self._models.pop(run_id, None)
+        if model is not None:
+            self._finish(model)  # so that nothing of what is discarded comes after it
         if step.is_node:
             self._node_returned(run_id, step, list(handed_up(error)))
         if model is not None and model.streamed:
@@ -130,7 +132,6 @@ class EventHandler:
             for author in self._answer.step_failed(run_id, streaming=streaming):
                 self._emit(TextDiscarded(author))
         if model is not None:
-            self._finish(model)
             self._emit(ModelFinished(step, "error"))
         elif step.type == "tool":
             self._calls.tool_ended(step, error)

@@ -99,20 +99,32 @@ def failure_of(message: ToolMessage) -> Exception:
 
 
 def text_of_content(content: Any) -> str:
-    """Return the text in a message's content, without reasoning, tool calls and images."""
+    """Return the text in a message's content, without reasoning, tool calls and images.
+
+    With it a model answers or refuses to answer.
+    """
     if isinstance(content, str):
         return content
     return "".join(
-        block if isinstance(block, str) else str(block.get("text", ""))
-        for block in content or ()
-        if isinstance(block, str) or block.get("type") == "text"
+        block if isinstance(block, str) else _text_of_block(block) for block in content or ()
     )
+
+
+def _text_of_block(block: Mapping[str, Any]) -> str:
+    return str(block.get("text", "")) if block.get("type") == "text" else refusal_of(block)
+
+
+def refusal_of(block: Mapping[str, Any]) -> str:
+    """Return what a model says instead of an answer, if a content block is that."""
+    value = block["value"] if block.get("type") == "non_standard" else block
+    return str(value.get("refusal") or "") if value.get("type") == "refusal" else ""
 
 
 def text_of_chunk(value: Any) -> str:
     """Return the text of a chunk that a run yields, ``""`` if it is neither text nor an answer."""
     if isinstance(value, AIMessage):
-        return text_of_content(value.content)
+        refusal = value.additional_kwargs.get("refusal")  # as OpenAI's Chat Completions has it
+        return text_of_content(value.content) or str(refusal or "")
     return value if isinstance(value, str) else ""
 
 

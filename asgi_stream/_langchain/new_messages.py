@@ -21,7 +21,7 @@ from langchain_core.messages import (
 )
 
 from ..errors import NotPending
-from ..formats import RunSpec
+from ..formats import INSTRUCTIONS, RunSpec
 from .sent_messages import message_of
 
 Message = Mapping[str, Any]
@@ -144,6 +144,11 @@ def closing(
     ]
 
 
+def message_id(message: Any) -> Any:
+    """Return the id of a message, as plain data or of LangChain's class, if it has one."""
+    return message.get("id") if isinstance(message, Mapping) else getattr(message, "id", None)
+
+
 def call_id(message: Any) -> Any:
     """Return the id of the call that a message answers, if it does."""
     if isinstance(message, Mapping):
@@ -202,8 +207,9 @@ def _is_changed(message: Message, known: Mapping[str, BaseMessage]) -> bool:
 
 def _new_system_messages(sent: Sequence[Message], known: Sequence[BaseMessage]) -> list[Message]:
     """Return the system messages that the thread does not have; clients repeat theirs each time."""
-    there = [each.content for each in known if isinstance(each, SystemMessage)]
-    ids = {each.id for each in known if each.id is not None}
+    stays = [each for each in known if each.id != INSTRUCTIONS]
+    there = [each.content for each in stays if isinstance(each, SystemMessage)]
+    ids = {each.id for each in stays if each.id is not None}
     return [
         each
         for each in sent

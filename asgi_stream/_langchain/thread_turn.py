@@ -18,12 +18,12 @@ from .continuation import NotContinuable, continuation_of
 from .earlier_run import point_after
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .new_messages import addition_of, closing, split_at, with_messages
-from .open_calls import with_results
 from .sent_messages import message_of
 from .start import Start, standing
 from .state_messages import messages_of
 from .tasks import RunTasks
 from .thread_claim import EVICTING, claim_thread
+from .thread_input import thread_input
 from .thread_state import PublicState
 
 MakeInput = Callable[[RunSpec, Any], Awaitable[Any]]
@@ -241,7 +241,7 @@ class ThreadTurn:
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = await thread.messages(snapshot)
         return Start(
-            input=await with_results(thread, input, snapshot),
+            input=await thread_input(thread, input, snapshot),
             # That for Redis takes the run's id from there.
             configurable={**thread.configurable(position), "run_id": self._run_id},
             metadata=about,

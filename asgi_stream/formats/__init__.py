@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from .._importer import ImportFailed, import_from_string
+from ._content import INSTRUCTIONS
 from ._format import Format
 from ._frame import Frame
 from ._resumable_format import RUNS, STORED_CONVERSATION
@@ -21,6 +22,7 @@ from ._stored_run import RunResource, StoredRun
 from ._threads import STORED_THREAD, THREADS, ThreadQuery, ThreadView
 
 __all__ = [
+    "INSTRUCTIONS",
     "RUNS",
     "STORED_CONVERSATION",
     "STORED_THREAD",

@@ -11,6 +11,9 @@ from typing import Any
 
 from ..errors import BodyTooLarge, InvalidInput
 
+INSTRUCTIONS = "asgi-stream-instructions"
+"""The id of a system message that is for one run: the next run on the thread takes it out."""
+
 Block = dict[str, Any]
 
 FILES = ("image", "image_url", "audio", "input_audio", "video", "file")

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.runnables import ConfigurableField
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.events import (
@@ -29,7 +29,7 @@ from asgi_stream.formats._sse import short_id
 from asgi_stream.formats.openai import OpenAIFormat
 
 from ..asgi import post
-from ..models import Scripted, chain_of
+from ..models import AtOnce, Scripted, chain_of
 from .script import ENDED, FAILED, FINISHED, MODEL, RUN, TOOL, WAITS, data, refused, wire
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
@@ -120,6 +120,30 @@ CASES: list[tuple[dict[str, Any], list[Event], str]] = [
             ),
             chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}),
             chunk({}, "tool_calls"),
+            done=True,
+        ),
+    ),
+    (
+        {"tools": [ADD]},
+        [
+            ToolCallStarted(TOOL, "c", "add", "m", at_client=True),
+            ToolCalled(TOOL, "c", "add", '{"a', valid=False),
+            ModelFinished(MODEL, "length"),
+            FINISHED,
+        ],
+        data(
+            BEGUN,
+            chunk(
+                {
+                    "tool_calls": [
+                        {
+                            **{"index": 0, "id": "c", "type": "function"},
+                            "function": {"name": "add", "arguments": ""},
+                        }
+                    ]
+                }
+            ),
+            chunk({}, "length"),
             done=True,
         ),
     ),
@@ -277,6 +301,7 @@ def body_with(**message: Any) -> dict[str, Any]:
         ({"model": "x", "tools": [1]}, "tools.0"),
         ({"model": "x", "tools": [{"function": {}}]}, "tools.0.function.name"),
         ({"model": "x", "n": 2}, "n"),
+        ({"model": "x", "messages": [], "stream": "false"}, "stream"),
     ],
 )
 def test_what_is_not_accepted_is_refused(body: Any, field: str) -> None:
@@ -330,6 +355,37 @@ async def test_a_form_reaches_a_chat_model_that_is_served_alone(form: Any, text:
             error = json.loads(refused_form.body)["error"]
             assert error["param"] == "response_format"
             assert "needs a chat model that is served alone" in error["message"]
+
+
+REFUSAL = {"type": "refusal", "refusal": "I cannot."}
+OPENAI = {"model_provider": "openai"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "model",
+    [
+        AtOnce(says=[REFUSAL]),
+        AtOnce(says=[{"type": "non_standard", "value": REFUSAL}]),
+        Scripted(script=[AIMessageChunk(content=[REFUSAL], response_metadata=OPENAI)]),
+        RunnableLambda(lambda _: AIMessage("", additional_kwargs=REFUSAL)),
+    ],
+    ids=["a block", "a block of version 1", "a stream", "a field"],
+)
+async def test_a_refusal_is_text_everywhere(model: Any) -> None:
+    app = StreamApp(
+        [
+            StreamRoute("/x", {"m": model}, format="openai"),
+            StreamRoute("/text", model, format="tokens"),
+        ]
+    )
+    chat = await post(app, "/x/chat/completions", {"model": "m", "messages": MESSAGES})
+    assert json.loads(chat.body)["choices"][0]["message"]["content"] == "I cannot."
+    response = await post(app, "/x/responses", {"model": "m", "input": "Hi"})
+    [item] = json.loads(response.body)["output"]
+    assert item["content"][0]["text"] == "I cannot."
+    text = await post(app, "/text", "Hi")
+    assert b"I cannot." in text.body
 
 
 @pytest.mark.parametrize("form", ["json", {"type": "x"}, {"type": "json_schema"}, {}])

@@ -35,7 +35,7 @@ from asgi_stream.events import (
     ToolFailed,
     ToolFinished,
 )
-from asgi_stream.formats import FormatRequest, Frame, RunSpec, recognize
+from asgi_stream.formats import INSTRUCTIONS, FormatRequest, Frame, RunSpec, recognize
 from asgi_stream.formats._responses.questions import decoded_question
 from asgi_stream.formats.openai import OpenAIFormat
 
@@ -280,10 +280,11 @@ def test_the_client_s_tool_for_questions_does_not_reach_the_model() -> None:
 def test_sources_are_annotations_and_images_are_items() -> None:
     page = SourceFound(MODEL, "s1", "A page", "https://a.example/")
     nameless = SourceFound(MODEL, "s2", "A file")
-    image = FileMade(MODEL, "image/png", "data:image/png;base64,AAAA")
+    image = FileMade(MODEL, "image/jpeg", "data:image/jpeg;base64,AAAA")
+    remote = FileMade(MODEL, "image/*", "https://a.example/a.png")
     sound = FileMade(MODEL, "audio/wav", "data:audio/wav;base64,AAAA")
-    events = sent([*BEGUN, page, nameless, *TEXT, image, sound, FINISHED])
-    message, picture = events[-1]["response"]["output"]
+    events = sent([*BEGUN, page, nameless, *TEXT, image, remote, sound, FINISHED])
+    message, picture, link = events[-1]["response"]["output"]
     annotation = {
         **{"type": "url_citation", "url": "https://a.example/", "title": "A page"},
         **{"start_index": 0, "end_index": 4},
@@ -291,16 +292,43 @@ def test_sources_are_annotations_and_images_are_items() -> None:
     assert message["content"][0]["annotations"] == [annotation]
     assert "output_text.annotation.added" in of_types(events)
     assert (picture["type"], picture["result"]) == ("image_generation_call", "AAAA")
+    assert picture["output_format"] == "jpeg"
+    assert link["content"][0]["text"] == "![](https://a.example/a.png)"
 
 
-def test_what_a_failed_model_has_said_is_not_part_of_the_output() -> None:
+def test_a_source_is_on_the_message_of_the_model_that_cites_it() -> None:
+    other = Step("n", "model", "chat_model")
+    document = SourceFound(Step("q", "retriever", "retriever"), "s1", "D", "https://d.example/")
+    events = sent(
+        [
+            *BEGUN,
+            BlockStarted(other, "n", "text"),
+            document,
+            *TEXT[:-1],
+            SourceFound(MODEL, "s2", "A", "https://a.example/"),
+            BlockFinished(other, "n", "text"),
+            TEXT[-1],
+            FINISHED,
+        ]
+    )
+    cited = [
+        [each["url"] for each in message["content"][0]["annotations"]]
+        for message in events[-1]["response"]["output"]
+    ]
+    assert cited == [["https://d.example/"], ["https://a.example/"]]
+
+
+@pytest.mark.parametrize("at", [7, 3, 6], ids=["after", "in a text", "in a call"])
+def test_what_a_failed_model_has_said_is_not_part_of_the_output(at: int) -> None:
     other = Step("n", "model", "chat_model")
     again: list[Event] = [
         BlockStarted(other, "n", "text"),
         TextDelta(other, "c", "n"),
         BlockFinished(other, "n", "text"),
     ]
-    events = sent([*BEGUN, *TEXT, TextDiscarded(MODEL), *again, FINISHED])
+    pieces: list[Event] = [*TEXT, *CALL]
+    pieces.insert(at, TextDiscarded(MODEL))
+    events = sent([*BEGUN, *pieces, *again, FINISHED], tools=[ADD])
     [message] = events[-1]["response"]["output"]
     assert message["content"][0]["text"] == "c"
 
@@ -313,6 +341,59 @@ def test_an_answer_that_is_cut_is_incomplete(reason: str, expected: str) -> None
     events = sent([*BEGUN, *TEXT, ModelFinished(MODEL, reason), FINISHED])
     assert events[-1]["type"] == "response.incomplete"
     assert events[-1]["response"]["incomplete_details"] == {"reason": expected}
+
+
+def statuses(events: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """The type and the status of the items that are done in a stream, in the order of their ends.
+
+    All are part of the response at its end.
+    """
+    done = [each["item"] for each in events if each["type"] == "response.output_item.done"]
+    output = events[-1]["response"]["output"]
+    assert sorted(done, key=lambda item: item["id"]) == sorted(output, key=lambda item: item["id"])
+    return [(item["type"], item["status"]) for item in done]
+
+
+@pytest.mark.parametrize("reason", ["length", "error"])
+def test_the_item_that_is_cut_is_incomplete(reason: str) -> None:
+    second: list[Event] = [
+        ToolCallStarted(TOOL, "d", "add", "m", at_client=True),
+        ToolCallDelta(TOOL, "d", '{"a'),
+    ]
+    called = ToolCalled(TOOL, "d", "add", '{"a', valid=False)
+    ended = [CALL[-1], called, ModelFinished(MODEL, reason), FINISHED]
+    events = sent([*BEGUN, *TEXT, *CALL[:-1], *second, *ended], tools=[ADD])
+    calls = [("function_call", "completed"), ("function_call", "incomplete")]
+    assert statuses(events) == [("message", "completed"), *calls]
+    events = sent([*BEGUN, *TEXT, ModelFinished(MODEL, reason), FINISHED])
+    assert statuses(events) == [("message", "incomplete")]
+
+
+def test_a_call_without_a_model_that_is_running_is_complete_at_once() -> None:
+    events = sent([BEGUN[0], *CALL, FINISHED], tools=[ADD])
+    assert of_types(events)[-2:] == ["output_item.done", "completed"]
+    assert statuses(sent([*BEGUN, *CALL, FINISHED], tools=[ADD])) == [
+        ("function_call", "completed")
+    ]
+
+
+def test_a_failure_cuts_what_a_model_has_not_ended() -> None:
+    assert statuses(sent([*BEGUN, *CALL, FAILED], tools=[ADD])) == [("function_call", "incomplete")]
+
+
+def test_a_failed_response_keeps_what_nothing_has_replaced() -> None:
+    other = Step("n", "model", "chat_model")
+    again: list[Event] = [
+        BlockStarted(other, "n", "text"),
+        TextDelta(other, "c", "n"),
+        BlockFinished(other, "n", "text"),
+        TextDiscarded(other),
+        FAILED,
+    ]
+    [message] = sent([*BEGUN, *TEXT, TextDiscarded(MODEL), *again])[-1]["response"]["output"]
+    assert message["content"][0]["text"] == "c"
+    called = [*OWN, ToolFinished(TOOL, "o", "own", "x"), TextDiscarded(MODEL), FAILED]
+    assert statuses(sent([*BEGUN, *called])) == [("mcp_call", "completed")]
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, "server_error"), (429, "rate_limit_exceeded")])
@@ -332,6 +413,7 @@ def test_the_response_repeats_what_was_asked() -> None:
     response = sent([*BEGUN, FINISHED], tools=[ADD], tool_choice="required", **asked_for)[0]
     assert asked_for.items() <= response["response"].items()
     assert (response["response"]["tools"], response["response"]["store"]) == ([ADD], False)
+    assert sent([*BEGUN, FINISHED], tool_choice=None)[0]["response"]["tool_choice"] == "auto"
 
 
 def test_the_request_becomes_a_run() -> None:
@@ -340,7 +422,7 @@ def test_the_request_becomes_a_run() -> None:
         **{"temperature": 0.5, "top_p": 1, "store": True, "include": ["reasoning"]},
     )
     assert spec.messages == [
-        {"role": "system", "content": "Be brief."},
+        {"role": "system", "content": "Be brief.", "id": INSTRUCTIONS},
         {"role": "user", "content": "Hi"},
     ]
     function = {key: ADD[key] for key in ("name", "parameters", "strict")}
@@ -427,8 +509,9 @@ def test_items_become_messages() -> None:
 
 
 def test_what_has_no_place_in_a_conversation_is_dropped() -> None:
-    spec = spec_of(input=[{"type": "reasoning", "id": "rs_1", "summary": []}])
-    assert (spec.messages, spec.dropped) == ([], {"reasoning"})
+    question = {"role": "user", "content": "Hi"}
+    spec = spec_of(input=[{"type": "reasoning", "id": "rs_1", "summary": []}, question])
+    assert (spec.messages, spec.dropped) == ([question], {"reasoning"})
 
 
 def test_files_in_a_message() -> None:
@@ -468,6 +551,9 @@ def test_files_in_a_message() -> None:
         ({"text": {"format": {"type": "xml"}}}, "text.format"),
         ({"instructions": 1}, "instructions"),
         ({"input": 1}, "input"),
+        ({"input": []}, "input"),
+        ({"stream": "false"}, "stream"),
+        ({"background": 1}, "background"),
         ({"input": [1]}, "input.0"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.0"),
         ({"input": [{"role": "tool", "content": ""}]}, "input.0.role"),

@@ -47,7 +47,7 @@ def test_a_custom_tool_is_a_function_to_the_model() -> None:
     )
 
 
-@pytest.mark.parametrize("written", [('{"inp', 'ut": "a\\nb"}'), ("a\nb",)])
+@pytest.mark.parametrize("written", [('{"inp', 'ut": "a\\nb"}'), ("a\nb",), ('{"input": "a\\nb',)])
 def test_a_call_of_a_custom_tool_has_its_input_as_text(written: Any) -> None:
     events = sent(called("patch", *written), tools=[PATCH])
     assert of_types(events)[2:] == [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import operator
+from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from openai.types.responses import Response as OpenAIResponse
@@ -165,6 +167,35 @@ async def test_a_first_request_may_have_a_whole_conversation(model: LocalListene
     await respond(app, [*conversation[:1], {"role": "user", "content": "Well?"}], first)
     assert model.hears[-1][-2:] == ["ai: re: And?", "user: Well?"]
     assert sum(each.startswith("system") for each in model.hears[-1]) == 1
+
+
+async def test_instructions_are_for_one_response(model: LocalListener) -> None:
+    app = app_of(agent_of(model))
+    first = await respond(app, "one")
+    heard = ["user: one", "ai: re: one"]
+    for words, more in [
+        (["system: French."], {"instructions": "French."}),
+        (["system: German."], {"instructions": "German."}),
+        ([], {}),
+        (["system: German."], {"instructions": "German."}),
+    ]:
+        first = await respond(app, "two", first, **more)
+        assert model.hears[-1] == [*words, *heard, "user: two"]
+        heard += ["user: two", "ai: re: two"]
+
+
+async def test_instructions_stay_where_messages_cannot_be_removed(model: LocalListener) -> None:
+    class Added(TypedDict):
+        messages: Annotated[list[AnyMessage], operator.add]
+
+    async def answer(state: Added) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = StateGraph(Added).add_node("answer", answer).add_edge(START, "answer")
+    app = app_of(graph.compile(checkpointer=InMemorySaver()))
+    first = await respond(app, "one", instructions="French.")
+    await respond(app, "two", first)
+    assert model.hears[-1] == ["system: French.", "user: one", "ai: re: one", "user: two"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -330,6 +361,24 @@ async def test_an_answer_counts_once(mode: str, model: LocalListener) -> None:
     status, code, _ = await refused(app, [{**approval(request), "approval_request_id": "x"}])
     assert (status, code) == (404, "previous_response_not_found")
     assert len(model.hears) == heard + 1
+
+
+async def test_answers_that_contradict_each_other_are_refused(model: LocalListener) -> None:
+    app = app_of(agent_of(model))
+    first = await respond(app, "refund A")
+    [request] = first["output"]
+    answers = [approval(request, False), approval(request, False), approval(request)]
+    status, _, field = await refused(app, answers, previous_response_id=first["id"])
+    assert (status, field) == (422, "input.2")
+    second = await respond(app, [approval(request), approval(request)], first)
+    assert text_of(second) == "done"
+
+
+async def test_a_response_goes_on_with_something(model: LocalListener) -> None:
+    app = app_of(agent_of(model))
+    first = await respond(app, "one")
+    status, _, field = await refused(app, [], previous_response_id=first["id"])
+    assert (status, field) == (422, "input")
 
 
 async def test_a_wrong_decision_is_refused_by_its_field(model: LocalListener) -> None:

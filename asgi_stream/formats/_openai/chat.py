@@ -40,12 +40,14 @@ from .request import (
     model_name,
     offered_tools,
     response_format_of,
+    switch,
     tool_choice_of,
     tools_and_options,
 )
 from .usage import decode_usage, encode_usage
 
-REASONS = ("stop", "length", "tool_calls", "content_filter")
+CUT = ("length", "content_filter")
+"""The reasons for which a model stops before its answer, or its last call, is complete."""
 PIECES = TextDelta | ReasoningDelta | ToolCallStarted | ToolCallDelta | TextDiscarded
 
 
@@ -78,7 +80,7 @@ class ChatCompletion:
         check_form(body)
         for n, tool in enumerate(tools):
             check_tool(tool, n)
-        streams = bool(body.get("stream"))
+        streams = switch(body, "stream")
         self._sends_usage = not streams or bool(options.get("include_usage"))
         self._completion = {"created": int(time()), "model": model}
         dropped: set[str] = set()
@@ -156,11 +158,10 @@ class ChatCompletion:
         self._reason = event.reason
 
     def _finish_reason(self) -> str:
-        if self._calls:
-            return "tool_calls"
+        if self._reason in CUT:
+            return self._reason
         # To the client, a run that called its own tools has just stopped.
-        known = self._reason in REASONS and self._reason != "tool_calls"
-        return self._reason if known else "stop"
+        return "tool_calls" if self._calls else "stop"
 
     def _end(self) -> Iterator[bytes]:
         yield self._delta({}, self._finish_reason())

@@ -47,6 +47,18 @@ def tools_and_options(body: Any) -> tuple[list[Any], dict[str, Any]]:
     return tools, options
 
 
+def switch(body: Mapping[str, Any], key: str) -> bool:
+    """Return the value of a field that is true or false, false by default.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    value = body.get(key)
+    if not isinstance(value, bool | None):
+        raise refused(key, "expected true or false")
+    return bool(value)
+
+
 def check_form(body: Mapping[str, Any]) -> None:
     """Check that a request does not ask for a form of answer that this server does not have.
 

@@ -100,8 +100,9 @@ class Response:
                 self._reason = reason
                 if usage:
                     self._usage.append(usage)
+                yield from self._items.of(event)
             case RunFinished(interrupts=interrupts):
-                yield from self._items.questions(interrupts if self._asks else ())
+                yield from self._items.close(interrupts if self._asks else ())
                 cut = INCOMPLETE.get(self._reason)
                 status = "incomplete" if cut else "completed"
                 details = {"reason": cut} if cut else None

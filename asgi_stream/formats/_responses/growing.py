@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 Item = dict[str, Any]
-Emitted = Iterator[tuple[str, dict[str, Any]]]
-"""The type and the content of each event of a stream, without its number."""
+Sent = tuple[str, dict[str, Any]]
+"""The type and the content of an event of a stream, without its number."""
+
+Emitted = Iterator[Sent]
 
 
 @dataclass(slots=True)
@@ -20,12 +22,14 @@ class Growing:
         index: Its index among the items of the response.
         model: Run id of the model call that makes it.
         pieces: Its text, or its arguments.
+        ended: Whether nothing is added to it any more.
     """
 
     item: Item
     index: int
     model: str
     pieces: list[str] = field(default_factory=list)
+    ended: bool = False
 
     @property
     def at(self) -> dict[str, Any]:
@@ -35,6 +39,10 @@ class Growing:
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+
+Begins = Generator[Sent, None, Growing]
+"""The events with which an item begins, and then the item."""
 
 
 def whole_item(kind: str, growing: Growing) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from ...errors import RunCancelled
 from ...events import RunError
 from ...stores import RunRecord
 
-ECHOED = ("instructions", "max_output_tokens", "temperature", "tool_choice", "top_p", "user")
+ECHOED = ("instructions", "max_output_tokens", "temperature", "top_p", "user")
 TOO_MANY, LIMITED = 429, "rate_limit_exceeded"
 
 STATUSES = {
@@ -55,9 +55,10 @@ def repeated(body: Mapping[str, Any], model: str | None, *, stored: bool) -> dic
         model: The model.
         stored: Whether the response is stored.
     """
-    default = {"tool_choice": "auto"}
+    choice = body.get("tool_choice") or "auto"
     return {
-        **{key: body.get(key, default.get(key)) for key in ECHOED},
+        **{key: body.get(key) for key in ECHOED},
+        "tool_choice": choice,
         "background": bool(body.get("background")),
         "error": None,
         "incomplete_details": None,

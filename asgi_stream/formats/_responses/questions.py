@@ -125,21 +125,30 @@ def answers_to(
 
     Raises:
         NotPending: One of them answers something else.
-        InvalidInput: One of them has not the form of an answer. The error names the field.
+        InvalidInput: One of them has not the form of an answer, or contradicts another. The error
+            names the field.
     """
+    values: dict[Any, Any] = {}
     for n, item in answers:
         path = f"input.{n}"
         if run_of_answer(item) != run_id:
             raise NotPending
-        if item["type"] == "function_call_output":
-            match = _call_id.fullmatch(item["call_id"])
-            interrupt = match[2] if match else None
-            yield Answer(value=_value(item.get("output")), interrupt=interrupt, path=path)
-            continue
-        request = questions.get(item["approval_request_id"])
-        if request is None or request["type"] != "mcp_approval_request":
-            raise NotPending
-        yield Answer(value=_decision(path, item), call=request["call_id"], path=path)
+        answer = _answer_to(questions, path, item)
+        question_id = answer.interrupt, answer.call
+        if values.setdefault(question_id, answer.value) != answer.value:
+            raise refused(path, "another item answers the same question differently")
+        yield answer
+
+
+def _answer_to(questions: Mapping[str, Item], path: str, item: Item) -> Answer:
+    if item["type"] == "function_call_output":
+        match = _call_id.fullmatch(item["call_id"])
+        interrupt = match[2] if match else None
+        return Answer(value=_value(item.get("output")), interrupt=interrupt, path=path)
+    request = questions.get(item["approval_request_id"])
+    if request is None or request["type"] != "mcp_approval_request":
+        raise NotPending
+    return Answer(value=_decision(path, item), call=request["call_id"], path=path)
 
 
 def _decision(path: str, item: Item) -> Item:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...errors import InvalidRequest
-from .._content import refused, text_of
-from .._openai.request import model_name, offered_tools, response_format_of
+from .._content import INSTRUCTIONS, refused, text_of
+from .._openai.request import model_name, offered_tools, response_format_of, switch
 from .._spec import FormatRequest, RunSpec
 from .input import input_messages
 from .object import repeated
@@ -49,11 +49,12 @@ def response_request(request: FormatRequest) -> ResponseRequest:
     dropped: set[str] = set()
     tools = client_tools(body, dropped)
     tools.pop(QUESTION, None)  # the client answers the graph with it, not the model
-    earlier = EarlierResponses(request, lambda items: _messages(body, items, dropped))
+    earlier = EarlierResponses(request, lambda items: _conversation(body, items, dropped))
     stored = request.resumable and body.get("store") is not False
-    streams, background = bool(body.get("stream")), bool(body.get("background"))
+    streams, background = switch(body, "stream"), switch(body, "background")
+    messages_of = _conversation if earlier.recall is None else _messages
     spec = RunSpec(
-        messages=_messages(body, without_references(body.get("input")), dropped),
+        messages=messages_of(body, without_references(body.get("input")), dropped),
         dropped=dropped,
         model=model,
         tools=offered_tools([tool.function for tool in tools.values()], body.get("tool_choice")),
@@ -73,12 +74,20 @@ def response_request(request: FormatRequest) -> ResponseRequest:
     return ResponseRequest(spec, fields, tools, earlier.approvals)
 
 
+def _conversation(body: Mapping[str, Any], items: Any, dropped: set[str]) -> list[dict[str, Any]]:
+    """Return the conversation in a request, which must not be empty."""
+    messages = _messages(body, items, dropped)
+    if not messages:
+        raise refused("input", "expected at least one message")
+    return messages
+
+
 def _messages(body: Mapping[str, Any], items: Any, dropped: set[str]) -> list[dict[str, Any]]:
     """Return the conversation in a request, with these items as its input."""
     messages = input_messages(items, dropped)
     if instructions := body.get("instructions"):
         text = text_of("instructions", instructions)
-        messages = [{"role": "system", "content": text}, *messages]
+        messages = [{"role": "system", "content": text, "id": INSTRUCTIONS}, *messages]
     return messages
 
 

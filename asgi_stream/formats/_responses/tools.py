@@ -128,8 +128,12 @@ def model_tool_name(name: str, namespace: Any) -> str:
 
 
 def custom_input(arguments: str) -> str:
-    """Return the input of a custom tool, given the arguments with which the model has called it."""
-    match arguments_of(arguments):
-        case {"input": str(text)}:
-            return text
+    """Return the input of a custom tool, given the arguments with which the model has called it.
+
+    Those of a call that the model has not finished may end within the input.
+    """
+    for end in ("", '"}'):
+        match arguments_of(arguments + end):
+            case {"input": str(text)}:
+                return text
     return arguments  # the model may have written the text itself
