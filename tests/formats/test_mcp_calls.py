@@ -394,6 +394,8 @@ async def test_a_tool_whose_function_refuses_the_request_is_not_listed(error: Ex
     assert [*await listed(app_of({"greet": chain_of("Hi"), "secret": refuse}))] == ["greet"]
     response = await send(app_of({"secret": refuse}), message("tools/list"))
     assert response.status == error.status_code if isinstance(error, HTTPException) else 404
+    code, text = fails_with(await called(app_of({"secret": refuse}), "secret"))
+    assert (code, text) in (("refused", "Not you."), ("not_found", "Not here."))
 
 
 async def test_a_tool_whose_function_fails_is_an_error_of_the_list() -> None:
@@ -417,7 +419,10 @@ async def test_authorize_is_called_with_each_request(method: str) -> None:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (StreamError("No.", code="no", status=403), 403),
+        (StreamError("No.", code="no", status=401), 401),
+        (StreamError("No.", code="no", status=403, headers={"WWW-Authenticate": "Bearer"}), 403),
+        (StreamError("No.", code="no", status=403), 200),
+        (StreamError("No.", code="no", status=404), 200),
         (StreamError("No.", code="no", status=429), 429),
         (StreamError("No.", code="no", status=503), 503),
         (StreamError("No.", code="no", status=402), 200),
