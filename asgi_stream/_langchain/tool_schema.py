@@ -27,7 +27,7 @@ def tool_of(name: str, source: Any, served: ServedRunnable) -> Tool:
         served: What is known about the Runnable.
     """
     output = with_plain_messages(output_schema_of(served.runnable), RECEIVED)
-    arguments = _arguments_of(served)
+    arguments = arguments_of(served)
     description = _description_of(source) or _description_of(served.runnable)
     # Some clients require one.
     return Tool(
@@ -47,7 +47,7 @@ def _description_of(source: Any) -> str:
     return cleandoc(text) if own and isinstance(text, str) else ""
 
 
-def _arguments_of(served: ServedRunnable) -> Schema:
+def arguments_of(served: ServedRunnable) -> Schema:
     """Return the schema of the arguments: an object, as `RunSpec.arguments` has it."""
     schema = with_plain_messages(served.schema.json_schema(), WRITTEN)
     definitions: Mapping[str, Schema] = schema.get("$defs", {})

@@ -642,6 +642,17 @@ async def test_a_graph_that_stops_is_answered_by_a_further_call() -> None:
     assert fails_with(again)[0] == "not_pending"
 
 
+@pytest.mark.parametrize("fields", [["resume"], ["thread_id"], ["thread_id", "resume"]])
+def test_an_input_has_no_field_of_the_name_of_an_argument_about_threads(fields: Any) -> None:
+    state: Any = TypedDict("state", dict.fromkeys(["question", *fields], str))  # type: ignore[misc]
+    graph = StateGraph(state).add_node("a", lambda _: {}).add_edge(START, "a")
+    compiled: Any = graph.compile(checkpointer=InMemorySaver())
+    with pytest.raises(TableError, match=f"cannot send the input's {' and '.join(fields)},"):
+        app_of({"a": compiled}, threads=True)
+    app_of({"a": compiled}, config={"configurable": {"thread_id": "t"}})
+    StreamApp([StreamRoute("/x", compiled, format="events", threads=True)])
+
+
 async def test_the_query_names_the_thread_too() -> None:
     app = app_of({"ask": asking()}, threads=True)
     response = await post(app, "/mcp?thread_id=t1", tool_call("ask", {"words": ["Hi"]}))
