@@ -31,8 +31,11 @@ FORMAT = "X-Stream-Format"
 
 ACCEPTED = 202
 
-OF_CALLER = (401, 403, 429)
+OF_CALLER = (401, 429)
 """Statuses that are about the caller, not about what the request asks for."""
+
+CHALLENGE = "www-authenticate"
+"""The header of a refusal that the client itself can act on, by logging in or asking for more."""
 
 NOT_STORED = {"Cache-Control": "no-store, no-transform"}
 
@@ -203,11 +206,17 @@ async def refuse(
         )
     error = reported(exception, route)
     reply = None
-    if format is not None and format.replies and error.status < 500:
-        reply = format.failure(error) if error.status not in OF_CALLER else None
+    if format is not None and format.replies and not _is_of_caller(error):
+        reply = format.failure(error)
     response = error_response(error, route) if reply is None else json_response(reply)
     await response(scope, receive, send)
     return error
+
+
+def _is_of_caller(error: RunError) -> bool:
+    """Whether an HTTP client has to see this error, and not only the one who reads replies."""
+    challenges = any(name.lower() == CHALLENGE for name in error.headers)
+    return error.status >= 500 or error.status in OF_CALLER or challenges
 
 
 def error_response(

@@ -28,6 +28,7 @@ from .runnable_schema import (
     schema_of_declared,
     schemas_of_adapters,
 )
+from .tool_arguments import ToolArguments, first_tool
 from .type_hints import fields_of, is_list_of_messages, is_subclass
 
 PARSED_ERRORS = 1_000
@@ -41,7 +42,7 @@ class InputSchema:
 
     A declared type is enforced by pydantic. Without one the Runnable's own input schema is used,
     but only where it cannot be wrong: a missing prompt variable is refused, while its type is not
-    enforced, and a graph accepts a part of its state.
+    enforced, and a graph accepts a part of its state. The schema of a tool's arguments is enforced.
 
     Attributes:
         input_type: The type of the input, or ``Any``.
@@ -54,9 +55,14 @@ class InputSchema:
         own_type = _own_type(runnable)
         self._runnable = runnable
         self._declared = declared
+        tool = None if declared is not None else first_tool(runnable)
+        arguments = getattr(tool, "args_schema", None)
+        self._arguments = ToolArguments(arguments) if isinstance(arguments, Mapping) else None
         if declared is not None:
             self.input_type: Any = declared
             self._adapter: TypeAdapter[Any] | None = adapter_of(declared)
+        elif self._arguments is not None:
+            self.input_type, self._adapter = dict[str, Any], None
         else:
             self.input_type = _resolved_type(runnable, own_type)
             self._adapter = adapter_or_none(self.input_type)
@@ -65,8 +71,8 @@ class InputSchema:
             own_type is declared
             or (isinstance(own_type, str) and own_type == getattr(declared, "__name__", None))
         )
-        self._generated = (
-            is_subclass(self.input_type, BaseModel) and self.input_type is not own_type
+        self._generated = is_subclass(self.input_type, BaseModel) and not any(
+            self.input_type is each for each in (own_type, arguments)
         )
 
     def check(self, value: Any, limits: Limits | None = None) -> Any:
@@ -79,6 +85,8 @@ class InputSchema:
         Raises:
             InvalidInput: The value does not fit. The error names the fields.
         """
+        if self._arguments is not None:
+            self._arguments.check(value)
         if self._adapter is None:
             return value
         value = coerced(value, self.input_type, "", limits or UNLIMITED)
@@ -106,6 +114,8 @@ class InputSchema:
         """Return the JSON Schema of the input; ``{}`` if its type is unknown."""
         if self._declared is not None:
             return schema_of_declared(self._declared)
+        if self._arguments is not None:
+            return self._arguments.schema
         schema = schema_of(self._runnable, "input")
         if is_typeddict(self.input_type):
             schema.pop("required", None)

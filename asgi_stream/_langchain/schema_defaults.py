@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .schema_keywords import TYPES, Schema, within
 
-__all__ = ["DEFINED", "drop_invalid_defaults"]
+__all__ = ["DEFINED", "drop_invalid_defaults", "matches"]
 
 DEFINED = "#/$defs/"
 
@@ -38,23 +37,23 @@ def drop_invalid_defaults(schema: Schema, definitions: Mapping[str, Schema]) -> 
         schema: A schema that refers to nothing but `definitions`. It is changed.
         definitions: The definitions by name.
     """
-    if "default" in schema and not _matches(schema["default"], schema, definitions):
+    if "default" in schema and not matches(schema["default"], schema, definitions):
         del schema["default"]
     for subschema in within(schema):
         drop_invalid_defaults(subschema, definitions)
 
 
-def _matches(
+def matches(
     value: Any, schema: Any, definitions: Mapping[str, Schema], levels: int = MAX_DEPTH
 ) -> bool:
     """Whether a JSON value matches a schema, for the keywords that pydantic uses."""
     if not isinstance(schema, dict) or not levels:
         return schema is not False
 
-    def matches(inner: Any, subschema: Any) -> bool:
-        return _matches(inner, subschema, definitions, levels - 1)
+    def fits(inner: Any, subschema: Any) -> bool:
+        return matches(inner, subschema, definitions, levels - 1)
 
-    if "$ref" in schema and not matches(value, definitions[schema["$ref"].removeprefix(DEFINED)]):
+    if "$ref" in schema and not fits(value, definitions[schema["$ref"].removeprefix(DEFINED)]):
         return False
     types = schema.get("type", list(TYPES))
     if not any(_is_type(value, name) for name in ([types] if isinstance(types, str) else types)):
@@ -63,10 +62,10 @@ def _matches(
         if key in schema and isinstance(value, kind) and not is_within(value, schema[key]):
             return False
     for key in ("anyOf", "oneOf"):
-        if key in schema and not any(matches(value, arm) for arm in schema[key]):
+        if key in schema and not any(fits(value, arm) for arm in schema[key]):
             return False
     pairs = [(value, arm) for arm in schema.get("allOf", ())] + _parts(value, schema)
-    return all(matches(inner, subschema) for inner, subschema in pairs)
+    return all(fits(inner, subschema) for inner, subschema in pairs)
 
 
 def _parts(value: Any, schema: Schema) -> list[tuple[Any, Any]]:
@@ -80,7 +79,7 @@ def _parts(value: Any, schema: Schema) -> list[tuple[Any, Any]]:
 
 
 def _is_type(value: Any, name: str) -> bool:
-    if isinstance(value, float) and math.floor(value) == value and name == "integer":
+    if isinstance(value, float) and value.is_integer() and name == "integer":
         return True
     if isinstance(value, bool):
         return name == "boolean"

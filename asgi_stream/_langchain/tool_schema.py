@@ -10,9 +10,8 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.base import RunnableBindingBase
 
 from ..formats import Tool
-from .graphs import graph_of
 from .message_schema import RECEIVED, WRITTEN, Schema, with_plain_messages
-from .runnable_schema import schema_of
+from .output_schema import output_schema_of
 from .served_runnable import ARGUMENT, ServedRunnable
 from .type_hints import ROOT
 
@@ -27,10 +26,8 @@ def tool_of(name: str, source: Any, served: ServedRunnable) -> Tool:
         source: What the route has for it: the Runnable, or a function that returns it.
         served: What is known about the Runnable.
     """
-    output = with_plain_messages(schema_of(served.runnable, "output"), RECEIVED)
-    if graph_of(served.runnable) is not None:
-        output.pop("required", None)  # a field that no node has written is missing
-    arguments = _arguments_of(served)
+    output = with_plain_messages(output_schema_of(served.runnable), RECEIVED)
+    arguments = arguments_of(served)
     description = _description_of(source) or _description_of(served.runnable)
     # Some clients require one.
     return Tool(
@@ -50,7 +47,7 @@ def _description_of(source: Any) -> str:
     return cleandoc(text) if own and isinstance(text, str) else ""
 
 
-def _arguments_of(served: ServedRunnable) -> Schema:
+def arguments_of(served: ServedRunnable) -> Schema:
     """Return the schema of the arguments: an object, as `RunSpec.arguments` has it."""
     schema = with_plain_messages(served.schema.json_schema(), WRITTEN)
     definitions: Mapping[str, Schema] = schema.get("$defs", {})

@@ -9,7 +9,10 @@ from warnings import warn
 
 from .._importer import kind_of
 from .._langchain.graphs import graph_of
+from .._langchain.served_runnable import ServedRunnable
 from .._langchain.thread_claim import MULTITASK
+from .._langchain.tool_schema import arguments_of
+from ..errors.text import listed
 from ..formats import Format
 from ..routes import StreamRoute
 from ..threads import THREAD_ID, Threads
@@ -60,8 +63,9 @@ def checkpointer_of(runnable: Any) -> Any:
     return None if isinstance(saver, bool) else saver
 
 
-def graph_problems(runnable: Any) -> Iterator[str]:
-    """Yield a sentence if a Runnable cannot have threads."""
+def graph_problems(served: ServedRunnable, kind: type[Format]) -> Iterator[str]:
+    """Yield a sentence if a Runnable cannot have threads in a format."""
+    runnable = served.runnable
     if graph_of(runnable) is None:
         yield f"threads: need a LangGraph graph with a checkpointer, not {kind_of(runnable)}"
         return
@@ -75,6 +79,12 @@ def graph_problems(runnable: Any) -> Iterator[str]:
         yield (
             f"threads: {kind_of(saver)} has sync methods only; use the async class of the same"
             " package"
+        )
+    fields = arguments_of(served).get("properties", {}) if kind.thread_arguments else ()
+    if taken := [name for name in kind.thread_arguments if name in fields]:
+        yield (
+            f"threads: clients cannot send the input's {listed(taken)}, because arguments of that"
+            " name are about the thread; rename them, or leave them out of input_schema"
         )
 
 

@@ -232,7 +232,7 @@ class RouteValidation:
                 f" not {kind_of(runnable)}"
             )
         if self.thread_policy is not None:
-            yield from graph_problems(runnable)
+            yield from graph_problems(served, kind)
             if self.resume_policy and self.resume_policy.continues:
                 yield from local_problems(runnable)
         elif route.multitask is None:  # which needs threads, so that is an error

@@ -56,6 +56,9 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
     request that its route refuses, with what `failure` returns.
     """
 
+    thread_arguments: ClassVar[Sequence[str]] = ()
+    """The arguments about threads, whose names a tool's own arguments cannot have."""
+
     checks_origin: ClassVar[bool] = False
     """Whether pages of other hosts than the app's ``allowed_hosts`` are refused, CORS or not.
 

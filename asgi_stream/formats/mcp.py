@@ -67,7 +67,7 @@ class McpFormat(Format):
     endpoints = (("POST", ""),)
     chooses = replies = checks_origin = True
     names = r"[A-Za-z0-9_.-]{1,128}"
-    threads = OF_THREADS
+    threads, thread_arguments = OF_THREADS, ("thread_id", "resume")
     wants = frozenset({BlockStarted, TextDelta, TextDiscarded, FileMade})  # files come in blocks
 
     def __init__(self) -> None:

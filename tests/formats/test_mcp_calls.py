@@ -394,6 +394,8 @@ async def test_a_tool_whose_function_refuses_the_request_is_not_listed(error: Ex
     assert [*await listed(app_of({"greet": chain_of("Hi"), "secret": refuse}))] == ["greet"]
     response = await send(app_of({"secret": refuse}), message("tools/list"))
     assert response.status == error.status_code if isinstance(error, HTTPException) else 404
+    code, text = fails_with(await called(app_of({"secret": refuse}), "secret"))
+    assert (code, text) in (("refused", "Not you."), ("not_found", "Not here."))
 
 
 async def test_a_tool_whose_function_fails_is_an_error_of_the_list() -> None:
@@ -417,7 +419,10 @@ async def test_authorize_is_called_with_each_request(method: str) -> None:
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (StreamError("No.", code="no", status=403), 403),
+        (StreamError("No.", code="no", status=401), 401),
+        (StreamError("No.", code="no", status=403, headers={"WWW-Authenticate": "Bearer"}), 403),
+        (StreamError("No.", code="no", status=403), 200),
+        (StreamError("No.", code="no", status=404), 200),
         (StreamError("No.", code="no", status=429), 429),
         (StreamError("No.", code="no", status=503), 503),
         (StreamError("No.", code="no", status=402), 200),
@@ -635,6 +640,17 @@ async def test_a_graph_that_stops_is_answered_by_a_further_call() -> None:
     assert ended["structuredContent"] == {"output": {"words": ["Hi", "Ann"]}, "thread_id": thread}
     again = await called(app, "ask", {"thread_id": thread, "resume": "Bob"})
     assert fails_with(again)[0] == "not_pending"
+
+
+@pytest.mark.parametrize("fields", [["resume"], ["thread_id"], ["thread_id", "resume"]])
+def test_an_input_has_no_field_of_the_name_of_an_argument_about_threads(fields: Any) -> None:
+    state: Any = TypedDict("state", dict.fromkeys(["question", *fields], str))  # type: ignore[misc]
+    graph = StateGraph(state).add_node("a", lambda _: {}).add_edge(START, "a")
+    compiled: Any = graph.compile(checkpointer=InMemorySaver())
+    with pytest.raises(TableError, match=f"cannot send the input's {' and '.join(fields)},"):
+        app_of({"a": compiled}, threads=True)
+    app_of({"a": compiled}, config={"configurable": {"thread_id": "t"}})
+    StreamApp([StreamRoute("/x", compiled, format="events", threads=True)])
 
 
 async def test_the_query_names_the_thread_too() -> None:
