@@ -142,8 +142,6 @@ class RequestHandler:
         if of_runs is None and of_threads == "run" and of_thread_runs in STARTS:
             request.parse = partial(spec_of, route, endpoint)
         request.owner = owner = await route.owner(request)
-        if request.method == "HEAD":
-            return headers_only(route)
         path, policy = route_path(request.scope["path"], endpoint), route.resume_policy
         take_up = None
         if policy and policy.continues:
@@ -180,6 +178,8 @@ class RequestHandler:
         documents: RunDocuments | None,
     ) -> LiveStream | StoredRunReader | StoredDocument | Response:
         """Start the run that a request asks for, unless it has been started before."""
+        if request.method == "HEAD":
+            return headers_only(route)
         await active.gate.pass_()
         format, spec, *_ = await parse(route, endpoint, request)
         kept = runs if isinstance(spec, RunSpec) and is_stored(request, format, spec) else None
