@@ -212,7 +212,10 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
     """Return what was expected, and what the file has instead."""
     if error["type"] == "extra_forbidden":
         known = _keys_at(model, [part for part in error["loc"][:-1] if not _is_tag(part)])
-        near = get_close_matches(str(error["loc"][-1]), known, 1)
+        key = str(error["loc"][-1])
+        if error["loc"][0] == "app" and key in OPTIONS:
+            return f"unknown key; {key} belongs in [[route]], or in [defaults] for all routes"
+        near = get_close_matches(key, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
         return f"unknown key; {hint}"
     if error["type"] == "missing":

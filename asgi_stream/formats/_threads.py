@@ -163,7 +163,8 @@ def plain_document(operation: str, result: Any) -> object:
         case "messages":
             values = result["values"]
             messages = values.get("messages") if isinstance(values, Mapping) else values
-            return {"messages": messages or []}
+            # Until a run has begun to write, the newest state is that of the run before it.
+            return {"messages": messages or [], "run_id": result["metadata"].get("run_id")}
     return result
 
 

@@ -93,7 +93,17 @@ _DOCUMENTS: Mapping[str, Schema] = {
     "state": {"$ref": "#/$defs/ThreadState"},
     "list": ("threads", {"$ref": "#/$defs/Thread"}),
     "history": ("states", {"$ref": "#/$defs/ThreadState"}),
-    "messages": ("messages", {"type": "object"}),
+    "messages": {
+        "type": "object",
+        "required": ["messages", "run_id"],
+        "properties": {
+            "messages": {"type": "array", "items": {"type": "object"}},
+            "run_id": {
+                "type": ["string", "null"],
+                "description": "The run that has written the newest of them.",
+            },
+        },
+    },
 }
 
 

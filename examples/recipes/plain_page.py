@@ -1,5 +1,5 @@
 # uvicorn examples.recipes.plain_page:app
-"""A chat of your own in 40 lines of plain JavaScript: plain_page.html.
+"""A chat of your own in plain JavaScript, without a framework: plain_page.html.
 
 Open http://localhost:8000 in a browser. The server keeps the conversation, and the answer that is
 being made: reload the page in the middle of one.

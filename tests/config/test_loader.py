@@ -187,6 +187,7 @@ WRONG = [
     ("[route]\npath='/x'", "route: expected [[route]] tables"),
     ("routes = 1", "routes: unknown key; did you mean route?"),
     (f"[app]\nplayground = 1\n{ROUTE}", "app.playground: expected a valid boolean, not 1"),
+    (f"[app]\nauthorize = 'a:b'\n{ROUTE}", "authorize belongs in [[route]], or in [defaults]"),
     (f"[defaults]\nx = 1\n{ROUTE}", "defaults: x: unknown key; expected one of answer,"),
     (f"[defaults]\npath = '/x'\n{ROUTE}", "defaults: path: unknown key"),
     (f"{ROUTE}fomat='tokens'", "route '/x': fomat: unknown key; did you mean format?"),

@@ -124,6 +124,9 @@ async def test_what_is_read_of_a_thread() -> None:
     state = (await get(app, "/t/threads/a/state", headers=ANN)).json()
     assert len(state["values"]["messages"]) == 4
     assert state["checkpoint"]["thread_id"] == "a"
+    messages = (await get(app, "/t/threads/a/messages", headers=ANN)).json()
+    assert messages["messages"] == state["values"]["messages"]
+    assert messages["run_id"] == state["metadata"]["run_id"]
     states = (await get(app, "/t/threads/a/history", headers=ANN)).json()["states"]
     assert states[0] == state
     assert [len(each["values"].get("messages", ())) for each in states] == [4, 3, 2, 2, 1, 0]
