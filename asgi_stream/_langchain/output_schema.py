@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import Any
 
+from langchain_core.messages import AnyMessage
 from langchain_core.runnables import Runnable, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
@@ -13,7 +14,7 @@ from .graphs import graph_of
 from .runnable_schema import MAX_LEVELS, first_schema
 from .schema_defaults import DEFINED
 from .schema_keywords import Schema
-from .type_hints import fields_of, is_list_of_messages
+from .type_hints import fields_of, is_list_of_messages, is_message
 from .written_schema import certain, schema_of_sent, schema_of_written
 
 RENAMED = "private_"
@@ -28,6 +29,7 @@ def output_schema_of(runnable: Runnable[Any, Any]) -> Schema:
         lambda: _own_description(runnable),
         lambda: _known(graph.builder.output_schema),
         lambda: _known(NoneType) if last.OutputType in (None, NoneType) else None,
+        lambda: _known(AnyMessage) if is_message(last.OutputType) else None,  # or a chunk of one
         lambda: _known(last.get_output_schema()),
         lambda: _known(last.OutputType),
     )

@@ -8,15 +8,17 @@ is not certain is left unspecified.
 from __future__ import annotations
 
 import json
+from dataclasses import is_dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from ..serialize import to_json
 from .adapters import pydantic_type
 from .schema_keywords import Schema, mapped
+from .type_hints import is_subclass
 
 CERTAIN = {
     *("$ref", "type", "enum", "properties", "required", "items", "prefixItems"),
@@ -115,10 +117,23 @@ class _AsWritten(GenerateJsonSchema):
     def json_or_python_schema(self, schema: core_schema.JsonOrPythonSchema) -> Schema:
         return self.generate_inner(schema["python_schema"])
 
+    def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> Schema:
+        return {} if _makes_instances(schema) else super().function_after_schema(schema)
+
+    def function_wrap_schema(self, schema: core_schema.WrapValidatorFunctionSchema) -> Schema:
+        return {} if _makes_instances(schema) else super().function_wrap_schema(schema)
+
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> Schema:
         # Its own fields are written, without those that pydantic computes.
         described = super().dataclass_schema(schema)
         return {key: value for key, value in described.items() if key != "required"}
+
+
+def _makes_instances(schema: Any) -> bool:
+    """Whether a validator is a class, or a method of one that is no model: what it makes is new."""
+    function = schema["function"]["function"]
+    owner = getattr(function, "__self__", function)
+    return isinstance(owner, type) and not is_subclass(owner, BaseModel) and not is_dataclass(owner)
 
 
 def _one_of(values: list[Any]) -> Schema:

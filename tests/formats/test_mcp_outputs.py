@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 import pytest
 from jsonschema import Draft202012Validator
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.runnables import (
     Runnable,
     RunnableLambda,
@@ -36,6 +36,7 @@ from pydantic import (
     SecretStr,
     computed_field,
     field_serializer,
+    field_validator,
 )
 from pydantic.dataclasses import dataclass
 from pydantic_core import core_schema
@@ -133,6 +134,37 @@ class Recipe:
         )
 
 
+class Made:
+    """A class that pydantic makes of text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+class Wrapped(Made):
+    @classmethod
+    def _wrap(cls, value: Any, handler: Any) -> Any:
+        return cls(handler(value))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_wrap_validator_function(cls._wrap, core_schema.str_schema())
+
+
+class Checked(BaseModel):
+    made: list[Made | Wrapped]
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def _check(cls, value: int) -> int:
+        return value
+
+
 class Partial(TypedDict):
     opaque: Opaque
     aliased: Aliased
@@ -202,6 +234,9 @@ OUTPUTS: list[tuple[Any, Any]] = [
     (Many, MANY),
     (Partial, {"opaque": Opaque(), "aliased": Aliased(myField=1)}),
     (list[Recipe], [Recipe()]),
+    (list[Made], [Made("x")]),
+    (Checked, Checked.model_validate({"made": ["x"], "number": 1})),
+    (Checked, Checked.model_construct(made=[Wrapped("x")], number=1)),
     (Color, Color.TWO),
     (dict[Color, int], {Color.RED: 1}),
     (Pair, Pair(1, "b")),
@@ -239,6 +274,7 @@ OUTPUTS: list[tuple[Any, Any]] = [
     (list[re.Pattern[str] | int], [re.compile("a")]),
     (Document, Document("x", metadata={"a": float("nan")})),
     (AIMessage, AIMessage("x")),
+    (AIMessage, AIMessageChunk(content="x")),
     (list[BaseMessage], [AIMessage("x")]),
 ]
 
@@ -274,6 +310,8 @@ async def test_what_is_certain_is_described() -> None:
     assert output["properties"]["my_field"]["type"] == "integer"
     assert output["required"] == ["my_field"]
     assert await check(returns(None, None)) == {"type": "null"}
+    output = await check(returns(Checked, Checked.model_validate({"made": [], "number": 1})))
+    assert output["properties"]["number"]["type"] == "integer"
     output = await check(returns(Partial, {"opaque": Opaque(), "aliased": Aliased(myField=1)}))
     assert output["properties"] == {
         "opaque": {"title": "Opaque"},
