@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..formats import Format, Frame
+from ..stores import EventStore
 
 
 def id_line(format: Format, run_id: str) -> bytes:
@@ -32,6 +33,14 @@ def numbered(line: bytes, first: int, pieces: Sequence[bytes]) -> list[bytes]:
     if not line:
         return frames
     return [line % number + frame for number, frame in enumerate(frames, first)]
+
+
+async def stored_frame(store: EventStore, run_id: str, number: int) -> Frame | None:
+    """Return a frame of a run; None if it is not stored (any more)."""
+    page = await store.read(run_id, number - 1)
+    if page is None or page.first != number or not page.frames:
+        return None
+    return parsed(page.frames[0])
 
 
 def parsed(frame: bytes) -> Frame:

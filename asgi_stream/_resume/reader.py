@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
@@ -19,8 +20,9 @@ from ..errors import (
     WorkerLost,
 )
 from ..events import RunError
+from ..formats import StoredRun
 from ..stores import EventStore, OwnershipLost, Page, RunRecord
-from .numbering import id_line, numbered
+from .numbering import id_line, numbered, stored_frame
 from .recorder import RunRecorder
 from .urls import AHEAD_OF_RUN
 
@@ -162,7 +164,8 @@ class StoredRunReader:
         if not self.buffer.ended:
             self._behind = False
             self.error = error = reported(exception, self._route, self.run_id)
-            self.buffer.finish(self._format.cut(error, self.record, self._next, ended=False))
+            run = StoredRun(self.record)
+            self.buffer.finish(self._format.cut(error, run, self._next, ended=False))
 
     def shut_down(self) -> None:
         """End the response because the server is shutting down."""
@@ -229,17 +232,14 @@ class StoredRunReader:
         """
         lost = WorkerLost()
         error = public(lost, self._route)
-        cut = self._format.cut(error, self.record, number, ended=True)
-        frames = numbered(id_line(self._format, self.run_id), number, [cut])
-        record = replace(
-            self.record,
-            state="failed",
-            started=self.record.started or self.record.created,
-            ended=time.time(),
-            frames=number + len(frames) - 1,
-            code=error.code,
-        )
+        started = self.record.started or self.record.created
+        ended: Any = {"state": "failed", "ended": time.time(), "code": error.code}
         try:
+            run = StoredRun(self.record, first=await stored_frame(self._store, self.run_id, 1))
+            cut = self._format.cut(error, run, number, ended=True)
+            frames = numbered(id_line(self._format, self.run_id), number, [cut])
+            count = number + len(frames) - 1
+            record = replace(self.record, started=started, frames=count, **ended)
             await self._store.finalize_orphan(self.run_id, self._next - 1, number, frames, record)
         except StoreUnavailable as unavailable:
             self.fail(unavailable)

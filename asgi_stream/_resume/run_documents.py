@@ -14,10 +14,10 @@ from .._lifecycle.active import ActiveRuns
 from .._lifecycle.server_sockets import address_of
 from .._routing.bound import BoundRoute
 from ..errors import RunNotFound
-from ..formats import Frame, StoredRun
+from ..formats import StoredRun
 from ..resume import Resume
 from ..stores import RunRecord
-from .numbering import parsed
+from .numbering import stored_frame
 from .reader import StoredRunReader
 from .service import StoredRuns
 
@@ -121,11 +121,7 @@ class RunDocuments:
 
     async def _of(self, record: RunRecord) -> StoredRun:
         if record.ended is None:
-            return StoredRun(record, first=await self._frame(record, 1))
-        return StoredRun(record, last=await self._frame(record, record.frames))
-
-    async def _frame(self, record: RunRecord, number: int) -> Frame | None:
-        page = await self._store.read(record.run_id, number - 1)
-        if page is None or page.first != number or not page.frames:
-            return None
-        return parsed(page.frames[0])
+            first = await stored_frame(self._store, record.run_id, 1)
+            return StoredRun(record, first=first)
+        last = await stored_frame(self._store, record.run_id, record.frames)
+        return StoredRun(record, last=last)

@@ -10,7 +10,7 @@ from ..stores import RunRecord
 from ._frame import Frame
 from ._spec import FormatRequest
 from ._sse import data_frame, run_object
-from ._stored_run import RunResource
+from ._stored_run import RunResource, StoredRun
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -78,12 +78,12 @@ class ResumableFormat(Protocol):
         """
         return frame
 
-    def cut(self, error: RunError, record: RunRecord, number: int, *, ended: bool) -> bytes:
+    def cut(self, error: RunError, run: StoredRun, number: int, *, ended: bool) -> bytes:
         """Return the frames with which a stream breaks off that another instance has encoded.
 
         Args:
             error: Why it does.
-            record: The record of its run.
+            run: Its run; if that has ended, with its first frame, as far as that is stored.
             number: The number of the first of the frames.
             ended: Whether the run has ended, too: its worker has died.
         """

@@ -20,6 +20,7 @@ from ._openai.request import error_document, model_name, model_object
 from ._responses.encoder import Response
 from ._responses.stored import RESPONSES, ResponseResource, cut_response
 from ._spec import Document, FormatRequest, RunSpec
+from ._stored_run import StoredRun
 from ._threads import THREADS
 
 
@@ -87,8 +88,8 @@ class OpenAIFormat(Format):
     def gap(self, run_id: str, first: int, last: int) -> bytes:
         return b""
 
-    def cut(self, error: RunError, record: RunRecord, number: int, *, ended: bool) -> bytes:
-        return cut_response(error, record, number, ended=ended)
+    def cut(self, error: RunError, run: StoredRun, number: int, *, ended: bool) -> bytes:
+        return cut_response(error, run, number, ended=ended)
 
     def run_object(self, record: RunRecord) -> object:
         # Only responses are stored.

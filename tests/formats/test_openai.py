@@ -366,7 +366,9 @@ OPENAI = {"model_provider": "openai"}
     "model",
     [
         AtOnce(says=[REFUSAL]),
-        AtOnce(says=[{"type": "non_standard", "value": REFUSAL}]),
+        AtOnce(
+            says=[{"type": "non_standard", "value": each} for each in ({"type": "odd"}, REFUSAL)]
+        ),
         Scripted(script=[AIMessageChunk(content=[REFUSAL], response_metadata=OPENAI)]),
         RunnableLambda(lambda _: AIMessage("", additional_kwargs=REFUSAL)),
     ],

@@ -436,7 +436,7 @@ async def test_a_worker_that_dies_fails_its_response() -> None:
     app = app_of(store, echo)
     headers = {**ANN, **SENT_JSON}
     async with Exchange(
-        app, "POST", "/v1/responses", body(stream=True), headers=headers
+        app, "POST", "/v1/responses", body(stream=True, metadata={"a": "b"}), headers=headers
     ) as exchange:
         echo.say("a")
         await exchange.until(b'"a"')
@@ -451,6 +451,7 @@ async def test_a_worker_that_dies_fails_its_response() -> None:
     last = sent[-1]
     assert (last["type"], last["response"]["id"]) == ("response.failed", id_)
     assert last["response"]["error"]["type"] == "worker_lost"
+    assert last["response"]["metadata"] == {"a": "b"}
     assert failed["status"] == "failed"
     assert await retrieved(app, id_) == last["response"]
     echo.say(None)

@@ -271,6 +271,21 @@ async def test_a_response_that_goes_on_is_busy(model: LocalListener) -> None:
     await post(app, f"/v1/responses/{first['id']}/cancel", {}, headers=ANN)
 
 
+async def test_a_response_that_is_cancelled_before_it_begins(model: LocalListener) -> None:
+    app = app_of(agent_of(model), multitask="enqueue")
+    first = await respond(app, "one")
+    busy = await respond(app, SLOW, first, background=True)
+    waiting = await respond(app, "two", first, background=True, metadata={"a": "b"})
+    await post(app, f"/v1/responses/{waiting['id']}/cancel", {}, headers=ANN)
+    cancelled = json.loads((await get(app, f"/v1/responses/{waiting['id']}", headers=ANN)).body)
+    assert (cancelled["id"], cancelled["status"]) == (waiting["id"], "cancelled")
+    assert (cancelled["metadata"], cancelled["background"]) == ({"a": "b"}, True)
+    stream = await get(app, f"/v1/responses/{waiting['id']}?stream=true", headers=ANN)
+    names = [line for line in stream.body.decode().split("\n") if line.startswith("event: ")]
+    assert names == [f"event: response.{each}" for each in ("created", "queued", "failed")]
+    await post(app, f"/v1/responses/{busy['id']}/cancel", {}, headers=ANN)
+
+
 def test_threads_need_resume(model: LocalListener) -> None:
     with pytest.raises(TableError, match="threads: the openai format also needs resume"):
         StreamApp([StreamRoute("/v1", agent_of(model), format="openai", threads=True)])

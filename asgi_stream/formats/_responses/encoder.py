@@ -91,10 +91,8 @@ class Response:
             case RunStarted(run_id=run_id):
                 about = self._client_tools, self._approvals
                 self._items = OutputItems(run_id.replace("-", ""), *about)
-                response = self.begun(run_id)
-                yield "response.created", {"response": response}
-                if response["background"]:
-                    yield "response.queued", {"response": response}
+                self.begun(run_id)
+                yield from self._created()
                 yield "response.in_progress", {"response": self._response("in_progress")}
             case ModelFinished(usage=usage, reason=reason):
                 self._reason = reason
@@ -109,12 +107,21 @@ class Response:
                 response = self._response(status, incomplete_details=details)
                 yield f"response.{status}", {"response": response}
             case RunError():
+                if not self._sent:  # it has been cancelled before it began, or could not begin
+                    yield from self._created()
                 yield from self._items.cut()
                 error = response_error(event)
                 response = self._response(status_after(event), error=error)
                 yield "response.failed", {"response": response}
             case _:
                 yield from self._items.of(event)
+
+    def _created(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        waits = self._about["background"]
+        response = self._response("queued" if waits else "in_progress")
+        yield "response.created", {"response": response}
+        if waits:
+            yield "response.queued", {"response": response}
 
     def _response(self, status: str, **about: Any) -> dict[str, Any]:
         done = status not in ("queued", "in_progress")

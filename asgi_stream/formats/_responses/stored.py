@@ -12,7 +12,6 @@ from typing import Any
 from ...errors import InvalidInput
 from ...events import RunError
 from ...serialize import to_json
-from ...stores import RunRecord
 from .._stored_run import RunResource, StoredRun
 from .object import response_error, response_id, response_of, run_of_response
 
@@ -46,8 +45,7 @@ class ResponseResource(RunResource):
         return int(number) + 1
 
     def document(self, run: StoredRun) -> object:
-        frame = run.last or run.first
-        response = frame and (frame.json() or {}).get("response")
+        response = _latest(run)
         if not response:
             return response_of(run.record)
         if run.last is None:
@@ -59,12 +57,18 @@ class ResponseResource(RunResource):
         return {"id": response_id(run_id), "object": "response", "deleted": True}
 
 
-def cut_response(error: RunError, record: RunRecord, number: int, *, ended: bool) -> bytes:
+def _latest(run: StoredRun) -> dict[str, Any]:
+    """Return the response in the last frame that is known of a run; empty if there is none."""
+    frame = run.last or run.first
+    return ((frame and frame.json()) or {}).get("response") or {}
+
+
+def cut_response(error: RunError, run: StoredRun, number: int, *, ended: bool) -> bytes:
     """Return the event with which the stream of a response breaks off; see `Format.cut`."""
     kind = "response.failed" if ended else "error"
     about: dict[str, Any] = {"type": kind, "sequence_number": number - 1}
     if ended:
-        known = {**response_of(record), "status": "failed"}
+        known = {**response_of(run.record), **_latest(run), "status": "failed"}
         about |= {"response": {**known, "error": response_error(error)}}
     else:
         about |= {"code": error.code, "message": error.message, "param": None}
