@@ -13,8 +13,9 @@ from ..errors import InvalidInput, NotFound, ThreadNotFound, WorkerLost
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
+from ..stores.shared_claims import Claims
 from .commands import command_of, with_answers
-from .continuation import NotContinuable, continuation_of
+from .continuation import continuation_of
 from .earlier_run import point_after
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .new_messages import addition_of, closing, split_at, with_messages
@@ -23,7 +24,7 @@ from .sent_messages import message_of
 from .start import Start, standing
 from .state_messages import messages_of
 from .tasks import RunTasks
-from .thread_claim import EVICTING, claim_thread
+from .thread_claim import EVICTING, claim_anew, claim_thread
 from .thread_state import PublicState
 
 MakeInput = Callable[[RunSpec, Any], Awaitable[Any]]
@@ -37,6 +38,7 @@ class ThreadTurn:
         run_id: The id of the run.
         thread: The thread.
         store: The store of threads.
+        claims: Claims threads.
         scope: Whose threads the thread is among.
         route: The path of the route.
         spec: What the client asks for.
@@ -48,6 +50,7 @@ class ThreadTurn:
         tasks: Keeps tasks alive.
 
     Attributes:
+        run_id: The id of the run.
         start: What the run starts with, once that is known.
         thread: The thread.
     """
@@ -58,6 +61,7 @@ class ThreadTurn:
         *,
         thread: GraphThread,
         store: ThreadStore,
+        claims: Claims,
         scope: str,
         route: str,
         spec: RunSpec,
@@ -70,9 +74,9 @@ class ThreadTurn:
     ) -> None:
         self.start: Start | None = None
         self._on_evicted: Callable[[], None] | None = None
-        self._run_id = run_id
+        self.run_id = run_id
         self.thread = thread
-        self._store = store
+        self._store, self._claims = store, claims
         self._place = scope, thread.thread_id
         self._route = route
         self._spec = spec
@@ -87,11 +91,6 @@ class ThreadTurn:
         self._replaced: Sequence[str] = ()
 
     # The store's `Claimant`.
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self._run_id
 
     def evicted(self) -> None:
         """End the run: another one takes the thread over."""
@@ -122,12 +121,12 @@ class ThreadTurn:
             NotContinuable: The run cannot go on here.
         """
         if not self._claimed and not await self._claim(wait):
-            await self._touch(run_id=self._run_id)
+            await self._touch(run_id=self.run_id)
             self._listed = True
             return None
         self._claimed = True
         self.start = start = await self._prepared()
-        run_id = None if self._listed else self._run_id
+        run_id = None if self._listed else self.run_id
         metadata = {"graph_id": self._graph, **self._spec.metadata}
         await self._touch(metadata=metadata, run_id=run_id)
         return start
@@ -146,7 +145,7 @@ class ThreadTurn:
 
     def release(self) -> None:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
-        self._store.release(*self._place, self._run_id)
+        self._claims.release(*self._place, self.run_id)
         if self._spec.ephemeral and self.start is not None and not self._evicted:
             self._tasks.spawn(self.thread.delete())
 
@@ -155,13 +154,10 @@ class ThreadTurn:
             await self._store.touch(*self._place, route=self._route, now=time.time(), **changes)
 
     async def _claim(self, wait: bool) -> bool:
+        about = self._claims, self._place, self
         if self._spec.continued:
-            about: Any = {"linger": self._linger, "attempt": self._spec.attempt}
-            claim = await self._store.claim(*self._place, self, **about)
-            if not claim.taken:
-                raise NotContinuable("another run or worker has its thread")
+            await claim_anew(*about, linger=self._linger, attempt=self._spec.attempt)
             return True
-        about = self._store, self._place, self
         claim = await claim_thread(
             *about, multitask=self._multitask, wait=wait, linger=self._linger
         )
@@ -171,7 +167,7 @@ class ThreadTurn:
 
     async def _prepared(self) -> Start:
         if self._spec.continued:
-            point = await continuation_of(self.thread, self._run_id, self._astream_kwargs)
+            point = await continuation_of(self.thread, self.run_id, self._astream_kwargs)
             more = {"interrupts": point.interrupts, "calls": point.calls}
             return await self._start(None, point.snapshot, None, **more)
         snapshot, position = await self._standing_point()
@@ -192,7 +188,7 @@ class ThreadTurn:
         """Return the snapshot to start from, and its position; None is the newest one."""
         spec, thread = self._spec, self.thread
         if spec.after_run is not None:
-            return await point_after(thread, spec, self._run_id, self._store, self._place)
+            return await point_after(thread, spec, self.run_id, self._store, self._place)
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
         if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
@@ -237,13 +233,13 @@ class ThreadTurn:
     ) -> Start:
         thread = self.thread
         # LangChain's default for the thread is the checkpointer's.
-        about = {"run_id": self._run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
+        about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = await thread.messages(snapshot)
         return Start(
             input=await with_results(thread, input, snapshot),
             # That for Redis takes the run's id from there.
-            configurable={**thread.configurable(position), "run_id": self._run_id},
+            configurable={**thread.configurable(position), "run_id": self.run_id},
             metadata=about,
             values=PublicState(thread).values(snapshot.values),
             **more,

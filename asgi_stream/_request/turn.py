@@ -106,8 +106,7 @@ def turn_of(
     """Return the turn of a run on its thread, which `held` gives up at the end.
 
     Raises:
-        InvalidInput: The client's choice for concurrent runs is unknown, or the run has several
-            inputs.
+        InvalidInput: The choice for concurrent runs is unknown, or there are several inputs.
         TypeError: The route's function has returned a graph without a checkpointer.
     """
     multitask = spec.multitask or route.multitask or route.format_class.multitask
@@ -119,6 +118,7 @@ def turn_of(
         str(run_id),
         thread=graph_thread(route, served, str(spec.thread), request.owner, configurable),
         store=policy.opened,
+        claims=route.claims(spec.model, request.owner),
         scope=thread_scope(route.thread_path, request.owner),
         route=route.thread_path,
         spec=spec,

@@ -187,8 +187,9 @@ class ThreadRuns:
 
     async def _roll_back(self, record: RunRecord) -> None:
         """Bring the thread back to where it was before a run that is being stopped."""
+        claims = self._route.claims(record.model, self._request.owner)
         async with (
-            claimed(self._store, self._scope, self._thread_id, wait=True),
+            claimed(claims, self._scope, self._thread_id, wait=True),
             self._graph_thread(record.model) as thread,
         ):
             await thread.roll_back([record.run_id])

@@ -46,7 +46,8 @@ class CallersThreads:
         if threads is None:
             runnable = await route.resolve(request, name, self._held, self._tasks)
             served = route.served(runnable)
-            threads = OwnedThreads(route, self._policy, request.owner, served)
+            about = self._policy, request.owner, served, route.claims(name, request.owner)
+            threads = OwnedThreads(route, *about)
             self._by_graph[name] = threads
         return threads
 

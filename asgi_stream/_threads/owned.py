@@ -24,6 +24,7 @@ from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, Thread
 from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord, ThreadStatus
 from ..stores.claimed import claimed
+from ..stores.shared_claims import Claims
 from ..threads import Threads, owner_mark, thread_scope
 from .listing import FIRST, checkpoints_with, matches
 
@@ -36,10 +37,16 @@ class OwnedThreads:
         policy: How its threads are kept.
         owner: What ``authorize`` returned for the caller.
         served: The graph.
+        claims: Claims the threads.
     """
 
     def __init__(
-        self, route: BoundRoute, policy: Threads, owner: str | None, served: ServedRunnable
+        self,
+        route: BoundRoute,
+        policy: Threads,
+        owner: str | None,
+        served: ServedRunnable,
+        claims: Claims,
     ) -> None:
         self._route = route
         self._path = route.thread_path
@@ -47,6 +54,7 @@ class OwnedThreads:
         self._owner = owner
         self._scope = thread_scope(route.thread_path, owner)
         self._served = served
+        self._claims = claims
 
     def thread(self, thread_id: str) -> GraphThread:
         """Return a thread in the graph's checkpointer, whether or not it exists."""
@@ -58,11 +66,8 @@ class OwnedThreads:
 
     async def view(self, record: ThreadRecord, snapshot: Any, query: ThreadQuery) -> ThreadView:
         """Return what a query asks for of a thread and the snapshot of its newest state."""
-        public, thread, route = (
-            self.public(record.thread_id),
-            self.thread(record.thread_id),
-            self._route,
-        )
+        thread, route = self.thread(record.thread_id), self._route
+        public = PublicState(thread)
         state = public.of(snapshot)
         if not query.with_messages:
             return ThreadView(record, state)
@@ -202,7 +207,7 @@ class OwnedThreads:
     @asynccontextmanager
     async def _claimed(self, thread_id: str, **how: bool) -> AsyncGenerator[None, None]:
         """Hold a thread, so that no run writes to it meanwhile."""
-        async with claimed(self._store, self._scope, thread_id, **how) as claim:
+        async with claimed(self._claims, self._scope, thread_id, **how) as claim:
             if not claim.taken:
                 raise ThreadBusy
             yield
