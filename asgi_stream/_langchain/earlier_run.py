@@ -1,8 +1,8 @@
-"""Where a thread stood after one of its runs."""
+"""Where a thread stood after one of its runs, or before some."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import NotFound, NotPending
@@ -43,3 +43,26 @@ async def point_after(
             raise NotPending
         return await thread.state(position), position
     return head, None
+
+
+async def point_before(
+    thread: GraphThread, replaced: Collection[str], snapshot: Any
+) -> tuple[Any, Mapping[str, Any] | None]:
+    """Return the snapshot before the runs that another one replaces, and its position.
+
+    A run that has ended by itself meanwhile stays: its client has the answer.
+
+    Args:
+        thread: The thread.
+        replaced: The ids of those runs.
+        snapshot: The newest snapshot of the thread.
+
+    Returns:
+        The snapshot, and its position; None if it is the newest one.
+    """
+    if not snapshot.next or snapshot.interrupts:
+        return snapshot, None
+    position = await thread.before_runs(replaced)
+    if position is None:
+        await thread.delete()
+    return await thread.state(position), position

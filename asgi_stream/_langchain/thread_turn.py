@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import RemoveMessage
 
-from ..errors import InvalidInput, NotFound, ThreadNotFound, WorkerLost
+from ..errors import InvalidInput, NotFound, RunCancelled, ThreadNotFound, WorkerLost
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
+from ..stores.rollback import rolled_back
 from ..stores.shared_claims import Claims
 from .commands import command_of, with_answers
 from .continuation import continuation_of
-from .earlier_run import point_after
+from .earlier_run import point_after, point_before
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .new_messages import addition_of, closing, split_at, with_messages
 from .open_calls import with_results
@@ -87,7 +89,7 @@ class ThreadTurn:
         self._make_input = make_input
         self._graph = graph
         self._tasks = tasks
-        self._evicted = self._claimed = self._listed = self._only_reads = False
+        self._evicted = self._claimed = self._listed = self._only_reads = self._cancelled = False
         self._replaced: Sequence[str] = ()
 
     # The store's `Claimant`.
@@ -136,16 +138,21 @@ class ThreadTurn:
         lost = isinstance(end, RunError) and end.code == WorkerLost.code
         if self.start is None or (lost and self._linger):
             return  # of a run that goes on elsewhere, the worker there knows the status
+        self._cancelled = isinstance(end, RunError) and end.code == RunCancelled.code
         status: ThreadStatus = "idle"
         if isinstance(end, RunFinished) and end.interrupts:
             status = "interrupted"
-        elif isinstance(end, RunError) and end.code != "cancelled":
+        elif isinstance(end, RunError) and not self._cancelled:
             status = "error"
         await self._touch(status=status)
 
     def release(self) -> None:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
-        self._claims.release(*self._place, self.run_id)
+        give_up = partial(self._claims.release, *self._place, self.run_id)
+        if self._cancelled:
+            self._tasks.spawn(rolled_back(self._store, self.run_id, give_up))
+        else:
+            give_up()
         if self._spec.ephemeral and self.start is not None and not self._evicted:
             self._tasks.spawn(self.thread.delete())
 
@@ -195,14 +202,9 @@ class ThreadTurn:
             raise ThreadNotFound
         if spec.checkpoint and snapshot.created_at is None:
             raise NotFound(NO_CHECKPOINT)
-        # A run that has ended by itself meanwhile is not rolled back: its client has the answer.
-        unfinished = snapshot.next and not snapshot.interrupts
-        if not self._replaced or spec.checkpoint is not None or not unfinished:
+        if not self._replaced or spec.checkpoint is not None:
             return snapshot, spec.checkpoint
-        position = await thread.before_runs(self._replaced)
-        if position is None:
-            await thread.delete()
-        return await thread.state(position), position
+        return await point_before(thread, self._replaced, snapshot)
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
