@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,6 +26,7 @@ from .start import Start, standing
 from .state_messages import messages_of
 from .tasks import RunTasks
 from .thread_claim import EVICTING, claim_anew, claim_thread
+from .thread_entry import ThreadEntry
 from .thread_state import PublicState
 
 MakeInput = Callable[[RunSpec, Any], Awaitable[Any]]
@@ -50,6 +50,7 @@ class ThreadTurn:
         make_input: Makes the graph's input of a spec.
         graph: The name of the graph.
         tasks: Keeps tasks alive.
+        in_order: Whether clients read the thread's runs in the order in which they were begun.
 
     Attributes:
         run_id: The id of the run.
@@ -73,6 +74,7 @@ class ThreadTurn:
         make_input: MakeInput,
         graph: str,
         tasks: RunTasks,
+        in_order: bool = False,
     ) -> None:
         self.start: Start | None = None
         self._on_evicted: Callable[[], None] | None = None
@@ -80,27 +82,20 @@ class ThreadTurn:
         self.thread = thread
         self._store, self._claims = store, claims
         self._place = scope, thread.thread_id
-        self._route = route
-        self._spec = spec
+        self._entry = ThreadEntry(store, self._place, route, run_id, silent=spec.ephemeral)
+        self._spec, self._linger = spec, linger
         # An answer never ends another run: that may have the same answer, and it would be lost.
         self._multitask = "enqueue" if spec.answers and multitask in EVICTING else multitask
-        self._linger = linger
-        self._astream_kwargs = astream_kwargs
-        self._make_input = make_input
-        self._graph = graph
-        self._tasks = tasks
-        self._evicted = self._claimed = self._listed = self._only_reads = self._cancelled = False
+        self._astream_kwargs, self._make_input = astream_kwargs, make_input
+        self._graph, self._tasks, self._in_order = graph, tasks, in_order
+        self._evicted = self._claimed = self._cancelled = False
         self._replaced: Sequence[str] = ()
-
-    # The store's `Claimant`.
 
     def evicted(self) -> None:
         """End the run: another one takes the thread over."""
         self._evicted = True
         if self._on_evicted is not None:
             self._on_evicted()
-
-    # What the pump does with it.
 
     def on_evicted(self, function: Callable[[], None]) -> None:
         """Call a function when another run takes the thread over; at once if it has."""
@@ -122,15 +117,18 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
             NotContinuable: The run cannot go on here.
         """
-        if not self._claimed and not await self._claim(wait):
-            await self._touch(run_id=self.run_id)
-            self._listed = True
+        self._claimed = self._claimed or await self._claim(wait)
+        if self._in_order or not self._claimed:
+            await self._entry.list_run(must_exist=self._claimed and self._spec.must_exist)
+        if not self._claimed:
             return None
-        self._claimed = True
-        self.start = start = await self._prepared()
-        run_id = None if self._listed else self.run_id
-        metadata = {"graph_id": self._graph, **self._spec.metadata}
-        await self._touch(metadata=metadata, run_id=run_id)
+        try:
+            start = await self._prepared()
+            await self._entry.begun({"graph_id": self._graph, **self._spec.metadata})
+        except Exception:
+            await self._entry.refused()
+            raise
+        self.start = start
         return start
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
@@ -144,7 +142,7 @@ class ThreadTurn:
             status = "interrupted"
         elif isinstance(end, RunError) and not self._cancelled:
             status = "error"
-        await self._touch(status=status)
+        await self._entry.ended(status)
 
     def release(self) -> None:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
@@ -155,10 +153,6 @@ class ThreadTurn:
             give_up()
         if self._spec.ephemeral and self.start is not None and not self._evicted:
             self._tasks.spawn(self.thread.delete())
-
-    async def _touch(self, **changes: Any) -> None:
-        if not (self._spec.ephemeral or self._only_reads):
-            await self._store.touch(*self._place, route=self._route, now=time.time(), **changes)
 
     async def _claim(self, wait: bool) -> bool:
         about = self._claims, self._place, self
@@ -198,7 +192,7 @@ class ThreadTurn:
             return await point_after(thread, spec, self.run_id, self._store, self._place)
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
-        if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
+        if spec.must_exist and is_empty and not await self._entry.exists():
             raise ThreadNotFound
         if spec.checkpoint and snapshot.created_at is None:
             raise NotFound(NO_CHECKPOINT)
@@ -211,7 +205,7 @@ class ThreadTurn:
         addition = addition_of(spec, known, snapshot)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
-            self._only_reads = True
+            self._entry.silent = True
             return await self._start(None, snapshot, position, interrupts=interrupts)
         new, removed = addition.messages, addition.before
         if addition.before is not None:
