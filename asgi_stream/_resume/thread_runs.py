@@ -14,6 +14,7 @@ from .._langchain.graph_thread import GraphThread
 from .._langchain.thread_state import PublicState
 from .._lifecycle.active import ActiveRuns
 from .._request.query import last_event_id, read_query
+from .._request.thread_graph import thread_graph
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadBusy, ThreadNotFound
@@ -223,10 +224,11 @@ class ThreadRuns:
 
     @asynccontextmanager
     async def _graph_thread(self, model: str | None) -> AsyncGenerator[GraphThread, None]:
-        route, request = self._route, self._request
-        name = model if model in route.runnables else None
+        route, request, tasks = self._route, self._request, self._active.tasks
         with ExitStack() as held:
-            runnable = await route.resolve(request, name, held, self._active.tasks)
+            name = model if model in route.runnables else None
+            name = name or await thread_graph(route, request, self._thread_id, held, tasks)
+            runnable = await route.resolve(request, name, held, tasks)
             yield graph_thread(route, route.served(runnable), self._thread_id, request.owner)
 
     def _flag(self, name: str) -> bool:

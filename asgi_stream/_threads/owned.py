@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
 from traceback import walk_tb
 from typing import Any
 from uuid import uuid4
@@ -26,7 +25,7 @@ from ..stores import ThreadRecord, ThreadStatus
 from ..stores.claimed import claimed
 from ..stores.shared_claims import Claims
 from ..threads import Threads, owner_mark, thread_scope
-from .listing import FIRST, checkpoints_with, matches
+from .listing import FIRST, checkpoints_with, matches, record_of
 
 
 class OwnedThreads:
@@ -89,7 +88,9 @@ class OwnedThreads:
         snapshot = await self.thread(thread_id).state()
         if record is None and snapshot.created_at is None:
             raise ThreadNotFound
-        return record or self._record_of(thread_id, snapshot.created_at), snapshot
+        return record or self._record_of(
+            thread_id, snapshot.created_at, snapshot.metadata
+        ), snapshot
 
     async def create(self, query: ThreadQuery) -> ThreadRecord:
         """Create a thread without a state.
@@ -225,17 +226,11 @@ class OwnedThreads:
         wanted = {**FIRST, OWNER: owner_mark(str(self._owner))}
         async with aclosing(checkpoints_with(saver, wanted)) as first:
             async for each in first:
-                yield self._record_of(str(each.metadata[CLIENT_ID]), each.checkpoint["ts"])
+                id_, created_at = str(each.metadata[CLIENT_ID]), each.checkpoint["ts"]
+                yield self._record_of(id_, created_at, each.metadata)
 
-    def _record_of(self, thread_id: str, created_at: Any) -> ThreadRecord:
-        at = _seconds(created_at)
-        return ThreadRecord(
-            thread_id=thread_id,
-            scope=self._scope,
-            route=self._path,
-            created=at,
-            updated=at,
-        )
+    def _record_of(self, thread_id: str, created_at: Any, metadata: Any) -> ThreadRecord:
+        return record_of(thread_id, self._scope, self._path, created_at, metadata)
 
 
 def _is_of_values(error: Exception) -> bool:
@@ -243,8 +238,3 @@ def _is_of_values(error: Exception) -> bool:
     *_, (frame, _) = walk_tb(error.__traceback__)
     package = frame.f_globals["__name__"].partition(".")[0]
     return package in ("langchain_core", "langgraph", "pydantic")
-
-
-def _seconds(created_at: Any) -> float:
-    """Return a time of LangGraph's as seconds since the epoch."""
-    return datetime.fromisoformat(str(created_at)).timestamp()
