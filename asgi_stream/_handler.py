@@ -165,7 +165,7 @@ class RequestHandler:
 
         start = partial(self._start, route, endpoint, request, active, runs, documents)
         if of_thread_runs == "command":
-            return await command_response(route, endpoint, request, start)
+            return await command_response(route, endpoint, request, active.tasks, start)
         return await start()
 
     async def _start(

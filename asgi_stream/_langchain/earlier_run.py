@@ -1,8 +1,8 @@
-"""Where a thread stood after one of its runs."""
+"""Where a thread stood after one of its runs, or before some."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..errors import InvalidInput, NotFound, NotPending
@@ -59,3 +59,26 @@ def _check_graph(graph: str, head: Any, known: ThreadRecord | None) -> None:
     if head.created_at is None and earlier not in (None, graph):
         problem = f"the conversation is not in its checkpointer; go on with {earlier}"
         raise InvalidInput.at("model", problem)
+
+
+async def point_before(
+    thread: GraphThread, replaced: Collection[str], snapshot: Any
+) -> tuple[Any, Mapping[str, Any] | None]:
+    """Return the snapshot before the runs that another one replaces, and its position.
+
+    A run that has ended by itself meanwhile stays: its client has the answer.
+
+    Args:
+        thread: The thread.
+        replaced: The ids of those runs.
+        snapshot: The newest snapshot of the thread.
+
+    Returns:
+        The snapshot, and its position; None if it is the newest one.
+    """
+    if not snapshot.next or snapshot.interrupts:
+        return snapshot, None
+    position = await thread.before_runs(replaced)
+    if position is None:
+        await thread.delete()
+    return await thread.state(position), position

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from ..errors import ThreadBusy
-from ..stores import Claim, Claimant, ThreadStore
+from ..stores import Claim, Claimant
+from ..stores.shared_claims import Claims
+from .continuation import NotContinuable
 
 PATIENCE = 0.5
 """Seconds that a run may take to end, whose reader has left, before another is rejected."""
@@ -16,7 +18,7 @@ MULTITASK = ("reject", "enqueue", *EVICTING)
 
 
 async def claim_thread(
-    store: ThreadStore,
+    claims: Claims,
     place: tuple[str, str],
     run: Claimant,
     *,
@@ -27,7 +29,7 @@ async def claim_thread(
     """Claim a thread for a run.
 
     Args:
-        store: The store of threads.
+        claims: Claims threads.
         place: The scope and the client's id of the thread.
         run: The run.
         multitask: What to do if another run has the thread, one of `MULTITASK`.
@@ -39,15 +41,35 @@ async def claim_thread(
     """
     match multitask:
         case "interrupt" | "rollback":
-            return await store.claim(*place, run, wait=True, evict=True, linger=linger)
+            return await claims.claim(*place, run, wait=True, evict=True, linger=linger)
         case "enqueue":
-            return await store.claim(*place, run, wait=wait, linger=linger)
+            return await claims.claim(*place, run, wait=wait, linger=linger)
         case _:
-            claim = await store.claim(*place, run, linger=linger)
+            claim = await claims.claim(*place, run, linger=linger)
             if claim.taken:
                 return claim
             try:
                 async with asyncio.timeout(PATIENCE):
-                    return await store.claim(*place, run, wait=True, linger=linger)
+                    return await claims.claim(*place, run, wait=True, linger=linger)
             except TimeoutError:
                 raise ThreadBusy from None
+
+
+async def claim_anew(
+    claims: Claims, place: tuple[str, str], run: Claimant, *, linger: float, attempt: int
+) -> None:
+    """Claim a thread for a run that another worker has begun.
+
+    Args:
+        claims: Claims threads.
+        place: The scope and the client's id of the thread.
+        run: The run.
+        linger: Seconds that the claim outlives its worker.
+        attempt: How many workers have executed the run, this one included.
+
+    Raises:
+        NotContinuable: Another run or worker has the thread.
+    """
+    claim = await claims.claim(*place, run, linger=linger, attempt=attempt)
+    if not claim.taken:
+        raise NotContinuable("another run or worker has its thread")

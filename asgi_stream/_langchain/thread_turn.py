@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import RemoveMessage
 
-from ..errors import InvalidInput, NotFound, ThreadNotFound, WorkerLost
+from ..errors import InvalidInput, NotFound, RunCancelled, ThreadNotFound, WorkerLost
 from ..events import RunError, RunFinished
 from ..formats import RunSpec
 from ..stores import ThreadStatus, ThreadStore
+from ..stores.rollback import rolled_back
+from ..stores.shared_claims import Claims
 from .commands import command_of, with_answers
-from .continuation import NotContinuable, continuation_of
-from .earlier_run import point_after
+from .continuation import continuation_of
+from .earlier_run import point_after, point_before
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .new_messages import addition_of, closing, split_at, with_messages
 from .sent_messages import message_of
 from .start import Start, standing
 from .state_messages import messages_of
 from .tasks import RunTasks
-from .thread_claim import EVICTING, claim_thread
+from .thread_claim import EVICTING, claim_anew, claim_thread
+from .thread_entry import ThreadEntry
 from .thread_input import thread_input
 from .thread_state import PublicState
 
@@ -37,6 +40,7 @@ class ThreadTurn:
         run_id: The id of the run.
         thread: The thread.
         store: The store of threads.
+        claims: Claims threads.
         scope: Whose threads the thread is among.
         route: The path of the route.
         spec: What the client asks for.
@@ -46,8 +50,10 @@ class ThreadTurn:
         make_input: Makes the graph's input of a spec.
         graph: The name of the graph.
         tasks: Keeps tasks alive.
+        in_order: Whether clients read the thread's runs in the order in which they were begun.
 
     Attributes:
+        run_id: The id of the run.
         start: What the run starts with, once that is known.
         thread: The thread.
     """
@@ -58,6 +64,7 @@ class ThreadTurn:
         *,
         thread: GraphThread,
         store: ThreadStore,
+        claims: Claims,
         scope: str,
         route: str,
         spec: RunSpec,
@@ -67,39 +74,28 @@ class ThreadTurn:
         make_input: MakeInput,
         graph: str,
         tasks: RunTasks,
+        in_order: bool = False,
     ) -> None:
         self.start: Start | None = None
         self._on_evicted: Callable[[], None] | None = None
-        self._run_id = run_id
+        self.run_id = run_id
         self.thread = thread
-        self._store = store
+        self._store, self._claims = store, claims
         self._place = scope, thread.thread_id
-        self._route = route
-        self._spec = spec
+        self._entry = ThreadEntry(store, self._place, route, run_id, silent=spec.ephemeral)
+        self._spec, self._linger = spec, linger
         # An answer never ends another run: that may have the same answer, and it would be lost.
         self._multitask = "enqueue" if spec.answers and multitask in EVICTING else multitask
-        self._linger = linger
-        self._astream_kwargs = astream_kwargs
-        self._make_input = make_input
-        self._graph = graph
-        self._tasks = tasks
-        self._evicted = self._claimed = self._listed = self._only_reads = False
+        self._astream_kwargs, self._make_input = astream_kwargs, make_input
+        self._graph, self._tasks, self._in_order = graph, tasks, in_order
+        self._evicted = self._claimed = self._cancelled = False
         self._replaced: Sequence[str] = ()
-
-    # The store's `Claimant`.
-
-    @property
-    def run_id(self) -> str:
-        """The id of the run."""
-        return self._run_id
 
     def evicted(self) -> None:
         """End the run: another one takes the thread over."""
         self._evicted = True
         if self._on_evicted is not None:
             self._on_evicted()
-
-    # What the pump does with it.
 
     def on_evicted(self, function: Callable[[], None]) -> None:
         """Call a function when another run takes the thread over; at once if it has."""
@@ -121,15 +117,18 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
             NotContinuable: The run cannot go on here.
         """
-        if not self._claimed and not await self._claim(wait):
-            await self._touch(run_id=self._run_id)
-            self._listed = True
+        self._claimed = self._claimed or await self._claim(wait)
+        if self._in_order or not self._claimed:
+            await self._entry.list_run(must_exist=self._claimed and self._spec.must_exist)
+        if not self._claimed:
             return None
-        self._claimed = True
-        self.start = start = await self._prepared()
-        run_id = None if self._listed else self._run_id
-        metadata = {"graph_id": self._graph, **self._spec.metadata}
-        await self._touch(metadata=metadata, run_id=run_id)
+        try:
+            start = await self._prepared()
+            await self._entry.begun({"graph_id": self._graph, **self._spec.metadata})
+        except Exception:
+            await self._entry.refused()
+            raise
+        self.start = start
         return start
 
     async def ended(self, end: RunFinished | RunError | None) -> None:
@@ -137,31 +136,29 @@ class ThreadTurn:
         lost = isinstance(end, RunError) and end.code == WorkerLost.code
         if self.start is None or (lost and self._linger):
             return  # of a run that goes on elsewhere, the worker there knows the status
+        self._cancelled = isinstance(end, RunError) and end.code == RunCancelled.code
         status: ThreadStatus = "idle"
         if isinstance(end, RunFinished) and end.interrupts:
             status = "interrupted"
-        elif isinstance(end, RunError) and end.code != "cancelled":
+        elif isinstance(end, RunError) and not self._cancelled:
             status = "error"
-        await self._touch(status=status)
+        await self._entry.ended(status)
 
     def release(self) -> None:
         """Give the thread up, because nothing writes to it any more. Returns at once."""
-        self._store.release(*self._place, self._run_id)
+        give_up = partial(self._claims.release, *self._place, self.run_id)
+        if self._cancelled:
+            self._tasks.spawn(rolled_back(self._store, self.run_id, give_up))
+        else:
+            give_up()
         if self._spec.ephemeral and self.start is not None and not self._evicted:
             self._tasks.spawn(self.thread.delete())
 
-    async def _touch(self, **changes: Any) -> None:
-        if not (self._spec.ephemeral or self._only_reads):
-            await self._store.touch(*self._place, route=self._route, now=time.time(), **changes)
-
     async def _claim(self, wait: bool) -> bool:
+        about = self._claims, self._place, self
         if self._spec.continued:
-            about: Any = {"linger": self._linger, "attempt": self._spec.attempt}
-            claim = await self._store.claim(*self._place, self, **about)
-            if not claim.taken:
-                raise NotContinuable("another run or worker has its thread")
+            await claim_anew(*about, linger=self._linger, attempt=self._spec.attempt)
             return True
-        about = self._store, self._place, self
         claim = await claim_thread(
             *about, multitask=self._multitask, wait=wait, linger=self._linger
         )
@@ -171,7 +168,7 @@ class ThreadTurn:
 
     async def _prepared(self) -> Start:
         if self._spec.continued:
-            point = await continuation_of(self.thread, self._run_id, self._astream_kwargs)
+            point = await continuation_of(self.thread, self.run_id, self._astream_kwargs)
             more = {"interrupts": point.interrupts, "calls": point.calls}
             return await self._start(None, point.snapshot, None, **more)
         snapshot, position = await self._standing_point()
@@ -192,28 +189,23 @@ class ThreadTurn:
         """Return the snapshot to start from, and its position; None is the newest one."""
         spec, thread, graph = self._spec, self.thread, self._graph
         if spec.after_run is not None:
-            return await point_after(thread, spec, graph, self._run_id, self._store, self._place)
+            return await point_after(thread, spec, graph, self.run_id, self._store, self._place)
         snapshot = await thread.state(spec.checkpoint)
         is_empty = not snapshot.config["configurable"].get("checkpoint_id")
-        if spec.must_exist and is_empty and await self._store.find(*self._place) is None:
+        if spec.must_exist and is_empty and not await self._entry.exists():
             raise ThreadNotFound
         if spec.checkpoint and snapshot.created_at is None:
             raise NotFound(NO_CHECKPOINT)
-        # A run that has ended by itself meanwhile is not rolled back: its client has the answer.
-        unfinished = snapshot.next and not snapshot.interrupts
-        if not self._replaced or spec.checkpoint is not None or not unfinished:
+        if not self._replaced or spec.checkpoint is not None:
             return snapshot, spec.checkpoint
-        position = await thread.before_runs(self._replaced)
-        if position is None:
-            await thread.delete()
-        return await thread.state(position), position
+        return await point_before(thread, self._replaced, snapshot)
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
         addition = addition_of(spec, known, snapshot)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
-            self._only_reads = True
+            self._entry.silent = True
             return await self._start(None, snapshot, position, interrupts=interrupts)
         new, removed = addition.messages, addition.before
         if addition.before is not None:
@@ -237,13 +229,13 @@ class ThreadTurn:
     ) -> Start:
         thread = self.thread
         # LangChain's default for the thread is the checkpointer's.
-        about = {"run_id": self._run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
+        about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = await thread.messages(snapshot)
         return Start(
             input=await thread_input(thread, input, snapshot),
             # That for Redis takes the run's id from there.
-            configurable={**thread.configurable(position), "run_id": self._run_id},
+            configurable={**thread.configurable(position), "run_id": self.run_id},
             metadata=about,
             values=PublicState(thread).values(snapshot.values),
             **more,

@@ -106,28 +106,34 @@ def turn_of(
     """Return the turn of a run on its thread, which `held` gives up at the end.
 
     Raises:
-        InvalidInput: The client's choice for concurrent runs is unknown, or the run has several
-            inputs.
+        InvalidInput: The choice for concurrent runs is unknown, or there are several inputs.
         TypeError: The route's function has returned a graph without a checkpointer.
     """
-    multitask = spec.multitask or route.multitask or route.format_class.multitask
-    if multitask not in MULTITASK:
-        raise InvalidInput.at("multitask_strategy", f"expected one of {', '.join(MULTITASK)}")
     if spec.many:
         raise InvalidInput.at(THREAD_ID, "a thread takes one input at a time, not a batch")
     turn = ThreadTurn(
         str(run_id),
         thread=graph_thread(route, served, str(spec.thread), request.owner, configurable),
         store=policy.opened,
+        claims=route.claims(spec.model, request.owner),
         scope=thread_scope(route.thread_path, request.owner),
         route=route.thread_path,
         spec=spec,
-        multitask=multitask,
+        multitask=_multitask(route, spec),
         linger=LINGER if route.continues else 0.0,
         astream_kwargs={**route.astream_kwargs, **spec.astream_kwargs},
         make_input=make_input,
         graph=spec.model or next(iter(route.runnables)),
         tasks=tasks,
+        in_order=bool(route.resume_policy and route.format_class.thread_runs),
     )
     held.callback(turn.release)
     return turn
+
+
+def _multitask(route: BoundRoute, spec: RunSpec) -> str:
+    """Return what to do if another run has the thread."""
+    multitask = spec.multitask or route.multitask or route.format_class.multitask
+    if multitask not in MULTITASK:
+        raise InvalidInput.at("multitask_strategy", f"expected one of {', '.join(MULTITASK)}")
+    return multitask

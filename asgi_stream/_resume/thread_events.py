@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Task
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import cast
 
 from .._delivery.buffer import FrameBuffer
@@ -19,6 +20,7 @@ from ..formats import STORED_THREAD
 from ..formats._langgraph.envelopes import Envelopes, StoredEvent, Subscription
 from ..requests import StreamRequest
 from ..resume import Resume
+from ..stores import ThreadRecord
 from ..threads import Threads, thread_scope
 from .older_events import OlderEvents
 from .reader import StoredRunReader
@@ -124,9 +126,20 @@ class ThreadEvents:
             try:
                 return await self._runs.join(run_id, None, if_finished=True)
             except RunNotFound:
-                if run_id != kept[0]:  # the newest may be about to begin
-                    self._read.add(run_id)
+                if record is None or await self._may_begin(run_id, record):
+                    return None
+                self._read.add(run_id)  # it was refused, or is not kept any more
         return None
+
+    async def _may_begin(self, run_id: str, thread: ThreadRecord) -> bool:
+        """Return whether a run that is not stored yet may still begin."""
+        for newer in thread.runs[: thread.runs.index(run_id)]:
+            if thread.status != "busy":
+                return False
+            with suppress(RunNotFound):
+                if (await self._runs.find(newer)).started:
+                    return False  # so the older one does not have the thread any more
+        return True
 
     async def _read_run(self, reader: StoredRunReader) -> None:
         run_id, log = reader.run_id, _RunLog(reader.run_id, self._older_events)

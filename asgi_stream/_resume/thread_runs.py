@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from typing import cast
 
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from .._langchain.graph_thread import GraphThread
 from .._langchain.thread_state import PublicState
 from .._lifecycle.active import ActiveRuns
 from .._request.query import last_event_id, read_query
+from .._request.thread_graph import thread_graph
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadBusy, ThreadNotFound
@@ -23,6 +24,7 @@ from ..requests import StreamRequest
 from ..resume import Resume
 from ..stores import RunRecord
 from ..stores.claimed import claimed
+from ..stores.rollback import is_marked, rolling_back
 from ..threads import Threads, thread_scope
 from .numbering import parsed
 from .reader import StoredRunReader
@@ -32,6 +34,9 @@ from .urls import is_run_id
 
 AT_ONCE = 8
 """How many records a list reads at once."""
+
+LOOK_SECONDS = 0.1
+"""How often is looked whether a run that is to be rolled back has stopped."""
 
 NOT_KEPT = "This server keeps no runs."
 """The error of a route without ``resume``."""
@@ -143,17 +148,20 @@ class ThreadRuns:
         if record.ended is not None:
             raise RunNotFound("The run has ended.")
         reader = await self._runs.join(record.run_id, str(record.frames), if_finished=True)
-        await self._runs.stop(record.run_id)
         # A run that still waits has written nothing.
-        rolls_back = self._request.query_params.get("action") == "rollback" and record.started
-        if self._flag("wait"):
-            await self._ended(reader)
+        wanted = self._request.query_params.get("action") == "rollback" and bool(record.started)
+        about = self._store, record.run_id, self._route.thread_path
+        async with AsyncExitStack() as stack:
+            rolls_back = await stack.enter_async_context(rolling_back(*about, wanted=wanted))
+            await self._runs.stop(record.run_id)
+            if self._flag("wait"):
+                await self._ended(reader)
+                if rolls_back:
+                    await self._roll_back(record)
+                return json_response(await self._values(record))
+            reader.leave()
             if rolls_back:
-                await self._roll_back(record)
-            return json_response(await self._values(record))
-        reader.leave()
-        if rolls_back:
-            self._active.tasks.spawn(self._roll_back(record))
+                self._active.tasks.spawn(self._roll_back(record, stack.pop_all()))
         return Response(status_code=202, headers=NOT_STORED)
 
     async def _result(self, record: RunRecord) -> object:
@@ -185,12 +193,23 @@ class ThreadRuns:
         values = values if isinstance(values, Mapping) else {}
         return {**values, "__interrupt__": interrupts}
 
-    async def _roll_back(self, record: RunRecord) -> None:
-        """Bring the thread back to where it was before a run that is being stopped."""
-        async with (
-            claimed(self._store, self._scope, self._thread_id, wait=True),
-            self._graph_thread(record.model) as thread,
-        ):
+    async def _roll_back(self, record: RunRecord, held: AsyncExitStack | None = None) -> None:
+        """Bring the thread back to where it was before a run that is being stopped.
+
+        Args:
+            record: The run.
+            held: What keeps the run from giving up its thread, closed after that.
+        """
+        claims = self._route.claims(record.model, self._request.owner)
+        place = self._scope, self._thread_id
+        async with held or AsyncExitStack(), self._graph_thread(record.model) as thread:
+            while await is_marked(self._store, record.run_id):
+                # A run that has ended otherwise, or whose worker is dead, does not answer.
+                async with claimed(claims, *place) as claim:
+                    if claim.taken:
+                        await thread.roll_back([record.run_id])
+                        return
+                await asyncio.sleep(LOOK_SECONDS)
             await thread.roll_back([record.run_id])
 
     async def _check_thread(self) -> None:
@@ -205,10 +224,11 @@ class ThreadRuns:
 
     @asynccontextmanager
     async def _graph_thread(self, model: str | None) -> AsyncGenerator[GraphThread, None]:
-        route, request = self._route, self._request
-        name = model if model in route.runnables else None
+        route, request, tasks = self._route, self._request, self._active.tasks
         with ExitStack() as held:
-            runnable = await route.resolve(request, name, held, self._active.tasks)
+            name = model if model in route.runnables else None
+            name = name or await thread_graph(route, request, self._thread_id, held, tasks)
+            runnable = await route.resolve(request, name, held, tasks)
             yield graph_thread(route, route.served(runnable), self._thread_id, request.owner)
 
     def _flag(self, name: str) -> bool:

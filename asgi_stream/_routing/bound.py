@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._importer import kind_of
 from .._langchain.graphs import merged_context
@@ -15,7 +15,9 @@ from ..formats import RunSpec
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..routes import OPTIONS, Options, StreamRoute
+from ..stores.shared_claims import Claims
 from ..threads import Threads
+from .claim_places import ClaimPlaces
 from .hooks import call_hook
 from .opened import Opened, as_manager
 from .validation import RouteValidation
@@ -37,6 +39,7 @@ class BoundRoute(Options):
         validation: What was found out when it was checked, without a problem.
         resume_policy: How its runs are stored, if they are.
         thread_policy: How its conversations are kept, if they are.
+        places: Where the routes of its table claim threads.
 
     Attributes:
         path: The route's path.
@@ -55,6 +58,7 @@ class BoundRoute(Options):
         validation: RouteValidation,
         resume_policy: Resume | None,
         thread_policy: Threads | None,
+        places: ClaimPlaces,
     ) -> None:
         self.route = route
         self.path = route.path
@@ -67,6 +71,10 @@ class BoundRoute(Options):
         self.thread_policy = thread_policy
         self.thread_path = (thread_policy and thread_policy.of_route) or route.path
         self._served = validation.served
+        self._places = places
+        if thread_policy is not None:
+            for source in self.runnables.values():
+                places.add(source, self.thread_path, thread_policy.opened)
         self._logged: set[str] = set()
 
     def __repr__(self) -> str:
@@ -98,6 +106,12 @@ class BoundRoute(Options):
         kind = self.format_class
         of_threads = () if self.thread_policy else (*kind.threads, *kind.thread_runs)
         return {**kind.not_offered, **dict.fromkeys(of_threads, NO_THREADS)}
+
+    def claims(self, name: str | None, owner: str | None) -> Claims:
+        """Return what claims the threads of the graph of that name, or of the first."""
+        store = cast(Threads, self.thread_policy).opened
+        source = self.runnables.get(str(name)) or next(iter(self.runnables.values()))
+        return self._places.claims(source, store, owner)
 
     async def owner(self, request: StreamRequest) -> str | None:
         """Return the user that sent `request`, who owns the runs that it starts.

@@ -15,6 +15,7 @@ from ..errors import MethodNotAllowed, NotFound, NotOffered, StreamError, TableE
 from ..routes import OPTIONS, RENAMED, AppOnlyOptions, StreamRoute
 from ..stores import EventStore, ThreadStore
 from .bound import BoundRoute
+from .claim_places import ClaimPlaces
 from .validation import RouteValidation
 
 Match = tuple[BoundRoute, str]
@@ -59,6 +60,7 @@ class Table:
         self._opened: dict[str, EventStore] = {}
         self._opened_threads: dict[str, ThreadStore] = {}
         self.stores: list[EventStore | ThreadStore] = []
+        self._places = ClaimPlaces()
         if problems := unknown(defaults, (*AppOnlyOptions.__annotations__, *OPTIONS)):
             raise TableError(*problems)
         self.routes = self.add(routes, defaults)
@@ -105,7 +107,7 @@ class Table:
         for each in (policy, threads):
             if each is not None and each.opened not in self.stores:
                 self.stores.append(each.opened)
-        return BoundRoute(route, validation, policy, threads)
+        return BoundRoute(route, validation, policy, threads, self._places)
 
     def _register(self, route: BoundRoute, first: bool) -> Iterator[str]:
         """Serve the endpoints of `route`; yield a sentence for each that another route serves."""

@@ -6,12 +6,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from .._langchain.tasks import RunTasks
+from .._request.thread_graph import thread_graph
 from .._request.turn import checked_id
 from .._routing.bound import BoundRoute
 from ..errors import ThreadNotFound
 from ..formats import ThreadQuery
 from ..requests import StreamRequest
-from ..threads import Threads, thread_scope
+from ..threads import Threads
 from .owned import OwnedThreads
 
 
@@ -46,17 +47,15 @@ class CallersThreads:
         if threads is None:
             runnable = await route.resolve(request, name, self._held, self._tasks)
             served = route.served(runnable)
-            threads = OwnedThreads(route, self._policy, request.owner, served)
+            about = self._policy, request.owner, served, route.claims(name, request.owner)
+            threads = OwnedThreads(route, *about)
             self._by_graph[name] = threads
         return threads
 
     async def of_thread(self, thread_id: str) -> OwnedThreads:
         """Return the threads of the graph of a thread, as far as it is known."""
-        record = None
-        if len(self._route.runnables) > 1:
-            scope = thread_scope(self._route.thread_path, self._request.owner)
-            record = await self._policy.opened.find(scope, thread_id)
-        return await self.of_graph(record.metadata.get("graph_id") if record else None)
+        about = self._route, self._request, thread_id, self._held, self._tasks
+        return await self.of_graph(await thread_graph(*about))
 
 
 async def prune(callers: CallersThreads, query: ThreadQuery) -> int:

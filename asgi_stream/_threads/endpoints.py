@@ -14,6 +14,7 @@ from .._langchain.graph_thread import NO_CHECKPOINT
 from .._langchain.tasks import RunTasks
 from .._request.body import read_body
 from .._request.query import read_query
+from .._request.thread_graph import GRAPH
 from .._request.turn import checked_id
 from .._routing.bound import BoundRoute
 from ..errors import NotFound
@@ -153,7 +154,7 @@ async def _views(
 
     async def view(record: ThreadRecord) -> ThreadView:
         async with slots:
-            threads = await callers.of_graph(record.metadata.get("graph_id"))
+            threads = await callers.of_graph(record.metadata.get(GRAPH))
             snapshot = await threads.thread(record.thread_id).state()
             return await threads.view(record, snapshot, query)
 

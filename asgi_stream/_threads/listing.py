@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
 from typing import Any
 
+from .._request.thread_graph import GRAPH
 from ..formats import ThreadQuery
 from ..stores import ThreadRecord
 
@@ -22,6 +24,29 @@ async def checkpoints_with(saver: Any, wanted: Mapping[str, Any]) -> AsyncGenera
         async for each in saver.alist(None, filter=FIRST):
             if all((each.metadata or {}).get(key) == wanted[key] for key in wanted):
                 yield each
+
+
+def record_of(
+    thread_id: str, scope: str, route: str, created_at: Any, metadata: Mapping[str, Any]
+) -> ThreadRecord:
+    """Return the record of a thread that only the checkpointer knows.
+
+    Args:
+        thread_id: The client's id of the thread.
+        scope: Whose threads it is among.
+        route: The path of the route.
+        created_at: When its checkpoint was written, as LangGraph has it.
+        metadata: The metadata of that checkpoint.
+    """
+    at = datetime.fromisoformat(str(created_at)).timestamp()
+    return ThreadRecord(
+        thread_id=thread_id,
+        scope=scope,
+        route=route,
+        created=at,
+        updated=at,
+        metadata={GRAPH: metadata[GRAPH]} if GRAPH in metadata else {},
+    )
 
 
 def matches(record: ThreadRecord, query: ThreadQuery) -> bool:

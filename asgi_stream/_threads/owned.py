@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
 from traceback import walk_tb
 from typing import Any
 from uuid import uuid4
@@ -24,8 +23,9 @@ from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, Thread
 from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord, ThreadStatus
 from ..stores.claimed import claimed
+from ..stores.shared_claims import Claims
 from ..threads import Threads, owner_mark, thread_scope
-from .listing import FIRST, checkpoints_with, matches
+from .listing import FIRST, checkpoints_with, matches, record_of
 
 
 class OwnedThreads:
@@ -36,10 +36,16 @@ class OwnedThreads:
         policy: How its threads are kept.
         owner: What ``authorize`` returned for the caller.
         served: The graph.
+        claims: Claims the threads.
     """
 
     def __init__(
-        self, route: BoundRoute, policy: Threads, owner: str | None, served: ServedRunnable
+        self,
+        route: BoundRoute,
+        policy: Threads,
+        owner: str | None,
+        served: ServedRunnable,
+        claims: Claims,
     ) -> None:
         self._route = route
         self._path = route.thread_path
@@ -47,6 +53,7 @@ class OwnedThreads:
         self._owner = owner
         self._scope = thread_scope(route.thread_path, owner)
         self._served = served
+        self._claims = claims
 
     def thread(self, thread_id: str) -> GraphThread:
         """Return a thread in the graph's checkpointer, whether or not it exists."""
@@ -58,11 +65,8 @@ class OwnedThreads:
 
     async def view(self, record: ThreadRecord, snapshot: Any, query: ThreadQuery) -> ThreadView:
         """Return what a query asks for of a thread and the snapshot of its newest state."""
-        public, thread, route = (
-            self.public(record.thread_id),
-            self.thread(record.thread_id),
-            self._route,
-        )
+        thread, route = self.thread(record.thread_id), self._route
+        public = PublicState(thread)
         state = public.of(snapshot)
         if not query.with_messages:
             return ThreadView(record, state)
@@ -84,7 +88,9 @@ class OwnedThreads:
         snapshot = await self.thread(thread_id).state()
         if record is None and snapshot.created_at is None:
             raise ThreadNotFound
-        return record or self._record_of(thread_id, snapshot.created_at), snapshot
+        return record or self._record_of(
+            thread_id, snapshot.created_at, snapshot.metadata
+        ), snapshot
 
     async def create(self, query: ThreadQuery) -> ThreadRecord:
         """Create a thread without a state.
@@ -202,7 +208,7 @@ class OwnedThreads:
     @asynccontextmanager
     async def _claimed(self, thread_id: str, **how: bool) -> AsyncGenerator[None, None]:
         """Hold a thread, so that no run writes to it meanwhile."""
-        async with claimed(self._store, self._scope, thread_id, **how) as claim:
+        async with claimed(self._claims, self._scope, thread_id, **how) as claim:
             if not claim.taken:
                 raise ThreadBusy
             yield
@@ -220,17 +226,11 @@ class OwnedThreads:
         wanted = {**FIRST, OWNER: owner_mark(str(self._owner))}
         async with aclosing(checkpoints_with(saver, wanted)) as first:
             async for each in first:
-                yield self._record_of(str(each.metadata[CLIENT_ID]), each.checkpoint["ts"])
+                id_, created_at = str(each.metadata[CLIENT_ID]), each.checkpoint["ts"]
+                yield self._record_of(id_, created_at, each.metadata)
 
-    def _record_of(self, thread_id: str, created_at: Any) -> ThreadRecord:
-        at = _seconds(created_at)
-        return ThreadRecord(
-            thread_id=thread_id,
-            scope=self._scope,
-            route=self._path,
-            created=at,
-            updated=at,
-        )
+    def _record_of(self, thread_id: str, created_at: Any, metadata: Any) -> ThreadRecord:
+        return record_of(thread_id, self._scope, self._path, created_at, metadata)
 
 
 def _is_of_values(error: Exception) -> bool:
@@ -238,8 +238,3 @@ def _is_of_values(error: Exception) -> bool:
     *_, (frame, _) = walk_tb(error.__traceback__)
     package = frame.f_globals["__name__"].partition(".")[0]
     return package in ("langchain_core", "langgraph", "pydantic")
-
-
-def _seconds(created_at: Any) -> float:
-    """Return a time of LangGraph's as seconds since the epoch."""
-    return datetime.fromisoformat(str(created_at)).timestamp()

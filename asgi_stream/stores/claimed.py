@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-from .thread_store import Claim, ThreadStore
+from .shared_claims import Claims
+from .thread_store import Claim
 
 
 class _Writer:
@@ -21,12 +22,12 @@ class _Writer:
 
 @asynccontextmanager
 async def claimed(
-    store: ThreadStore, scope: str, thread_id: str, *, wait: bool = False, evict: bool = False
+    claims: Claims, scope: str, thread_id: str, *, wait: bool = False, evict: bool = False
 ) -> AsyncGenerator[Claim, None]:
     """Hold a thread, so that no run writes to it meanwhile.
 
     Args:
-        store: The store of threads.
+        claims: Claims threads: a `ThreadStore`, or what several routes share.
         scope: Whose threads it is among.
         thread_id: The thread.
         wait: As for `ThreadStore.claim`.
@@ -36,8 +37,8 @@ async def claimed(
         The claim, which may not be taken.
     """
     writer = _Writer()
-    claim = await store.claim(scope, thread_id, writer, wait=wait, evict=evict)
+    claim = await claims.claim(scope, thread_id, writer, wait=wait, evict=evict)
     try:
         yield claim
     finally:
-        store.release(scope, thread_id, writer.run_id)
+        claims.release(scope, thread_id, writer.run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from typing_extensions import TypedDict
 from asgi_stream import StreamApp, StreamRoute, Threads
 
 from ..asgi import Exchange, call, get, post
-from .langgraph_app import app_of, ask_graph, last_answer, said
+from .langgraph_app import Echo, app_of, ask_graph, chat_graph, last_answer, said, user_of
 
 pytestmark = pytest.mark.anyio
 
@@ -683,3 +684,36 @@ async def test_without_threads_there_are_none() -> None:
     assert (await post(app, "/lg/threads", {})).status == 404
     body = {"assistant_id": "ask", "stream_mode": "tasks"}
     await refused(app, "/runs/stream", body)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_thread_without_a_record_is_one_of_its_graph(apart: bool) -> None:
+    saver = InMemorySaver()
+    graphs = {name: chat_graph(Echo(), saver) for name in ("first", "second")}
+    graphs["last"] = ask_graph(InMemorySaver() if apart else saver)
+
+    def app() -> StreamApp:
+        options: Any = {"format": "langgraph", "threads": True, "resume": True}
+        return StreamApp([StreamRoute("/lg", graphs, authorize=user_of, **options)])
+
+    first = app()
+    question = {"assistant_id": "last", "input": {"question": "?", "log": []}}
+    await post(first, "/lg/threads/t1/runs/wait", {**question, "if_not_exists": "create"})
+    before = await state(first, "t1")
+    assert before["values"] == {"question": "?", "log": ["prepared"]}
+
+    later = app()  # as after a restart
+    assert (await get(later, "/lg/threads/nix/state")).status == 404
+    assert await state(later, "t1") == before
+    assert (await get(later, "/lg/threads/t1/runs")).json() == []
+    if not apart:
+        [thread] = (await post(later, "/lg/threads/search", {})).json()
+        assert (thread["status"], thread["values"]) == ("interrupted", before["values"])
+    [interrupt] = before["interrupts"]
+    answer = {"namespace": [], "interrupt_id": interrupt["id"], "response": "yes"}
+    command = {"id": 1, "method": "input.respond", "params": answer}
+    assert (await post(later, "/lg/threads/t1/commands", command)).json()["type"] == "success"
+    async with asyncio.timeout(5):
+        while (await state(later, "t1"))["next"]:
+            await asyncio.sleep(0.01)
+    assert (await state(later, "t1"))["values"]["log"][1:] == ["answered yes", "concluded"]

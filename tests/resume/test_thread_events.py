@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from asgi_stream import Limits, Resume, StreamApp, StreamError, StreamRoute, Threads
 from asgi_stream.errors import StoreUnavailable
@@ -19,7 +20,8 @@ from asgi_stream.stores.memory_threads import MemoryThreadStore
 from asgi_stream.threads import thread_scope
 
 from ..asgi import JSON, Exchange, get, post
-from ..formats.langgraph_app import app_of, said
+from ..clients import until
+from ..formats.langgraph_app import Echo, app_of, chat_graph, said, user_of
 from ..redis_server import RedisServer
 from ..threads.agents import Listener, agent_of
 
@@ -326,6 +328,46 @@ async def test_runs_that_are_gone_are_left_out(app: StreamApp) -> None:
     await store.touch(scope, "t1", route="/lg", now=1.0, run_id=newest)
     async with listening(app) as events:
         await events.until("lifecycle", "completed")
+
+
+class Reluctant(InMemorySaver):
+    """Reads the state of a thread for the first time when it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_read = asyncio.Event()
+        self.is_read = False
+
+    async def aget_tuple(self, config: Any) -> Any:
+        self.is_read = True
+        await self.may_read.wait()
+        return await super().aget_tuple(config)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_run_that_is_still_prepared_comes_before_those_that_wait_for_it(
+    refused: bool,
+) -> None:
+    saver = Reluctant()
+    route = StreamRoute("/lg", {"chat": chat_graph(Echo(), saver)}, format="langgraph", resume=True)
+    app = StreamApp([route], threads=True, authorize=user_of)
+    params: Any = {"assistant_id": "chat", "input": said("1")}
+    if refused:
+        params["config"] = {"configurable": {"checkpoint_id": "x"}}
+    async with listening(app, channels=["lifecycle"]) as events:
+        first = asyncio.create_task(command(app, "run.start", params))
+        await until(lambda: saver.is_read)
+        second = await start(app, input=said("2"))
+        await asyncio.sleep(0.3)  # the reader looks for the run that is being prepared
+        saver.may_read.set()
+        answer = await first
+        assert answer["type"] == ("error" if refused else "success")
+        runs = [second] if refused else [answer["result"]["run_id"], second]
+        for _ in runs:
+            await events.until("lifecycle", "completed")
+    assert [each["event_id"].split(":")[1] for each in events.all[::2]] == runs
+    listed = (await get(app, f"{THREAD}/runs")).json()
+    assert [each["run_id"] for each in listed] == runs[::-1]
 
 
 async def test_a_reader_of_a_run_whose_first_events_are_gone_gets_the_rest() -> None:

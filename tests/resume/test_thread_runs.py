@@ -14,6 +14,7 @@ from asgi_stream import Resume, StreamApp, Threads
 from asgi_stream.errors import StoreUnavailable
 from asgi_stream.stores.memory import MemoryStore
 from asgi_stream.stores.memory_threads import MemoryThreadStore
+from asgi_stream.stores.rollback import ROLLBACKS, is_marked, rolling_back
 
 from ..asgi import JSON, Exchange, call, get, post
 from ..formats.langgraph_app import app_of, last_answer, said
@@ -180,6 +181,59 @@ async def test_a_run_is_rolled_back(app: StreamApp, wait: str) -> None:
     async with asyncio.timeout(5):
         while await values(app) != before:
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("wait", ["0", "1"])
+async def test_a_rollback_comes_before_the_run_that_waits(app: StreamApp, wait: str) -> None:
+    slow = await start(app)
+    async with asyncio.timeout(5):
+        while not (await values(app)).get("messages"):
+            await asyncio.sleep(0)
+    waiting = await start(app, CHAT)
+    again = await start(app, CHAT)
+    cancelled = await cancel(app, slow["run_id"], f"?wait={wait}&action=rollback")
+    assert cancelled.status == (202 if wait == "0" else 200)
+    assert wait == "0" or cancelled.json() == {}
+    for run in (waiting, again):
+        await get(app, f"{THREAD}/runs/{run['run_id']}/join")
+    messages = [each["content"] for each in (await values(app))["messages"]]
+    assert messages == ["b", "1 b", "b", "3 b"]
+
+
+async def test_one_request_rolls_a_run_back() -> None:
+    store = MemoryThreadStore()
+    async with (
+        rolling_back(store, "r", "/", wanted=True) as first,
+        rolling_back(store, "r", "/", wanted=True) as second,
+    ):
+        assert (first, second) == (True, False)
+        assert await is_marked(store, "r")
+    assert not await is_marked(store, "r")
+
+
+class Mute(MemoryThreadStore):
+    """Keeps the mark of a run that is rolled back, as if its worker had died meanwhile."""
+
+    muted = 1
+
+    async def delete(self, scope: str, thread_id: str) -> bool:
+        if scope == ROLLBACKS and self.muted:
+            self.muted -= 1
+            return False
+        return await super().delete(scope, thread_id)
+
+
+async def test_a_run_whose_worker_does_not_answer_is_rolled_back_too() -> None:
+    store = Mute()
+    app = app_of(resume=True, threads=Threads(store=store))
+    await post(app, "/lg/threads", {"thread_id": "t1"})
+    run = await start(app)
+    async with asyncio.timeout(5):
+        while not (await values(app)).get("messages"):
+            await asyncio.sleep(0)
+        assert (await cancel(app, run["run_id"], "?action=rollback")).status == 202
+        while await values(app) or await store.list(ROLLBACKS):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_run_that_asks_ends_well(app: StreamApp) -> None:

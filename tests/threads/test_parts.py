@@ -143,6 +143,7 @@ def turn_on(store: MemoryThreadStore, linger: float = 0.0) -> ThreadTurn:
         "r",
         thread=GraphThread(agent_of(Listener()), "t", None),
         store=store,
+        claims=store,
         scope="",
         route="/",
         spec=RunSpec(messages=[user("u1", "hi")]),
@@ -242,7 +243,9 @@ def owned(graph: Any) -> OwnedThreads:
     app = StreamApp([StreamRoute("/ask", graph, threads=True)])
     [route] = app.table
     assert route.thread_policy is not None
-    return OwnedThreads(route, route.thread_policy, None, route.served(graph))
+    return OwnedThreads(
+        route, route.thread_policy, None, route.served(graph), route.claims(None, None)
+    )
 
 
 async def test_an_update_may_fail_in_the_user_s_own_code() -> None:
