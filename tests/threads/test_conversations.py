@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage
@@ -185,6 +185,27 @@ async def test_a_message_that_was_refused_comes_with_the_next(
     await client.decide(**{"u1-0": {"type": "approve"}})
     await client.say("3", "u3")
     assert model.hears[-1][-3:] == ["ai: done", "user: by the way", "user: 3"]
+
+
+async def test_a_state_like_that_of_langgraph_s_quickstart() -> None:
+    class State(TypedDict):
+        messages: Annotated[list, add_messages]  # type: ignore[type-arg]
+        summary: str
+
+    hears: list[Any] = []
+
+    def answers(state: State) -> Any:
+        hears.append([each.text for each in state["messages"]])
+        return {"messages": [AIMessage(f"re: {state['messages'][-1].text}")]}
+
+    builder: Any = StateGraph(State).add_node("answers", answers).add_edge(START, "answers")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    client = Client(StreamApp([StreamRoute("/chat", graph, format=CHAT, threads=True)]))
+    await client.say("1", "u1")
+    await client.say("2", "u2")
+    client.messages[2:] = [user("u2", "two")]
+    await client.send()
+    assert hears == [["1"], ["1", "re: 1", "2"], ["1", "re: 1", "two"]]
 
 
 async def test_a_state_that_the_client_sends_back_is_not_added() -> None:
