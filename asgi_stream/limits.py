@@ -48,7 +48,8 @@ class Limits:
         files: Images, audio and other files in the messages of one list.
         tools: Tools that the client defines.
         buffer: Bytes that may be buffered for a slow reader. The run is paused at half of them; a
-            run that cannot be paused is ended when they are exceeded.
+            run that cannot be paused is ended when they are exceeded, but never for one large
+            frame.
         concurrent: Concurrent runs of one route in one process; a batch is one run.
         batch: Inputs of one batch.
         batch_concurrency: Inputs of one batch that run concurrently. A lower ``max_concurrency``

@@ -46,6 +46,10 @@ class FrameBuffer:
     It never rejects a frame: writers that can wait do so in `room` while the buffer is `full`, and
     one that cannot wait checks `overflowing`. Used on one event loop.
 
+    The frames of one turn of the event loop all come before the reader can take any of them. So
+    those that exceed the capacity do not count, once, until the reader has taken all: at most
+    `capacity` bytes, one such burst, and one more frame wait for it.
+
     Args:
         capacity: Bytes that may wait for the reader. ``None`` is no limit.
         pause_at: Bytes from which on the buffer counts as full; by default half of `capacity`.
@@ -66,7 +70,9 @@ class FrameBuffer:
     """
 
     __slots__ = (
+        "_burst",
         "_capacity",
+        "_counted",
         "_exempt",
         "_frames",
         "_pause_at",
@@ -88,6 +94,8 @@ class FrameBuffer:
         self._capacity = inf if capacity is None else capacity
         self._pause_at = self._capacity / 2 if pause_at is None else pause_at
         self._exempt = 0
+        self._burst: Future[None] | None = None
+        self._counted = 0
         self._frames: list[bytes] = []
         self._reader: Future[None] | None = None
         self._room: Future[None] | None = None
@@ -99,7 +107,7 @@ class FrameBuffer:
 
     @property
     def overflowing(self) -> bool:
-        """Whether writers that could have waited have filled the buffer."""
+        """Whether writers that could have waited have exceeded the capacity, not in one burst."""
         return self.size - self._exempt >= self._capacity
 
     def append(self, frame: bytes) -> None:
@@ -111,7 +119,7 @@ class FrameBuffer:
         frames.append(frame)
         self.size = size = self.size + len(frame)
         if size >= self._pause_at:
-            self.full = True
+            self._fill(len(frame))
         reader = self._reader
         if reader is not None:
             self._reader = None
@@ -156,6 +164,7 @@ class FrameBuffer:
         self._frames = []
         self.size = self._exempt = 0
         self.full = False
+        self._burst = None
         self.waiting_since = None
         self.taken += 1
         if self._room is not None:
@@ -169,6 +178,17 @@ class FrameBuffer:
                 self._room = asyncio.get_running_loop().create_future()
             # Shielded, because several branches of a run may share the future.
             await asyncio.shield(self._room)
+
+    def _fill(self, added: int) -> None:
+        """Note that a frame of `added` bytes has filled the buffer, or that it was full before."""
+        self.full = True
+        if self._burst is None and self.overflowing:
+            self._counted = self.size - self._exempt - added
+            loop = asyncio.get_running_loop()
+            self._burst = loop.create_future()
+            loop.call_soon(self._burst.set_result, None)
+        if self._burst is not None and not self._burst.done():
+            self._exempt = self.size - self._counted
 
     def _make_room(self) -> None:
         room, self._room = self._room, None

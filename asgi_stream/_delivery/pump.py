@@ -31,8 +31,8 @@ class EventPump:
     """Runs a Runnable and writes its events, as frames, to a sink of frames.
 
     To the run it is a `Sink`. The run is paused while the frames are `full`; a run that cannot be
-    paused ends when they overflow. Frames of a graph's stream writer do not count for that: plain
-    functions call it, which cannot wait.
+    paused ends once they are `overflowing`. Frames of a graph's stream writer do not count for
+    that: plain functions call it, which cannot wait.
 
     Args:
         request: The run.

@@ -10,7 +10,13 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 from typing_extensions import is_typeddict
 
 from ..errors import InvalidInput
-from .type_hints import fields_of, is_list_of_messages, union_members
+from .type_hints import (
+    fields_of,
+    has_messages,
+    is_untyped_array,
+    reduced_to_messages,
+    union_members,
+)
 
 Message = Mapping[str, Any]
 
@@ -23,9 +29,10 @@ class Conversation:
     """Converts conversations to a Runnable's input.
 
     A chat model takes the messages. A graph takes them in the field of its state that holds
-    messages. A prompt takes the text of the last message in its only variable and the earlier
-    messages in its placeholder, or all of them there if it has no variable. A Runnable of text
-    takes the text of the last message. A Runnable of unknown type takes the messages.
+    messages: by its type, its reducer, or else its name. A prompt takes the text of the last
+    message in its only variable and the earlier messages in its placeholder, or all of them there
+    if it has no variable. A Runnable of text takes the text of the last message. A Runnable of
+    unknown type takes the messages.
 
     Args:
         input_type: The type of the Runnable's input.
@@ -47,7 +54,8 @@ class Conversation:
             return
         if fields := fields_of(input_type):
             self._fields = fields
-            self._find_fields(is_state=is_typeddict(input_type))
+            is_state = is_typeddict(input_type) or bool(reduced_to_messages(input_type))
+            self._find_fields(is_state=is_state)
         elif any(member in (str, Any) for member in union_members(input_type)):
             self._takes_text = True
         else:
@@ -82,7 +90,8 @@ class Conversation:
             values[self._text_field] = _last_text(messages)
             messages = messages[:-1]
         if self._messages_field is not None:
-            values[self._messages_field] = list(messages)
+            untyped = is_untyped_array(self._fields[self._messages_field])
+            values[self._messages_field] = _converted(messages) if untyped else list(messages)
         return values
 
     @property
@@ -95,6 +104,8 @@ class Conversation:
         lists = [
             name for name, hint in self._fields.items() if has_messages(hint) and not _is_turn(hint)
         ]
+        if is_untyped_array(self._fields.get("messages")):
+            lists.append("messages")
         if lists:
             if len(lists) > 1 and "messages" not in lists:
                 raise Ambiguous(f"its input has several lists of messages: {', '.join(lists)}")
@@ -116,11 +127,6 @@ def _takes_two(function: Callable[..., Any]) -> bool:
         return False
     positional = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     return sum(each.kind in positional and each.default is each.empty for each in parameters) > 1
-
-
-def has_messages(type_: Any) -> bool:
-    """Return whether a field of this type has a list of messages."""
-    return any(map(is_list_of_messages, union_members(type_)))
 
 
 def _is_turn(type_: Any) -> bool:

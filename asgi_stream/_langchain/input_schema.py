@@ -29,7 +29,7 @@ from .runnable_schema import (
     schemas_of_adapters,
 )
 from .tool_arguments import ToolArguments, first_tool
-from .type_hints import fields_of, is_list_of_messages, is_subclass
+from .type_hints import fields_of, is_list_of_messages, is_subclass, untyped_messages
 
 PARSED_ERRORS = 1_000
 """How many of pydantic's errors are examined; input with more is refused in any case."""
@@ -71,6 +71,7 @@ class InputSchema:
             own_type is declared
             or (isinstance(own_type, str) and own_type == getattr(declared, "__name__", None))
         )
+        self._untyped_messages = untyped_messages(self.input_type)
         self._generated = is_subclass(self.input_type, BaseModel) and not any(
             self.input_type is each for each in (own_type, arguments)
         )
@@ -125,6 +126,9 @@ class InputSchema:
         """Whether this error refuses the input."""
         if self._declared is not None:
             return True
+        if error["loc"][1:] and error["loc"][0] in self._untyped_messages:
+            # The reducer takes messages, whatever the type says of the items.
+            return False
         if is_typeddict(self.input_type):
             # The state of a graph, of which a client sends a part.
             return error["type"] != "missing"

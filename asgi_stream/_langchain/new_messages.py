@@ -23,6 +23,7 @@ from langchain_core.messages import (
 from ..errors import NotPending
 from ..formats import INSTRUCTIONS, RunSpec
 from .sent_messages import message_of
+from .state_messages import messages_field
 
 Message = Mapping[str, Any]
 
@@ -164,11 +165,18 @@ def split_at(
     return known[:at], [each.id for each in known[at:] if each.id is not None]
 
 
-def with_messages(input: Any, first: Sequence[Any]) -> Any:
-    """Return a graph's input with more messages, in front of those that it has."""
+def with_messages(input: Any, first: Sequence[Any], field: str | None = None) -> Any:
+    """Return a graph's input with more messages, in front of those that it has.
+
+    Args:
+        input: The input.
+        first: The messages to add.
+        field: The field that has the messages; None: the input shows it, or it is ``messages``.
+    """
     if not first or not isinstance(input, Mapping):
         return input
-    return {**input, "messages": [*first, *input.get("messages", ())]}
+    field = field or messages_field(input) or "messages"
+    return {**input, field: [*first, *input.get(field, ())]}
 
 
 def _after_last_answer(sent: Sequence[Message]) -> Sequence[Message]:

@@ -9,7 +9,7 @@ from langchain_core.messages import BaseMessage, RemoveMessage, ToolMessage
 
 from .graph_thread import GraphThread, position_of
 from .new_messages import call_id, closing, open_calls, with_messages
-from .state_messages import messages_of
+from .state_messages import messages_field, messages_of
 
 
 async def with_results(thread: GraphThread, input: Any, snapshot: Any) -> Any:
@@ -20,7 +20,8 @@ async def with_results(thread: GraphThread, input: Any, snapshot: Any) -> Any:
         input: The input.
         snapshot: The state of the thread that the run starts from.
     """
-    messages = input.get("messages") if isinstance(input, Mapping) else None
+    field = messages_field(snapshot.values)
+    messages = input.get(field) if isinstance(input, Mapping) else None
     if not isinstance(messages, list) or any(isinstance(m, RemoveMessage) for m in messages):
         return input
     known = messages_of(snapshot.values)
@@ -28,7 +29,7 @@ async def with_results(thread: GraphThread, input: Any, snapshot: Any) -> Any:
     finished = [
         each for each in await _finished(thread, snapshot, known) if call_id(each) not in answered
     ]
-    return with_messages(input, [*finished, *closing(known, messages)])
+    return with_messages(input, [*finished, *closing(known, messages)], field)
 
 
 async def _finished(

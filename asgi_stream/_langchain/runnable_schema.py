@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import BaseModel, TypeAdapter
 
 from .adapters import adapter_or_none, pydantic_type, without_warnings
 from .json_schema import sound
-from .type_hints import fields_of, is_subclass
+from .type_hints import fields_of, is_subclass, untyped_messages
 
 MAX_LEVELS = 4
 """How deep the fields of types without a schema are followed."""
@@ -27,12 +29,13 @@ def schema_of(runnable: Runnable[Any, Any], part: str) -> Any:
             lambda: runnable.config_schema(include=["configurable"]).model_json_schema(),
             lambda: _config_schema(schemas_of_adapters(configurable_adapters(runnable))),
         )
-    return first_schema(
+    schema = first_schema(
         lambda: getattr(runnable, f"get_{part}_jsonschema")(),
         lambda: _schema_of_attribute(runnable, f"{part.title()}Type"),
         # A compiled graph.
         lambda: _schema_of_attribute(vars(runnable)["builder"], f"{part}_schema"),
     )
+    return _with_messages(schema, _types_of(runnable, part))
 
 
 def schema_of_declared(type_: Any, levels: int = MAX_LEVELS) -> Any:
@@ -40,10 +43,11 @@ def schema_of_declared(type_: Any, levels: int = MAX_LEVELS) -> Any:
 
     If pydantic has no schema for a class, it consists of the schemas of the fields that have one.
     """
-    return first_schema(
+    schema = first_schema(
         lambda: TypeAdapter(pydantic_type(type_)).json_schema(),
         lambda: _schema_of_fields(type_, levels),
     )
+    return _with_messages(schema, [type_])
 
 
 def first_schema(*sources: Callable[[], Any]) -> Any:
@@ -91,6 +95,27 @@ def _schema_of_fields(type_: Any, levels: int) -> Any:
         }
     schemas = {name: schema_of_declared(hint, levels - 1) for name, hint in hints.items()}
     return {"title": type_.__name__, "type": "object", "properties": schemas}
+
+
+def _types_of(runnable: Runnable[Any, Any], part: str) -> Iterator[Any]:
+    """Yield the types that a Runnable, or the graph that it is, declares for a part."""
+    with suppress(Exception):  # many user classes do not declare it
+        yield getattr(runnable, f"{part.title()}Type")
+    yield getattr(getattr(runnable, "builder", None), f"{part}_schema", None)
+
+
+def _with_messages(schema: Any, types: Iterable[Any]) -> Any:
+    """Return an object's schema, with the messages that only the reducers of its fields show."""
+    properties, names = schema.get("properties", {}), set[str]()
+    with suppress(Exception):  # anything that a user's class raises
+        names.update(name for type_ in types for name in untyped_messages(type_))
+    names &= properties.keys()
+    if not names:
+        return schema
+    messages = TypeAdapter(list[BaseMessage]).json_schema()
+    definitions = {**messages.pop("$defs"), **schema.get("$defs", {})}
+    fields = {name: {"title": properties[name].get("title", name), **messages} for name in names}
+    return {**schema, "properties": {**properties, **fields}, "$defs": definitions}
 
 
 def _schema_of_attribute(owner: Any, name: str) -> Any:

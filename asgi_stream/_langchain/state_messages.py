@@ -12,10 +12,18 @@ def messages_of(values: Any) -> Sequence[BaseMessage]:
     """Return the messages in a graph's state: ``messages``, or else its only list of them."""
     if not isinstance(values, Mapping):
         return _only_messages(values)
+    field = messages_field(values)
+    return () if field is None else _only_messages(values[field])
+
+
+def messages_field(values: Any) -> str | None:
+    """Return the field of a state or an input that `messages_of` reads; None if there is none."""
+    if not isinstance(values, Mapping):
+        return None
     if "messages" in values:
-        return _only_messages(values["messages"])
-    lists = [each for each in map(_only_messages, values.values()) if each]
-    return lists[0] if len(lists) == 1 else ()
+        return "messages"
+    fields = [name for name, value in values.items() if _only_messages(value)]
+    return fields[0] if len(fields) == 1 else None
 
 
 def _only_messages(value: Any) -> Sequence[BaseMessage]:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from .._langchain.conversation import Ambiguous, has_messages
+from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.system_messages import has_system_message
 from .._langchain.thread_state import changed_fields
+from .._langchain.type_hints import has_messages
 from .._routing.bound import BoundRoute
 from .._routing.hooks import call_hook
 from ..errors import InvalidInput

@@ -91,8 +91,38 @@ async def test_frames_of_writers_that_cannot_wait_do_not_make_it_overflow() -> N
     assert not buffer.overflowing
     buffer.append(b"x" * 9)
     assert not buffer.overflowing
+    await asyncio.sleep(0)
+    buffer.append(b"x" * 9)
+    buffer.exempt(30)
+    buffer.append(b"x" * 30)
+    await asyncio.sleep(0)
+    assert not buffer.overflowing
     buffer.append(b"x")
     assert buffer.overflowing
+
+
+async def test_one_burst_does_not_make_it_overflow_until_the_reader_has_taken_it() -> None:
+    buffer = FrameBuffer(10)
+    for _ in range(2):
+        buffer.append(b"x" * 4)
+        buffer.append(b"x" * 30)
+        buffer.append(b"x" * 30)
+        assert not buffer.overflowing
+        await asyncio.sleep(0)
+        buffer.append(b"x" * 5)
+        assert not buffer.overflowing
+        buffer.append(b"x")
+        assert buffer.overflowing
+        buffer.take()
+        assert not buffer.overflowing
+
+
+async def test_a_burst_that_the_reader_takes_does_not_end_the_next_one() -> None:
+    buffer = FrameBuffer(10)
+    buffer.append(b"x" * 30)
     buffer.take()
-    buffer.append(b"x" * 10)
-    assert buffer.overflowing
+    buffer.append(b"x" * 30)
+    assert not buffer.overflowing
+    await asyncio.sleep(0)
+    buffer.append(b"x" * 9)
+    assert not buffer.overflowing

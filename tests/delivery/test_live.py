@@ -21,7 +21,7 @@ from asgi_stream.formats.tokens import TokensFormat
 
 from ..asgi import JSON, Exchange, call, frames, post, tokens
 from ..clients import until
-from ..models import InThread, Scripted
+from ..models import AtOnce, InThread, Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -278,23 +278,55 @@ class Flooding(TokensFormat):
         return super().encode(event) * 200
 
 
-async def test_a_run_that_cannot_be_paused_is_ended_when_the_buffer_is_full() -> None:
-    async def many(_: Any) -> Any:
-        models = [Scripted(script=["x" * 50] * 3) for _ in range(30)]
-        return await asyncio.gather(*(model.ainvoke("x") for model in models))
+def flooding(step: Any) -> StreamApp:
+    limits = Limits(buffer=20_000)
+    format = "tests.delivery.test_live:Flooding"
+    return StreamApp([StreamRoute("/", RunnableLambda(step), format=format, limits=limits)])
 
-    route = StreamRoute(
-        "/",
-        RunnableLambda(many),
-        format="tests.delivery.test_live:Flooding",
-        limits=Limits(buffer=20_000),
-    )
-    async with Exchange(StreamApp([route]), "POST", "/", 1, headers=JSON, stalled=True) as exchange:
+
+async def test_a_run_that_cannot_be_paused_is_ended_when_the_buffer_is_full() -> None:
+    made: list[int] = []
+
+    async def many(_: Any) -> None:
+        for n in range(30):
+            await AtOnce(says="x" * 50).ainvoke("x")
+            made.append(n)
+
+    async with Exchange(flooding(many), "POST", "/", 1, headers=JSON, stalled=True) as exchange:
         await asyncio.sleep(0.1)
         exchange.resume()
         await exchange.finished()
     assert b'"slow_reader"' in exchange.body
     assert exchange.body.count(b"[DONE]") == 200
+    assert len(made) < 6
+
+
+async def test_a_reader_is_not_slow_if_it_had_no_time_to_take_a_burst() -> None:
+    async def many(_: Any) -> None:
+        models = [Scripted(script=["x" * 50] * 3) for _ in range(30)]
+        await asyncio.gather(*(model.ainvoke("x") for model in models))
+
+    answer = await post(flooding(many), "/", 1)
+    assert answer.body.count(b"x" * 50) == 30 * 3 * 200
+    assert b"slow_reader" not in answer.body
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+async def test_a_frame_larger_than_the_buffer_is_sent(stalled: bool) -> None:
+    async def many(_: Any) -> None:
+        await AtOnce(says="x" * 500).ainvoke("x")
+        for _ in range(3):
+            await RunnableLambda(lambda x: x).ainvoke(1)
+        await Scripted(script=["y"] * 3).ainvoke("x")
+
+    async with Exchange(flooding(many), "POST", "/", 1, headers=JSON, stalled=stalled) as exchange:
+        if stalled:
+            await asyncio.sleep(0.1)
+            exchange.resume()
+        await exchange.finished()
+    assert exchange.body.count(b"x" * 500) == 200
+    assert exchange.body.count(b'"y"') == 3 * 200
+    assert b"slow_reader" not in exchange.body
 
 
 async def test_without_a_limit_on_the_buffer_nothing_waits() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
@@ -28,6 +30,35 @@ class Plan(MessagesState):
 
 class Nested(TypedDict):
     talk: Annotated[list[AnyMessage], add_messages]
+
+
+class Quickstart(TypedDict):
+    """The state of LangGraph's own quickstart, and a text."""
+
+    messages: NotRequired[Annotated[list, add_messages]]  # type: ignore[type-arg]
+    summary: str
+
+
+class Renamed(TypedDict):
+    summary: str
+    talk: Annotated[list[dict[str, Any]], add_messages(format="langchain-openai")]
+
+
+class QuickstartModel(BaseModel):
+    messages: Annotated[Sequence[Any], add_messages]
+    summary: str = ""
+
+
+@dataclass
+class QuickstartData:
+    messages: Annotated[list[Any] | None, add_messages]
+    summary: str = ""
+
+
+class ByName(TypedDict):
+    summary: str
+    docs: list[AnyMessage]
+    messages: Annotated[list[Any], operator.add]
 
 
 class Odd(TypedDict):
@@ -73,6 +104,19 @@ def test_a_graph_takes_them_in_its_field_of_messages() -> None:
     assert input_of(graph_of(Nested)) == {"talk": MESSAGES}
     state = {"plan": "x", "other": 1, "messages": "no"}
     assert input_of(graph_of(Plan), state=state) == {"messages": MESSAGES, "plan": "x"}
+
+
+@pytest.mark.parametrize("state", [Quickstart, QuickstartModel, QuickstartData])
+def test_a_reducer_shows_where_the_messages_are(state: Any) -> None:
+    assert input_of(graph_of(state)) == {"messages": MESSAGES}
+    assert input_of(graph_of(Renamed)) == {"talk": MESSAGES}
+
+
+def test_an_untyped_list_of_messages_is_known_by_its_name() -> None:
+    messages = [HumanMessage("Hi"), AIMessage("Hello")]
+    assert input_of(graph_of(ByName), PAST) == {"messages": messages}
+    conversation = Conversation(ByName)
+    assert conversation.takes_all
 
 
 def test_a_prompt_takes_the_last_text_and_the_history() -> None:

@@ -46,6 +46,8 @@ from pydantic import BaseModel
 from asgi_stream import Limits
 from asgi_stream._langchain.coercion import coerced
 from asgi_stream._langchain.input_schema import ConfigurableSchema, InputSchema
+from asgi_stream._langchain.message_schema import with_plain_messages
+from asgi_stream._langchain.runnable_schema import schema_of, schema_of_declared
 from asgi_stream.errors import InvalidInput
 
 from ..models import PROMPT, Scripted, chain_of
@@ -260,6 +262,27 @@ def test_a_list_reducer_is_seen_through_its_annotation() -> None:
     assert InputSchema(graph).check({"messages": [["human", "hi"]]}) == {
         "messages": [HumanMessage("hi")]
     }
+
+
+@pytest.mark.parametrize(
+    "hint", [list, Sequence, list[Any], list[dict[str, Any]], list[Any] | None]
+)
+def test_a_reducer_of_messages_makes_a_list_one_of_messages(hint: Any) -> None:
+    made: Any = TypedDict
+    state = made("State", {"messages": Annotated[hint, add_messages], "n": int})
+    graph = StateGraph(state).add_node("n", lambda s: {}).add_edge(START, "n").compile()
+    schema = InputSchema(graph)
+    assert schema.check({"messages": [["human", "hi"]]}) == {"messages": [HumanMessage("hi")]}
+    with pytest.raises(InvalidInput, match=r"messages\.0: expected a message"):
+        schema.check({"messages": [{"a": 1}]})
+    for wrong in ({"messages": 5}, {"messages": [], "n": "x"}):
+        with pytest.raises(InvalidInput, match="Input should be"):
+            schema.check(wrong)
+    with pytest.raises(InvalidInput, match="at most 1"):
+        schema.check({"messages": ["a", "b"]}, Limits(messages=1))
+    for described in (schema.json_schema(), schema_of(graph, "output"), schema_of_declared(state)):
+        messages = with_plain_messages(described)["properties"]["messages"]
+        assert messages == {"$ref": "#/$defs/LangChainMessages", "title": "Messages"}
 
 
 def test_messages_are_made_where_a_type_cannot_be_hashed() -> None:

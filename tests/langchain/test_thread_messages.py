@@ -11,6 +11,7 @@ from langchain_core.messages import (
 )
 
 from asgi_stream import EventFilter
+from asgi_stream._langchain.state_messages import messages_field, messages_of
 from asgi_stream._langchain.thread_messages import thread_messages
 
 CALL: Any = {"id": "c", "name": "add", "args": {"a": 1}}
@@ -87,3 +88,13 @@ def test_reasoning_and_files_are_standard_blocks() -> None:
         {**image, "url": "data:image/png;base64,aGk="},
         {**remote, "mime_type": "audio/wav"},
     ]
+
+
+def test_the_field_of_the_messages_is_known_by_its_name_or_is_the_only_one() -> None:
+    hi = HumanMessage("hi")
+    assert messages_field({"messages": "any", "talk": [hi]}) == "messages"
+    assert messages_field({"talk": [hi], "docs": [], "n": 1}) == "talk"
+    assert messages_field({"talk": [hi], "docs": [hi]}) is None
+    assert messages_field([hi]) is None
+    assert messages_of([hi]) == [hi]
+    assert messages_of({"talk": [hi], "docs": [hi]}) == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage
@@ -185,6 +185,66 @@ async def test_a_message_that_was_refused_comes_with_the_next(
     await client.decide(**{"u1-0": {"type": "approve"}})
     await client.say("3", "u3")
     assert model.hears[-1][-3:] == ["ai: done", "user: by the way", "user: 3"]
+
+
+async def test_a_state_like_that_of_langgraph_s_quickstart() -> None:
+    class State(TypedDict):
+        messages: Annotated[list, add_messages]  # type: ignore[type-arg]
+        summary: str
+
+    hears: list[Any] = []
+
+    def answers(state: State) -> Any:
+        hears.append([each.text for each in state["messages"]])
+        return {"messages": [AIMessage(f"re: {state['messages'][-1].text}")]}
+
+    builder: Any = StateGraph(State).add_node("answers", answers).add_edge(START, "answers")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    client = Client(StreamApp([StreamRoute("/chat", graph, format=CHAT, threads=True)]))
+    await client.say("1", "u1")
+    await client.say("2", "u2")
+    client.messages[2:] = [user("u2", "two")]
+    await client.send()
+    assert hears == [["1"], ["1", "re: 1", "2"], ["1", "re: 1", "two"]]
+
+
+class History(TypedDict):
+    """A state whose messages have another name."""
+
+    history: Annotated[list[AnyMessage], add_messages]
+
+
+async def test_a_new_message_closes_calls_in_a_field_of_any_name() -> None:
+    hears: list[Any] = []
+
+    def answers(state: History) -> Any:
+        hears.append([each.type for each in state["history"]])
+        calls = [{"name": "f", "args": {}, "id": "c"}] if len(hears) == 1 else []
+        return {"history": [AIMessage("", tool_calls=calls)]}
+
+    builder: Any = StateGraph(History).add_node("answers", answers).add_edge(START, "answers")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    app = StreamApp([StreamRoute("/chat", graph, threads=True)])
+    for text in ("1", "2"):
+        await post(app, "/chat/threads/t", {"history": [["human", text]]})
+    assert hears == [["human"], ["human", "ai", "tool", "human"]]
+
+
+async def test_without_checkpoints_in_between_a_field_of_any_name_is_changed() -> None:
+    hears: list[Any] = []
+
+    def answers(state: History) -> Any:
+        hears.append([each.text for each in state["history"]])
+        return {"history": [AIMessage("re")]}
+
+    builder: Any = StateGraph(History).add_node("answers", answers).add_edge(START, "answers")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    about: Any = {"format": CHAT, "threads": True, "astream_kwargs": {"durability": "exit"}}
+    client = Client(StreamApp([StreamRoute("/chat", graph, **about)]))
+    await client.say("1", "u1")
+    client.messages[:] = [user("u1", "one")]
+    await client.send()
+    assert hears == [["1"], ["one"]]
 
 
 async def test_a_state_that_the_client_sends_back_is_not_added() -> None:
