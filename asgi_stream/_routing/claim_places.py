@@ -31,9 +31,7 @@ class ClaimPlaces:
 
     def add(self, source: Any, path: str, store: ThreadStore) -> None:
         """Add a graph of a route, or the function that returns it."""
-        states = states_of(source)
-        if states is not None:
-            self._places.append(_Place(states, path, store))
+        self._places.append(_Place(states_of(source), path, store))
 
     def claims(self, source: Any, store: ThreadStore, owner: str | None) -> Claims:
         """Return what claims the threads of a graph.
@@ -53,7 +51,7 @@ class ClaimPlaces:
 
 
 def states_of(source: Any) -> Any:
-    """Return what two graphs have in common that share the states of threads; None for neither.
+    """Return what two graphs have in common that share the states of threads.
 
     It is the checkpointer. That of a graph that a function returns is known only at a request, so
     there it is the function.
