@@ -123,7 +123,8 @@ class Table:
             if method in methods:
                 yield f"route {route.path!r}: another route serves {method} at {path!r}"
             methods[method] = route, endpoint
-            if (method, endpoint) == ("GET", ""):
+            kind = route.format_class
+            if method == "GET" and (method, endpoint) not in {**kind.runs, **kind.threads}:
                 methods["HEAD"] = route, endpoint
         for (method, endpoint), why in route.not_offered.items():
             pattern, *_ = compile_path(route.path.rstrip("/") + endpoint)
