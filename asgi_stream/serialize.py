@@ -87,7 +87,10 @@ def _convert(value: Any) -> Any:
         case Runnable():
             return _unserializable(value)
         case BaseModel():
-            return value.model_dump(serialize_as_any=True, warnings=False)
+            try:
+                return value.model_dump(serialize_as_any=True, warnings=False)
+            except ValueError:  # before pydantic 2.12 a model within its own class is a cycle
+                return value.model_dump(warnings=False)
         case Set() | deque() | tuple():
             return list(value)
         case Mapping():

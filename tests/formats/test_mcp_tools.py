@@ -25,7 +25,7 @@ def plan(days: int, kind: Literal["sea", "city"] = "sea", start: dt.date | None 
 
 
 class Bounded(BaseModel):
-    number: int = Field(alias="theNumber", ge=3)
+    number: int = Field(ge=3)
 
 
 @tool(args_schema=Bounded)
@@ -63,7 +63,7 @@ def remote(**schema: Any) -> Any:
         (plan, {"days": 1, "start": "z"}, "start: Input should be a valid date"),
         (plan.bind(), {"days": "x"}, "days: Input should be a valid integer"),
         (plan | RunnableLambda(str), {"days": "x"}, "days: Input should be a valid integer"),
-        (bounded, {"theNumber": 1}, "theNumber: Input should be greater than or equal to 3"),
+        (bounded, {"number": 1}, "number: Input should be greater than or equal to 3"),
         (remote(), {}, "city: required"),
         (remote(), {"city": 5}, "city: does not fit the schema"),
         (remote(), {"city": "x"}, "city: does not fit the schema"),
@@ -83,7 +83,7 @@ async def test_arguments_that_do_not_fit_are_named(
     ("runnable", "arguments", "output"),
     [
         (plan, {"days": 2, "start": "2020-01-01"}, "2 sea"),
-        (bounded, {"theNumber": 3}, "3"),
+        (bounded, {"number": 3}, "3"),
         (remote(), {"city": "Rome"}, "{'city': 'Rome'}"),
         (
             remote() | RunnableLambda(str),
