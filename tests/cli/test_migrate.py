@@ -96,6 +96,20 @@ def test_two_empty_lines_are_after_the_functions_that_are_added(empty: str) -> N
     assert lines.endswith("config_specs]\n\n" + ("\n" if len(empty) > 2 else ""))
 
 
+def test_a_route_that_needs_no_function_gets_an_import_only() -> None:
+    text = rewritten(f"{APP}add_routes(app, chain, config_keys=[])\n").text
+    assert "def " not in text
+    assert "from asgi_stream import StreamApp, StreamRoute\napp = FastAPI()\n" in text
+
+
+def test_a_file_of_which_nothing_can_be_rewritten(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(f"{APP}add_routes(app, chain, **options)\n")
+    done = invoke(tmp_path / "app.py")
+    assert done.exit_code == 1
+    assert "For every route" not in done.stderr
+    assert done.stderr.endswith("0 calls rewritten, 1 to do.\n")
+
+
 def test_a_file_without_leading_imports() -> None:
     text = "def make():\n    from langserve import add_routes\n    app = FastAPI()\n"
     text = rewritten(f"{text}    add_routes(app, chain)\n").text
