@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from .thread_store import Claim, Claimant, ThreadStore
 
 __all__ = ["Claims", "SharedClaims"]
-
-
-class Claims(Protocol):
-    """The part of a `ThreadStore` that says which run may write to a thread."""
-
-    async def claim(
-        self,
-        scope: str,
-        thread_id: str,
-        claimant: Claimant,
-        *,
-        wait: bool = False,
-        evict: bool = False,
-        linger: float = 0.0,
-        attempt: int = 1,
-    ) -> Claim:
-        """Claim a thread, see `ThreadStore.claim`."""
-
-    def release(self, scope: str, thread_id: str, run_id: str) -> None:
-        """Give a claim up, see `ThreadStore.release`."""
 
 
 class SharedClaims:
@@ -60,3 +40,7 @@ class SharedClaims:
     def release(self, scope: str, thread_id: str, run_id: str) -> None:
         self._own.release(scope, thread_id, run_id)
         self._shared.release(self._scope, thread_id, run_id)
+
+
+Claims = ThreadStore | SharedClaims
+"""What says which run may write to a thread."""
