@@ -24,8 +24,8 @@ function Question({ part, answer }) {
   return (
     <p className="question">
       {part.toolName} {JSON.stringify(part.input)}?
-      <button onClick={() => decide(true)}>Approve</button>
-      <button onClick={() => decide(false)}>Reject</button>
+      <button type="button" onClick={() => decide(true)}>Approve</button>
+      <button type="button" onClick={() => decide(false)}>Reject</button>
     </p>
   );
 }
