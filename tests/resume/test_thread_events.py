@@ -330,6 +330,20 @@ async def test_runs_that_are_gone_are_left_out(app: StreamApp) -> None:
         await events.until("lifecycle", "completed")
 
 
+async def test_a_run_that_is_gone_does_not_hold_up_the_one_that_runs() -> None:
+    store = MemoryThreadStore()
+    app = app_of(resume=True, threads=Threads(store=store))
+    gone = str(uuid4())
+    await store.touch(thread_scope("/lg", "me"), "t1", route="/lg", now=1.0, run_id=gone)
+    run_id = await start(app, "slow")
+    async with listening(app) as first:
+        await first.until("messages")
+        async with listening(app) as second:
+            await second.until("messages")
+            assert second.runs == {run_id}
+        await post(app, f"{THREAD}/runs/{run_id}/cancel?wait=1", {})
+
+
 class Reluctant(InMemorySaver):
     """Reads the state of a thread for the first time when it may."""
 

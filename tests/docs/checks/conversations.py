@@ -68,6 +68,8 @@ async def the_threads_are_in_the_file(ran: Ran) -> None:
     async with AsyncExitStack() as stack:
         if "lifespan" in ran.block.code:
             await stack.enter_async_context(ran.names["lifespan"](app))
+        else:
+            stack.push_async_callback(app.aclose)  # which closes the last file, too
         answered = await post(app, URL, ORDER, headers=HEADERS)
         assert frames(answered.body)[:1] == [{"token": "refunded 7"}], answered.body
         messages = (await get(app, f"{URL}/messages", headers=HEADERS)).json()["messages"]
