@@ -31,8 +31,8 @@ ENTRANCES = {"__init__", "__main__", "cli"}
 """Entry points: they may import every module, and no module imports them."""
 
 OPTIONAL = {
-    "_langchain/commands.py": {"langgraph"},
-    "_langchain/thread_input.py": {"langgraph"},
+    "_langchain/threads/commands.py": {"langgraph"},
+    "_langchain/threads/input.py": {"langgraph"},
     "stores/_redis/__init__.py": {"redis"},
     "stores/_redis/connection.py": {"redis"},
     "stores/_redis/errors.py": {"redis"},
@@ -115,6 +115,15 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
         while leaves := {name for name, others in needs.items() if not others & needs.keys()}:
             needs = {name: others for name, others in needs.items() if name not in leaves}
         assert not needs, f"a cycle among {sorted(needs)}"
+
+
+def test_the_folders_of_a_room_know_the_room_but_not_one_another() -> None:
+    room = PACKAGE / "_langchain"
+    for folder in (path.parent for path in room.glob("*/__init__.py")):
+        for file in folder.glob("*.py"):
+            inside = {name.split(".")[2] for name in modules_of(file) if "._langchain." in name}
+            others = {name for name in inside - {folder.name} if (room / name).is_dir()}
+            assert not others, f"{file.relative_to(PACKAGE)} imports {others}"
 
 
 def name_of(file: Path) -> str:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .._langchain.sink import opens
+from .._langchain.callbacks.sink import opens
 from .._langchain.usage import Usage
 from .._logs import logger
 from .._routing.bound import BoundRoute

@@ -12,10 +12,10 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, cast
 
+from .._langchain.callbacks.sink import opens
 from .._langchain.run import Run
 from .._langchain.run_request import RunRequest
 from .._langchain.runnables import merge_configs
-from .._langchain.sink import opens
 from .._langchain.tasks import RunTasks
 from .._routing.bound import BoundRoute
 from ..errors import ReaderTooSlow, RunReplaced

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .._langchain.run_request import RunRequest
 from .._langchain.tasks import RunTasks
-from .._langchain.thread_turn import ThreadTurn
+from .._langchain.threads.turn import ThreadTurn
 from ..errors import ShuttingDown
 
 

@@ -7,8 +7,8 @@ from asyncio import Task
 from collections.abc import Iterable
 from typing import Any
 
+from .callbacks.tracker import RunTracker
 from .tasks import RunTasks
-from .tracker import RunTracker
 
 PROMPT_SECONDS = 0.2
 """How long a cancelled task has to cancel those that it awaits, before they count as orphans."""

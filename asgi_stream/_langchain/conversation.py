@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 from typing_extensions import is_typeddict
 
 from ..errors import InvalidInput
-from .type_hints import (
+from .schemas.type_hints import (
     fields_of,
     has_messages,
     is_untyped_array,

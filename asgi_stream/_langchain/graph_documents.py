@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import NotFound
 from ..formats import GraphQuery
 from .graphs import graph_of
-from .runnable_schema import first_schema, schema_of
+from .schemas.runnable import first_schema, schema_of
 from .served_runnable import ServedRunnable
 
 BREAKPOINT = "__interrupt"

@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from ..events import LangChainEvent, Step
+from .callbacks.pacing import Pacer
 from .chunk_reader import ChunkReader, without
-from .pacing import Pacer
 
 
 class PacedRunnable(Runnable[Any, Any]):

@@ -23,26 +23,26 @@ from ..events import (
     Step,
     TextDelta,
 )
-from .answer import Answer
 from .answers import refused_answer
 from .approvals import interrupt_events
-from .callbacks import RunCallbacks, StreamingCallbacks
+from .callbacks.answer import Answer
+from .callbacks.emitter import Emitter
+from .callbacks.event_handler import EventHandler
+from .callbacks.pacing import Pacer
+from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
+from .callbacks.sink import Sink
+from .callbacks.step_handler import RawHandler, StepHandler
+from .callbacks.text_handler import TextHandler
+from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
-from .emitter import Emitter
-from .event_handler import EventHandler
 from .graph_parts import writer_config
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
-from .pacing import Pacer
 from .run_request import RunRequest
-from .sink import Sink
-from .state_messages import messages_of
-from .step_handler import RawHandler, StepHandler
 from .tasks import RunTasks
-from .text_handler import TextHandler
 from .thread_snapshot import catch_up, messages_shown, put_snapshot
-from .tracker import RunTracker
+from .threads.state_messages import messages_of
 
 
 class Run:

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 from ..filters import EventFilter
 from ..formats import Format, RunSpec
 from .plan import RunnablePlan
-from .start import Start
-from .thread_turn import ThreadTurn
+from .threads.start import Start
+from .threads.turn import ThreadTurn
 
 if TYPE_CHECKING:
     from ..telemetry import Telemetry

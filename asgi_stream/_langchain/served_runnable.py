@@ -12,9 +12,9 @@ from langchain_core.runnables import Runnable
 from ..errors import InvalidInput
 from .conversation import Ambiguous, Conversation
 from .graphs import takes_context
-from .input_schema import ConfigurableSchema, InputSchema, check_fields
 from .plan import RunnablePlan, plan_of
-from .type_hints import fields_of, takes_mapping
+from .schemas.input import ConfigurableSchema, InputSchema, check_fields
+from .schemas.type_hints import fields_of, takes_mapping
 
 ARGUMENT = "input"
 """The argument that is the input of a Runnable whose input is no mapping."""

@@ -8,10 +8,10 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from ..events import RunFinished, Step, ThreadSnapshot
+from .callbacks.sink import Sink
 from .run_request import RunRequest
-from .sink import Sink
-from .state_messages import messages_of
-from .thread_messages import thread_messages
+from .threads.messages import thread_messages
+from .threads.state_messages import messages_of
 
 
 def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:

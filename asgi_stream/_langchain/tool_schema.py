@@ -10,10 +10,10 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.base import RunnableBindingBase
 
 from ..formats import Tool
-from .message_schema import RECEIVED, WRITTEN, Schema, with_plain_messages
-from .output_schema import output_schema_of
+from .schemas.messages import RECEIVED, WRITTEN, Schema, with_plain_messages
+from .schemas.output import output_schema_of
+from .schemas.type_hints import ROOT
 from .served_runnable import ARGUMENT, ServedRunnable
-from .type_hints import ROOT
 
 DEFINED = "#/$defs/"
 

@@ -15,8 +15,8 @@ from .._langchain.graph_documents import graph_document
 from .._langchain.graphs import merged_context
 from .._langchain.plan import RunnablePlan, plan_of
 from .._langchain.run_request import RunRequest
-from .._langchain.runnable_schema import schema_of
 from .._langchain.runnables import many, with_response_format
+from .._langchain.schemas.runnable import schema_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
 from .._logs import logger

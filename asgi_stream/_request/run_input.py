@@ -8,10 +8,10 @@ from typing import Any
 
 from .._langchain.conversation import Ambiguous
 from .._langchain.graphs import graph_of
+from .._langchain.schemas.type_hints import has_messages
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.system_messages import has_system_message
-from .._langchain.thread_state import changed_fields
-from .._langchain.type_hints import has_messages
+from .._langchain.threads.state import changed_fields
 from .._routing.bound import BoundRoute
 from .._routing.hooks import call_hook
 from ..errors import InvalidInput

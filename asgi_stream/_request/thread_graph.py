@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack, aclosing
 from typing import Any, cast
 
-from .._langchain.graph_thread import GraphThread
 from .._langchain.tasks import RunTasks
+from .._langchain.threads.graph_thread import GraphThread
 from .._routing.bound import BoundRoute
 from ..requests import StreamRequest
 from ..threads import Threads, thread_scope

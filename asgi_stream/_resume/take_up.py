@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .._delivery.observability import log_error, public
-from .._langchain.continuation import NotContinuable
 from .._langchain.run_request import RunRequest
+from .._langchain.threads.continuation import NotContinuable
 from .._lifecycle.active import ActiveRuns
 from .._logs import logger
 from .._request.prepare import prepare

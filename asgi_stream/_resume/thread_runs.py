@@ -10,8 +10,8 @@ from typing import cast
 from starlette.responses import Response
 
 from .._delivery.response import NOT_STORED, json_response, no_content
-from .._langchain.graph_thread import GraphThread
-from .._langchain.thread_state import PublicState
+from .._langchain.threads.graph_thread import GraphThread
+from .._langchain.threads.state import PublicState
 from .._lifecycle.active import ActiveRuns
 from .._request.query import last_event_id, read_query
 from .._request.thread_graph import thread_graph

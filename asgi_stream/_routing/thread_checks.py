@@ -10,7 +10,7 @@ from warnings import warn
 from .._importer import kind_of
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
-from .._langchain.thread_claim import MULTITASK
+from .._langchain.threads.claim import MULTITASK
 from .._langchain.tool_schema import arguments_of
 from ..errors.text import listed
 from ..formats import Format

@@ -10,8 +10,8 @@ from typing import Any, cast
 from starlette.responses import Response
 
 from .._delivery.response import json_response, no_content
-from .._langchain.graph_thread import NO_CHECKPOINT
 from .._langchain.tasks import RunTasks
+from .._langchain.threads.graph_thread import NO_CHECKPOINT
 from .._request.body import read_body
 from .._request.query import read_query
 from .._request.thread_graph import GRAPH

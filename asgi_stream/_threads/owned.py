@@ -10,13 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from .._delivery.observability import public_text
-from .._langchain.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.graphs import graph_of
 from .._langchain.served_runnable import ServedRunnable
-from .._langchain.state_messages import messages_of
-from .._langchain.thread_copy import copy_thread
-from .._langchain.thread_messages import thread_messages
-from .._langchain.thread_state import PublicState
+from .._langchain.threads.copies import copy_thread
+from .._langchain.threads.graph_thread import CLIENT_ID, OWNER, GraphThread
+from .._langchain.threads.messages import thread_messages
+from .._langchain.threads.state import PublicState
+from .._langchain.threads.state_messages import messages_of
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
-from .._langchain.message_schema import definitions_in
-from .._langchain.schema_keywords import mapped
+from .._langchain.schemas.keywords import mapped
+from .._langchain.schemas.messages import definitions_in
 from .schemas import DEFINITIONS, Schema
 
 LOCAL = "#/$defs/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._langchain.schema_keywords import mapped
+from .._langchain.schemas.keywords import mapped
 from .._routing.bound import BoundRoute
 from ..errors.mapping import statuses
 from ..events import LangChainEvent, RunError

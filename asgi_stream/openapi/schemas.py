@@ -25,10 +25,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._langchain.message_schema import DEFINITIONS as MESSAGE_DEFINITIONS
-from .._langchain.message_schema import with_plain_messages
-from .._langchain.runnable_schema import schema_of, schema_of_declared
 from .._langchain.runnables import is_runnable
+from .._langchain.schemas.messages import DEFINITIONS as MESSAGE_DEFINITIONS
+from .._langchain.schemas.messages import with_plain_messages
+from .._langchain.schemas.runnable import schema_of, schema_of_declared
 from ..formats import STORED_THREAD, Format
 from .thread_schemas import DEFINITIONS as THREAD_DEFINITIONS
 

@@ -10,7 +10,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, Field
 
-from asgi_stream._langchain.input_schema import InputSchema
+from asgi_stream._langchain.schemas.input import InputSchema
 from asgi_stream.errors import InvalidInput
 
 from .test_mcp_calls import app_of, called, fails_with, listed

@@ -13,8 +13,8 @@ from langchain_core.messages import BaseMessage, RemoveMessage, messages_to_dict
 
 from asgi_stream import Limits
 from asgi_stream._json import parse_json
-from asgi_stream._langchain.coercion import coerced
 from asgi_stream._langchain.messages import whole
+from asgi_stream._langchain.schemas.coercion import coerced
 from asgi_stream.serialize import to_json
 
 from ..said import FEW, MESSAGES, as_read, written

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from asgi_stream._langchain.answer import Answer
-from asgi_stream._langchain.callbacks import RunCallbacks, StreamingCallbacks
-from asgi_stream._langchain.emitter import Emitter
-from asgi_stream._langchain.event_handler import EventHandler
-from asgi_stream._langchain.pacing import Pacer
-from asgi_stream._langchain.step_handler import RawHandler
-from asgi_stream._langchain.text_handler import TextHandler
-from asgi_stream._langchain.tracker import RunTracker
+from asgi_stream._langchain.callbacks.answer import Answer
+from asgi_stream._langchain.callbacks.emitter import Emitter
+from asgi_stream._langchain.callbacks.event_handler import EventHandler
+from asgi_stream._langchain.callbacks.pacing import Pacer
+from asgi_stream._langchain.callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
+from asgi_stream._langchain.callbacks.step_handler import RawHandler
+from asgi_stream._langchain.callbacks.text_handler import TextHandler
+from asgi_stream._langchain.callbacks.tracker import RunTracker
 
 from ..corpus import Recording
 

@@ -14,8 +14,8 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.types import interrupt
 
-from asgi_stream._langchain.continuation import NotContinuable, continuation_of, has_stopped
-from asgi_stream._langchain.graph_thread import GraphThread
+from asgi_stream._langchain.threads.continuation import NotContinuable, continuation_of, has_stopped
+from asgi_stream._langchain.threads.graph_thread import GraphThread
 from asgi_stream.events import BREAKPOINT
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from langgraph.graph.message import add_messages
 from pydantic import BaseModel
 
 from asgi_stream._langchain.conversation import Ambiguous, Conversation
-from asgi_stream._langchain.input_schema import InputSchema
+from asgi_stream._langchain.schemas.input import InputSchema
 from asgi_stream.errors import InvalidInput
 
 from ..models import PROMPT, Plain, Scripted, chain_of

@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessageChunk
 from langchain_core.retrievers import BaseRetriever
 
-from asgi_stream._langchain.event_handler import EventHandler
+from asgi_stream._langchain.callbacks.event_handler import EventHandler
 from asgi_stream.events import (
     ALL_EVENTS,
     BlockFinished,

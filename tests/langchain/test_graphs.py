@@ -26,9 +26,9 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy, interrupt
 
 from asgi_stream import Limits, StreamApp, StreamRoute
+from asgi_stream._langchain.callbacks.event_handler import EventHandler
+from asgi_stream._langchain.callbacks.pacing import Pacer
 from asgi_stream._langchain.chunk_reader import only
-from asgi_stream._langchain.event_handler import EventHandler
-from asgi_stream._langchain.pacing import Pacer
 from asgi_stream.events import (
     ALL_EVENTS,
     Custom,

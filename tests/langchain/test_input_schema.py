@@ -44,10 +44,10 @@ from langgraph.graph import START, StateGraph, add_messages
 from pydantic import BaseModel
 
 from asgi_stream import Limits
-from asgi_stream._langchain.coercion import coerced
-from asgi_stream._langchain.input_schema import ConfigurableSchema, InputSchema
-from asgi_stream._langchain.message_schema import with_plain_messages
-from asgi_stream._langchain.runnable_schema import schema_of, schema_of_declared
+from asgi_stream._langchain.schemas.coercion import coerced
+from asgi_stream._langchain.schemas.input import ConfigurableSchema, InputSchema
+from asgi_stream._langchain.schemas.messages import with_plain_messages
+from asgi_stream._langchain.schemas.runnable import schema_of, schema_of_declared
 from asgi_stream.errors import InvalidInput
 
 from ..models import PROMPT, Scripted, chain_of

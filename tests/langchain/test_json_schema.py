@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from asgi_stream._langchain.json_schema import MAX_DEPTH, sound
-from asgi_stream._langchain.schema_keywords import mapped, within
+from asgi_stream._langchain.schemas.json_schema import MAX_DEPTH, sound
+from asgi_stream._langchain.schemas.keywords import mapped, within
 
 NAN = float("nan")
 TEXT = {"type": "string"}

@@ -27,7 +27,7 @@ from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from pydantic import BaseModel
 
 from asgi_stream import Limits, StreamApp, StreamRoute
-from asgi_stream._langchain.coercion import coerced
+from asgi_stream._langchain.schemas.coercion import coerced
 from asgi_stream._langchain.system_messages import has_system_message, without_system
 from asgi_stream.errors import TableError
 from asgi_stream.formats import RunSpec

@@ -11,8 +11,8 @@ from langchain_core.messages import (
 )
 
 from asgi_stream import EventFilter
-from asgi_stream._langchain.state_messages import messages_field, messages_of
-from asgi_stream._langchain.thread_messages import thread_messages
+from asgi_stream._langchain.threads.messages import thread_messages
+from asgi_stream._langchain.threads.state_messages import messages_field, messages_of
 
 CALL: Any = {"id": "c", "name": "add", "args": {"a": 1}}
 

@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from asgi_stream._langchain.graph_messages import answer_of, calls_in
-from asgi_stream._langchain.tool_calls import ToolCalls
+from asgi_stream._langchain.callbacks.graph_messages import answer_of, calls_in
+from asgi_stream._langchain.callbacks.tool_calls import ToolCalls
 from asgi_stream.events import (
     Event,
     Step,

@@ -17,7 +17,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.text_handler import TextHandler
+from asgi_stream._langchain.callbacks.text_handler import TextHandler
 from asgi_stream.events import TextDelta
 
 from ..asgi import frames, post, tokens

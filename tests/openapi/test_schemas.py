@@ -18,8 +18,8 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from asgi_stream import StreamError, StreamRoute, formats
-from asgi_stream._langchain.message_schema import with_plain_messages
-from asgi_stream._langchain.runnable_schema import schema_of, schema_of_declared
+from asgi_stream._langchain.schemas.messages import with_plain_messages
+from asgi_stream._langchain.schemas.runnable import schema_of, schema_of_declared
 from asgi_stream.errors.mapping import statuses
 from asgi_stream.events import RunError
 from asgi_stream.formats import FormatRequest

@@ -14,12 +14,12 @@ from langgraph.graph import START, MessagesState, StateGraph
 from asgi_stream import StreamApp, StreamRoute, Threads
 from asgi_stream._langchain.answers import resume_values
 from asgi_stream._langchain.approvals import interrupt_event
-from asgi_stream._langchain.commands import command_of
-from asgi_stream._langchain.graph_thread import GraphThread
-from asgi_stream._langchain.new_messages import closing, new_messages
-from asgi_stream._langchain.state_messages import messages_of
 from asgi_stream._langchain.tasks import RunTasks
-from asgi_stream._langchain.thread_turn import ThreadTurn
+from asgi_stream._langchain.threads.commands import command_of
+from asgi_stream._langchain.threads.graph_thread import GraphThread
+from asgi_stream._langchain.threads.new_messages import closing, new_messages
+from asgi_stream._langchain.threads.state_messages import messages_of
+from asgi_stream._langchain.threads.turn import ThreadTurn
 from asgi_stream._threads.owned import OwnedThreads
 from asgi_stream.errors import InvalidInput, NotPending
 from asgi_stream.events import RunError

@@ -16,8 +16,8 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from redis.asyncio import Redis
 
 from asgi_stream import StreamApp, StreamRoute, TableError
-from asgi_stream._langchain.graph_thread import GraphThread
-from asgi_stream._langchain.thread_copy import copy_thread
+from asgi_stream._langchain.threads.copies import copy_thread
+from asgi_stream._langchain.threads.graph_thread import GraphThread
 from asgi_stream.requests import StreamRequest
 
 from .. import redis_modules

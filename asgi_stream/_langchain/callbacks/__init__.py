@@ -1,0 +1,1 @@
+"""LangChain's callbacks, which become the events of a run."""

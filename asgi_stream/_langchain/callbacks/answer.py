@@ -1,0 +1,151 @@
+"""Which part of a run's text is its answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from ...events import Step, ToolFinished
+from ...serialize import to_json
+from ..messages import NOT_STREAMED, ToolMessageError, text_of, text_of_chunk, text_of_content
+from .graph_messages import last_answers
+from .sink import Sink
+
+
+class Answer:
+    """Decides which text of a run is part of its answer, so that each piece occurs once.
+
+    The answer is what the run's models produce, and the messages that the code of a graph's nodes
+    returns. Until there is any, text that the run yields counts, and at the end its output. What a
+    step has contributed is discarded if the step fails, or an enclosing one does.
+
+    Args:
+        sink: Says which steps may contribute.
+
+    Attributes:
+        has_model_text: Whether text of a model is part of the answer.
+        has_run_text: Whether text that the run itself yielded is.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.has_model_text = False
+        self.has_run_text = False
+        self._contributors: set[str] = set()
+        """Run ids of models, and ids of nodes' messages, whose text is part of the answer."""
+        self._parents: dict[UUID, UUID | None] = {}
+        """The enclosing step of each open step."""
+        self._authors: dict[UUID | None, list[Step]] = {}
+        """For each open step, the models and messages in it that have ended successfully."""
+        self._known_messages: set[str | None] = set()
+        """Ids of messages that existed before the run, or that its models have produced."""
+        self._answered_calls: set[str] = set()
+        """Ids of the tool calls that the run's nodes have answered."""
+
+    def accepts(self, step: Step) -> bool:
+        """Return whether the text of a step is for the client."""
+        return NOT_STREAMED.isdisjoint(step.tags) and self._sink.accepts(step)
+
+    # Text of the run itself.
+
+    def chunk_text(self, step: Step, chunk: Any) -> str:
+        """Return the text of a chunk that the run yielded, while no model has produced any.
+
+        So a plain Runnable has an answer too, and a chain that repeats its model's chunks does not
+        duplicate them.
+        """
+        if self.has_model_text:
+            return ""
+        text = text_of_chunk(chunk)
+        if not text or not self._sink.accepts(step):
+            return ""
+        self.has_run_text = True
+        return text
+
+    def final_text(self, step: Step, output: Any) -> str:
+        """Return the text that the run's output adds: a tool's answer, or all if there is none."""
+        direct = self._direct_answer(step, output)
+        missing = not (self.has_model_text or self.has_run_text)
+        self.has_run_text = True
+        if direct or not missing:
+            return direct
+        output_text = text_of(output)
+        return to_json(output).decode() if output_text is None else output_text
+
+    def _direct_answer(self, step: Step, output: Any) -> str:
+        """Return what a tool answered to the client instead of its model, at the end of a graph.
+
+        A client that gets tool results has it already.
+        """
+        if ToolFinished in self._sink.wants or not self._sink.accepts(step):
+            return ""
+        messages = last_answers(output)
+        new = (each for each in messages if each.tool_call_id in self._answered_calls)
+        return "\n".join(map(self._tool_text, new))
+
+    def _tool_text(self, message: ToolMessage) -> str:
+        text = text_of_content(message.content)
+        if message.status == "error":
+            return self._sink.public_message(ToolMessageError(text))
+        return text
+
+    # Messages that no model of the run has streamed.
+
+    def knows(self, message: BaseMessage) -> bool:
+        """Return whether a message existed before, or comes from one of the run's models."""
+        return message.id is not None and message.id in self._known_messages
+
+    def note(self, output: Any) -> None:
+        """Remember a message: one that existed before, or the output of one of the run's models."""
+        self._known_messages.add(getattr(output, "id", None))
+
+    def author_of(self, node: Step, message: BaseMessage) -> Step | None:
+        """Return the author of a message that a node returned; None if it is no new answer.
+
+        A model's message is known from its stream; one that the node's code made is new.
+        LangGraph's own message stream has those of the second kind too.
+        """
+        if isinstance(message, ToolMessage):
+            self._answered_calls.add(message.tool_call_id)
+        if not isinstance(message, AIMessage):
+            return None
+        if message.id is None:
+            message.id = str(uuid4())  # as LangGraph does when it takes the message
+        if message.id in self._known_messages:
+            return None
+        self._known_messages.add(message.id)
+        return replace(node, run_id=message.id, type="chat_model")
+
+    # Who has contributed, in case a step fails.
+
+    def step_started(self, run_id: UUID, parent_id: UUID | None) -> None:
+        self._parents[run_id] = parent_id
+
+    def contributed(self, run_id: UUID, author: Step) -> None:
+        """Note that `author` has produced all its output, in a step that is open."""
+        self._authors.setdefault(run_id, []).append(author)
+        if self.has_model_text:
+            self._contributors.add(author.run_id)
+
+    def step_ended(self, run_id: UUID) -> None:
+        """Note that a step has not failed; the one around it still may."""
+        parent = self._parents.pop(run_id, None)
+        if authors := self._authors.pop(run_id, None):
+            self._authors.setdefault(parent, []).extend(authors)
+
+    def step_failed(self, run_id: UUID, *, streaming: bool) -> list[Step]:
+        """Return the authors whose output in a step is to be discarded: it may be tried again.
+
+        Args:
+            run_id: The step's run id.
+            streaming: Whether a model that is still running has produced output.
+        """
+        self._parents.pop(run_id, None)
+        authors = self._authors.pop(run_id, [])
+        if authors:
+            self._contributors.difference_update(author.run_id for author in authors)
+            self.has_model_text = bool(self._contributors) or streaming
+        return authors

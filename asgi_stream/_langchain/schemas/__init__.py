@@ -1,0 +1,1 @@
+"""What a Runnable takes and returns: checked, and described as JSON Schema."""

@@ -1,0 +1,87 @@
+"""The messages of a thread as a client may see them: what a run on the route would send of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+
+from ...events import Step, ToolCallStarted
+from ...filters import EventFilter
+from ..messages import MEDIA, failure_of, is_decided, url_of
+
+
+def thread_messages(
+    messages: Iterable[BaseMessage],
+    filter: EventFilter | None,
+    public_text: Callable[[BaseException], str],
+) -> list[dict[str, Any]]:
+    """Return messages as neutral ones, in the form of `asgi_stream.formats.RunSpec.messages`.
+
+    System messages are left out, and calls of tools that `filter` hides. The content of the user's
+    and the assistant's is a list of LangChain's standard content blocks, where each file has a
+    ``url``; that of a tool is what it returned, and ``denied`` is True if a person has rejected
+    the call instead.
+
+    Args:
+        messages: The messages of the thread.
+        filter: The filter of the route.
+        public_text: Returns what the client may read of a tool's failure.
+    """
+    return [
+        neutral
+        for message in messages
+        if (neutral := _neutral(message, filter or EventFilter(), public_text)) is not None
+    ]
+
+
+def _neutral(
+    message: BaseMessage, filter: EventFilter, public_text: Callable[[BaseException], str]
+) -> dict[str, Any] | None:
+    match message:
+        case HumanMessage():
+            return {"role": "user", "id": message.id, "content": list(_blocks(message))}
+        case AIMessage():
+            calls = [
+                {"id": call["id"], "name": call["name"], "args": call["args"]}
+                for call in message.tool_calls
+                if _is_shown(call["name"], filter)
+            ]
+            content = [
+                block
+                for block in _blocks(message)
+                if block["type"] != "server_tool_call" or _is_shown(block["name"], filter)
+            ]
+            return {"role": "assistant", "id": message.id, "content": content, "tool_calls": calls}
+        case ToolMessage(content=content, status=status):
+            failed = status == "error"
+            denied = {"denied": True} if failed and is_decided(message) else {}
+            return {
+                "role": "tool",
+                "id": message.id,
+                "tool_call_id": message.tool_call_id,
+                "content": public_text(failure_of(message)) if failed else content,
+                "status": status,
+                **denied,
+            }
+    return None
+
+
+def _is_shown(name: str, filter: EventFilter) -> bool:
+    return filter.admits(ToolCallStarted.event, Step("", name, "tool"))
+
+
+def _blocks(message: BaseMessage) -> Iterator[Mapping[str, Any]]:
+    blocks: Sequence[Any] = message.content_blocks
+    for block in blocks:
+        match block["type"]:
+            case "text" | "reasoning" as type_ if block.get(type_):
+                yield block
+            case "non_standard" if block["value"].get("type") == "thinking":
+                yield {"type": "reasoning", "reasoning": str(block["value"].get("thinking") or "")}
+            case type_ if type_ in MEDIA and (url := url_of(block)):
+                media_type = block.get("mime_type") or MEDIA[type_]
+                yield {**block, "url": url, "mime_type": media_type}
+            case "server_tool_call" | "server_tool_result":
+                yield block
