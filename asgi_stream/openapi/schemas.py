@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._langchain.runnables import is_runnable
 from .._langchain.schemas.messages import DEFINITIONS as MESSAGE_DEFINITIONS
-from .._langchain.schemas.messages import with_plain_messages
-from .._langchain.schemas.runnable import schema_of, schema_of_declared
+from .._langchain.schemas.messages import RECEIVED, with_plain_messages
+from .._langchain.schemas.output import output_schema_of
+from .._langchain.schemas.runnable import schema_of_declared
 from ..formats import STORED_THREAD, Format
 from .thread_schemas import DEFINITIONS as THREAD_DEFINITIONS
 
@@ -140,8 +141,9 @@ def input_of(route: BoundRoute, name: str) -> Schema:
 def output_of(route: BoundRoute, name: str) -> Schema:
     """Return the output schema of a Runnable of the route; ``{}`` if it is unknown."""
     runnable: Any = route.runnables[name]
-    # LangChain's own schema of a message has 20 kB.
-    return with_plain_messages(schema_of(runnable, "output")) if is_runnable(runnable) else {}
+    if not is_runnable(runnable):
+        return {}
+    return with_plain_messages(output_schema_of(route.served(runnable).runnable), RECEIVED)
 
 
 def configurable_of(route: BoundRoute) -> dict[str, Schema]:

@@ -15,7 +15,7 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from openapi_spec_validator import validate
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
 from asgi_stream import StreamError, StreamRoute, formats
 from asgi_stream._langchain.schemas.messages import with_plain_messages
@@ -32,6 +32,7 @@ from asgi_stream.openapi.schemas import (
     of_format,
     output_of,
 )
+from asgi_stream.serialize import to_json
 
 from ..bound import bound
 from ..corpus import RUNS, graph_of
@@ -205,6 +206,26 @@ def test_a_graph_takes_a_part_of_its_state() -> None:
     fits = validator(input_of(bound(StreamRoute("/x", graph_of(Scripted(script=["a"])))), "x"))
     fits.validate({})
     fits.validate({"messages": [["human", "Hi"]]})
+
+
+class Fare(BaseModel):
+    euros: float
+
+    @computed_field
+    def cents(self) -> int:
+        return round(self.euros * 100)
+
+
+def fare_of(city: str) -> Fare:
+    return Fare(euros=len(city))
+
+
+def test_an_output_is_described_as_it_is_written() -> None:
+    schema = output_of(bound(StreamRoute("/x", RunnableLambda(fare_of))), "x")
+    assert set(schema["required"]) == {"euros", "cents"}
+    validator(schema).validate(json.loads(to_json(fare_of("Rome"))))
+    graph = output_of(bound(StreamRoute("/x", graph_of(Scripted(script=["a"])))), "x")
+    assert graph["$defs"]["LangChainMessage"]["required"] == ["type", "content"]
 
 
 def test_unknown_types_are_unspecified() -> None:
