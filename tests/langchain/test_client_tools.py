@@ -173,7 +173,7 @@ async def answers_of(tools: Any, fields: dict[str, Any]) -> tuple[list[Any], dic
         built.add_node("tools", tools).add_edge("node", "tools").add_edge("tools", END)
     app = StreamApp([StreamRoute("/x", built.compile(), format="agui")])
     body = {"threadId": "t", "runId": "r", "messages": SAID, "protocolVersion": "1.0"}
-    response = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
+    response = await post(app, "/x", {**body, "context": [], "tools": [{"name": "add"}]})
     events = frames(response.body)
     kinds = [event["type"] for event in events]
     assert kinds.count("TOOL_CALL_START") == kinds.count("TOOL_CALL_END") == 2
@@ -197,6 +197,7 @@ NOT_RUN = "The tool failed."
         (ToolNode([add, look]), {"tools": list[Any]}, [], {"c1": "1 here", "c2": "seen"}),
         # A graph that has not had the tools cannot mean the client's.
         (None, {}, [], {"c1": NOT_RUN, "c2": NOT_RUN}),
+        (None, {"context": list[Any]}, [], {"c1": NOT_RUN, "c2": NOT_RUN}),
     ],
 )
 async def test_a_call_of_a_client_s_tool_is_left_to_the_client(

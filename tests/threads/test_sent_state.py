@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import operator
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.message import add_messages
 
 from asgi_stream import StreamApp, StreamRoute
 
 from .test_agui import Chat
 
 pytestmark = pytest.mark.anyio
+
+Messages = Annotated[list[AnyMessage], add_messages]
 
 
 class Diary(MessagesState):
@@ -145,3 +148,27 @@ async def test_another_answer_gets_what_the_first_one_got_from_the_page(app: Str
     await chat.run()
     assert chat.state == {"log": ["page", "a"], "turns": 1, "language": "de"}
     assert chat.texts[-1] == ("assistant", "de 1")
+
+
+Page = TypedDict(
+    "Page", {"messages": Messages, "context": list[Any], "copilotkit": Any, "ag-ui": Any}
+)
+"""A state with what a page tells of itself."""
+
+
+async def test_what_the_page_tells_of_itself_is_what_it_sent_last() -> None:
+    seen: list[Any] = []
+
+    def node(state: Page) -> None:
+        seen.append([state["context"], state["copilotkit"]["context"], state["ag-ui"]["context"]])
+
+    graph: Any = StateGraph(Page).add_node("node", node).add_edge(START, "node")
+    agent = graph.compile(checkpointer=InMemorySaver())
+    chat = Chat(StreamApp([StreamRoute("/", agent, format="agui", threads=True)]), "/")
+    context = [{"description": "the open document", "value": "salaries"}]
+    await chat.say("a", context=context)
+    await chat.say("b", context=[])
+    await chat.say("c", context=context)
+    chat.state = {}
+    await chat.say("d", context=[])
+    assert seen == [[context] * 3, [[]] * 3] * 2
