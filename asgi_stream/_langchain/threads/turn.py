@@ -25,6 +25,7 @@ from .entry import ThreadEntry
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, closing, split_at, with_messages
+from .removed import without_removed
 from .start import Start, standing
 from .state import PublicState
 from .state_messages import messages_of
@@ -203,6 +204,7 @@ class ThreadTurn:
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
         addition = addition_of(spec, known, snapshot)
+        addition = await without_removed(addition, spec.messages or (), thread, snapshot)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
             self._entry.silent = True

@@ -1,0 +1,50 @@
+"""Messages of the user that a graph has removed from its thread, and clients still send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any
+
+from .graph_thread import GraphThread
+from .new_messages import Addition, Message, message_id
+from .state_messages import messages_of
+
+
+async def without_removed(
+    addition: Addition, sent: Sequence[Message], thread: GraphThread, snapshot: Any
+) -> Addition:
+    """Return what a request adds to a thread without what the graph has had and removed.
+
+    The user's messages before the newest one have either never reached the graph, or it has
+    removed them. Checkpoints are read only if there are such messages, and only back to the last
+    message before them that the thread still has.
+
+    Args:
+        addition: What the request adds, by the newest state of the thread alone.
+        sent: The conversation that the client sends.
+        thread: The thread.
+        snapshot: Its newest state, as LangGraph's ``StateSnapshot``.
+    """
+    users = [each for each in addition.messages if each["role"] == "user"]
+    older = {message_id(each) for each in users[:-1]} - {None}
+    if not older:
+        return addition
+    known = _ids(snapshot)
+    earlier = takewhile(lambda each: message_id(each) not in older, sent)
+    anchor = {message_id(each) for each in earlier} & known
+    removed: set[Any] = set()
+    async for each in thread.lineage(snapshot):
+        ids = _ids(each)
+        removed |= older & ids
+        if removed == older or not anchor <= ids:
+            break
+    return replace(
+        addition,
+        messages=[each for each in addition.messages if message_id(each) not in removed],
+    )
+
+
+def _ids(snapshot: Any) -> set[str]:
+    return {each.id for each in messages_of(snapshot.values) if each.id is not None}
