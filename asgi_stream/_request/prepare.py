@@ -176,7 +176,8 @@ async def _config(
     from_query: Mapping[str, str],
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return the config and the keyword arguments of ``astream``."""
-    configurable = served.configurable.check(from_query) | _allowed(route, spec.configurable)
+    by_client = {**from_query, **_allowed(route, spec.configurable)}
+    configurable = served.configurable.check(by_client)
     if spec.thread is not None and THREAD_ID in route.configurable:
         configurable.setdefault(THREAD_ID, spec.thread)
     config, context = await route.config_for(request, configurable)

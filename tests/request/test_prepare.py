@@ -28,7 +28,12 @@ pytestmark = pytest.mark.anyio
 
 ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 JSON = {"type": "json_object"}
-ASK = [{"role": "user", "content": "Hi"}]
+ASK: list[dict[str, Any]] = [{"role": "user", "content": "Hi"}]
+RUN: dict[str, Any] = {"threadId": "t", "runId": "r", "messages": [{"id": "1", **ASK[0]}]}
+RUN |= {"tools": [], "state": {}, "context": []}
+TONES = Scripted(script=["quiet"]).configurable_alternatives(
+    ConfigurableField("tone"), default_key="quiet", loud=Scripted(script=["LOUD"])
+)
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
@@ -217,17 +222,53 @@ async def test_files_in_a_conversation_may_be_limited() -> None:
 
 
 async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() -> None:
-    model = Scripted(script=["quiet"]).configurable_alternatives(
-        ConfigurableField("tone"), default_key="quiet", loud=Scripted(script=["LOUD"])
-    )
-    route = StreamRoute("/x", model, format="vercel", configurable=("tone",))
+    route = StreamRoute("/x", TONES, format="vercel", configurable=("tone",))
     response = await post(StreamApp([route]), "/x", chat("Hi", tone="loud", other=1))
     assert b"LOUD" in response.body
-    langserve = StreamApp([StreamRoute("/x", model, format="langserve")])
+    langserve = StreamApp([StreamRoute("/x", TONES, format="langserve")])
     body = {"input": "Hi", "config": {"configurable": {"tone": "loud"}}}
     response = await post(langserve, "/x/invoke", body)
     assert response.status == 422
     assert b"configurable.tone: this route does not accept it" in response.body
+
+
+@pytest.mark.parametrize(
+    ("format", "path", "body_with"),
+    [
+        ("vercel", "", lambda keys: chat("Hi", **keys)),
+        ("agui", "", lambda keys: {**RUN, "forwardedProps": keys}),
+        ("langserve", "/invoke", lambda keys: {"input": "Hi", "config": {"configurable": keys}}),
+        ("langserve", "/batch", lambda keys: {"inputs": [""], "config": {"configurable": keys}}),
+        ("openai", "/chat/completions", lambda keys: {"model": "x", "messages": ASK, **keys}),
+        ("openai", "/responses", lambda keys: {"model": "x", "input": "Hi", **keys}),
+    ],
+)
+async def test_a_configurable_value_that_the_runnable_does_not_take_is_refused(
+    format: str, path: str, body_with: Any
+) -> None:
+    app = StreamApp([StreamRoute("/x", TONES, format=format, configurable=("tone",))])
+    response = await post(app, f"/x{path}", body_with({"tone": "loud"}))
+    assert b"LOUD" in response.body
+    for value in ("shrill", 5, {"x": 1}):
+        response = await post(app, f"/x{path}", body_with({"tone": value}))
+        assert response.status == 422
+        assert b"tone: " in response.body
+    response = await post(app, f"/x{path}", body_with({"tone": None}))
+    assert response.status == (200 if format == "openai" else 422)  # there it is the default
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/responses"])
+async def test_the_model_of_openai_s_clients_is_the_name_of_a_runnable(path: str) -> None:
+    model = Scripted(script=["a"]).configurable_alternatives(
+        ConfigurableField("model"), default_key="a", b=Scripted(script=["LOUD"])
+    )
+    route = StreamRoute("/v1", {"a": model, "b": model}, format="openai", configurable=("model",))
+    for name in ("a", "b"):
+        body = {"model": name, "messages": ASK, "input": "Hi"}
+        response = await post(StreamApp([route]), f"/v1{path}", body)
+        assert (response.status, b"LOUD" in response.body) == (200, False)
+        response = await post(StreamApp([route]), f"/v1{path}?model=b", body)
+        assert (response.status, b"LOUD" in response.body) == (200, True)
 
 
 async def test_a_batch_is_one_run_and_each_input_is_checked() -> None:
