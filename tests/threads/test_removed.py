@@ -109,6 +109,16 @@ async def test_what_never_reached_the_graph_comes_with_the_next(
     assert model.hears[-1][2:] == ["user: 2", "user: 3", "user: 4"]
 
 
+async def test_a_long_history_is_not_read_to_its_end(
+    client: Client, model: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asgi_stream._langchain.threads.forgotten.MOST", 1)
+    await client.say(SECRET, "u1")
+    client.messages[:] = [user("u1", SECRET)]
+    await client.say("2", "u2")
+    assert model.hears == [["ai: I have removed that.", f"user: {SECRET}", "user: 2"]]
+
+
 async def test_usually_no_history_is_read(client: Client, saver: CountingSaver) -> None:
     for n in range(4):
         await client.say(f"{n}", f"u{n}")

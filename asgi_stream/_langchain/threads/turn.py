@@ -22,10 +22,10 @@ from .commands import command_of, with_answers
 from .continuation import continuation_of
 from .earlier_run import point_after, point_before
 from .entry import ThreadEntry
+from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, closing, split_at, with_messages
-from .removed import without_removed
 from .start import Start, standing
 from .state import PublicState
 from .state_messages import messages_of

@@ -11,6 +11,9 @@ from .graph_thread import GraphThread
 from .new_messages import Addition, Message, message_id
 from .state_messages import messages_of
 
+MOST = 1000
+"""How many checkpoints are read at most to find messages that a thread no longer has."""
+
 
 async def without_removed(
     addition: Addition, sent: Sequence[Message], thread: GraphThread, snapshot: Any
@@ -35,10 +38,11 @@ async def without_removed(
     earlier = takewhile(lambda each: message_id(each) not in older, sent)
     anchor = {message_id(each) for each in earlier} & known
     removed: set[Any] = set()
+    read = 0
     async for each in thread.lineage(snapshot):
-        ids = _ids(each)
+        ids, read = _ids(each), read + 1
         removed |= older & ids
-        if removed == older or not anchor <= ids:
+        if removed == older or not anchor <= ids or read == MOST:
             break
     return replace(
         addition,
