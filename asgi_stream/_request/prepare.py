@@ -101,7 +101,8 @@ async def _resolved(
     about = request, format, spec, configurable, run_id
     run = await _run(route, served, *about, held, tasks)
     own = tuple(each for each in (route.filter, client_filter, spec.filter) if each)
-    return replace(run, filters=own)
+    keys = frozenset({*configurable, *spec.configurable})
+    return replace(run, filters=own, client_keys=keys)
 
 
 async def _run(

@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
+from pydantic import ConfigDict, Field, model_validator
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamRoute
 from asgi_stream._langchain.runnables import with_tools
@@ -255,6 +256,50 @@ async def test_a_configurable_value_that_the_runnable_does_not_take_is_refused(
         assert b"tone: " in response.body
     response = await post(app, f"/x{path}", body_with({"tone": None}))
     assert response.status == (200 if format == "openai" else 422)  # there it is the default
+
+
+class Warm(Scripted):
+    temperature: float = Field(default=0, ge=0, alias="heat")
+    most: float = 1
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="after")
+    def check(self) -> Warm:
+        if self.temperature > self.most:
+            raise ValueError("a secret")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "status", "text"),
+    [
+        ({"temperature": 0.5}, {}, 200, "[DONE]"),
+        ({"temperature": -1}, {}, 422, "temperature: Input should be greater than or equal to 0"),
+        ({"temperature": 2}, {}, 422, "temperature: the Runnable does not accept it"),
+        ({"temperature": 2}, {"most": 3}, 200, "[DONE]"),
+        ({}, {"temperature": -1}, 500, "The run failed."),
+        ({"most": 1}, {"temperature": -1}, 500, "The run failed."),
+    ],
+)
+async def test_what_only_the_runnable_itself_can_refuse_is_refused(
+    client: Any, server: Any, status: int, text: str
+) -> None:
+    keys = {key: ConfigurableField(key) for key in ("temperature", "most")}
+    warm = RunnableLambda(str) | Warm(script=["a"]).configurable_fields(**keys)
+    config = {"configurable": server}
+    route = StreamRoute("/x", warm, format="vercel", configurable=tuple(keys), config=config)
+    response = await post(StreamApp([route]), "/x", {**chat("Hi"), "input": "Hi", **client})
+    assert (response.status, text in response.body.decode()) == (status, True)
+    assert b"secret" not in response.body
+
+
+async def test_other_errors_of_pydantic_are_not_the_client_s_fault() -> None:
+    warm = Warm(script=["a"]).configurable_fields(script=ConfigurableField("script"))
+    chain: Any = warm | RunnableLambda(lambda _: Warm.model_validate({"script": [], "heat": -1}))
+    app = StreamApp([StreamRoute("/x", chain, format="langserve", configurable=("script",))])
+    body: Any = {"input": "Hi", "config": {"configurable": {"script": ["b"]}}}
+    assert (await post(app, "/x/invoke", body)).status == 500
 
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/responses"])
