@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
+from ...formats import RunSpec
 from .graph_thread import GraphThread
-from .new_messages import Addition, Message, message_id
+from .new_messages import Addition, message_id
 from .state_messages import messages_of
 
 MOST = 1000
@@ -16,7 +16,7 @@ MOST = 1000
 
 
 async def without_removed(
-    addition: Addition, sent: Sequence[Message], thread: GraphThread, snapshot: Any
+    addition: Addition, spec: RunSpec, thread: GraphThread, snapshot: Any
 ) -> Addition:
     """Return what a request adds to a thread without what the graph has had and removed.
 
@@ -26,7 +26,7 @@ async def without_removed(
 
     Args:
         addition: What the request adds, by the newest state of the thread alone.
-        sent: The conversation that the client sends.
+        spec: What the client asks for.
         thread: The thread.
         snapshot: Its newest state, as LangGraph's ``StateSnapshot``.
     """
@@ -35,7 +35,7 @@ async def without_removed(
     if not older:
         return addition
     known = _ids(snapshot)
-    earlier = takewhile(lambda each: message_id(each) not in older, sent)
+    earlier = takewhile(lambda each: message_id(each) not in older, spec.messages or ())
     anchor = {message_id(each) for each in earlier} & known
     removed: set[Any] = set()
     read = 0

@@ -156,13 +156,11 @@ class ThreadTurn:
             self._tasks.spawn(self.thread.delete())
 
     async def _claim(self, wait: bool) -> bool:
-        about = self._claims, self._place, self
+        about, linger = (self._claims, self._place, self), self._linger
         if self._spec.continued:
-            await claim_anew(*about, linger=self._linger, attempt=self._spec.attempt)
+            await claim_anew(*about, linger=linger, attempt=self._spec.attempt)
             return True
-        claim = await claim_thread(
-            *about, multitask=self._multitask, wait=wait, linger=self._linger
-        )
+        claim = await claim_thread(*about, multitask=self._multitask, wait=wait, linger=linger)
         if self._multitask == "rollback":
             self._replaced = claim.before
         return claim.taken
@@ -203,8 +201,7 @@ class ThreadTurn:
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
-        addition = addition_of(spec, known, snapshot)
-        addition = await without_removed(addition, spec.messages or (), thread, snapshot)
+        addition = await without_removed(addition_of(spec, known, snapshot), spec, thread, snapshot)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
             self._entry.silent = True
