@@ -39,6 +39,7 @@ from .cleanup import clean_up
 from .graph_parts import writer_config
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
+from .refused_values import refused_value
 from .run_request import RunRequest
 from .tasks import RunTasks
 from .thread_snapshot import catch_up, messages_shown, put_snapshot
@@ -171,7 +172,7 @@ class Run:
     def _failed(self, error: BaseException) -> None:
         self._left = self._tracker.refusing = True
         self.settle()
-        self._sink.fail(refused_answer(error))
+        self._sink.fail(refused_value(refused_answer(error), self._request.client_keys))
         self._spawn(self._reap(self._tracker.has_moved_on()))
 
     def _config(self) -> RunnableConfig:

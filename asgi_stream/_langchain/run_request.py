@@ -31,6 +31,7 @@ class RunRequest:
         astream_kwargs: Keyword arguments for ``astream``.
         filter: The route's filter, of which LangChain applies what it can itself.
         filters: The filters of the route and of the client; events must pass all of them.
+        client_keys: The ``configurable`` keys that the client has set.
         client_tools: The names of the tools that the client runs.
         gathered: Whether the response is one JSON document instead of frames.
         telemetry: Records the run, if telemetry is on.
@@ -47,6 +48,7 @@ class RunRequest:
     astream_kwargs: Mapping[str, Any] = field(default_factory=dict)
     filter: EventFilter = field(default_factory=EventFilter)
     filters: tuple[EventFilter, ...] = ()
+    client_keys: frozenset[str] = frozenset()
     client_tools: frozenset[str] = frozenset()
     gathered: bool = False
     telemetry: Telemetry | None = None

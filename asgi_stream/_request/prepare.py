@@ -101,7 +101,8 @@ async def _resolved(
     about = request, format, spec, configurable, run_id
     run = await _run(route, served, *about, held, tasks)
     own = tuple(each for each in (route.filter, client_filter, spec.filter) if each)
-    return replace(run, filters=own)
+    keys = frozenset({*configurable, *spec.configurable})
+    return replace(run, filters=own, client_keys=keys)
 
 
 async def _run(
@@ -176,7 +177,8 @@ async def _config(
     from_query: Mapping[str, str],
 ) -> tuple[Mapping[str, Any], dict[str, Any]]:
     """Return the config and the keyword arguments of ``astream``."""
-    configurable = served.configurable.check(from_query) | _allowed(route, spec.configurable)
+    by_client = {**from_query, **_allowed(route, spec.configurable)}
+    configurable = served.configurable.check(by_client)
     if spec.thread is not None and THREAD_ID in route.configurable:
         configurable.setdefault(THREAD_ID, spec.thread)
     config, context = await route.config_for(request, configurable)

@@ -234,12 +234,52 @@ def test_calls_of_tools_are_joined() -> None:
         {"event": "content-block-start", "index": 0, "content": fresh},
         _delta(0, type="tool-call-delta", args='{"x"'),
         _delta(0, type="tool-call-delta", args=": 1}"),
-        _finish(0, type="tool_call", id="c1", name="f", args={"x": 1}),
+        {"event": "content-block-start", "index": 1, "content": {**fresh, "id": "c2", "name": "g"}},
     ]
-    assert events[5] == _finish(1, type="tool_call", id="c2", name="g", args={})
     error = "The arguments are not a JSON object."
     broken = {"id": "c3", "name": "h", "args": "[1", "error": error}
-    assert events[8] == _finish(2, type="invalid_tool_call", **broken)
+    assert events[6:9] == [
+        _finish(0, type="tool_call", id="c1", name="f", args={"x": 1}),
+        _finish(1, type="tool_call", id="c2", name="g", args={}),
+        _finish(2, type="invalid_tool_call", **broken),
+    ]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(0, "c1", "f", ""), (1, "c2", "g", "{"), (0, None, None, "{}"), (1, "", "", "}")],
+        [(0, None, "f", "{}"), (0, "c1", None, ""), (0, "c2", "g", "{"), (0, None, None, "}")],
+        [(None, "c1", "f", "{"), (None, "c1", "f", "}"), (None, "c2", "g", "{}")],
+        [(None, "c1", "f", "{"), (None, None, None, "}"), (None, "c2", "g", None)],
+    ],
+    ids=["side by side", "an index twice", "by their ids", "not numbered"],
+)
+def test_pieces_of_two_calls(pieces: list[Any]) -> None:
+    keys = ("index", "id", "name", "args")
+    chunks: Any = [dict(zip(keys, each, strict=True)) for each in pieces]
+    made = [AIMessageChunk(content="", id="m1", tool_call_chunks=[each]) for each in chunks]
+    events = blocks_of(
+        AIMessageChunk(content="Hm", id="m1"), *made, AIMessageChunk(content="So", id="m1")
+    )
+    finished = [each for each in events if each["event"] == "content-block-finish"]
+    assert finished == [
+        _finish(0, type="text", text="Hm"),
+        _finish(3, type="text", text="So"),
+        _finish(1, type="tool_call", id="c1", name="f", args={}),
+        _finish(2, type="tool_call", id="c2", name="g", args={}),
+    ]
+
+
+def test_a_call_that_the_provider_runs_is_joined_too() -> None:
+    def piece_of(args: str, **more: Any) -> AIMessageChunk:
+        part = {"type": "server_tool_call_chunk", "index": 1, "args": args, **more}
+        return AIMessageChunk(content=[part], id="m1")
+
+    events = blocks_of(piece_of("", id="s1", name="search"), piece_of('{"q"'), piece_of(': "x"}'))
+    call = {"type": "server_tool_call", "id": "s1", "name": "search", "args": {"q": "x"}}
+    assert [each["index"] for each in events[:-1]] == [0] * 4
+    assert events[-2] == _finish(0, **call)
 
 
 def test_reasoning_images_annotations_and_usage() -> None:

@@ -319,7 +319,8 @@ def app_of(case: Case) -> StreamApp:
 
 @cache
 def check_document(body: bytes) -> None:
-    assert b"__unserializable__" not in body
+    member = b'{"__unserializable__":"Plain"}'  # as the enum's value is sent
+    assert body.count(b"__unserializable__") == body.count(member)
     document = json.loads(body)
     for path in document["paths"].values():
         for operation in path.values():

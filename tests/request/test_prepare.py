@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
+from pydantic import ConfigDict, Field, model_validator
 
 from asgi_stream import EventFilter, Limits, StreamApp, StreamRoute
 from asgi_stream._langchain.runnables import with_tools
@@ -28,7 +29,12 @@ pytestmark = pytest.mark.anyio
 
 ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 JSON = {"type": "json_object"}
-ASK = [{"role": "user", "content": "Hi"}]
+ASK: list[dict[str, Any]] = [{"role": "user", "content": "Hi"}]
+RUN: dict[str, Any] = {"threadId": "t", "runId": "r", "messages": [{"id": "1", **ASK[0]}]}
+RUN |= {"tools": [], "state": {}, "context": []}
+TONES = Scripted(script=["quiet"]).configurable_alternatives(
+    ConfigurableField("tone"), default_key="quiet", loud=Scripted(script=["LOUD"])
+)
 
 
 def chat(text: str, **more: Any) -> dict[str, Any]:
@@ -217,17 +223,97 @@ async def test_files_in_a_conversation_may_be_limited() -> None:
 
 
 async def test_configurable_keys_come_from_a_body_too_if_the_route_takes_them() -> None:
-    model = Scripted(script=["quiet"]).configurable_alternatives(
-        ConfigurableField("tone"), default_key="quiet", loud=Scripted(script=["LOUD"])
-    )
-    route = StreamRoute("/x", model, format="vercel", configurable=("tone",))
+    route = StreamRoute("/x", TONES, format="vercel", configurable=("tone",))
     response = await post(StreamApp([route]), "/x", chat("Hi", tone="loud", other=1))
     assert b"LOUD" in response.body
-    langserve = StreamApp([StreamRoute("/x", model, format="langserve")])
+    langserve = StreamApp([StreamRoute("/x", TONES, format="langserve")])
     body = {"input": "Hi", "config": {"configurable": {"tone": "loud"}}}
     response = await post(langserve, "/x/invoke", body)
     assert response.status == 422
     assert b"configurable.tone: this route does not accept it" in response.body
+
+
+@pytest.mark.parametrize(
+    ("format", "path", "body_with"),
+    [
+        ("vercel", "", lambda keys: chat("Hi", **keys)),
+        ("agui", "", lambda keys: {**RUN, "forwardedProps": keys}),
+        ("langserve", "/invoke", lambda keys: {"input": "Hi", "config": {"configurable": keys}}),
+        ("langserve", "/batch", lambda keys: {"inputs": [""], "config": {"configurable": keys}}),
+        ("openai", "/chat/completions", lambda keys: {"model": "x", "messages": ASK, **keys}),
+        ("openai", "/responses", lambda keys: {"model": "x", "input": "Hi", **keys}),
+    ],
+)
+async def test_a_configurable_value_that_the_runnable_does_not_take_is_refused(
+    format: str, path: str, body_with: Any
+) -> None:
+    app = StreamApp([StreamRoute("/x", TONES, format=format, configurable=("tone",))])
+    response = await post(app, f"/x{path}", body_with({"tone": "loud"}))
+    assert b"LOUD" in response.body
+    for value in ("shrill", 5, {"x": 1}):
+        response = await post(app, f"/x{path}", body_with({"tone": value}))
+        assert response.status == 422
+        assert b"tone: " in response.body
+    response = await post(app, f"/x{path}", body_with({"tone": None}))
+    assert response.status == (200 if format == "openai" else 422)  # there it is the default
+
+
+class Warm(Scripted):
+    temperature: float = Field(default=0, ge=0, alias="heat")
+    most: float = 1
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    @model_validator(mode="after")
+    def check(self) -> Warm:
+        if self.temperature > self.most:
+            raise ValueError("a secret")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "status", "text"),
+    [
+        ({"temperature": 0.5}, {}, 200, "[DONE]"),
+        ({"temperature": -1}, {}, 422, "temperature: Input should be greater than or equal to 0"),
+        ({"temperature": 2}, {}, 422, "temperature: the Runnable does not accept it"),
+        ({"temperature": 2}, {"most": 3}, 200, "[DONE]"),
+        ({}, {"temperature": -1}, 500, "The run failed."),
+        ({"most": 1}, {"temperature": -1}, 500, "The run failed."),
+    ],
+)
+async def test_what_only_the_runnable_itself_can_refuse_is_refused(
+    client: Any, server: Any, status: int, text: str
+) -> None:
+    keys = {key: ConfigurableField(key) for key in ("temperature", "most")}
+    warm = RunnableLambda(str) | Warm(script=["a"]).configurable_fields(**keys)
+    config = {"configurable": server}
+    route = StreamRoute("/x", warm, format="vercel", configurable=tuple(keys), config=config)
+    response = await post(StreamApp([route]), "/x", {**chat("Hi"), "input": "Hi", **client})
+    assert (response.status, text in response.body.decode()) == (status, True)
+    assert b"secret" not in response.body
+
+
+async def test_other_errors_of_pydantic_are_not_the_client_s_fault() -> None:
+    warm = Warm(script=["a"]).configurable_fields(script=ConfigurableField("script"))
+    chain: Any = warm | RunnableLambda(lambda _: Warm.model_validate({"script": [], "heat": -1}))
+    app = StreamApp([StreamRoute("/x", chain, format="langserve", configurable=("script",))])
+    body: Any = {"input": "Hi", "config": {"configurable": {"script": ["b"]}}}
+    assert (await post(app, "/x/invoke", body)).status == 500
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/responses"])
+async def test_the_model_of_openai_s_clients_is_the_name_of_a_runnable(path: str) -> None:
+    model = Scripted(script=["a"]).configurable_alternatives(
+        ConfigurableField("model"), default_key="a", b=Scripted(script=["LOUD"])
+    )
+    route = StreamRoute("/v1", {"a": model, "b": model}, format="openai", configurable=("model",))
+    for name in ("a", "b"):
+        body = {"model": name, "messages": ASK, "input": "Hi"}
+        response = await post(StreamApp([route]), f"/v1{path}", body)
+        assert (response.status, b"LOUD" in response.body) == (200, False)
+        response = await post(StreamApp([route]), f"/v1{path}?model=b", body)
+        assert (response.status, b"LOUD" in response.body) == (200, True)
 
 
 async def test_a_batch_is_one_run_and_each_input_is_checked() -> None:

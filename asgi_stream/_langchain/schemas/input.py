@@ -170,8 +170,8 @@ class ConfigurableSchema:
         """Return the JSON Schema of each key."""
         return schemas_of_adapters(self._adapters)
 
-    def check(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Return `values` converted to their types; keys that are not declared stay text.
+    def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `values` converted to their types; keys that are not declared stay as they are.
 
         Raises:
             InvalidInput: A value does not fit. The error names the key.

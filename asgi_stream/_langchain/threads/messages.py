@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from ...events import Step, ToolCallStarted
 from ...filters import EventFilter
-from ..messages import MEDIA, failure_of, is_decided, url_of
+from ..messages import MEDIA, ToolMessageError, failure_of, is_decided, url_of
 
 
 def thread_messages(
@@ -30,7 +30,7 @@ def thread_messages(
         public_text: Returns what the client may read of a tool's failure.
     """
     return [
-        neutral
+        _with_public_failures(neutral, public_text)
         for message in messages
         if (neutral := _neutral(message, filter or EventFilter(), public_text)) is not None
     ]
@@ -66,6 +66,18 @@ def _neutral(
                 **denied,
             }
     return None
+
+
+def _with_public_failures(
+    neutral: dict[str, Any], public_text: Callable[[BaseException], str]
+) -> dict[str, Any]:
+    """Return an answer with what clients may read of tools that its provider has failed to run."""
+    if neutral["role"] == "assistant":
+        for n, block in enumerate(neutral["content"]):
+            if block["type"] == "server_tool_result" and block.get("status") == "error":
+                failure = ToolMessageError(str(block.get("output")))
+                neutral["content"][n] = {**block, "output": public_text(failure)}
+    return neutral
 
 
 def _is_shown(name: str, filter: EventFilter) -> bool:

@@ -22,6 +22,7 @@ from .commands import command_of, with_answers
 from .continuation import continuation_of
 from .earlier_run import point_after, point_before
 from .entry import ThreadEntry
+from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, closing, split_at, with_messages
@@ -156,13 +157,11 @@ class ThreadTurn:
             self._tasks.spawn(self.thread.delete())
 
     async def _claim(self, wait: bool) -> bool:
-        about = self._claims, self._place, self
+        about, linger = (self._claims, self._place, self), self._linger
         if self._spec.continued:
-            await claim_anew(*about, linger=self._linger, attempt=self._spec.attempt)
+            await claim_anew(*about, linger=linger, attempt=self._spec.attempt)
             return True
-        claim = await claim_thread(
-            *about, multitask=self._multitask, wait=wait, linger=self._linger
-        )
+        claim = await claim_thread(*about, multitask=self._multitask, wait=wait, linger=linger)
         if self._multitask == "rollback":
             self._replaced = claim.before
         return claim.taken
@@ -203,7 +202,7 @@ class ThreadTurn:
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
-        addition = addition_of(spec, known, snapshot)
+        addition = await without_removed(addition_of(spec, known, snapshot), spec, thread, snapshot)
         changes = await changes_of(thread, snapshot, spec, newest=position is None)
         interrupts = await standing(thread, snapshot, spec, addition, changes)
         if interrupts is not None:

@@ -115,17 +115,19 @@ def encode_messages(
                 content = _user_content(message["content"])
                 encoded.append({"id": id_, "role": "user", "content": content})
             case "assistant":
-                encoded.append({"id": id_, "role": "assistant", **_answer(message)})
-                calls.update(call["id"] for call in message["tool_calls"])
+                for each in _answer(id_, message):
+                    calls.update(call["id"] for call in each.get("toolCalls", ()))
+                    if each["role"] == "assistant":
+                        encoded.append(each)
+                    elif (call_id := each["toolCallId"]) in calls:
+                        results[call_id] += 1
+                        encoded.append({"id": _result_id(call_id, results[call_id]), **each})
             case _ if message["tool_call_id"] in calls:  # others are hidden
                 call_id = message["tool_call_id"]
                 results[call_id] += 1
                 if id_ not in known:
                     id_ = _result_id(call_id, results[call_id])
-                content = message["content"]
-                content = content if isinstance(content, str) else to_json(content).decode()
-                about = {"toolCallId": call_id, "content": content}
-                encoded.append({"id": id_, "role": "tool", **about})
+                encoded.append({"id": id_, **_result(call_id, message["content"])})
     return encoded
 
 
@@ -144,17 +146,40 @@ def _result_id(call_id: str, number: int) -> str:
     return f"{call_id}-result" if number == 1 else f"{call_id}-result-{number}"
 
 
-def _answer(message: Mapping[str, Any]) -> Message:
-    text = "".join(each["text"] for each in message["content"] if each["type"] == "text")
-    calls = [
-        {
-            "id": call["id"],
-            "type": "function",
-            "function": {"name": call["name"], "arguments": to_json(call["args"]).decode()},
-        }
-        for call in message["tool_calls"]
-    ]
-    return {"content": text, "toolCalls": calls} if calls else {"content": text}
+def _answer(id_: str, message: Mapping[str, Any]) -> Iterator[Message]:
+    """Yield the messages of an answer: one, but more if its model's provider has run tools.
+
+    As in a run, all calls are in the first message, and a text after a result is another message.
+    """
+    first: Message = {"id": id_, "role": "assistant", "content": ""}
+    shown, text, texts = [first], first, 0
+    calls = []
+    for block in message["content"]:
+        match block["type"]:
+            case "text":
+                texts += 1
+                if shown[-1]["role"] == "tool" and texts > 1:
+                    text = {"id": f"{id_}-text-{texts}", "role": "assistant", "content": ""}
+                    shown.append(text)
+                text["content"] += block["text"]
+            case "server_tool_call":
+                calls.append(_call(block))
+            case "server_tool_result":
+                shown.append(_result(block["tool_call_id"], block.get("output")))
+    calls += map(_call, message["tool_calls"])
+    first |= {"toolCalls": calls} if calls else {}
+    yield from shown
+
+
+def _call(call: Mapping[str, Any]) -> Message:
+    arguments = to_json(call["args"]).decode()
+    function = {"name": call["name"], "arguments": arguments}
+    return {"id": call["id"], "type": "function", "function": function}
+
+
+def _result(call_id: str, output: Any) -> Message:
+    content = output if isinstance(output, str) else to_json(output).decode()
+    return {"role": "tool", "toolCallId": call_id, "content": content}
 
 
 def _user_content(blocks: Sequence[Mapping[str, Any]]) -> str | list[Message]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ...serialize import to_json
+from .call_blocks import CallBlock
 
 ROLES = {"ai": "ai", "AIMessageChunk": "ai", "human": "human", "system": "system"}
 """The roles of messages that the protocol has; results of tools are events of their own."""
@@ -44,9 +44,13 @@ class BlockStream:
         self._about = {key: metadata[key] for key in SCALARS if metadata.get(key) is not None}
         self._id = str(message.id)
         self._role = ROLES[message.type]
-        self._index = -1
+        self._blocks = 0
+        """How many blocks the message has so far."""
+        self._index = 0
         self._key: Any = None
         self._block: dict[str, Any] = {}
+        self._calls: list[CallBlock] = []
+        """The calls that are open: models may write several side by side."""
         self._usage: dict[str, Any] = {}
 
     def start(self) -> bytes:
@@ -66,6 +70,8 @@ class BlockStream:
     def finish(self) -> Iterator[bytes]:
         """Return the data of the last events."""
         yield from self._finish_block()
+        for call in self._calls:
+            yield self._data("content-block-finish", index=call.place, content=call.whole())
         yield self._data("message-finish", **({"usage": self._usage} if self._usage else {}))
 
     def fail(self, message: str) -> bytes:
@@ -96,36 +102,40 @@ class BlockStream:
                 text = block.get("reasoning") or ""
                 self._block["reasoning"] += text
                 if text:
-                    yield self._delta("reasoning-delta", reasoning=text)
-            case "tool_call_chunk":
-                key = kind, block.get("index")
-                if self._key != key:
-                    fresh = {"type": kind, "id": block.get("id"), "name": block.get("name")}
-                    yield from self._open(key, {**fresh, "args": ""})
-                args = block.get("args") or ""
-                self._block["args"] += args
-                if args:
-                    yield self._delta("tool-call-delta", args=args)
+                    yield self._delta(self._index, "reasoning-delta", reasoning=text)
+            case "tool_call_chunk" | "server_tool_call_chunk":
+                yield from self._add_call(block)
             case _:
                 # A whole block: a call of a message that was not streamed, or an image.
                 yield from self._open((kind, object()), dict(block))
                 yield from self._finish_block()
 
+    def _add_call(self, chunk: Mapping[str, Any]) -> Iterator[bytes]:
+        call = next((each for each in reversed(self._calls) if each.goes_on_in(chunk)), None)
+        if call is None:
+            yield from self._finish_block()
+            call = CallBlock(self._blocks, chunk)
+            self._calls.append(call)
+            yield self._start_block(call.content())
+        if args := call.add(chunk):
+            yield self._delta(call.place, "tool-call-delta", args=args)
+
     def _open(self, key: Any, block: dict[str, Any]) -> Iterator[bytes]:
         yield from self._finish_block()
-        self._key, self._block = key, block
-        self._index += 1
-        yield self._data("content-block-start", index=self._index, content=block)
+        self._key, self._block, self._index = key, block, self._blocks
+        yield self._start_block(block)
+
+    def _start_block(self, block: dict[str, Any]) -> bytes:
+        self._blocks += 1
+        return self._data("content-block-start", index=self._blocks - 1, content=block)
 
     def _finish_block(self) -> Iterator[bytes]:
         if self._key is not None:
-            self._key, block = None, self._block
-            content = _call_of(block) if block["type"] == "tool_call_chunk" else block
-            yield self._data("content-block-finish", index=self._index, content=content)
+            self._key = None
+            yield self._data("content-block-finish", index=self._index, content=self._block)
 
-    def _delta(self, kind: str, **more: Any) -> bytes:
-        delta = {"type": kind, **more}
-        return self._data("content-block-delta", index=self._index, delta=delta)
+    def _delta(self, index: int, kind: str, **more: Any) -> bytes:
+        return self._data("content-block-delta", index=index, delta={"type": kind, **more})
 
     def _data(self, event: str, **more: Any) -> bytes:
         return to_json({"event": event, "message_id": self._id, **more})
@@ -134,19 +144,6 @@ class BlockStream:
 def failure(message_id: str, message: str) -> bytes:
     """Return the data of the last event of a message that will not be finished."""
     return to_json({"event": "error", "message_id": message_id, "message": message})
-
-
-def _call_of(chunk: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the call whose chunks have been joined."""
-    call = {"id": chunk["id"], "name": chunk["name"]}
-    try:
-        arguments = json.loads(chunk["args"] or "{}")
-    except ValueError:
-        arguments = None
-    if isinstance(arguments, dict):
-        return {"type": "tool_call", **call, "args": arguments}
-    error = "The arguments are not a JSON object."
-    return {"type": "invalid_tool_call", **call, "args": chunk["args"], "error": error}
 
 
 def _add_counts(total: dict[str, Any], usage: Mapping[str, Any]) -> None:

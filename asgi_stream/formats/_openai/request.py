@@ -31,6 +31,14 @@ def model_name(name: Any, models: Sequence[str]) -> str:
     return str(name)
 
 
+def parameters(body: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Return the ``configurable`` keys that a request has as parameters.
+
+    ``model`` is none of them: it names one of the route's Runnables. None is a parameter's default.
+    """
+    return {key: body[key] for key in keys if key != "model" and body.get(key) is not None}
+
+
 def tools_and_options(body: Any) -> tuple[list[Any], dict[str, Any]]:
     """Return the ``tools`` and the ``stream_options`` of a request.
 

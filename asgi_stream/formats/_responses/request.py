@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 
 from ...errors import InvalidRequest
 from .._content import INSTRUCTIONS, refused, text_of
-from .._openai.request import model_name, offered_tools, response_format_of, switch
+from .._openai.request import (
+    model_name,
+    offered_tools,
+    parameters,
+    response_format_of,
+    switch,
+)
 from .._spec import FormatRequest, RunSpec
 from .input import input_messages
 from .object import repeated
@@ -61,7 +67,7 @@ def response_request(request: FormatRequest) -> ResponseRequest:
         tool_choice=_tool_choice(body.get("tool_choice")),
         response_format=_text_format(body.get("text")),
         response_format_path="text.format",
-        configurable={key: body[key] for key in request.configurable if key in body},
+        configurable=parameters(body, request.configurable),
         gathered=not (streams or background),
         stored=stored,
         background=background and not streams,
