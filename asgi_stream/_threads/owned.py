@@ -17,6 +17,7 @@ from .._langchain.threads.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.threads.messages import thread_messages
 from .._langchain.threads.state import PublicState
 from .._langchain.threads.state_messages import messages_of
+from .._langchain.threads.waiting import pending
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
@@ -76,7 +77,7 @@ class OwnedThreads:
             route.filter,
             lambda failure: public_text(failure, route),
         )
-        return ThreadView(record, state, messages, await thread.pending(snapshot))
+        return ThreadView(record, state, messages, await pending(thread, snapshot))
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.

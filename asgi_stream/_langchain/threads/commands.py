@@ -10,6 +10,7 @@ from ...errors import InvalidInput, NotPending
 from ...formats import Answer, RunSpec
 from ..answers import resume_values
 from .graph_thread import GraphThread
+from .waiting import is_at_breakpoint, open_interrupts, pending
 
 END = "__end__"
 """LangGraph's name for the end of a graph."""
@@ -38,19 +39,26 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
         return None
     resume: Any = None
     if spec.answers:
-        pending = await thread.pending(snapshot)
-        waits = thread.is_at_breakpoint(snapshot) or _will_ask(spec.answers, snapshot)
-        if not pending and waits:
-            resume = spec.answers[0].value
-        else:
-            resume = resume_values(spec.answers, pending)
+        resume = await _resume(spec, thread, snapshot)
     return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, goto))
+
+
+async def _resume(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
+    """Return the value that LangGraph resumes with."""
+    if spec.checkpoint and await thread.has_gone_on(snapshot):
+        # LangGraph would run the steps of the earlier answer again, with that answer.
+        raise NotPending
+    interrupts = await pending(thread, snapshot)
+    waits = is_at_breakpoint(thread, snapshot) or _will_ask(spec.answers, snapshot)
+    if not interrupts and waits:
+        return spec.answers[0].value
+    return resume_values(spec.answers, interrupts)
 
 
 def with_answers(spec: RunSpec, graph: Any, snapshot: Any) -> RunSpec:
     """Return what a client asks for, whose input may be an answer."""
     answers, value = spec.answers_if_waiting, spec.input
-    if not answers or not snapshot.interrupts:
+    if not answers or not open_interrupts(snapshot):
         return spec
     if isinstance(value, Mapping) and not graph.channels.keys().isdisjoint(value):
         return spec

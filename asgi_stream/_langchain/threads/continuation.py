@@ -9,6 +9,7 @@ from typing import Any
 from ...events import BREAKPOINT, Interrupt
 from .graph_thread import GraphThread
 from .state_messages import messages_of, nested_messages
+from .waiting import pending
 
 START = "__start__"
 """LangGraph's node that takes the input."""
@@ -59,7 +60,7 @@ async def continuation_of(
             )
     interrupts: Sequence[Interrupt] | None = None
     if snapshot.interrupts and all(task.interrupts or task.result for task in snapshot.tasks):
-        interrupts = await thread.pending(snapshot)
+        interrupts = await pending(thread, snapshot)
     elif await has_stopped(thread, snapshot, astream_kwargs):
         interrupts = [BREAKPOINT]
     lists = [messages_of(snapshot.values), *nested_messages(snapshot)]
