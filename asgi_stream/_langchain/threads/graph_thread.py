@@ -41,9 +41,12 @@ class GraphThread:
         thread_id: The client's id of the thread.
         owner: Whose thread it is; None: anyone's who knows its id.
         configurable: Further keys that the graph needs.
+        astream_kwargs: What ``astream`` is called with, perhaps ``interrupt_before``.
 
     Attributes:
         key: The checkpointer's id of the thread.
+        stops_before: The nodes before which runs stop, or ``"*"``.
+        stops_after: Those after which they do.
     """
 
     def __init__(
@@ -52,7 +55,11 @@ class GraphThread:
         thread_id: str,
         owner: str | None,
         configurable: Mapping[str, Any] | None = None,
+        astream_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
+        stops = astream_kwargs or {}
+        self.stops_before = stops.get("interrupt_before") or graph.interrupt_before_nodes
+        self.stops_after = stops.get("interrupt_after") or graph.interrupt_after_nodes
         self.graph = graph
         self.thread_id = thread_id
         self.key = checkpoint_thread_id(thread_id, owner)

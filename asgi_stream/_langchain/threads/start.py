@@ -8,11 +8,11 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from ...events import BREAKPOINT, Interrupt
+from ...events import Interrupt
 from ...formats import RunSpec
 from .graph_thread import GraphThread
 from .new_messages import Addition
-from .waiting import is_at_breakpoint, pending
+from .waiting import pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,6 @@ async def standing(
     if snapshot.created_at is None:
         return None if addition.messages or spec.state else []
     interrupts = await pending(thread, snapshot)
-    if not interrupts and is_at_breakpoint(thread, snapshot):
-        interrupts = [BREAKPOINT]
     if addition.messages and not (interrupts and addition.again):
         return None
     return None if changes and not interrupts else interrupts

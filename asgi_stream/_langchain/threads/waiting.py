@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from ...events import Interrupt
+from ...events import BREAKPOINT, Interrupt
 from ..approvals import interrupt_events
-from .graph_thread import GraphThread, position_of
+from .graph_thread import GraphThread, checkpoint_id, position_of
 from .state_messages import messages_of, nested_messages
+
+START = "__start__"
+"""LangGraph's node that takes the input."""
 
 
 def open_interrupts(snapshot: Any) -> list[Any]:
@@ -20,10 +24,13 @@ def open_interrupts(snapshot: Any) -> list[Any]:
 
 
 async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
-    """Return the interrupts at which a thread waits, with the calls that they are about."""
+    """Return what a thread waits for: its interrupts, with the calls that they are about.
+
+    At a breakpoint that is one without a question.
+    """
     interrupts = open_interrupts(snapshot)
     if not interrupts:
-        return []
+        return [BREAKPOINT] if await has_stopped(thread, snapshot) else []
     messages = [messages_of(snapshot.values)]
     events = interrupt_events(interrupts, messages)
     if any(not call.call_id for each in events for call in each.approvals):
@@ -34,9 +41,23 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
     return events
 
 
-def is_at_breakpoint(thread: GraphThread, snapshot: Any) -> bool:
-    """Return whether a thread has stopped where its graph is compiled to stop."""
-    before, after = thread.graph.interrupt_before_nodes, thread.graph.interrupt_after_nodes
-    failed = any(task.error for task in snapshot.tasks)
-    stops = bool(after or {*before} & {*snapshot.next, "*"})
-    return stops and not failed and bool(snapshot.next)
+async def has_stopped(thread: GraphThread, snapshot: Any) -> bool:
+    """Return whether a thread stands where its graph stops before or after a node."""
+    if not snapshot.next or any(task.error for task in snapshot.tasks):
+        return False
+    if _names_one(thread.stops_before, snapshot.next):
+        return True
+    before = checkpoint_id(snapshot.parent_config)
+    if not thread.stops_after or not before:
+        return False
+    source = (snapshot.metadata or {}).get("source")
+    if source != "loop":
+        return source != "input"  # written to since; what has run before that is not known
+    parent = await thread.state({"checkpoint_id": before})
+    return _names_one(thread.stops_after, parent.next)
+
+
+def _names_one(stops: Any, nodes: Sequence[str]) -> bool:
+    """Return whether a graph that stops at some nodes, or ``"*"``, stops at one of these."""
+    names = {*nodes} - {START}
+    return bool(names if stops == "*" else names & {*stops})
