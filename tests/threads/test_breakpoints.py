@@ -152,3 +152,51 @@ async def test_a_question_is_given_up_at_its_checkpoint() -> None:
     await post(app, "/lg/threads/a/runs/wait", {"assistant_id": "agent", **end})
     state = (await get(app, "/lg/threads/a/state")).json()
     assert (state["next"], state["tasks"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [{"interrupt_before": ["asks"]}, {"interrupt_after": ["counts"]}, {"interrupt_before": "*"}],
+)
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_a_thread_at_a_breakpoint_is_interrupted(stops: Any, compiled: bool) -> None:
+    graph = stopping(counts, asks, **(stops if compiled else {"interrupt_before": []}))
+    kwargs = {} if compiled else {"astream_kwargs": stops}
+    app = app_of(graph, authorize=lambda _: "ann", **kwargs)
+    await say(app, HI)
+    thread = (await get(app, "/t/threads/a")).json()
+    assert (thread["status"], thread["interrupts"]) == ("interrupted", [BREAKPOINT])
+    assert (await get(app, "/t/threads")).json()["threads"] == [thread]
+    for _ in range(2):  # "*" stops before the other node, too
+        if thread["interrupts"] == [BREAKPOINT]:
+            await say(app, None)
+            thread = (await get(app, "/t/threads/a")).json()
+    assert [each["value"] for each in thread["interrupts"]] == ["Sure?"]
+    await say(app, {"resume": "yes"})
+    thread = (await get(app, "/t/threads/a")).json()
+    assert (thread["status"], thread["interrupts"]) == ("idle", [])
+
+
+async def test_langgraph_s_thread_at_a_breakpoint_is_interrupted() -> None:
+    graph = {"agent": stopping(counts)}
+    app = app_of(graph, format="langgraph", authorize=lambda _: "ann")
+    await post(app, "/t/threads", {"thread_id": "a"})
+    await post(app, "/t/threads/a/runs/wait", {"assistant_id": "agent", "input": HI})
+    thread = (await get(app, "/t/threads/a")).json()
+    assert (thread["status"], thread["interrupts"]) == ("interrupted", {})
+    assert (await post(app, "/t/threads/search", {"status": "interrupted"})).json() == [thread]
+
+
+async def test_a_page_that_is_loaded_again_shows_where_the_thread_waits() -> None:
+    app = app_of(paying(interrupt_before=["tools"]), format="vercel")
+    parts = [{"type": "text", "text": "refund 1"}]
+    message = {"id": "u1", "role": "user", "parts": parts}
+    await post(app, "/t", {"id": "a", "messages": [message]})
+    *_, answer = (await get(app, "/t/a")).json()["messages"]
+    *_, call, question = answer["parts"]
+    assert call["state"] == "input-available"
+    assert question == {"type": "data-interrupt", "id": "breakpoint", "data": BREAKPOINT}
+    await post(app, "/t", {"id": "a", "messages": [message], "resume": None})
+    *_, answer = (await get(app, "/t/a")).json()["messages"]
+    assert "data-interrupt" not in {each["type"] for each in answer["parts"]}
+    assert answer["parts"][-1]["text"] == "Got refunded 1"
