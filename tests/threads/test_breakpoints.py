@@ -200,3 +200,15 @@ async def test_a_page_that_is_loaded_again_shows_where_the_thread_waits() -> Non
     *_, answer = (await get(app, "/t/a")).json()["messages"]
     assert "data-interrupt" not in {each["type"] for each in answer["parts"]}
     assert answer["parts"][-1]["text"] == "Got refunded 1"
+
+
+async def test_a_state_that_is_written_after_a_node_still_waits_there() -> None:
+    graph = stopping(counts, asks, interrupt_after=["counts"])
+    app = app_of(graph)
+    await say(app, HI)
+    written: Any = {"messages": [["human", "well?"]]}
+    await graph.aupdate_state({"configurable": {"thread_id": "a"}}, written, as_node="counts")
+    thread = (await get(app, "/t/threads/a")).json()
+    assert (thread["status"], thread["interrupts"]) == ("interrupted", [BREAKPOINT])
+    *_, stop, _ = frames((await say(app, None)).body)
+    assert [each["value"] for each in stop["interrupted"]] == ["Sure?"]
