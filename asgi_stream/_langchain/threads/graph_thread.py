@@ -144,7 +144,7 @@ class GraphThread:
         Returns:
             LangGraph's ``StateSnapshot``. None if the message was there from the start.
         """
-        async for each in self._lineage(snapshot):
+        async for each in self.lineage(snapshot):
             if all(message.id != message_id for message in messages_of(each.values)):
                 return each
         return None
@@ -162,7 +162,7 @@ class GraphThread:
             The ``configurable`` keys of its position. None if there is no other checkpoint.
         """
         written = await self._written_by(run_ids)
-        async for each in self._lineage(await self.state()):
+        async for each in self.lineage(await self.state()):
             if checkpoint_id(each.config) not in written:
                 return position_of(each)
         return None
@@ -215,7 +215,7 @@ class GraphThread:
                 return True
         return False
 
-    async def _lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
+    async def lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
         wanted = checkpoint_id(snapshot.config)
         async for each in self._newest_first(FIRST_PAGE):
