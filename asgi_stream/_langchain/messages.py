@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import (
     AIMessage,
@@ -18,6 +19,7 @@ from langchain_core.messages import (
     HumanMessageChunk,
     SystemMessage,
     SystemMessageChunk,
+    ToolCall,
     ToolMessage,
     ToolMessageChunk,
     message_chunk_to_message,
@@ -86,6 +88,19 @@ def is_decided(message: ToolMessage) -> bool:
     LangChain marks such messages (`langchain_core.messages.add_notification_metadata`).
     """
     return message.additional_kwargs.get("lc_source") == DECIDED
+
+
+def rejection(call: ToolCall) -> ToolMessage:
+    """Return the result of a call that a person has rejected, as LangChain's middleware has it."""
+    content = f"User rejected the tool call for `{call['name']}`. The tool was not executed."
+    return ToolMessage(
+        content,
+        id=str(uuid4()),
+        name=call["name"],
+        tool_call_id=call["id"],
+        status="error",
+        additional_kwargs={"lc_source": DECIDED},
+    )
 
 
 def failure_of(message: ToolMessage) -> Exception:

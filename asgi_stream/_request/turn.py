@@ -77,8 +77,17 @@ def graph_thread(
     thread_id: str,
     owner: str | None,
     configurable: Mapping[str, Any] | None = None,
+    astream_kwargs: Mapping[str, Any] | None = None,
 ) -> GraphThread:
     """Return a thread in the checkpointer of a graph.
+
+    Args:
+        route: The route.
+        served: The graph.
+        thread_id: The client's id of the thread.
+        owner: Whose thread it is.
+        configurable: Further keys that the graph needs.
+        astream_kwargs: What ``astream`` is called with; None: what the route has.
 
     Raises:
         TypeError: The route's function has returned a graph without a checkpointer.
@@ -88,7 +97,8 @@ def graph_thread(
             f"the function of route {route.path!r} returned {kind_of(served.runnable)}, which has"
             " no checkpointer to keep threads in"
         )
-    return GraphThread(graph_of(served.runnable), thread_id, owner, configurable)
+    kwargs = route.astream_kwargs if astream_kwargs is None else astream_kwargs
+    return GraphThread(graph_of(served.runnable), thread_id, owner, configurable, kwargs)
 
 
 def turn_of(
@@ -111,9 +121,10 @@ def turn_of(
     """
     if spec.many:
         raise InvalidInput.at(THREAD_ID, "a thread takes one input at a time, not a batch")
+    kwargs = {**route.astream_kwargs, **spec.astream_kwargs}
     turn = ThreadTurn(
         str(run_id),
-        thread=graph_thread(route, served, str(spec.thread), request.owner, configurable),
+        thread=graph_thread(route, served, str(spec.thread), request.owner, configurable, kwargs),
         store=policy.opened,
         claims=route.claims(spec.model, request.owner),
         scope=thread_scope(route.thread_path, request.owner),
@@ -121,7 +132,6 @@ def turn_of(
         spec=spec,
         multitask=_multitask(route, spec),
         linger=LINGER if route.continues else 0.0,
-        astream_kwargs={**route.astream_kwargs, **spec.astream_kwargs},
         make_input=make_input,
         graph=spec.model or next(iter(route.runnables)),
         tasks=tasks,

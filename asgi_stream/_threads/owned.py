@@ -17,6 +17,7 @@ from .._langchain.threads.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.threads.messages import thread_messages
 from .._langchain.threads.state import PublicState
 from .._langchain.threads.state_messages import messages_of
+from .._langchain.threads.waiting import pending
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
@@ -67,16 +68,16 @@ class OwnedThreads:
         """Return what a query asks for of a thread and the snapshot of its newest state."""
         thread, route = self.thread(record.thread_id), self._route
         public = PublicState(thread)
-        state = public.of(snapshot)
+        state, interrupts = public.of(snapshot), await pending(thread, snapshot)
         if not query.with_messages:
-            return ThreadView(record, state)
+            return ThreadView(record, state, interrupts=interrupts)
         are_public = messages_of(public.values(snapshot.values))
         messages = thread_messages(
             await thread.messages(snapshot) if are_public else (),
             route.filter,
             lambda failure: public_text(failure, route),
         )
-        return ThreadView(record, state, messages, await thread.pending(snapshot))
+        return ThreadView(record, state, messages, interrupts)
 
     async def find(self, thread_id: str) -> tuple[ThreadRecord, Any]:
         """Return the record of a thread, and the snapshot of its newest state.

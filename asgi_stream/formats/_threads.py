@@ -53,7 +53,7 @@ class ThreadQuery:
         sort_by: A field of `asgi_stream.stores.ThreadRecord`.
         ascending: Whether the lowest comes first.
         with_state: Whether the state of each thread is asked for, too.
-        with_messages: Whether its messages are, and the interrupts that it waits at.
+        with_messages: Whether its messages are.
         checkpoint: The ``configurable`` keys of a checkpoint of the thread.
         before: The id of a checkpoint that the states to be returned must be older than.
         subgraphs: Whether the states of subgraphs are asked for, too.
@@ -89,7 +89,8 @@ class ThreadView:
         state: Its state, as LangGraph's ``ThreadState``, if that was asked for.
         messages: Its messages, in the form of `RunSpec.messages`, if they were asked for; files
             have a ``url``, and results ``denied`` if a person has rejected the call.
-        interrupts: The interrupts that it waits at, likewise, with the calls that they are about.
+        interrupts: What it waits for, if its state was asked for: its interrupts, with the calls
+            that they are about, or a breakpoint, which the state does not have.
     """
 
     record: ThreadRecord
@@ -102,7 +103,7 @@ class ThreadView:
         """The status of the thread, from its state if that is known."""
         if self.state is None or self.record.status == "busy":
             return self.record.status
-        if self.state["interrupts"]:
+        if self.interrupts:
             return "interrupted"
         failed = any(task["error"] for task in self.state["tasks"])
         return "error" if failed else "idle"
@@ -179,4 +180,4 @@ def _thread(view: ThreadView) -> dict[str, Any]:
         # Who loads a page again in the middle of an answer joins its run.
         "run_id": record.runs[0] if view.status == "busy" and record.runs else None,
     }
-    return {**thread, "interrupts": (view.state or {}).get("interrupts", [])}
+    return {**thread, "interrupts": [each.document for each in view.interrupts]}

@@ -72,10 +72,11 @@ class LangServeFormat(Format):
             raise refused("inputs", "expected a list")
         configurable = _config(body.get("config"))
         thread = _thread(configurable) if request.threads else None
-        answers = plain_spec(replace(request, body=value)).answers
+        plain = plain_spec(replace(request, body=value))
         return RunSpec(
             input=[_input(each) for each in value] if self._batch else _input(value),
-            answers=answers,
+            answers=plain.answers,
+            resumes=plain.resumes,
             many=self._batch,
             configurable=configurable,
             thread=thread,

@@ -23,11 +23,13 @@ pytestmark = pytest.mark.anyio
 HERE = Path(__file__).parent
 HI = {"messages": [["human", "hi"]]}
 ANN = {"x-user": "ann"}
+FIRST = "input: the first run on a thread needs one"
 
 app = StreamApp(
     [
         StreamRoute("/counts", graph_of(counts)),
         StreamRoute("/asks", graph_of(asks)),
+        StreamRoute("/stops", graph_of(counts), astream_kwargs={"interrupt_before": ["counts"]}),
     ],
     format="langserve",
     threads=True,
@@ -53,6 +55,17 @@ async def test_the_config_s_thread_remembers_for_its_owner() -> None:
     assert [each["thread_id"] for each in listed] == ["a"]
     assert (await post(app, "/counts/threads/a", HI, headers=ANN)).status == 405
     assert (await call(app, "DELETE", "/counts/threads/a", headers=ANN)).status == 204
+
+
+@pytest.mark.parametrize("endpoint", ["invoke", "stream", "stream_events"])
+async def test_null_goes_on_from_where_the_thread_stands(endpoint: str) -> None:
+    first = await post(app, f"/stops/{endpoint}", on(endpoint))
+    assert b"so far" not in first.body
+    response = await post(app, f"/stops/{endpoint}", on(endpoint, None))
+    assert response.status == 200
+    assert b"1 so far" in response.body
+    new = await post(app, f"/stops/{endpoint}", on(f"no {endpoint}", None))
+    assert (new.status, new.json()["message"]) == (422, FIRST)
 
 
 async def test_interrupts_come_as_the_runnable_has_them() -> None:

@@ -149,7 +149,6 @@ def turn_on(store: MemoryThreadStore, linger: float = 0.0) -> ThreadTurn:
         spec=RunSpec(messages=[user("u1", "hi")]),
         multitask="reject",
         linger=linger,
-        astream_kwargs={},
         make_input=make_input,
         graph="g",
         tasks=RunTasks(),
@@ -319,7 +318,7 @@ def test_a_request_names_one_thread() -> None:
 async def test_a_thread_without_a_checkpoint_has_no_end_to_go_to() -> None:
     thread = GraphThread(agent_of(Listener()), "t", None)
     with pytest.raises(NotPending):
-        await command_of(RunSpec(goto="__end__"), thread, await thread.state())
+        await command_of(RunSpec(goto="__end__"), thread, await thread.state(), None)
 
 
 async def test_the_metadata_of_a_thread_is_bounded() -> None:

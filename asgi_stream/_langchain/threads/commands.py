@@ -7,21 +7,38 @@ from dataclasses import replace
 from typing import Any
 
 from ...errors import InvalidInput, NotPending
+from ...events import BREAKPOINT
 from ...formats import Answer, RunSpec
 from ..answers import resume_values
+from ..messages import rejection
 from .graph_thread import GraphThread
+from .new_messages import open_calls
+from .state_messages import messages_field, messages_of
+from .waiting import open_interrupts, pending
 
 END = "__end__"
 """LangGraph's name for the end of a graph."""
 
+CANCELLED = object()
+"""The answer at a breakpoint of a person who does not let the graph go on."""
 
-async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
-    """Return LangGraph's ``Command`` for a request; None if the thread only has to come to its end.
+
+Position = Mapping[str, Any] | None
+
+
+async def command_of(
+    spec: RunSpec, thread: GraphThread, snapshot: Any, position: Position
+) -> tuple[Any, Position]:
+    """Return the graph's input for a request, and where it goes on.
 
     Args:
         spec: What the client asks for.
         thread: The thread.
         snapshot: Its state.
+        position: Where that is; None: it is the newest one.
+
+    Returns:
+        LangGraph's ``Command``; None if the thread only has to go on, or to come to its end.
 
     Raises:
         NotPending: The thread does not wait for one of the answers.
@@ -34,23 +51,54 @@ async def command_of(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
         if snapshot.created_at is None:
             raise NotPending
         # LangGraph itself would ignore this, and ask again.
-        await thread.update(None, END, spec.checkpoint)
-        return None
+        return await _ended(thread, position)
     resume: Any = None
     if spec.answers:
-        pending = await thread.pending(snapshot)
-        waits = thread.is_at_breakpoint(snapshot) or _will_ask(spec.answers, snapshot)
-        if not pending and waits:
-            resume = spec.answers[0].value
-        else:
-            resume = resume_values(spec.answers, pending)
-    return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, goto))
+        resume = await _resume(spec, thread, snapshot)
+        if resume is CANCELLED:
+            return await _rejected(thread, snapshot, position)
+    if resume is None and spec.update is None and not goto:
+        return None, position  # LangGraph fails at a command with nothing in it
+    return Command(resume=resume, update=spec.update, goto=_targets(thread.graph, goto)), position
+
+
+async def _resume(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
+    """Return the value that LangGraph resumes with; at a breakpoint None, or `CANCELLED`."""
+    if spec.checkpoint and await thread.has_gone_on(snapshot):
+        # LangGraph would run the steps of the earlier answer again, with that answer.
+        raise NotPending
+    if not open_interrupts(snapshot) and _will_ask(spec.answers, snapshot):
+        return spec.answers[0].value
+    interrupts = await pending(thread, snapshot)
+    values = resume_values(spec.answers, interrupts)
+    if interrupts == [BREAKPOINT]:
+        # A value would answer what the next node asks.
+        return CANCELLED if spec.answers[0].cancelled else None
+    return values
+
+
+async def _rejected(thread: GraphThread, snapshot: Any, position: Position) -> tuple[Any, Position]:
+    """Return what goes on where a person has stopped a graph from doing so.
+
+    As with LangChain's middleware the model reads that its calls are rejected. Without any, the
+    thread comes to its end.
+    """
+    rejections = [rejection(each) for each in open_calls(messages_of(snapshot.values))]
+    if not rejections:
+        return await _ended(thread, position)
+    field = messages_field(snapshot.values)
+    return rejections if field is None else {field: rejections}, position
+
+
+async def _ended(thread: GraphThread, position: Position) -> tuple[None, None]:
+    await thread.update(None, END, position)
+    return None, None
 
 
 def with_answers(spec: RunSpec, graph: Any, snapshot: Any) -> RunSpec:
     """Return what a client asks for, whose input may be an answer."""
     answers, value = spec.answers_if_waiting, spec.input
-    if not answers or not snapshot.interrupts:
+    if not answers or not open_interrupts(snapshot):
         return spec
     if isinstance(value, Mapping) and not graph.channels.keys().isdisjoint(value):
         return spec

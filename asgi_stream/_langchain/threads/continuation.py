@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...events import BREAKPOINT, Interrupt
 from .graph_thread import GraphThread
 from .state_messages import messages_of, nested_messages
-
-START = "__start__"
-"""LangGraph's node that takes the input."""
+from .waiting import has_stopped, pending
 
 
 class NotContinuable(Exception):
@@ -33,15 +31,12 @@ class Continuation:
     calls: frozenset[str]
 
 
-async def continuation_of(
-    thread: GraphThread, run_id: str, astream_kwargs: Mapping[str, Any]
-) -> Continuation:
+async def continuation_of(thread: GraphThread, run_id: str) -> Continuation:
     """Return where a run goes on.
 
     Args:
         thread: Its thread, which no other run writes to.
         run_id: The run.
-        astream_kwargs: What ``astream`` is called with, perhaps ``interrupt_before``.
 
     Raises:
         NotContinuable: The thread is not where this run has left it, or stopped in a way that
@@ -59,34 +54,10 @@ async def continuation_of(
             )
     interrupts: Sequence[Interrupt] | None = None
     if snapshot.interrupts and all(task.interrupts or task.result for task in snapshot.tasks):
-        interrupts = await thread.pending(snapshot)
-    elif await has_stopped(thread, snapshot, astream_kwargs):
+        interrupts = await pending(thread, snapshot)
+    elif await has_stopped(thread, snapshot):
         interrupts = [BREAKPOINT]
     lists = [messages_of(snapshot.values), *nested_messages(snapshot)]
     messages = [message for each in lists for message in each]
     calls = [call["id"] for each in messages for call in getattr(each, "tool_calls", ())]
     return Continuation(snapshot=snapshot, interrupts=interrupts, calls=frozenset(calls))
-
-
-async def has_stopped(
-    thread: GraphThread, snapshot: Any, astream_kwargs: Mapping[str, Any]
-) -> bool:
-    """Return whether the graph stops at a checkpoint, which it has just written."""
-    if not snapshot.next:
-        return False
-    graph = thread.graph
-    before = astream_kwargs.get("interrupt_before") or graph.interrupt_before_nodes
-    if _names_one(before, snapshot.next):
-        return True
-    after = astream_kwargs.get("interrupt_after") or graph.interrupt_after_nodes
-    configurable = (snapshot.parent_config or {}).get("configurable") or {}
-    if not after or not configurable.get("checkpoint_id"):
-        return False
-    parent = await thread.state({"checkpoint_id": configurable["checkpoint_id"]})
-    return _names_one(after, parent.next)
-
-
-def _names_one(stops: Any, nodes: Sequence[str]) -> bool:
-    """Return whether a graph that stops at some nodes, or ``"*"``, stops at one of these."""
-    names = {*nodes} - {START}
-    return bool(names if stops == "*" else names & {*stops})

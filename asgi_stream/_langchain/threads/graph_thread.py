@@ -9,9 +9,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from ...errors import NotFound
-from ...events import Interrupt
 from ...threads import checkpoint_thread_id, owner_mark
-from ..approvals import interrupt_events
 from .state_messages import messages_of, nested_messages
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -29,7 +27,7 @@ LangGraph stores none with the name ``thread_id``.
 NO_CHECKPOINT = "The thread has no such checkpoint."
 
 FIRST_PAGE = 16
-"""How many checkpoints are read at first to find an earlier one; then twice as many each time."""
+"""How many checkpoints are read at first to find an earlier one."""
 
 COPY = "__copy__"
 """LangGraph's node for an update that copies a checkpoint."""
@@ -43,9 +41,12 @@ class GraphThread:
         thread_id: The client's id of the thread.
         owner: Whose thread it is; None: anyone's who knows its id.
         configurable: Further keys that the graph needs.
+        astream_kwargs: What ``astream`` is called with, perhaps ``interrupt_before``.
 
     Attributes:
         key: The checkpointer's id of the thread.
+        stops_before: The nodes before which runs stop, or ``"*"``.
+        stops_after: Those after which they do.
     """
 
     def __init__(
@@ -54,7 +55,11 @@ class GraphThread:
         thread_id: str,
         owner: str | None,
         configurable: Mapping[str, Any] | None = None,
+        astream_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
+        stops = astream_kwargs or {}
+        self.stops_before = stops.get("interrupt_before") or graph.interrupt_before_nodes
+        self.stops_after = stops.get("interrupt_after") or graph.interrupt_after_nodes
         self.graph = graph
         self.thread_id = thread_id
         self.key = checkpoint_thread_id(thread_id, owner)
@@ -116,19 +121,6 @@ class GraphThread:
             async for snapshot in source:
                 yield snapshot
 
-    async def pending(self, snapshot: Any) -> list[Interrupt]:
-        """Return the interrupts at which a thread waits, with the calls that they are about."""
-        if not snapshot.interrupts:
-            return []
-        messages = [messages_of(snapshot.values)]
-        events = interrupt_events(snapshot.interrupts, messages)
-        if any(not call.call_id for each in events for call in each.approvals):
-            # Asked in a subgraph, with messages of its own.
-            nested = await self.state(position_of(snapshot), subgraphs=True)
-            messages = [*messages, *nested_messages(nested)]
-            events = interrupt_events(snapshot.interrupts, messages)
-        return events
-
     async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:
         """Return the messages of a thread, with those of a subgraph in which it waits.
 
@@ -145,13 +137,6 @@ class GraphThread:
             if [message.id for message in each[: len(ids)]] == ids
         )
         return max(longer, key=len, default=known)
-
-    def is_at_breakpoint(self, snapshot: Any) -> bool:
-        """Return whether the thread has stopped where its graph is compiled to stop."""
-        before, after = self.graph.interrupt_before_nodes, self.graph.interrupt_after_nodes
-        failed = any(task.error for task in snapshot.tasks)
-        stops = bool(after or {*before} & {*snapshot.next, "*"})
-        return stops and not failed and bool(snapshot.next)
 
     async def before_message(self, snapshot: Any, message_id: str) -> Any:
         """Return the newest snapshot before a message was added, going back from a snapshot.
@@ -220,16 +205,32 @@ class GraphThread:
             async for each in saver.alist(config, filter={"run_id": run_id})
         }
 
+    async def has_gone_on(self, snapshot: Any) -> bool:
+        """Return whether something has gone on from a snapshot: an answer, or a new input."""
+        own = checkpoint_id(snapshot.config)
+        async for each in self._newest_first(1):
+            if checkpoint_id(each.config) == own:
+                return False
+            if checkpoint_id(each.parent_config) == own:
+                return True
+        return False
+
     async def lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
-        wanted, before, size = checkpoint_id(snapshot.config), None, FIRST_PAGE
+        wanted = checkpoint_id(snapshot.config)
+        async for each in self._newest_first(FIRST_PAGE):
+            if checkpoint_id(each.config) == wanted:
+                yield each
+                wanted = checkpoint_id(each.parent_config)
+
+    async def _newest_first(self, size: int) -> AsyncGenerator[Any, None]:
+        """Yield all snapshots, in pages of this size and then twice as many each time."""
+        before = None
         while True:
             # LangGraph reads all that it is asked for before it yields the first.
             page = [each async for each in self.history(before=before, limit=size)]
             for each in page:
-                if checkpoint_id(each.config) == wanted:
-                    yield each
-                    wanted = checkpoint_id(each.parent_config)
+                yield each
             if len(page) < size:
                 return
             before, size = checkpoint_id(page[-1].config), size * 2

@@ -8,10 +8,11 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from ...events import BREAKPOINT, Interrupt
+from ...events import Interrupt
 from ...formats import RunSpec
 from .graph_thread import GraphThread
 from .new_messages import Addition
+from .waiting import pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,7 @@ async def standing(
         return None
     if snapshot.created_at is None:
         return None if addition.messages or spec.state else []
-    pending = await thread.pending(snapshot)
-    if not pending and thread.is_at_breakpoint(snapshot):
-        pending = [BREAKPOINT]
-    if addition.messages and not (pending and addition.again):
+    interrupts = await pending(thread, snapshot)
+    if addition.messages and not (interrupts and addition.again):
         return None
-    return None if changes and not pending else pending
+    return None if changes and not interrupts else interrupts

@@ -48,7 +48,6 @@ class ThreadTurn:
         spec: What the client asks for.
         multitask: What to do if another run has the thread, one of `thread_claim.MULTITASK`.
         linger: Seconds that its claim outlives its worker.
-        astream_kwargs: What ``astream`` is called with.
         make_input: Makes the graph's input of a spec.
         graph: The name of the graph.
         tasks: Keeps tasks alive.
@@ -72,7 +71,6 @@ class ThreadTurn:
         spec: RunSpec,
         multitask: str,
         linger: float,
-        astream_kwargs: Mapping[str, Any],
         make_input: MakeInput,
         graph: str,
         tasks: RunTasks,
@@ -88,7 +86,7 @@ class ThreadTurn:
         self._spec, self._linger = spec, linger
         # An answer never ends another run: that may have the same answer, and it would be lost.
         self._multitask = "enqueue" if spec.answers and multitask in EVICTING else multitask
-        self._astream_kwargs, self._make_input = astream_kwargs, make_input
+        self._make_input = make_input
         self._graph, self._tasks, self._in_order = graph, tasks, in_order
         self._evicted = self._claimed = self._cancelled = False
         self._replaced: Sequence[str] = ()
@@ -168,13 +166,13 @@ class ThreadTurn:
 
     async def _prepared(self) -> Start:
         if self._spec.continued:
-            point = await continuation_of(self.thread, self.run_id, self._astream_kwargs)
+            point = await continuation_of(self.thread, self.run_id)
             more = {"interrupts": point.interrupts, "calls": point.calls}
             return await self._start(None, point.snapshot, None, **more)
         snapshot, position = await self._standing_point()
         spec = with_answers(self._spec, self.thread.graph, snapshot)
         if spec.answers or spec.update is not None or spec.goto:
-            input = await command_of(spec, self.thread, snapshot)
+            input, position = await command_of(spec, self.thread, snapshot, position)
         elif spec.messages is not None:
             return await self._conversation(snapshot, position)
         elif spec.resumes:
@@ -233,7 +231,7 @@ class ThreadTurn:
         # LangChain's default for the thread is the checkpointer's.
         about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
-            more["messages"] = await thread.messages(snapshot)
+            more["messages"] = [*await thread.messages(snapshot), *messages_of(input)]
         return Start(
             input=await thread_input(thread, input, snapshot),
             # That for Redis takes the run's id from there.

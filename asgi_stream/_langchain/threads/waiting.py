@@ -1,0 +1,63 @@
+"""What a thread waits for: answers to interrupts, or to go on where its graph stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...events import BREAKPOINT, Interrupt
+from ..approvals import interrupt_events
+from .graph_thread import GraphThread, checkpoint_id, position_of
+from .state_messages import messages_of, nested_messages
+
+START = "__start__"
+"""LangGraph's node that takes the input."""
+
+
+def open_interrupts(snapshot: Any) -> list[Any]:
+    """Return LangGraph's interrupts that have no answer yet.
+
+    A snapshot at a checkpoint that a client names has all that were raised there.
+    """
+    tasks = (each for each in snapshot.tasks if each.result is None)
+    return [interrupt for each in tasks for interrupt in each.interrupts]
+
+
+async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
+    """Return what a thread waits for: its interrupts, with the calls that they are about.
+
+    At a breakpoint that is one without a question.
+    """
+    interrupts = open_interrupts(snapshot)
+    if not interrupts:
+        return [BREAKPOINT] if await has_stopped(thread, snapshot) else []
+    messages = [messages_of(snapshot.values)]
+    events = interrupt_events(interrupts, messages)
+    if any(not call.call_id for each in events for call in each.approvals):
+        # Asked in a subgraph, with messages of its own.
+        nested = await thread.state(position_of(snapshot), subgraphs=True)
+        messages = [*messages, *nested_messages(nested)]
+        events = interrupt_events(interrupts, messages)
+    return events
+
+
+async def has_stopped(thread: GraphThread, snapshot: Any) -> bool:
+    """Return whether a thread stands where its graph stops before or after a node."""
+    if not snapshot.next or any(task.error for task in snapshot.tasks):
+        return False
+    if _names_one(thread.stops_before, snapshot.next):
+        return True
+    before = checkpoint_id(snapshot.parent_config)
+    if not thread.stops_after or not before:
+        return False
+    source = (snapshot.metadata or {}).get("source")
+    if source != "loop":
+        return source != "input"  # written to since; what has run before that is not known
+    parent = await thread.state({"checkpoint_id": before})
+    return _names_one(thread.stops_after, parent.next)
+
+
+def _names_one(stops: Any, nodes: Sequence[str]) -> bool:
+    """Return whether a graph that stops at some nodes, or ``"*"``, stops at one of these."""
+    names = {*nodes} - {START}
+    return bool(names if stops == "*" else names & {*stops})
