@@ -75,6 +75,9 @@ MEDIA = {
 DECIDED = "hitl_interrupt_decision"
 """The source of a tool's message that a person's decision has made."""
 
+SUMMARY = "summarization"
+"""The source of the message that ``SummarizationMiddleware`` puts in place of older ones."""
+
 
 class ToolMessageError(Exception):
     """A tool's own error message, which is meant for the model."""
@@ -86,6 +89,11 @@ def is_decided(message: ToolMessage) -> bool:
     LangChain marks such messages (`langchain_core.messages.add_notification_metadata`).
     """
     return message.additional_kwargs.get("lc_source") == DECIDED
+
+
+def is_summary(message: BaseMessage) -> bool:
+    """Return whether a middleware has written a message in place of older ones, not a person."""
+    return message.additional_kwargs.get("lc_source") == SUMMARY
 
 
 def failure_of(message: ToolMessage) -> Exception:

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from ...events import Step, ToolCallStarted
 from ...filters import EventFilter
-from ..messages import MEDIA, failure_of, is_decided, url_of
+from ..messages import MEDIA, failure_of, is_decided, is_summary, url_of
 
 
 def thread_messages(
@@ -19,10 +19,10 @@ def thread_messages(
 ) -> list[dict[str, Any]]:
     """Return messages as neutral ones, in the form of `asgi_stream.formats.RunSpec.messages`.
 
-    System messages are left out, and calls of tools that `filter` hides. The content of the user's
-    and the assistant's is a list of LangChain's standard content blocks, where each file has a
-    ``url``; that of a tool is what it returned, and ``denied`` is True if a person has rejected
-    the call instead.
+    System messages and summaries are left out, and calls of tools that `filter` hides. The content
+    of the user's and the assistant's is a list of LangChain's standard content blocks, where each
+    file has a ``url``; that of a tool is what it returned, and ``denied`` is True if a person has
+    rejected the call instead.
 
     Args:
         messages: The messages of the thread.
@@ -40,7 +40,7 @@ def _neutral(
     message: BaseMessage, filter: EventFilter, public_text: Callable[[BaseException], str]
 ) -> dict[str, Any] | None:
     match message:
-        case HumanMessage():
+        case HumanMessage() if not is_summary(message):
             return {"role": "user", "id": message.id, "content": list(_blocks(message))}
         case AIMessage():
             calls = [
