@@ -159,7 +159,7 @@ class GraphThread:
         Returns:
             LangGraph's ``StateSnapshot``. None if the message was there from the start.
         """
-        async for each in self._lineage(snapshot):
+        async for each in self.lineage(snapshot):
             if all(message.id != message_id for message in messages_of(each.values)):
                 return each
         return None
@@ -177,7 +177,7 @@ class GraphThread:
             The ``configurable`` keys of its position. None if there is no other checkpoint.
         """
         written = await self._written_by(run_ids)
-        async for each in self._lineage(await self.state()):
+        async for each in self.lineage(await self.state()):
             if checkpoint_id(each.config) not in written:
                 return position_of(each)
         return None
@@ -220,7 +220,7 @@ class GraphThread:
             async for each in saver.alist(config, filter={"run_id": run_id})
         }
 
-    async def _lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
+    async def lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
         wanted, before, size = checkpoint_id(snapshot.config), None, FIRST_PAGE
         while True:
