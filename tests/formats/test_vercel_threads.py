@@ -300,7 +300,9 @@ async def test_a_new_message_closes_what_was_open(mode: str) -> None:
     app = app_of(bank(mode))
     await say(app, user("refund 5"))
     assert text_of(await say(app, user("refund 5"), user("hi", "u2"))) == "4: hi"
-    assert states((await shown(app))[1]) == ["output-error"]
+    closed = (await shown(app))[1]["parts"][-1]
+    assert closed["state"] == "output-error"
+    assert closed["errorText"] == "The user interrupted this tool call."
 
 
 def citing() -> Any:
