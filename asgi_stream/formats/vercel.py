@@ -131,6 +131,7 @@ class VercelFormat(Format):
                     return
                 id_ = self._message_id or ("" if self._continues else run_id)
                 yield {"type": "start"} | ({"messageId": id_} if id_ else {})
+                yield from self._tools.answered
             case ModelStarted():
                 # Concurrent models share a step: its end ends every part in it.
                 if not self._models:

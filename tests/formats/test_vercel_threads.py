@@ -352,6 +352,8 @@ async def test_other_interrupts_are_data_and_have_an_answer_in_the_body() -> Non
         message = {"id": "a1", "role": "assistant", "parts": [question]}
         answered = await say(app, user("hi"), message, chat=f"c-{answer}", resume=resume)
         assert text_of(answered) == f"Hello, {answer or 'Eve'}."
+        marked = {**question, "data": {**question["data"], "answered": True}}
+        assert answered[1] == marked
 
 
 async def test_version_5_of_the_sdk_gets_no_part_that_it_does_not_know() -> None:
