@@ -46,7 +46,8 @@ async def with_revised(thread: GraphThread, spec: RunSpec, snapshot: Any) -> Any
 def _perhaps_removed(spec: RunSpec, known: Sequence[BaseMessage]) -> str | None:
     """Return the id of the last message of a conversation if it may have been removed.
 
-    Who adds a message to a thread has the user's message before it, so no history is read then.
+    Who adds a message to a thread has the user's message before it, or sends nothing else. No
+    history is read then, unless the thread has a summary, which shows that messages were removed.
     """
     last = spec.messages[-1] if spec.messages else {}
     if not known or not spec.revises or last.get("role") != "user" or last.get("id") is None:
@@ -54,4 +55,6 @@ def _perhaps_removed(spec: RunSpec, known: Sequence[BaseMessage]) -> str | None:
     users = [each for each in known if isinstance(each, HumanMessage) and not is_summary(each)]
     sent = {each.get("id") for each in spec.messages or ()}
     is_known = any(each.id == last["id"] for each in users)
-    return None if is_known or (users and users[-1].id in sent) else str(last["id"])
+    is_next = users[-1].id in sent if users else False
+    is_alone = len(spec.messages or ()) == 1 and not any(map(is_summary, known))
+    return None if is_known or is_next or is_alone else str(last["id"])
