@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from ...formats import RunSpec
 from ..messages import is_summary
-from .graph_thread import GraphThread
+from .graph_thread import GraphThread, position_of
 from .state_messages import messages_of
 
 MOST = 1000
 """How many checkpoints are read to find a message that a thread no longer has."""
 
 
-async def with_revised(thread: GraphThread, spec: RunSpec, snapshot: Any) -> Any:
-    """Return the newest snapshot with the message that a client revises, if the graph removed it.
+Position = Mapping[str, Any] | None
+
+
+async def revised(
+    thread: GraphThread, spec: RunSpec, snapshot: Any, position: Position
+) -> tuple[RunSpec, Any, Position]:
+    """Go back to where a thread has the message that a client revises, if the graph removed it.
 
     A middleware that puts a summary in place of old messages removes them, and the page still has
     them. The thread forks before such a message as before any other.
@@ -26,21 +32,22 @@ async def with_revised(thread: GraphThread, spec: RunSpec, snapshot: Any) -> Any
         thread: The thread.
         spec: What the client asks for.
         snapshot: The state of the thread, as LangGraph's ``StateSnapshot``.
+        position: Its position; None is the newest one.
 
     Returns:
-        LangGraph's ``StateSnapshot``; None if the client adds to the state of the thread.
+        The same three, perhaps of the newest state that has the message.
     """
     id_ = _perhaps_removed(spec, messages_of(snapshot.values))
     if id_ is None:
-        return None
+        return spec, snapshot, position
     read = 0
     async for each in thread.lineage(snapshot):
         read += 1
         if any(message.id == id_ for message in messages_of(each.values)):
-            return each
+            return replace(spec, catches_up=False), each, position_of(each)
         if read == MOST:
             break
-    return None
+    return spec, snapshot, position
 
 
 def _perhaps_removed(spec: RunSpec, known: Sequence[BaseMessage]) -> str | None:

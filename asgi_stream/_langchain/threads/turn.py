@@ -25,7 +25,7 @@ from .entry import ThreadEntry
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, closing, split_at, with_messages
-from .revised import with_revised
+from .revised import revised
 from .start import Start, standing
 from .state import PublicState
 from .state_messages import messages_of
@@ -202,11 +202,8 @@ class ThreadTurn:
         return await point_before(thread, self._replaced, snapshot)
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
-        spec, thread = self._spec, self.thread
-        if (earlier := await with_revised(thread, spec, snapshot)) is not None:
-            snapshot, position = earlier, position_of(earlier)
-            spec = replace(spec, catches_up=False)
-        known = messages_of(snapshot.values)
+        spec, snapshot, position = await revised(self.thread, self._spec, snapshot, position)
+        thread, known = self.thread, messages_of(snapshot.values)
         addition = addition_of(spec, known, snapshot)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
