@@ -77,6 +77,15 @@ MEDIA = {
 DECIDED = "hitl_interrupt_decision"
 """The source of a tool's message that a person's decision has made."""
 
+BY_CLIENT = "client_tool_result"
+"""The source of a tool's message that the client has sent, because the tool is its own."""
+
+NOT_FINISHED = "The user interrupted this tool call."
+"""The result of a call that has none, because the run was cancelled or a question not answered."""
+
+SUMMARY = "summarization"
+"""The source of the message that ``SummarizationMiddleware`` puts in place of older ones."""
+
 
 class ToolMessageError(Exception):
     """A tool's own error message, which is meant for the model."""
@@ -103,14 +112,21 @@ def rejection(call: ToolCall) -> ToolMessage:
     )
 
 
+def is_summary(message: BaseMessage) -> bool:
+    """Return whether a middleware has written a message in place of older ones, not a person."""
+    return message.additional_kwargs.get("lc_source") == SUMMARY
+
+
 def failure_of(message: ToolMessage) -> Exception:
     """Return what a tool's message with the status ``error`` reports.
 
-    A call that a person has rejected, or answered themselves, has not failed: everyone may read of
-    that.
+    A call that a person has rejected or interrupted, or answered themselves, has not failed:
+    everyone may read of that. What the client says of its own tool, it knows.
     """
     text = str(message.content)
-    return StreamError(text) if is_decided(message) else ToolMessageError(text)
+    by_client = message.additional_kwargs.get("lc_source") == BY_CLIENT
+    is_public = is_decided(message) or by_client or text == NOT_FINISHED
+    return StreamError(text) if is_public else ToolMessageError(text)
 
 
 def text_of_content(content: Any) -> str:

@@ -132,6 +132,7 @@ class RunSpec:
         after_run: The id of a run of the thread, from whose last checkpoint this one goes on;
             `messages` has only what is new then.
         seeds: Whether a new thread begins with all of `messages`, the assistant's words included.
+        revises: Whether the last of `messages` may be one that the graph has removed since.
         recall: What the request repeats of earlier runs, which the route has yet to find.
     """
 
@@ -176,6 +177,7 @@ class RunSpec:
     unattended: bool = False
     after_run: str | None = None
     seeds: bool = False
+    revises: bool = False
     recall: Recall | None = None
 
     @property
@@ -207,8 +209,7 @@ class GraphQuery:
 
     Attributes:
         model: The name of the graph.
-        part: Its nodes and edges (``drawing``), its JSON ``schemas``, or those of its
-            ``subgraphs``.
+        part: Its nodes and edges (``drawing``), its ``schemas``, or those of its ``subgraphs``.
         xray: Whether the nodes and edges of subgraphs are drawn, too; a number: how deep.
         namespace: The subgraph that is asked about; None: all.
         recurse: Whether subgraphs of subgraphs are asked about, too.
@@ -227,8 +228,7 @@ class Document:
 
     Attributes:
         body: The JSON body. With `status` 202 there is none.
-        schema: Respond with the JSON Schema of the Runnable's ``input``, ``output`` or ``config``
-            instead.
+        schema: Respond with the JSON Schema of the Runnable's ``input``, ``output`` or ``config``.
         headers: Headers of the response.
         graph: Respond with this about a graph instead.
         status: Its HTTP status.

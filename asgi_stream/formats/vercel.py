@@ -37,7 +37,7 @@ from ._sse import DONE, ShortIds, data_frame, error_text
 from ._threads import ThreadQuery, plain_query
 from ._usage import add_usage
 from ._vercel.decoder import PartDecoder
-from ._vercel.history import answer_id, chat_document, chat_summary
+from ._vercel.history import answer_id, chat_document, chat_summary, source_part
 from ._vercel.open import OpenParts
 from ._vercel.replay import replay, with_replay
 from ._vercel.request import Part, chat_spec
@@ -131,6 +131,7 @@ class VercelFormat(Format):
                     return
                 id_ = self._message_id or ("" if self._continues else run_id)
                 yield {"type": "start"} | ({"messageId": id_} if id_ else {})
+                yield from self._tools.answered
             case ModelStarted():
                 # Concurrent models share a step: its end ends every part in it.
                 if not self._models:
@@ -150,12 +151,8 @@ class VercelFormat(Format):
                 yield {"type": "reasoning-delta", "id": self._ids[block], "delta": text}
             case BlockFinished(block=block, kind=kind):
                 yield {"type": f"{kind}-end", "id": self._ids[block]}
-            case SourceFound(source_id=id_, title=title):
-                source = {"sourceId": id_, "title": title}
-                if event.url is None:
-                    yield {"type": "source-document", "mediaType": event.media_type, **source}
-                else:
-                    yield {"type": "source-url", "url": event.url, **source}
+            case SourceFound(source_id=id_, title=title, url=source_url):
+                yield source_part(id_, title, source_url, event.media_type)
             case FileMade(media_type=media_type, url=url):
                 yield {"type": "file", "url": url, "mediaType": media_type}
             case Custom(name=name, data=data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -238,6 +239,42 @@ def test_messages_of_a_thread_have_ids() -> None:
     assert spec.messages == [{"role": "user", "content": "Hi", "id": "u1"}]
     assert refused(VercelFormat(), {"message": user()}) == "messages"
     assert refused(VercelFormat(), {"message": 1}, threads=True) == "message"
+
+
+IDS = "1" * 32, "2" * 32
+ASKED, OTHER = [
+    {"type": "data-interrupt", "id": each, "data": {"id": each, "value": "?"}} for each in IDS
+]
+ANSWERED = {**ASKED, "data": {"id": IDS[0], "value": "?", "answered": True}}
+DECIDED = {"decisions": {"c": {"type": "approve"}}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "version", "body", "sent"),
+    [
+        ([ASKED, OTHER], 6, {"resume": {IDS[0]: "yes"}}, [ANSWERED]),
+        ([ASKED], 6, {"resume": "yes"}, [ANSWERED]),
+        ([ANSWERED, OTHER], 6, {"resume": {IDS[0]: "yes"}}, []),
+        ([ASKED], 5, DECIDED, [ANSWERED]),
+        ([ASKED, part()], 6, DECIDED, []),
+        ([{**ASKED, "data": None}, {**ASKED, "id": 1}], 6, {"resume": "yes"}, []),
+    ],
+)
+def test_an_answered_question_is_marked_in_the_message(
+    parts: list[Any], version: int, body: Any, sent: list[Any]
+) -> None:
+    format = on_thread(answer(*parts), sdk_version=version, **body)
+    started = {"type": "start", "messageId": "a1"}
+    assert format.encode(RunStarted("r")).decode() == data(started, *sent)
+
+
+def test_a_client_of_this_package_is_not_asked_again_what_is_answered() -> None:
+    decoder = VercelFormat()
+    parts = ANSWERED, OTHER, {"type": "finish"}
+    frames = [Frame("", json.dumps(each)) for each in parts] + [Frame("", "[DONE]")]
+    *_, end = [event for each in frames for event in decoder.decode(each)]
+    assert isinstance(end, RunFinished)
+    assert [each.id for each in end.interrupts] == [IDS[1]]
 
 
 @pytest.mark.parametrize(("schema", "value"), [(None, BATCHED), (SCHEMA, PER_CALL)])

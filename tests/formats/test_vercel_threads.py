@@ -6,12 +6,16 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessageChunk
+from langgraph.checkpoint.memory import InMemorySaver
 from starlette.types import ASGIApp
 
-from asgi_stream import StreamApp, StreamRoute
+from asgi_stream import EventFilter, StreamApp, StreamRoute
 
 from ..asgi import call, frames, get, post
 from ..frontends.bank import asking, bank, nested, owner_of
+from ..models import Scripted
 
 pytestmark = pytest.mark.anyio
 
@@ -296,7 +300,45 @@ async def test_a_new_message_closes_what_was_open(mode: str) -> None:
     app = app_of(bank(mode))
     await say(app, user("refund 5"))
     assert text_of(await say(app, user("refund 5"), user("hi", "u2"))) == "4: hi"
-    assert states((await shown(app))[1]) == ["output-error"]
+    closed = (await shown(app))[1]["parts"][-1]
+    assert closed["state"] == "output-error"
+    assert closed["errorText"] == "The user interrupted this tool call."
+
+
+def citing() -> Any:
+    """An agent that cites a page twice, and a document, and says what it has used."""
+    cited = [{"url": "https://example.com/a", "title": "A"}] * 2 + [{"url": "/srv/secret/b.pdf"}]
+    text = {"type": "text", "text": "Cited.", "index": 0}
+    chunks = [
+        AIMessageChunk(content=[{**text, "annotations": [{"type": "citation", **each}]}])
+        for each in cited
+    ]
+    usage: Any = {"input_tokens": 2, "output_tokens": 3, "total_tokens": 5}
+    chunks.append(AIMessageChunk(content="", usage_metadata=usage))
+    return create_agent(Scripted(script=chunks), [], checkpointer=InMemorySaver())
+
+
+async def test_sources_and_usage_are_the_same_after_a_reload() -> None:
+    app = app_of(citing())
+    for each in ("u1", "u2"):
+        live = await say(app, user("hi", each))
+    sources = [each for each in live if each["type"].startswith("source-")]
+    assert [each["title"] for each in sources] == ["A", "b.pdf"]
+    usage = {"usage": {"inputTokens": 2, "outputTokens": 3, "totalTokens": 5}}
+    assert live[-1]["messageMetadata"] == usage
+    for answer in (await shown(app))[1::2]:
+        assert answer["parts"][2:] == sources
+        assert answer["metadata"] == usage
+
+
+async def test_sources_and_usage_that_the_route_hides_are_hidden_after_a_reload() -> None:
+    hidden = EventFilter(exclude=["on_retriever_*", "on_chat_model_end"])
+    app = app_of(citing(), filter=hidden)
+    live = await say(app, user("hi"))
+    assert "messageMetadata" not in live[-1]
+    [_, answer] = await shown(app)
+    assert [each["type"] for each in answer["parts"]] == ["step-start", "text"]
+    assert "metadata" not in answer
 
 
 async def test_other_interrupts_are_data_and_have_an_answer_in_the_body() -> None:
@@ -310,6 +352,8 @@ async def test_other_interrupts_are_data_and_have_an_answer_in_the_body() -> Non
         message = {"id": "a1", "role": "assistant", "parts": [question]}
         answered = await say(app, user("hi"), message, chat=f"c-{answer}", resume=resume)
         assert text_of(answered) == f"Hello, {answer or 'Eve'}."
+        marked = {**question, "data": {**question["data"], "answered": True}}
+        assert answered[1] == marked
 
 
 async def test_version_5_of_the_sdk_gets_no_part_that_it_does_not_know() -> None:

@@ -135,6 +135,7 @@ async def test_other_interrupts_have_an_answer_in_the_body(bank: Server, module:
     question, answered = outcome["seen"]
     assert question["parts"][-1]["data"]["value"] == {"name": "?"}
     assert last_text(answered) == "Hello, Bob."
+    assert any(part.get("data", {}).get("answered") for part in answered["parts"])
     assert len(outcome["messages"]) == 2
 
 

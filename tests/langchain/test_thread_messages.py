@@ -90,6 +90,21 @@ def test_reasoning_and_files_are_standard_blocks() -> None:
     ]
 
 
+def test_what_a_text_cites_follows_it() -> None:
+    notes: Any = [
+        {"type": "citation", "title": "A", "url": "https://example.com/a"},
+        {"type": "non_standard_annotation", "value": {}},
+        {"type": "citation", "url": "C:\\secret\\b.pdf"},
+    ]
+    text: Any = {"type": "text", "text": "Hi", "annotations": notes}
+    message = AIMessage(content_blocks=[text])
+    assert contents(message)[1:] == [
+        {"type": "source", "title": "A", "url": "https://example.com/a"},
+        {"type": "source", "title": "b.pdf", "url": None},
+    ]
+    assert len(contents(message, exclude=["on_retriever_end"])) == 1
+
+
 def test_the_field_of_the_messages_is_known_by_its_name_or_is_the_only_one() -> None:
     hi = HumanMessage("hi")
     assert messages_field({"messages": "any", "talk": [hi]}) == "messages"

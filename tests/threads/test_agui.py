@@ -509,6 +509,25 @@ async def test_a_call_that_the_client_does_not_answer_is_closed() -> None:
     await chat.say("forget it", tools=[LOOK])
     closed = ("tool", "The user interrupted this tool call.")
     assert heard[0][1:] == [("ai", "I look. "), closed, ("human", "forget it")]
+    assert closed in chat.texts
+
+
+async def test_what_the_client_says_of_its_own_failed_tool_stays() -> None:
+    chat = Chat(served(), "/kit")
+    await chat.say("look 1", tools=[LOOK])
+    [called] = chat.messages[-1]["toolCalls"]
+    failed = {"id": "r1", "role": "tool", "toolCallId": called["id"], "content": "Not allowed."}
+    failed["error"] = "denied"
+    chat.messages.append(failed)
+    await chat.say("go on", tools=[LOOK])
+    assert failed in chat.messages
+    edited = chat.messages.pop(-2)
+    chat.messages[-1:] = [{**edited, "content": "go back"}]
+    await chat.run(tools=[LOOK])
+    again = Chat(chat.app, "/kit")
+    await again.run()
+    assert again.texts == chat.texts
+    assert [text for _, text in again.texts][2:] == ["Not allowed.", "go back", "Got go back"]
 
 
 async def test_hidden_tools_and_failures_stay_hidden() -> None:

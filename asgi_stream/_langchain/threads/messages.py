@@ -7,9 +7,13 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from ...events import Step, ToolCallStarted
+from ...events import ModelFinished, SourceFound, Step, ToolCallStarted
 from ...filters import EventFilter
-from ..messages import MEDIA, ToolMessageError, failure_of, is_decided, url_of
+from ..messages import MEDIA, ToolMessageError, failure_of, is_decided, is_summary, url_of
+from ..source_names import public_source
+
+MODEL = Step("", "", "chat_model")
+"""Stands for the step of a message's model, which the thread does not know."""
 
 
 def thread_messages(
@@ -19,10 +23,11 @@ def thread_messages(
 ) -> list[dict[str, Any]]:
     """Return messages as neutral ones, in the form of `asgi_stream.formats.RunSpec.messages`.
 
-    System messages are left out, and calls of tools that `filter` hides. The content of the user's
-    and the assistant's is a list of LangChain's standard content blocks, where each file has a
-    ``url``; that of a tool is what it returned, and ``denied`` is True if a person has rejected
-    the call instead.
+    System messages and summaries are left out, and calls of tools that `filter` hides. The content
+    of the user's and the assistant's is a list of LangChain's standard content blocks, where each
+    file has a ``url``, and ``source`` blocks with the ``title`` and the ``url`` of what a text of
+    the assistant's cites; that of a tool is what it returned, and ``denied`` is True if a person
+    has rejected the call instead. ``usage`` of an answer is LangChain's.
 
     Args:
         messages: The messages of the thread.
@@ -40,7 +45,7 @@ def _neutral(
     message: BaseMessage, filter: EventFilter, public_text: Callable[[BaseException], str]
 ) -> dict[str, Any] | None:
     match message:
-        case HumanMessage():
+        case HumanMessage() if not is_summary(message):
             return {"role": "user", "id": message.id, "content": list(_blocks(message))}
         case AIMessage():
             calls = [
@@ -48,12 +53,11 @@ def _neutral(
                 for call in message.tool_calls
                 if _is_shown(call["name"], filter)
             ]
-            content = [
-                block
-                for block in _blocks(message)
-                if block["type"] != "server_tool_call" or _is_shown(block["name"], filter)
-            ]
-            return {"role": "assistant", "id": message.id, "content": content, "tool_calls": calls}
+            answer = {"content": list(_answer_blocks(message, filter)), "tool_calls": calls}
+            usage = message.usage_metadata
+            if usage and filter.admits(ModelFinished.event, MODEL):
+                answer["usage"] = usage
+            return {"role": "assistant", "id": message.id, **answer}
         case ToolMessage(content=content, status=status):
             failed = status == "error"
             denied = {"denied": True} if failed and is_decided(message) else {}
@@ -82,6 +86,18 @@ def _with_public_failures(
 
 def _is_shown(name: str, filter: EventFilter) -> bool:
     return filter.admits(ToolCallStarted.event, Step("", name, "tool"))
+
+
+def _answer_blocks(message: AIMessage, filter: EventFilter) -> Iterator[Mapping[str, Any]]:
+    """Yield the content of an answer, each text followed by what it cites."""
+    shows_sources = filter.admits(SourceFound.event, MODEL)
+    for block in _blocks(message):
+        if block["type"] != "server_tool_call" or _is_shown(block["name"], filter):
+            yield block
+        for note in block.get("annotations") or () if shows_sources else ():
+            if note["type"] == "citation":
+                title, url = public_source(note.get("title"), str(note.get("url") or ""))
+                yield {"type": "source", "title": title, "url": url}
 
 
 def _blocks(message: BaseMessage) -> Iterator[Mapping[str, Any]]:

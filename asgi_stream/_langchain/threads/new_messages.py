@@ -22,13 +22,11 @@ from langchain_core.messages import (
 
 from ...errors import NotPending
 from ...formats import INSTRUCTIONS, RunSpec
+from ..messages import BY_CLIENT, NOT_FINISHED
 from ..sent_messages import message_of
 from .state_messages import messages_field
 
 Message = Mapping[str, Any]
-
-NOT_FINISHED = "The user interrupted this tool call."
-"""The result of a call that has none, because the run was cancelled or a question not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,8 @@ def addition_of(spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any) -> A
     if spec.after_run is None and (snapshot.created_at is not None or not spec.seeds):
         return new_messages(sent, known, finished=finished)
     results = _results(sent, open_calls(known)) if finished else []
-    rest = [each for each in sent if each not in results]
+    answered = {call_id(each) for each in results}
+    rest = [each for each in sent if call_id(each) not in answered]
     made = {call["id"] for each in rest for call in each.get("tool_calls") or ()}
     if any(each["role"] == "tool" and each.get("tool_call_id") not in made for each in rest):
         raise NotPending
@@ -130,18 +129,22 @@ def closing(
         later: Those that are replaced, which may have results of tools that have run.
     """
     answered = {call_id(each) for each in new}
-    results = {each.tool_call_id: each for each in later if isinstance(each, ToolMessage)}
+    fields = {"id", "content", "status", "additional_kwargs"}
+    results = {
+        each.tool_call_id: each.model_dump(include=fields)
+        for each in later
+        if isinstance(each, ToolMessage)
+    }
+    none = {"content": NOT_FINISHED, "status": "error"}
     return [
         {
             "role": "tool",
             "tool_call_id": call["id"],
-            "content": result.content if result else NOT_FINISHED,
-            "status": result.status if result else "error",
             "name": call["name"],
+            **results.get(str(call["id"]), none),
         }
         for call in open_calls(known)
         if call["id"] not in answered
-        for result in [results.get(str(call["id"]))]
     ]
 
 
@@ -228,6 +231,10 @@ def _new_system_messages(sent: Sequence[Message], known: Sequence[BaseMessage]) 
 
 
 def _results(sent: Sequence[Message], calls: Sequence[ToolCall]) -> list[Message]:
-    """Return the results that the client sends for the open calls of a thread."""
+    """Return the results that the client sends for the open calls of a thread, as its own."""
     ids = [call["id"] for call in calls]
-    return [each for each in sent if each["role"] == "tool" and each.get("tool_call_id") in ids]
+    return [
+        {**each, "additional_kwargs": {"lc_source": BY_CLIENT}}
+        for each in sent
+        if each["role"] == "tool" and each.get("tool_call_id") in ids
+    ]

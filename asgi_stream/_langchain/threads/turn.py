@@ -26,6 +26,7 @@ from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, closing, split_at, with_messages
+from .revised import revised
 from .sent_state import came_with, changes_of
 from .start import Start, standing
 from .state import PublicState
@@ -199,7 +200,8 @@ class ThreadTurn:
         return await point_before(thread, self._replaced, snapshot)
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
-        spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
+        spec, snapshot, position = await revised(self.thread, self._spec, snapshot, position)
+        thread, known = self.thread, messages_of(snapshot.values)
         addition = await without_removed(addition_of(spec, known, snapshot), spec, thread, snapshot)
         changes = await changes_of(thread, snapshot, spec, newest=position is None)
         interrupts = await standing(thread, snapshot, spec, addition, changes)

@@ -80,10 +80,10 @@ class ClientThread:
             return None
         shown = encode_messages(messages, self._own)
         ids = {each["id"] for each in shown}
-        # The fields that only the client knows of its user's messages remain.
+        # The fields that only the client knows of its user's and its tools' messages remain.
         shown = [
             {**self._own[each["id"]], **each}
-            if each["role"] == "user" == self._role(each)
+            if each["role"] in ("user", "tool") and each["role"] == self._role(each)
             else each
             for each in shown
         ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...events import Approval, Interrupt
+from .._spec import Answer
 
 Part = dict[str, Any]
 
@@ -38,6 +39,24 @@ def approval_request(interrupt: Interrupt, approval: Approval, call_id: str) -> 
 def interrupt_part(interrupt: Interrupt) -> Part:
     """Return the part for any other interrupt."""
     return {"type": "data-interrupt", "id": interrupt.id, "data": interrupt.document}
+
+
+def answered_parts(message: Mapping[str, Any] | None, answers: Sequence[Answer]) -> Iterator[Part]:
+    """Yield the questions of a message that now have an answer; they replace those in it.
+
+    Args:
+        message: The message that the answer continues, if it continues one.
+        answers: The answers of the request. One that names no interrupt is to all that are open:
+            the run asks again at its end what is left.
+    """
+    ids = {each.interrupt for each in answers}
+    for part in (message or {}).get("parts", ()):
+        match part:
+            case {"type": "data-interrupt", "id": str(id_), "data": {**data}} if ids & {
+                id_,
+                None,
+            } and not data.get("answered"):
+                yield {"type": "data-interrupt", "id": id_, "data": {**data, "answered": True}}
 
 
 def is_rejection(decision: Any) -> bool:

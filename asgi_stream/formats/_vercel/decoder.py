@@ -63,6 +63,8 @@ class PartDecoder:
                 yield SourceFound(RUN, id_, title, None, str(part.get("mediaType", "")))
             case {"type": "file", "mediaType": str(media_type), "url": str(url)}:
                 yield FileMade(MODEL, media_type, url)
+            case {"type": "data-interrupt", "data": {"answered": True}}:
+                pass
             case {"type": "data-interrupt", "data": {"id": str(), "value": _} as question}:
                 self._interrupts = [*self._interrupts, *decode_interrupts([question])]
             case {"type": str(type_), "data": data} if type_.startswith("data-"):

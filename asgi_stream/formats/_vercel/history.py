@@ -12,6 +12,7 @@ from ...events import Interrupt
 from .._open_calls import OpenCalls
 from .._sse import time_of
 from .._threads import ThreadView
+from .._usage import add_usage
 from .approvals import Part, descriptor, interrupt_part
 
 TITLE_CHARACTERS = 100
@@ -38,6 +39,16 @@ def chat_document(view: ThreadView, *, approves: bool) -> dict[str, Any]:
         approves: Whether the client knows approvals of tool calls.
     """
     return {"id": view.record.thread_id, "messages": _Transcript(view, approves).messages}
+
+
+def source_part(
+    source_id: str, title: str, url: str | None, media_type: str = "text/plain"
+) -> Part:
+    """Return the part for a source: a page of the web, or a document."""
+    about = {"sourceId": source_id, "title": title}
+    if url is None:
+        return {"type": "source-document", "mediaType": media_type, **about}
+    return {"type": "source-url", "url": url, **about}
 
 
 def chat_summary(view: ThreadView) -> dict[str, Any]:
@@ -108,9 +119,12 @@ class _Transcript:
                     elif block["type"] == "server_tool_result":
                         failed = block.get("status") == "error"
                         self._result(block["tool_call_id"], block.get("output"), failed)
+                    elif block["type"] == "source":
+                        self._cite(parts, block["title"], block["url"])
                     else:
                         parts += _content_parts([block], streamed=True)
                 parts += map(self._call, calls)
+                self._count(message.get("usage") or {})
             case {"denied": True, "tool_call_id": call_id} if self._approves:
                 if part := self._calls.pop(call_id, None):
                     approval = {"id": call_id, "approved": False}
@@ -142,6 +156,20 @@ class _Transcript:
         if part := self._calls.pop(call_id, None):
             state = {"state": "output-error", "errorText": str(output)}
             part |= state if failed else {"state": "output-available", "output": output}
+
+    def _cite(self, parts: list[Part], title: str, url: str | None) -> None:
+        """Show a source, once in each message of the assistant's."""
+        number = 1 + sum(part["type"].startswith("source-") for part in parts)
+        source = source_part(f"source-{number}", title, url)
+        if all({**part, "sourceId": source["sourceId"]} != source for part in parts):
+            parts.append(source)
+
+    def _count(self, usage: Mapping[str, Any]) -> None:
+        """Add the usage of a model to that of the message at the end."""
+        total = self.messages[-1].get("metadata", {"usage": {}})
+        add_usage(total["usage"], usage)
+        if total["usage"]:
+            self.messages[-1]["metadata"] = total
 
     def _ask(self, interrupt: Interrupt) -> bool:
         """Show that calls wait for approval; return False if it is not known which ones."""

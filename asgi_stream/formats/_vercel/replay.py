@@ -28,9 +28,10 @@ def with_replay(start: bytes, parts: Sequence[Mapping[str, Any]]) -> bytes:
 
 def replay(frame: bytes) -> bytes:
     """Return the frames of what `with_replay` has returned, for a page without the parts."""
-    *comments, start = frame[:-2].split(b"\n")
+    head, _, rest = frame.partition(b"\n\n")
+    *comments, start = head.split(b"\n")
     lines = (start, *(comment.removeprefix(REPLAYED) for comment in comments))
-    return b"".join(line + b"\n\n" for line in lines)
+    return b"".join(line + b"\n\n" for line in lines) + rest
 
 
 def replayed(parts: Sequence[Mapping[str, Any]]) -> Iterator[Part]:

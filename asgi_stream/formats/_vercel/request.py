@@ -69,6 +69,7 @@ def _spec(
         thread=chat,
         trigger=trigger if isinstance(trigger, str) else None,
         answers=answers,
+        revises=trigger == REGENERATE or body.get("messageId") is not None,
     )
 
 

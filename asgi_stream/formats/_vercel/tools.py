@@ -17,7 +17,7 @@ from ...events import (
 )
 from .._open_calls import OpenCalls
 from .._spec import FormatRequest, RunSpec
-from .approvals import Part, approval_request, interrupt_part, is_rejection
+from .approvals import Part, answered_parts, approval_request, interrupt_part, is_rejection
 
 APPROVALS_SINCE = 6
 """The first version of the AI SDK that knows approvals of tool calls."""
@@ -37,6 +37,9 @@ class ToolParts:
         request: The request that starts the run.
         spec: What it asks for.
         continued: The message that the answer continues, if it continues one.
+
+    Attributes:
+        answered: The parts of the questions in that message that the request answers.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class ToolParts:
         """The calls in the message that the answer continues."""
         self._rejected = {each.call for each in spec.answers if is_rejection(each.value)}
         """The calls that a person has rejected in this request."""
+        others = [each for each in spec.answers if not (each.call and self._approves)]
+        self.answered = list(answered_parts(continued, others))
         self._client_calls: set[str] = set()
         """The calls of a chat model that is served alone, which the client executes."""
         self._open = OpenCalls()

@@ -1,0 +1,67 @@
+"""Messages of the user that are edited, or answered again, after the graph has removed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from ...formats import RunSpec
+from ..messages import is_summary
+from .graph_thread import GraphThread, position_of
+from .state_messages import messages_of
+
+MOST = 1000
+"""How many checkpoints are read to find a message that a thread no longer has."""
+
+
+Position = Mapping[str, Any] | None
+
+
+async def revised(
+    thread: GraphThread, spec: RunSpec, snapshot: Any, position: Position
+) -> tuple[RunSpec, Any, Position]:
+    """Go back to where a thread has the message that a client revises, if the graph removed it.
+
+    A middleware that puts a summary in place of old messages removes them, and the page still has
+    them. The thread forks before such a message as before any other.
+
+    Args:
+        thread: The thread.
+        spec: What the client asks for.
+        snapshot: The state of the thread, as LangGraph's ``StateSnapshot``.
+        position: Its position; None is the newest one.
+
+    Returns:
+        The same three, perhaps of the newest state that has the message.
+    """
+    id_ = _perhaps_removed(spec, messages_of(snapshot.values))
+    if id_ is None:
+        return spec, snapshot, position
+    read = 0
+    async for each in thread.lineage(snapshot):
+        read += 1
+        if any(message.id == id_ for message in messages_of(each.values)):
+            return replace(spec, catches_up=False), each, position_of(each)
+        if read == MOST:
+            break
+    return spec, snapshot, position
+
+
+def _perhaps_removed(spec: RunSpec, known: Sequence[BaseMessage]) -> str | None:
+    """Return the id of the last message of a conversation if it may have been removed.
+
+    Who adds a message to a thread has the user's message before it, or sends nothing else. No
+    history is read then, unless the thread has a summary, which shows that messages were removed.
+    """
+    last = spec.messages[-1] if spec.messages else {}
+    if not known or not spec.revises or last.get("role") != "user" or last.get("id") is None:
+        return None
+    users = [each for each in known if isinstance(each, HumanMessage) and not is_summary(each)]
+    sent = {each.get("id") for each in spec.messages or ()}
+    is_known = any(each.id == last["id"] for each in users)
+    is_next = users[-1].id in sent if users else False
+    is_alone = len(spec.messages or ()) == 1 and not any(map(is_summary, known))
+    return None if is_known or is_next or is_alone else str(last["id"])
