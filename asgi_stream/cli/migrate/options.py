@@ -71,7 +71,15 @@ def migrate(call: ServedCall, target: Target) -> Migrated:
     own = [call.options[DEPENDENCIES]] if DEPENDENCIES in call.options else []
     for value in (*target.dependencies, *own):
         if ast.unparse(value) not in ("None", "[]", "()"):
-            _dependencies(route, value)
+            _refuse(
+                route, f"FastAPI's do not run before a mounted app: {ast.unparse(value)}. Write"
+            )
+    if not target.is_known:
+        _refuse(
+            route,
+            f"those of {target.app}, and of what includes it, cannot be read here. If there are"
+            " none, remove not_migrated. Otherwise write",
+        )
     return route
 
 
@@ -158,15 +166,14 @@ def _playground(route: Migrated, value: ast.expr, _: object) -> None:
     )
 
 
-def _dependencies(route: Migrated, value: ast.expr) -> None:
+def _refuse(route: Migrated, why: str) -> None:
     """Refuse every request, until somebody has written what FastAPI's dependencies did."""
-    text = ast.unparse(value)
     own = route.options.get("authorize", "")
     where = "the authorize= of only_endpoints" if own.startswith(ENDPOINTS) else "authorize="
     note = (
-        f"dependencies: FastAPI's do not run before a mounted app: {text}. Write a function of the"
-        " request that refuses it with an HTTPException, or returns the user's name or None, and"
-        f" set it as {where}. Until then each request is refused."
+        f"dependencies: {why} a function of the request that refuses it with an HTTPException, or"
+        f" returns the user's name or None, and set it as {where}. Until then each request is"
+        " refused."
     )
     route.todo.append(note)
     if own.startswith(ENDPOINTS):

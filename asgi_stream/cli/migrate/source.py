@@ -64,8 +64,7 @@ class LangServeSource:
         imports: The statements that import LangServe.
         places: Where each statement is.
         created: The calls that create the apps and routers, by scope and name.
-        includes: The calls of ``include_router``, with where they are.
-        assigned: How often each name is assigned in a scope.
+        assigned: How often each name is assigned in a scope, or is a parameter of it.
     """
 
     tree: ast.Module
@@ -73,7 +72,6 @@ class LangServeSource:
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
     places: dict[ast.stmt, Place] = field(default_factory=dict)
     created: dict[tuple[Scope, str], ast.Call] = field(default_factory=dict)
-    includes: list[tuple[Place, ast.Call]] = field(default_factory=list)
     assigned: dict[tuple[Scope, str], int] = field(default_factory=dict)
 
     def name_of(self, node: ast.AST) -> str | None:
@@ -86,6 +84,28 @@ class LangServeSource:
                 return attribute if self.aliases.get(root) == "langserve" else None
         return None
 
+    def creation(self, scope: Scope, name: str) -> ast.Call | None:
+        """Return the call that creates an app or router, if it is certain, with all its options."""
+        scopes = [where for where, each in self.assigned if each == name]
+        where = scope if scope in scopes else self.tree
+        if (where is not scope and scopes != [where]) or self.assigned.get((where, name)) != 1:
+            return None  # it may be another
+        call = self.created.get((where, name))
+        return None if call is None or _is_open(call) else call
+
+    def include(self, scope: Scope, router: str) -> ast.Call | None:
+        """Return the call that includes a router, if it is certain, with all its options."""
+        calls = [
+            call
+            for call in ast.walk(self.tree)
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr == "include_router"
+            and router in [ast.unparse(each) for each in _values(call)]
+        ]
+        own = [each.value for each in scope.body if isinstance(each, ast.Expr)]
+        return calls[0] if len(calls) == 1 and calls[0] in own and not _is_open(calls[0]) else None
+
 
 def read_source(text: str) -> LangServeSource:
     """Return what a file says.
@@ -97,8 +117,13 @@ def read_source(text: str) -> LangServeSource:
     for place, statement in _statements(source.tree, source.tree.body):
         source.places[statement] = place
         _read_import(source, statement)
-        for name in _names_bound(statement):
-            key = (place.scope, name)
+        bound = [(place.scope, name) for name in _names_bound(statement)]
+        if isinstance(statement, FUNCTIONS):
+            arguments = [each for each in ast.walk(statement.args) if isinstance(each, ast.arg)]
+            bound += [(statement, each.arg) for each in arguments]
+        elif isinstance(statement, ast.Global):
+            bound += [(source.tree, name) for name in statement.names]
+        for key in bound:
             source.assigned[key] = source.assigned.get(key, 0) + 1
         match statement:
             case (
@@ -106,8 +131,6 @@ def read_source(text: str) -> LangServeSource:
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.Call() as call)
             ):
                 source.created[place.scope, name] = call
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="include_router")) as call):
-                source.includes.append((place, call))
     return source
 
 
@@ -148,6 +171,8 @@ def _names_bound(statement: ast.stmt) -> Iterator[str]:
     if isinstance(statement, (*FUNCTIONS, ast.ClassDef)):
         yield statement.name
         return
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        yield from ((each.asname or each.name).partition(".")[0] for each in statement.names)
     pending: list[ast.AST] = [statement]
     while pending:
         node = pending.pop()
@@ -155,6 +180,17 @@ def _names_bound(statement: ast.stmt) -> Iterator[str]:
             yield node.id
         children = ast.iter_child_nodes(node)
         pending += (each for each in children if not isinstance(each, ast.stmt))
+
+
+def _values(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(each.value for each in call.keywords)]
+
+
+def _is_open(call: ast.Call) -> bool:
+    """Return whether some arguments of a call are elsewhere (``**options``)."""
+    return any(each.arg is None for each in call.keywords) or any(
+        isinstance(each, ast.Starred) for each in call.args
+    )
 
 
 def arguments_of(call: ast.Call, *names: str) -> dict[str, ast.expr] | str:
