@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from starlette.exceptions import HTTPException
 
 from asgi_stream import StreamApp, StreamRoute
@@ -174,6 +174,32 @@ async def test_an_endpoint_is_refused_before_the_caller_is() -> None:
     app = StreamApp([StreamRoute("/c", RunnableLambda(str), format="langserve", authorize=check)])
     assert (await post(app, "/c/batch", {"inputs": ["a"]})).status == 404
     assert (await post(app, "/c/invoke", {"input": "a"})).status == 401
+
+
+async def test_a_key_that_a_modifier_takes_away_is_refused() -> None:
+    names: dict[str, Any] = {"HTTPException": HTTPException}
+    exec(FUNCTIONS["configured_by"], names)
+
+    async def modifier(config: Any, request: Any) -> Any:
+        keys = {key: value for key, value in config["configurable"].items() if key != "model"}
+        return {"configurable": {**keys, "user": "ann"}}
+
+    def show(text: str, config: RunnableConfig) -> str:
+        return f"{text} {config['configurable']['user']}"
+
+    for each in (modifier, lambda config, request: {"configurable": {"user": "ann"}}):
+        route = StreamRoute(
+            "/c",
+            RunnableLambda(show),
+            format="langserve",
+            configurable=["model", "user"],
+            configure=names["configured_by"](each),
+        )
+        app = StreamApp([route])
+        body = {"input": "for", "config": {"configurable": {"model": "big"}}}
+        refused = await post(app, "/c/invoke", body)
+        assert (refused.status, "model" in str(refused.json())) == (422, True)
+        assert (await post(app, "/c/invoke", {"input": "for"})).json()["output"] == "for ann"
 
 
 def test_a_router_of_another_file_s_app_is_something_to_do() -> None:

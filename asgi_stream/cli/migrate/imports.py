@@ -17,10 +17,16 @@ def configurable_keys(runnable):
 ''',
     "configured_by": '''\
 def configured_by(modifier):
-    """Call a per_req_config_modifier as LangServe did."""
+    """Call a per_req_config_modifier as LangServe did, and refuse the keys that it takes away."""
 
-    def configure(request):
-        return modifier({"configurable": dict(request.call.configurable)}, request)
+    async def configure(request):
+        sent = request.call.configurable
+        config = modifier({"configurable": dict(sent)}, request)
+        if hasattr(config, "__await__"):
+            config = await config
+        if removed := sent.keys() - (config.get("configurable") or {}).keys():
+            raise HTTPException(422, f"Clients cannot set {', '.join(sorted(removed))}.")
+        return config
 
     return configure
 ''',
@@ -52,7 +58,7 @@ def needed(source: LangServeSource, helpers: Set[str]) -> list[str]:
     for alias, name in source.aliases.items():
         if name == "CustomUserType":
             lines.insert(0, f"from pydantic import BaseModel as {alias}")
-    raises = {"only_endpoints", "not_migrated"} & helpers
+    raises = {"configured_by", "only_endpoints", "not_migrated"} & helpers
     if raises and not _is_imported(source.tree, "HTTPException"):  # FastAPI's is one of Starlette's
         lines.append("from starlette.exceptions import HTTPException")
     for name, function in FUNCTIONS.items():
