@@ -62,7 +62,12 @@ def test_the_command_prints_the_app_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("x = (", "is not Python"), ("x = 1", "has no call of LangServe's")]
+    ("text", "message"),
+    [
+        ("x = (", "is not Python"),
+        ("x = 1", "has no call of LangServe's"),
+        (f"{APP}def configurable_keys(): ...\nadd_routes(app, c)", "configurable_keys is needed"),
+    ],
 )
 def test_a_file_that_cannot_be_rewritten(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "app.py").write_text(text)
@@ -276,6 +281,29 @@ def test_routes_whose_names_change_are_appended_where_they_are() -> None:
     assert result.text.count("stream_routes_.append(") == 3
     assert result.text.count("stream_routes_: list[StreamRoute] = []") == 1
     assert "        *stream_routes_,\n" in result.text
+
+
+@pytest.mark.parametrize("again", ["from b import c", "del c", "class c: ...", "c = other"])
+def test_a_runnable_whose_name_changes_is_the_one_of_its_line(again: str) -> None:
+    text = rewritten(f"{APP}from a import c\nadd_routes(app, c)\n{again}\n").text
+    assert text.index("stream_routes.append(") < text.index(again)
+    text = rewritten(f"{APP}add_routes(app, x.c)\nx.c = other\n").text
+    assert text.index("stream_routes.append(") < text.index("x.c = other")
+
+
+def test_an_expression_stays_where_it_is_and_has_a_new_name() -> None:
+    text = (
+        "def chat_v1_runnable(): ...\n"
+        "add_routes(app, make(1), path='/chat-v1')\n"
+        "add_routes(app, make(2), path='/chat_v1')\n"
+        "add_routes(app, make(3), path='/4o²')\n"
+        "change()\n"
+    )
+    result = rewritten(APP + text).text
+    names = ("chat_v1_runnable_", "chat_v1_runnable__", "_4o_runnable")
+    for number, name in enumerate(names, 1):
+        assert result.index(f"{name} = make({number})\n") < result.index("change()")
+        assert f"            {name},\n" in result
 
 
 def test_a_class_or_function_of_the_same_name_is_an_assignment() -> None:

@@ -33,6 +33,8 @@ def langserve(file: Path) -> None:
         rewritten = rewrite(file.read_text("utf-8"))
     except (SyntaxError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file} is not Python: {error}") from None
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}.") from None
     if not rewritten.count and not rewritten.todo:
         raise click.ClickException(f"{file} has no call of LangServe's add_routes or APIHandler.")
     click.echo(rewritten.text, nl=False)

@@ -52,7 +52,11 @@ def not_migrated(request):
 
 
 def needed(source: LangServeSource, helpers: Set[str]) -> list[str]:
-    """Return the lines with the imports and functions that a rewritten file needs."""
+    """Return the lines with the imports and functions that a rewritten file needs.
+
+    Raises:
+        ValueError: The file has one of their names for something else.
+    """
     names = sorted({"StreamApp", "StreamRoute", *(helpers & {"EventFilter"})})
     lines = [f"from asgi_stream import {', '.join(names)}"]
     for alias, name in source.aliases.items():
@@ -61,6 +65,10 @@ def needed(source: LangServeSource, helpers: Set[str]) -> list[str]:
     raises = {"configured_by", "only_endpoints", "not_migrated"} & helpers
     if raises and not _is_imported(source.tree, "HTTPException"):  # FastAPI's is one of Starlette's
         lines.append("from starlette.exceptions import HTTPException")
+    added = {*names, *helpers, *(["HTTPException"] if raises else [])}
+    own = {name for _, name in source.assigned if not _is_imported(source.tree, name)}
+    if taken := sorted(added & own):
+        raise ValueError(f"{', '.join(taken)} is needed for something else: rename it first")
     for name, function in FUNCTIONS.items():
         if name in helpers:
             lines += ["", "", *function.splitlines()]

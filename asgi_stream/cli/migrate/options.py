@@ -31,7 +31,7 @@ class Migrated:
         options: The options of the `StreamRoute`, as Python.
         notes: What is not the same as before, and what to do about it.
         helpers: The names of the functions that the options use.
-        before: Statements that have to come before the route.
+        before: Statements that have to be where the call was.
         todo: The notes without which the app does not do what it did.
     """
 
@@ -54,13 +54,20 @@ class Migrated:
         return ["StreamRoute(", *(f"    {each}," for each in arguments), ")"]
 
 
-def migrate(call: ServedCall, target: Target) -> Migrated:
-    """Return what replaces a call."""
+def migrate(call: ServedCall, target: Target, free: Callable[[str], str]) -> Migrated:
+    """Return what replaces a call.
+
+    Args:
+        call: The call.
+        target: Where its routes are mounted.
+        free: Returns a name like another that the file does not have.
+    """
     path, name = joined(*target.prefix, call.options.get("path", ast.Constant("")))
     route = Migrated(call.line, path, ast.unparse(call.runnable))
     if not isinstance(call.runnable, ast.Name | ast.Attribute):
-        route.before.append(f"{name or f'line_{call.line}'}_runnable = {route.runnable}")
-        route.runnable = f"{name or f'line_{call.line}'}_runnable"
+        name = free(f"{name or f'line_{call.line}'}_runnable")
+        route.before.append(f"{name} = {route.runnable}")
+        route.runnable = name
     route.options["format"] = '"langserve"'
     _keys(route, call.options.get("config_keys"))
     for option, value in call.options.items():
@@ -87,7 +94,7 @@ def joined(*parts: ast.expr) -> tuple[str, str]:
     """Return a path of several parts as Python, and as a name if it is known."""
     if all(isinstance(part, ast.Constant) for part in parts):
         path = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
-        words = "".join(letter if letter.isalnum() else " " for letter in path).split()
+        words = "".join(letter if f"_{letter}".isidentifier() else " " for letter in path).split()
         return repr(path or "/").replace("'", '"'), "_".join(words)
     known = [part for part in parts if ast.unparse(part) not in ("''", "None")]
     return " + ".join(ast.unparse(part) for part in known), ""

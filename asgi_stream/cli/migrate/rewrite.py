@@ -49,6 +49,7 @@ def rewrite(text: str) -> Rewritten:
 
     Raises:
         SyntaxError: The text is not Python.
+        ValueError: It has a name that is needed for something else.
     """
     return _Rewriter(text).result()
 
@@ -87,7 +88,7 @@ class _Rewriter:
             return
         self._rewritten.count += 1
         target = target_of(self._source, call)
-        route = migrate(call, target)
+        route = migrate(call, target, self._source.free)
         self._helpers |= route.helpers
         self._rewritten.notes += [(call.line, note) for note in route.notes]
         self._rewritten.todo += [(call.line, note) for note in route.todo]
@@ -103,9 +104,10 @@ class _Rewriter:
         own.places.append(call.place)
         if call.place.block is call.statement and not self._changes(call):
             own.routes.append(route)
+            self._edits.insert(line, route.before, column)
             return
         if not own.appended:
-            own.appended = self._unused("stream_routes")
+            own.appended = self._source.free("stream_routes")
             first = lines_of(call.place.block)[0]
             declared = [f"{own.appended}: list[StreamRoute] = []"]
             self._edits.insert(first, declared, call.place.block.col_offset)
@@ -115,23 +117,17 @@ class _Rewriter:
     def _changes(self, call: ServedCall) -> bool:
         """Return whether a name in the call is assigned again, so that the order matters."""
         names = {
-            node.id
+            ast.unparse(node)
             for argument in (call.runnable, *call.options.values())
             for node in ast.walk(argument)
-            if isinstance(node, ast.Name)
+            if isinstance(node, ast.Name | ast.Attribute)
         }
-        return any(self._source.assigned.get((call.place.scope, name), 0) > 1 for name in names)
-
-    def _unused(self, name: str) -> str:
-        used = {node.id for node in ast.walk(self._source.tree) if isinstance(node, ast.Name)}
-        used |= {each.appended for each in self._tables.values()}
-        while name in used:
-            name += "_"
-        return name
+        counts = {name: self._source.assigned.get((call.place.scope, name), 0) for name in names}
+        return any(count > (0 if "." in name else 1) for name, count in counts.items())
 
     def _insert_table(self, scope: Scope, own: _Table) -> None:
         line = insertion_line(scope, own.places[-1].block)
-        lines = [each for route in own.routes for each in route.before]
+        lines: list[str] = []
         entries = [[*_comments(route), *ended(route.route(), ",")] for route in own.routes]
         if own.target.is_router:
             note = (
@@ -140,7 +136,7 @@ class _Rewriter:
             )
             self._rewritten.todo.append((own.routes[0].line if own.routes else 1, note))
             lines += commented(f"TODO: {note}")
-        name = self._unused("streams")
+        name = self._source.free("streams")
         if own.appended:
             entries.insert(0, [f"*{own.appended},"])
         lines += ["", *table(f"{name} = StreamApp", entries)]

@@ -6,6 +6,7 @@ The facts are those of PyPI ``langserve`` 0.3.3. The source is parsed, never imp
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -65,6 +66,7 @@ class LangServeSource:
         places: Where each statement is.
         created: The calls that create the apps and routers, by scope and name.
         assigned: How often each name is assigned in a scope, or is a parameter of it.
+        words: All words of the text, which no new name may be.
     """
 
     tree: ast.Module
@@ -73,6 +75,7 @@ class LangServeSource:
     places: dict[ast.stmt, Place] = field(default_factory=dict)
     created: dict[tuple[Scope, str], ast.Call] = field(default_factory=dict)
     assigned: dict[tuple[Scope, str], int] = field(default_factory=dict)
+    words: set[str] = field(default_factory=set)
 
     def name_of(self, node: ast.AST) -> str | None:
         """Return the name that LangServe has for an expression, ``"add_routes"`` for example."""
@@ -83,6 +86,14 @@ class LangServeSource:
                 root = ast.unparse(value).partition(".")[0]
                 return attribute if self.aliases.get(root) == "langserve" else None
         return None
+
+    def free(self, name: str) -> str:
+        """Return a name like this that is an identifier, and new in the file."""
+        name = name if name.isidentifier() else f"_{name}"
+        while name in self.words:
+            name += "_"
+        self.words.add(name)
+        return name
 
     def creation(self, scope: Scope, name: str) -> ast.Call | None:
         """Return the call that creates an app or router, if it is certain, with all its options."""
@@ -113,7 +124,7 @@ def read_source(text: str) -> LangServeSource:
     Raises:
         SyntaxError: It is not Python.
     """
-    source = LangServeSource(ast.parse(text))
+    source = LangServeSource(ast.parse(text), words={*re.findall(r"\w+", text)})
     for place, statement in _statements(source.tree, source.tree.body):
         source.places[statement] = place
         _read_import(source, statement)
@@ -176,8 +187,8 @@ def _names_bound(statement: ast.stmt) -> Iterator[str]:
     pending: list[ast.AST] = [statement]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
+        if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            yield ast.unparse(node)
         children = ast.iter_child_nodes(node)
         pending += (each for each in children if not isinstance(each, ast.stmt))
 
