@@ -212,13 +212,13 @@ def test_a_router_of_another_file_s_app_is_something_to_do() -> None:
     result = rewritten(START + text)
     assert 'StreamRoute(\n            "/ai/chat"' in result.text
     assert "those of router, and of what includes it, cannot be read here" in result.todo[0][1]
-    assert "router is an APIRouter: mount it where the router is included" in result.todo[1][1]
+    assert "router is an APIRouter: mount streams where the router is included" in result.todo[1][1]
     assert "authorize=not_migrated" in result.text
     assert ".mount(" not in result.text.replace("app.mount(prefix", "")
     itself = rewritten(f"{START}{text}router.include_router(router)\n")
     assert itself.todo
     loop = f"{START}r = APIRouter()\nfor x in y:\n    add_routes(r, x, path=x.path)\n"
-    assert rewritten(loop).todo[0][0] == 1
+    assert rewritten(loop).todo[1][0] == 5
 
 
 def test_an_app_from_elsewhere_gets_a_mount_for_each_route() -> None:
@@ -228,6 +228,56 @@ def test_an_app_from_elsewhere_gets_a_mount_for_each_route() -> None:
     assert "            # playground=True,  #" in result.text
     with_dependencies = START + "app = FastAPI(dependencies=[Depends(user)])\n" + text
     assert "authorize=not_migrated" in rewritten(with_dependencies).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if __name__ == '__main__':\n    app = FastAPI()\n    add_routes(app, c, path='/x')\n"
+        "    uvicorn.run(app)",
+        "app = FastAPI()\nif __name__ == '__main__':\n    add_routes(app, c, path='/x')\n"
+        "    uvicorn.run(app)",
+        "app = FastAPI()\nadd_routes(app, c, path='/x')\nserver = Server(Config(app))",
+        "app = FastAPI()\nadd_routes(app, c, path='/x')\ntest(app)\n@app.get('/y')\ndef y(): ...",
+        "app = FastAPI()\ndef main():\n    f(app)\nadd_routes(app, c, path='/x')\nmain()",
+        "app = FastAPI()\nadd_routes(app, c, path='/x')\nrun(app)\n@app.get('/y')\ndef y(): ...",
+        "app = FastAPI()\nadd_routes(app, c, path='/x')\napp.mount('/', StaticFiles())",
+        "app = FastAPI()\nadd_routes(app, c, path='/x')\n@app.get(path='/{y:path}')\ndef y(): ...",
+        "app = FastAPI()\ndef f():\n    add_routes(app, c, path='/x')",
+    ],
+)
+def test_a_route_is_mounted_where_it_was_if_no_place_is_certain_to_be_the_last(text: str) -> None:
+    result = rewritten(f"{START}{text}\n")
+    assert "app.mount(\n" in result.text
+    assert '    "/x",\n' in result.text
+    assert "not_migrated" not in result.text
+    assert 'order: this mount answers every path at and below "/x"' in result.todo[0][1]
+    assert "# TODO: order: " in result.text
+
+
+def test_a_router_of_such_an_app_has_a_table_to_mount() -> None:
+    text = "r = APIRouter(prefix='/r')\nadd_routes(r, c, path='/x')\napp.include_router(r)\n"
+    assert not rewritten(APP + text).todo
+    result = rewritten(f"{APP}{text}app.mount('/', StaticFiles())\n")
+    assert 'streams is not mounted: write app.mount("/", streams)' in result.todo[0][1]
+    assert 'StreamRoute("/r/x", c, ' in result.text
+    assert '\napp.mount("/", streams)' not in result.text
+
+
+def test_other_routes_and_apps_do_not_change_the_order() -> None:
+    text = (
+        "add_routes(app, c)\n"
+        "root.mount('/', app)\n"
+        "app.mount('/files', StaticFiles())\n"
+        "app.add_middleware(CORS)\n"
+        "app.include_router(other, prefix='/other')\n"
+        "@app.get('/y')\ndef y(): return app\n"
+        "def make(): uvicorn.run(app)\n"
+        "if __name__ == '__main__':\n    make()\n"
+    )
+    result = rewritten(APP + text)
+    assert not result.todo
+    assert result.text.index("def make()") < result.text.index('app.mount("/", streams)')
 
 
 LOGIN = "FastAPI(dependencies=[Depends(login)])"
@@ -265,7 +315,7 @@ def test_a_router_that_is_included_twice_is_something_to_do() -> None:
     text = f"{APP}r = APIRouter()\nadd_routes(r, c)\n"
     assert not rewritten(f"{text}app.include_router(r, prefix='/a')\n").todo
     twice = "app.include_router(r, prefix='/a')\napp.include_router(r, prefix='/b')\n"
-    assert "mount it where the router is included" in rewritten(text + twice).todo[1][1]
+    assert "mount streams where the router is included" in rewritten(text + twice).todo[1][1]
 
 
 def test_routes_whose_names_change_are_appended_where_they_are() -> None:
