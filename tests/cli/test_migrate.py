@@ -94,6 +94,13 @@ def test_the_table_is_before_the_app_is_run_or_returned() -> None:
     assert text.index("app.mount(") < text.index("yield app")
 
 
+def test_tabs_and_odd_line_ends_stay() -> None:
+    text = "def f():\n\tapp = FastAPI()\n\tadd_routes(app, c)\n\treturn app\n"
+    assert "\tapp.mount(" in rewritten(START + text).text
+    text = f"{APP}add_routes(app, c)\nx = 'a\u2028b'\n\fy = '\\x0c \x0c'\nz = 1\n"
+    assert "\nx = 'a\u2028b'\n\fy = '\\x0c \x0c'\nz = 1\n" in rewritten(text).text
+
+
 @pytest.mark.parametrize("empty", ["", "\n", "\n\n", "\n\n\n"])
 def test_two_empty_lines_are_after_the_functions_that_are_added(empty: str) -> None:
     text = f"import os\nfrom langserve import add_routes\n{empty}X = 1\napp = FastAPI()\n"

@@ -92,7 +92,7 @@ class _Rewriter:
             rewritten.todo.append((line, text))
             statement = _statement_at(self._source, line)
             first = lines_of(statement)[0]
-            self._edits.insert(first, commented(f"TODO: {text}"), statement.col_offset)
+            self._edits.insert(first, commented(f"TODO: {text}"), statement)
         for each in self._tables.values():
             if each.routes or each.appended:
                 self._insert_table(each)
@@ -120,21 +120,21 @@ class _Rewriter:
         self._edits.remove(call.statement)
         for endpoint in call.endpoints:
             self._remove(endpoint)
-        line, column = call.line - 1, call.statement.col_offset
+        line = call.line - 1
         if not own:
-            self._edits.insert(line, _mounted(route, target), column)
+            self._edits.insert(line, _mounted(route, target), call.statement)
             return
         if call.place.block is call.statement and not self._changes(call):
             own.routes.append(route)
-            self._edits.insert(line, route.before, column)
+            self._edits.insert(line, route.before, call.statement)
             return
         if not own.appended:
             own.appended = self._source.free("stream_routes")
             first = lines_of(call.place.block)[0]
             declared = [f"{own.appended}: list[StreamRoute] = []"]
-            self._edits.insert(first, declared, call.place.block.col_offset)
+            self._edits.insert(first, declared, call.place.block)
         lines = [*_comments(route), *route.before, *called(f"{own.appended}.append", route.route())]
-        self._edits.insert(line, lines, column)
+        self._edits.insert(line, lines, call.statement)
 
     def _changes(self, call: ServedCall) -> bool:
         """Return whether a name in the call is assigned again, so that the order matters."""
@@ -169,8 +169,7 @@ class _Rewriter:
         line = lines_of(own.calls[-1].place.block)[1] + 1 if own.line is None else own.line
         if line <= lines_of(self._source.tree.body[-1])[1] and isinstance(scope, ast.Module):
             lines += ["", ""]
-        column = 0 if isinstance(scope, ast.Module) else scope.body[0].col_offset
-        self._edits.insert(line, lines, column)
+        self._edits.insert(line, lines, scope.body[0])
 
     def _replace_imports(self) -> None:
         if not self._rewritten.count:
@@ -191,7 +190,7 @@ class _Rewriter:
         if statement not in self._source.tree.body:
             kept = kept or "pass"
         if kept:
-            self._edits.insert(statement.lineno - 1, [kept], statement.col_offset)
+            self._edits.insert(statement.lineno - 1, [kept], statement)
 
 
 def _mounted(route: Migrated, target: Target) -> Sequence[str]:
