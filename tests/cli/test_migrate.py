@@ -77,6 +77,46 @@ def test_a_file_that_cannot_be_rewritten(tmp_path: Path, text: str, message: str
     assert done.stdout == ""
 
 
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_bytes(f"# coding: latin-1\n{APP}add_routes(app, c)  # caf\xe9\n".encode("latin-1"))
+    assert "is not in UTF-8" in invoke(path).stderr
+    path.write_text(f"{APP}add_routes(app, c)\n", "utf-8-sig")
+    done = invoke(path)
+    assert (done.exit_code, done.stdout[:4]) == (0, "from")
+
+
+def test_a_file_with_an_expression_that_is_too_deep(tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text(f"{APP}add_routes(app, c)\nx = {'1 + ' * 6000}1\n")
+    done = invoke(path)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "has an expression that is too deep." in done.stderr
+
+
+def test_a_file_that_begins_with_code_keeps_its_first_lines() -> None:
+    text = rewritten(f"#!/usr/bin/env python\n# Mine.\nf()\n{APP}add_routes(app, c)\n").text
+    assert text.startswith("#!/usr/bin/env python\n# Mine.\nfrom asgi_stream import")
+
+
+def test_a_handler_in_a_decorator_is_something_to_do() -> None:
+    text = "@wrap(APIHandler(c))\ndef f(): ...\nfrom langserve import APIHandler\n"
+    assert rewritten(text).text.startswith("# TODO: this use of LangServe is left as it is")
+
+
+def test_what_still_needs_langserve_is_a_note() -> None:
+    text = f"from langserve.pydantic_v1 import BaseModel\n{APP}add_routes(app, c)\n"
+    expected = "import: LangServe has to stay installed for this: from langserve.pydantic_v1 import"
+    assert expected in notes(text)
+    assert "import: " not in notes(f"import langserve, os\n{APP}add_routes(app, c)\n")
+
+
+def test_a_modifier_that_may_read_what_it_no_longer_gets_is_something_to_do() -> None:
+    call = "add_routes(app, c, config_keys=['tags', 'configurable'], per_req_config_modifier=f)"
+    [(_, todo)] = rewritten(f"{APP}{call}\n").todo
+    assert "per_req_config_modifier: it gets no tags of the client's" in todo
+
+
 def test_comments_and_other_code_stay() -> None:
     result = rewritten(f"# Mine.\n{APP}add_routes(app, chain)  # first\nx = 1  # other")
     assert result.text.startswith("# Mine.\nfrom fastapi import APIRouter, FastAPI\n")

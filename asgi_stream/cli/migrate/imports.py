@@ -95,9 +95,9 @@ def kept_import(source: LangServeSource, statement: ast.Import | ast.ImportFrom)
 
 
 def after_imports(tree: ast.Module) -> int:
-    """Return the number of the line after the file's first imports, from 0."""
+    """Return the number of the line after a file's first imports, or of its first code, from 0."""
     leading = [*takewhile(_is_import_or_text, tree.body)]
-    return lines_of(leading[-1])[1] + 1 if leading else 0
+    return lines_of(leading[-1])[1] + 1 if leading else lines_of(tree.body[0])[0]
 
 
 def _is_imported(tree: ast.Module, name: str) -> bool:

@@ -69,7 +69,7 @@ def migrate(call: ServedCall, target: Target, free: Callable[[str], str]) -> Mig
         route.before.append(f"{name} = {route.runnable}")
         route.runnable = name
     route.options["format"] = '"langserve"'
-    _keys(route, call.options.get("config_keys"))
+    _keys(route, call.options)
     for option, value in call.options.items():
         if option not in OPTIONS:
             route.notes.append(f"{option}: LangServe 0.3.3 has no such option; it is left out.")
@@ -100,8 +100,9 @@ def joined(*parts: ast.expr) -> tuple[str, str]:
     return " + ".join(ast.unparse(part) for part in known), ""
 
 
-def _keys(route: Migrated, value: ast.expr | None) -> None:
+def _keys(route: Migrated, options: Mapping[str, ast.expr]) -> None:
     """Let clients set the ``configurable`` keys that they could set."""
+    value = options.get("config_keys")
     try:
         keys = ("configurable",) if value is None else tuple(ast.literal_eval(value))
     except ValueError:
@@ -115,6 +116,11 @@ def _keys(route: Migrated, value: ast.expr | None) -> None:
             f"config_keys: clients can no longer set {', '.join(others)} of the config; set it with"
             ' config= or configure=. Keys of its "configurable" are not concerned.'
         )
+        if "per_req_config_modifier" in options:
+            route.todo.append(
+                f"per_req_config_modifier: it gets no {', '.join(others)} of the client's: it must"
+                " not read them."
+            )
 
 
 def _input(route: Migrated, value: ast.expr, _: object) -> None:

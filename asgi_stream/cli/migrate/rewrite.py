@@ -177,7 +177,11 @@ class _Rewriter:
         source = self._source
         if not self._calls.unread:
             for statement in filter(self._edits.is_alone, source.imports):
-                self._remove(statement, kept_import(source, statement))
+                kept = kept_import(source, statement)
+                self._remove(statement, kept)
+                if "langserve" in kept:
+                    note = f"import: LangServe has to stay installed for this: {kept}"
+                    self._rewritten.notes.append((statement.lineno, note))
         line = after_imports(source.tree)
         lines = needed(source, self._helpers)
         if lines[-1].startswith(" "):  # a function, after which there are two empty lines
@@ -223,5 +227,5 @@ def _comments(route: Migrated) -> list[str]:
 
 def _statement_at(source: LangServeSource, line: int) -> ast.stmt:
     """Return the innermost statement on a line."""
-    around = [each for each in source.places if each.lineno <= line <= lines_of(each)[1] + 1]
+    around = [each for each in source.places if lines_of(each)[0] < line <= lines_of(each)[1] + 1]
     return around[-1]
