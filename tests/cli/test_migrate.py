@@ -143,7 +143,9 @@ def test_tabs_and_odd_line_ends_stay() -> None:
 
 @pytest.mark.parametrize("empty", ["", "\n", "\n\n", "\n\n\n"])
 def test_two_empty_lines_are_after_the_functions_that_are_added(empty: str) -> None:
-    text = f"import os\nfrom langserve import add_routes\n{empty}X = 1\napp = FastAPI()\n"
+    text = (
+        f"import fastapi\nfrom langserve import add_routes\n{empty}X = 1\napp = fastapi.FastAPI()\n"
+    )
     lines = rewritten(f"{text}add_routes(app, chain)\n").text.split("\nX = 1\n")[0]
     assert lines.endswith("config_specs]\n\n" + ("\n" if len(empty) > 2 else ""))
 
@@ -311,6 +313,16 @@ def test_a_router_of_such_an_app_has_a_table_to_mount() -> None:
     assert '\napp.mount("/", streams)' not in result.text
 
 
+def test_a_handler_before_its_app_has_a_table_to_mount() -> None:
+    text = (
+        "handler = APIHandler(c)\napp = FastAPI()\n"
+        "@app.post('/x/invoke')\nasync def f(request): return await handler.invoke(request)\n"
+    )
+    assert "\napp.mount(" in rewritten(START + text).text
+    result = rewritten(f"{START}{text}app.mount('/', StaticFiles())\n")
+    assert "streams is not mounted" in result.todo[0][1]
+
+
 def test_other_routes_and_apps_do_not_change_the_order() -> None:
     text = (
         "add_routes(app, c)\n"
@@ -349,6 +361,8 @@ LOGIN = "FastAPI(dependencies=[Depends(login)])"
         "r = APIRouter()\nadd_routes(r, c)\napp = FastAPI()\napp.include_router(r, **OPTIONS)\n",
         "r = APIRouter()\nadd_routes(r, c)\nfrom other import app\napp.include_router(router=r)\n",
         "r = APIRouter()\ndef f():\n    add_routes(r, c)\n",
+        "app = FastAPI()\nadd_routes(app, c)\napp.router.dependencies.append(Depends(login))\n",
+        "app = FastAPI()\nr = APIRouter(route_class=A)\nadd_routes(r, c)\napp.include_router(r)\n",
     ],
 )
 def test_a_route_of_which_the_login_is_not_certain_refuses_every_request(text: str) -> None:
@@ -356,6 +370,13 @@ def test_a_route_of_which_the_login_is_not_certain_refuses_every_request(text: s
     assert "authorize=not_migrated" in result.text
     assert any("TODO: dependencies: " in each for each in result.text.splitlines())
     assert "dependencies: " in result.todo[0][1]
+
+
+def test_only_fastapi_s_own_classes_are_known() -> None:
+    for name, line in {"own": "import FastAPI", "fastapi": "import FastAPI as A"}.items():
+        made = f"app = {line.split()[-1]}()\nadd_routes(app, c)\n"
+        result = rewritten(f"from {name} {line}\nfrom langserve import add_routes\n{made}")
+        assert ("authorize=not_migrated" in result.text) is (name == "own")
 
 
 def test_a_router_that_is_included_twice_is_something_to_do() -> None:

@@ -109,7 +109,7 @@ class _Rewriter:
             return
         self._rewritten.count += 1
         own = self._tables.get((call.place.scope, target.app))
-        if own and own.line is None and target.app == ast.unparse(call.app) and target.is_known:
+        if own and own.line is None and self._can_mount(call, target):
             own = None
         route = migrate(call, target, self._source.free)
         if not own:
@@ -135,6 +135,12 @@ class _Rewriter:
             self._edits.insert(first, declared, call.place.block)
         lines = [*_comments(route), *route.before, *called(f"{own.appended}.append", route.route())]
         self._edits.insert(line, lines, call.statement)
+
+    def _can_mount(self, call: ServedCall, target: Target) -> bool:
+        """Return whether the app of a call is there at its place."""
+        created = self._source.created.get((call.place.scope, target.app))
+        is_own = target.is_known and target.app == ast.unparse(call.app)
+        return is_own and created is not None and created.lineno < call.line
 
     def _changes(self, call: ServedCall) -> bool:
         """Return whether a name in the call is assigned again, so that the order matters."""

@@ -15,6 +15,9 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 PUBLIC = {"add_routes", "APIHandler", "CustomUserType"}
 """What is replaced of LangServe; its client is left alone."""
 
+LOGIN = ("dependencies", "route_class")
+"""The options of FastAPI's apps and routers that may refuse a request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -62,6 +65,7 @@ class LangServeSource:
     Attributes:
         tree: Its syntax tree.
         aliases: What its names of LangServe stand for: ``{"ar": "add_routes"}``.
+        fastapi: What its names of FastAPI stand for: ``{"fastapi.FastAPI": "FastAPI"}``.
         imports: The statements that import LangServe.
         places: Where each statement is.
         created: The calls that create the apps and routers, by scope and name.
@@ -71,6 +75,9 @@ class LangServeSource:
 
     tree: ast.Module
     aliases: dict[str, str] = field(default_factory=dict)
+    fastapi: dict[str, str] = field(
+        default_factory=lambda: {f"fastapi.{name}": name for name in ("FastAPI", "APIRouter")}
+    )
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
     places: dict[ast.stmt, Place] = field(default_factory=dict)
     created: dict[tuple[Scope, str], ast.Call] = field(default_factory=dict)
@@ -101,6 +108,10 @@ class LangServeSource:
         where = scope if scope in scopes else self.tree
         if (where is not scope and scopes != [where]) or self.assigned.get((where, name)) != 1:
             return None  # it may be another
+        if any(
+            isinstance(each, ast.Attribute) and each.attr in LOGIN for each in ast.walk(self.tree)
+        ):
+            return None  # app.router.dependencies.append(...)
         call = self.created.get((where, name))
         return None if call is None or _is_open(call) else call
 
@@ -166,6 +177,8 @@ def _read_import(source: LangServeSource, statement: ast.stmt) -> None:
         case ast.ImportFrom(module=str(module), names=names, level=0) if _is_langserve(module):
             source.imports.append(statement)
             source.aliases |= {each.asname or each.name: each.name for each in names}
+        case ast.ImportFrom(module="fastapi", names=names, level=0):
+            source.fastapi |= {each.asname or each.name: each.name for each in names}
         case ast.Import(names=names) if any(_is_langserve(each.name) for each in names):
             source.imports.append(statement)
             for each in names:

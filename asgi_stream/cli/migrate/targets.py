@@ -6,7 +6,7 @@ import ast
 from collections.abc import Set
 from dataclasses import dataclass, replace
 
-from .source import LangServeSource, Scope, ServedCall
+from .source import LOGIN, LangServeSource, Scope, ServedCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +18,8 @@ class Target:
         prefix: The paths of the routers in between, from the outermost.
         created: Whether the app, or the router, is created where the call is.
         is_router: Whether it is a router of which the app cannot be read.
-        dependencies: FastAPI's dependencies of the app and its routers, as far as they can be read.
-        is_known: Whether all of that can be read.
+        dependencies: The options of the app and its routers that may refuse a request.
+        is_known: Whether these are all.
     """
 
     app: str
@@ -37,7 +37,7 @@ def target_of(source: LangServeSource, call: ServedCall) -> Target:
 
 def _target(source: LangServeSource, scope: Scope, app: str, visited: Set[str]) -> Target:
     created = source.creation(scope, app)
-    kind = "" if created is None else ast.unparse(created.func).rpartition(".")[2]
+    kind = None if created is None else source.fastapi.get(ast.unparse(created.func))
     if created is None or kind not in ("FastAPI", "APIRouter"):
         return Target(app, is_known=False)
     options = _keywords(created)
@@ -46,7 +46,7 @@ def _target(source: LangServeSource, scope: Scope, app: str, visited: Set[str]) 
         _of(options, "prefix"),
         kind == "APIRouter" or (scope, app) in source.created,
         kind == "APIRouter",
-        _of(options, "dependencies"),
+        _of(options, *LOGIN),
         kind == "FastAPI",
     )
     return own if own.is_known else _included(source, scope, own, {*visited, app})
@@ -64,7 +64,7 @@ def _included(source: LangServeSource, scope: Scope, router: Target, visited: Se
     return replace(
         target,
         prefix=(*target.prefix, *_of(options, "prefix"), *router.prefix),
-        dependencies=(*target.dependencies, *_of(options, "dependencies"), *router.dependencies),
+        dependencies=(*target.dependencies, *_of(options, *LOGIN), *router.dependencies),
     )
 
 
@@ -72,5 +72,5 @@ def _keywords(call: ast.Call) -> dict[str, ast.expr]:
     return {each.arg: each.value for each in call.keywords if each.arg}
 
 
-def _of(options: dict[str, ast.expr], name: str) -> tuple[ast.expr, ...]:
-    return (options[name],) if name in options else ()
+def _of(options: dict[str, ast.expr], *names: str) -> tuple[ast.expr, ...]:
+    return tuple(options[name] for name in names if name in options)
