@@ -121,7 +121,7 @@ def test_comments_and_other_code_stay() -> None:
     result = rewritten(f"# Mine.\n{APP}add_routes(app, chain)  # first\nx = 1  # other")
     assert result.text.startswith("# Mine.\nfrom fastapi import APIRouter, FastAPI\n")
     assert "first" not in result.text
-    assert "x = 1  # other\n\nstreams = StreamApp(" in result.text
+    assert "app = FastAPI()\nx = 1  # other\n\nstreams = StreamApp(" in result.text
     assert 'StreamRoute(\n            "/",\n            chain,\n' in result.text
     assert result.text.endswith("answers every path\n")
 

@@ -126,7 +126,8 @@ class _Rewriter:
             return
         if call.place.block is call.statement and not self._changes(call):
             own.routes.append(route)
-            self._edits.insert(line, route.before, call.statement)
+            if route.before:
+                self._edits.insert(line, route.before, call.statement)
             return
         if not own.appended:
             own.appended = self._source.free("stream_routes")
