@@ -30,9 +30,15 @@ def langserve(file: Path) -> None:
     comments, and on stderr with its line in FILE. The exit code is 1 if something is left to do.
     """
     try:
-        rewritten = rewrite(file.read_text("utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
+        rewritten = rewrite(file.read_text("utf-8-sig"))
+    except SyntaxError as error:
         raise click.ClickException(f"{file} is not Python: {error}") from None
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file} is not in UTF-8: {error}") from None
+    except RecursionError:
+        raise click.ClickException(f"{file} has an expression that is too deep.") from None
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}.") from None
     if not rewritten.count and not rewritten.todo:
         raise click.ClickException(f"{file} has no call of LangServe's add_routes or APIHandler.")
     click.echo(rewritten.text, nl=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from textwrap import indent
 
 
@@ -15,16 +16,14 @@ class Edits:
     """
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines(keepends=True)
+        self._lines = StringIO(text, newline="").readlines()  # the lines that Python counts
         self._inserted: dict[int, list[str]] = {}
         self._removed: set[int] = set()
 
     def is_alone(self, node: ast.stmt) -> bool:
         """Return whether no other code is on the lines of a statement."""
-        first, last = lines_of(node)
-        before = self._lines[first].encode()[: node.col_offset]
-        after = self._lines[last].encode()[node.end_col_offset :].strip()
-        return not before.strip() and (not after or after.startswith(b"#"))
+        after = self._lines[lines_of(node)[1]].encode()[node.end_col_offset :].strip()
+        return not self._before(node).strip() and (not after or after.startswith(b"#"))
 
     def empty_lines(self, line: int) -> int:
         """Return how many lines are empty from a line (from 0) on, or 2 at the end of the file."""
@@ -36,10 +35,14 @@ class Edits:
         first, last = lines_of(node)
         self._removed.update(range(first, last + 1))
 
-    def insert(self, line: int, lines: Iterable[str], column: int = 0) -> None:
-        """Insert lines before a line (from 0), indented as a statement in this column."""
+    def insert(self, line: int, lines: Iterable[str], beside: ast.stmt | None = None) -> None:
+        """Insert lines before a line (from 0), indented as this statement is."""
         text = "".join(f"{each}\n" for each in lines)
-        self._inserted.setdefault(line, []).append(indent(text, " " * column))
+        margin = "" if beside is None else self._before(beside)
+        self._inserted.setdefault(line, []).append(indent(text, margin if margin.isspace() else ""))
+
+    def _before(self, node: ast.stmt) -> str:
+        return self._lines[node.lineno - 1].encode()[: node.col_offset].decode()
 
     def text(self) -> str:
         """Return the changed source."""

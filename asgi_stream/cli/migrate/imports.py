@@ -17,10 +17,16 @@ def configurable_keys(runnable):
 ''',
     "configured_by": '''\
 def configured_by(modifier):
-    """Call a per_req_config_modifier as LangServe did."""
+    """Call a per_req_config_modifier as LangServe did, and refuse the keys that it takes away."""
 
-    def configure(request):
-        return modifier({"configurable": dict(request.call.configurable)}, request)
+    async def configure(request):
+        sent = request.call.configurable
+        config = modifier({"configurable": dict(sent)}, request)
+        if hasattr(config, "__await__"):
+            config = await config
+        if removed := sent.keys() - (config.get("configurable") or {}).keys():
+            raise HTTPException(422, f"Clients cannot set {', '.join(sorted(removed))}.")
+        return config
 
     return configure
 ''',
@@ -46,15 +52,23 @@ def not_migrated(request):
 
 
 def needed(source: LangServeSource, helpers: Set[str]) -> list[str]:
-    """Return the lines with the imports and functions that a rewritten file needs."""
+    """Return the lines with the imports and functions that a rewritten file needs.
+
+    Raises:
+        ValueError: The file has one of their names for something else.
+    """
     names = sorted({"StreamApp", "StreamRoute", *(helpers & {"EventFilter"})})
     lines = [f"from asgi_stream import {', '.join(names)}"]
     for alias, name in source.aliases.items():
         if name == "CustomUserType":
             lines.insert(0, f"from pydantic import BaseModel as {alias}")
-    raises = {"only_endpoints", "not_migrated"} & helpers
+    raises = {"configured_by", "only_endpoints", "not_migrated"} & helpers
     if raises and not _is_imported(source.tree, "HTTPException"):  # FastAPI's is one of Starlette's
         lines.append("from starlette.exceptions import HTTPException")
+    added = {*names, *helpers, *(["HTTPException"] if raises else [])}
+    own = {name for _, name in source.assigned if not _is_imported(source.tree, name)}
+    if taken := sorted(added & own):
+        raise ValueError(f"{', '.join(taken)} is needed for something else: rename it first")
     for name, function in FUNCTIONS.items():
         if name in helpers:
             lines += ["", "", *function.splitlines()]
@@ -81,9 +95,9 @@ def kept_import(source: LangServeSource, statement: ast.Import | ast.ImportFrom)
 
 
 def after_imports(tree: ast.Module) -> int:
-    """Return the number of the line after the file's first imports, from 0."""
+    """Return the number of the line after a file's first imports, or of its first code, from 0."""
     leading = [*takewhile(_is_import_or_text, tree.body)]
-    return lines_of(leading[-1])[1] + 1 if leading else 0
+    return lines_of(leading[-1])[1] + 1 if leading else lines_of(tree.body[0])[0]
 
 
 def _is_imported(tree: ast.Module, name: str) -> bool:

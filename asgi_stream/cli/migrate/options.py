@@ -31,7 +31,7 @@ class Migrated:
         options: The options of the `StreamRoute`, as Python.
         notes: What is not the same as before, and what to do about it.
         helpers: The names of the functions that the options use.
-        before: Statements that have to come before the route.
+        before: Statements that have to be where the call was.
         todo: The notes without which the app does not do what it did.
     """
 
@@ -54,15 +54,22 @@ class Migrated:
         return ["StreamRoute(", *(f"    {each}," for each in arguments), ")"]
 
 
-def migrate(call: ServedCall, target: Target) -> Migrated:
-    """Return what replaces a call."""
+def migrate(call: ServedCall, target: Target, free: Callable[[str], str]) -> Migrated:
+    """Return what replaces a call.
+
+    Args:
+        call: The call.
+        target: Where its routes are mounted.
+        free: Returns a name like another that the file does not have.
+    """
     path, name = joined(*target.prefix, call.options.get("path", ast.Constant("")))
     route = Migrated(call.line, path, ast.unparse(call.runnable))
     if not isinstance(call.runnable, ast.Name | ast.Attribute):
-        route.before.append(f"{name or f'line_{call.line}'}_runnable = {route.runnable}")
-        route.runnable = f"{name or f'line_{call.line}'}_runnable"
+        name = free(f"{name or f'line_{call.line}'}_runnable")
+        route.before.append(f"{name} = {route.runnable}")
+        route.runnable = name
     route.options["format"] = '"langserve"'
-    _keys(route, call.options.get("config_keys"))
+    _keys(route, call.options)
     for option, value in call.options.items():
         if option not in OPTIONS:
             route.notes.append(f"{option}: LangServe 0.3.3 has no such option; it is left out.")
@@ -71,7 +78,15 @@ def migrate(call: ServedCall, target: Target) -> Migrated:
     own = [call.options[DEPENDENCIES]] if DEPENDENCIES in call.options else []
     for value in (*target.dependencies, *own):
         if ast.unparse(value) not in ("None", "[]", "()"):
-            _dependencies(route, value)
+            _refuse(
+                route, f"FastAPI's do not run before a mounted app: {ast.unparse(value)}. Write"
+            )
+    if not target.is_known:
+        _refuse(
+            route,
+            f"those of {target.app}, and of what includes it, cannot be read here. If there are"
+            " none, remove not_migrated. Otherwise write",
+        )
     return route
 
 
@@ -79,14 +94,15 @@ def joined(*parts: ast.expr) -> tuple[str, str]:
     """Return a path of several parts as Python, and as a name if it is known."""
     if all(isinstance(part, ast.Constant) for part in parts):
         path = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
-        words = "".join(letter if letter.isalnum() else " " for letter in path).split()
+        words = "".join(letter if f"_{letter}".isidentifier() else " " for letter in path).split()
         return repr(path or "/").replace("'", '"'), "_".join(words)
     known = [part for part in parts if ast.unparse(part) not in ("''", "None")]
     return " + ".join(ast.unparse(part) for part in known), ""
 
 
-def _keys(route: Migrated, value: ast.expr | None) -> None:
+def _keys(route: Migrated, options: Mapping[str, ast.expr]) -> None:
     """Let clients set the ``configurable`` keys that they could set."""
+    value = options.get("config_keys")
     try:
         keys = ("configurable",) if value is None else tuple(ast.literal_eval(value))
     except ValueError:
@@ -100,6 +116,11 @@ def _keys(route: Migrated, value: ast.expr | None) -> None:
             f"config_keys: clients can no longer set {', '.join(others)} of the config; set it with"
             ' config= or configure=. Keys of its "configurable" are not concerned.'
         )
+        if "per_req_config_modifier" in options:
+            route.todo.append(
+                f"per_req_config_modifier: it gets no {', '.join(others)} of the client's: it must"
+                " not read them."
+            )
 
 
 def _input(route: Migrated, value: ast.expr, _: object) -> None:
@@ -158,15 +179,14 @@ def _playground(route: Migrated, value: ast.expr, _: object) -> None:
     )
 
 
-def _dependencies(route: Migrated, value: ast.expr) -> None:
+def _refuse(route: Migrated, why: str) -> None:
     """Refuse every request, until somebody has written what FastAPI's dependencies did."""
-    text = ast.unparse(value)
     own = route.options.get("authorize", "")
     where = "the authorize= of only_endpoints" if own.startswith(ENDPOINTS) else "authorize="
     note = (
-        f"dependencies: FastAPI's do not run before a mounted app: {text}. Write a function of the"
-        " request that refuses it with an HTTPException, or returns the user's name or None, and"
-        f" set it as {where}. Until then each request is refused."
+        f"dependencies: {why} a function of the request that refuses it with an HTTPException, or"
+        f" returns the user's name or None, and set it as {where}. Until then each request is"
+        " refused."
     )
     route.todo.append(note)
     if own.startswith(ENDPOINTS):

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from .calls import find_calls
 from .edits import Edits, lines_of
 from .imports import after_imports, kept_import, needed
-from .layout import called, commented, ended, insertion_line, table
+from .layout import called, commented, ended, table
 from .options import Migrated, migrate
-from .source import LangServeSource, Place, Scope, ServedCall, read_source
+from .order import table_line
+from .source import LangServeSource, Scope, ServedCall, read_source
 from .targets import Target, target_of
 
 LAST = "keep it after all other routes of the app: it answers every path"
@@ -36,12 +37,23 @@ class Rewritten:
 
 @dataclass(slots=True)
 class _Table:
-    """The routes of one app that is created where they are."""
+    """The routes of one app that is created where they are.
 
+    Attributes:
+        scope: Where it is.
+        target: The app.
+        calls: The calls that become its routes.
+        routes: The routes, without those of `appended`.
+        appended: The name of a list of other routes.
+        line: Where it is written and mounted, if there is such a place.
+    """
+
+    scope: Scope
     target: Target
-    places: list[Place] = field(default_factory=list)
+    calls: list[ServedCall] = field(default_factory=list)
     routes: list[Migrated] = field(default_factory=list)
     appended: str = ""
+    line: int | None = None
 
 
 def rewrite(text: str) -> Rewritten:
@@ -49,6 +61,7 @@ def rewrite(text: str) -> Rewritten:
 
     Raises:
         SyntaxError: The text is not Python.
+        ValueError: It has a name that is needed for something else.
     """
     return _Rewriter(text).result()
 
@@ -64,92 +77,106 @@ class _Rewriter:
 
     def result(self) -> Rewritten:
         rewritten = self._rewritten
-        for call in self._calls.served:
-            self._replace(call)
+        calls = [(call, target_of(self._source, call)) for call in self._calls.served]
+        for call, target in calls:
+            if target.created:
+                own = _Table(call.place.scope, target)
+                self._tables.setdefault((own.scope, target.app), own).calls.append(call)
+        for each in self._tables.values():
+            blocks = [call.place.block for call in each.calls]
+            each.line = table_line(self._source, each.scope, each.target.app, blocks)
+        for call, target in calls:
+            self._replace(call, target)
         for line, why in self._calls.unread:
             text = f"this use of LangServe is left as it is: {why}."
             rewritten.todo.append((line, text))
             statement = _statement_at(self._source, line)
             first = lines_of(statement)[0]
-            self._edits.insert(first, commented(f"TODO: {text}"), statement.col_offset)
-        for (scope, _), each in self._tables.items():
-            self._insert_table(scope, each)
+            self._edits.insert(first, commented(f"TODO: {text}"), statement)
+        for each in self._tables.values():
+            if each.routes or each.appended:
+                self._insert_table(each)
         self._replace_imports()
         rewritten.text = self._edits.text()
         rewritten.notes.sort()
         rewritten.todo.sort()
         return rewritten
 
-    def _replace(self, call: ServedCall) -> None:
+    def _replace(self, call: ServedCall, target: Target) -> None:
         statements = (call.statement, *call.endpoints)
         if not all(self._edits.is_alone(each) for each in statements):
             self._calls.unread.append((call.line, "other code is on the same line"))
             return
         self._rewritten.count += 1
-        target = target_of(self._source, call)
-        route = migrate(call, target)
+        own = self._tables.get((call.place.scope, target.app))
+        if own and own.line is None and self._can_mount(call, target):
+            own = None
+        route = migrate(call, target, self._source.free)
+        if not own:
+            route.todo.append(_order(route, target))
         self._helpers |= route.helpers
         self._rewritten.notes += [(call.line, note) for note in route.notes]
         self._rewritten.todo += [(call.line, note) for note in route.todo]
         self._edits.remove(call.statement)
         for endpoint in call.endpoints:
             self._remove(endpoint)
-        line, column = call.line - 1, call.statement.col_offset
-        if not target.created:
-            self._edits.insert(line, _mounted(route, target), column)
+        line = call.line - 1
+        if not own:
+            self._edits.insert(line, _mounted(route, target), call.statement)
             return
-        key = (call.place.scope, target.app)
-        own = self._tables.setdefault(key, _Table(target))
-        own.places.append(call.place)
         if call.place.block is call.statement and not self._changes(call):
             own.routes.append(route)
+            if route.before:
+                self._edits.insert(line, route.before, call.statement)
             return
         if not own.appended:
-            own.appended = self._unused("stream_routes")
+            own.appended = self._source.free("stream_routes")
             first = lines_of(call.place.block)[0]
             declared = [f"{own.appended}: list[StreamRoute] = []"]
-            self._edits.insert(first, declared, call.place.block.col_offset)
+            self._edits.insert(first, declared, call.place.block)
         lines = [*_comments(route), *route.before, *called(f"{own.appended}.append", route.route())]
-        self._edits.insert(line, lines, column)
+        self._edits.insert(line, lines, call.statement)
+
+    def _can_mount(self, call: ServedCall, target: Target) -> bool:
+        """Return whether the app of a call is there at its place."""
+        created = self._source.created.get((call.place.scope, target.app))
+        is_own = target.is_known and target.app == ast.unparse(call.app)
+        return is_own and created is not None and created.lineno < call.line
 
     def _changes(self, call: ServedCall) -> bool:
         """Return whether a name in the call is assigned again, so that the order matters."""
         names = {
-            node.id
+            ast.unparse(node)
             for argument in (call.runnable, *call.options.values())
             for node in ast.walk(argument)
-            if isinstance(node, ast.Name)
+            if isinstance(node, ast.Name | ast.Attribute)
         }
-        return any(self._source.assigned.get((call.place.scope, name), 0) > 1 for name in names)
+        counts = {name: self._source.assigned.get((call.place.scope, name), 0) for name in names}
+        return any(count > (0 if "." in name else 1) for name, count in counts.items())
 
-    def _unused(self, name: str) -> str:
-        used = {node.id for node in ast.walk(self._source.tree) if isinstance(node, ast.Name)}
-        used |= {each.appended for each in self._tables.values()}
-        while name in used:
-            name += "_"
-        return name
-
-    def _insert_table(self, scope: Scope, own: _Table) -> None:
-        line = insertion_line(scope, own.places[-1].block)
-        lines = [each for route in own.routes for each in route.before]
-        entries = [[*_comments(route), *ended(route.route(), ",")] for route in own.routes]
-        if own.target.is_router:
+    def _insert_table(self, own: _Table) -> None:
+        name, app, scope = self._source.free("streams"), own.target.app, own.scope
+        lines: list[str] = []
+        if own.target.is_router or own.line is None:
             note = (
-                f"{own.target.app} is an APIRouter: mount it where the router is included,"
-                ' below the prefix that it gets there: app.mount(prefix or "/", ...).'
+                f"{app} is an APIRouter: mount {name} where the router is included, below the"
+                ' prefix that it gets there: app.mount(prefix or "/", ...).'
+                if own.target.is_router
+                else f'{name} is not mounted: write {app}.mount("/", {name}) after all other routes'
+                " of the app, also those that answer every path, and before it runs."
             )
-            self._rewritten.todo.append((own.routes[0].line if own.routes else 1, note))
+            self._rewritten.todo.append((own.calls[0].line, note))
             lines += commented(f"TODO: {note}")
-        name = self._unused("streams")
+        entries = [[*_comments(route), *ended(route.route(), ",")] for route in own.routes]
         if own.appended:
             entries.insert(0, [f"*{own.appended},"])
         lines += ["", *table(f"{name} = StreamApp", entries)]
-        if not own.target.is_router:
-            lines.append(f'{own.target.app}.mount("/", {name})  # {LAST}')
+        if own.line is not None and not own.target.is_router:
+            lines.append(f'{app}.mount("/", {name})  # {LAST}')
+        line = lines_of(own.calls[-1].place.block)[1] + 1 if own.line is None else own.line
         if line <= lines_of(self._source.tree.body[-1])[1] and isinstance(scope, ast.Module):
             lines += ["", ""]
-        column = 0 if isinstance(scope, ast.Module) else scope.body[0].col_offset
-        self._edits.insert(line, lines, column)
+        self._edits.insert(line, lines, scope.body[0])
 
     def _replace_imports(self) -> None:
         if not self._rewritten.count:
@@ -157,7 +184,11 @@ class _Rewriter:
         source = self._source
         if not self._calls.unread:
             for statement in filter(self._edits.is_alone, source.imports):
-                self._remove(statement, kept_import(source, statement))
+                kept = kept_import(source, statement)
+                self._remove(statement, kept)
+                if "langserve" in kept:
+                    note = f"import: LangServe has to stay installed for this: {kept}"
+                    self._rewritten.notes.append((statement.lineno, note))
         line = after_imports(source.tree)
         lines = needed(source, self._helpers)
         if lines[-1].startswith(" "):  # a function, after which there are two empty lines
@@ -170,7 +201,7 @@ class _Rewriter:
         if statement not in self._source.tree.body:
             kept = kept or "pass"
         if kept:
-            self._edits.insert(statement.lineno - 1, [kept], statement.col_offset)
+            self._edits.insert(statement.lineno - 1, [kept], statement)
 
 
 def _mounted(route: Migrated, target: Target) -> Sequence[str]:
@@ -186,6 +217,16 @@ def _mounted(route: Migrated, target: Target) -> Sequence[str]:
     ]
 
 
+def _order(route: Migrated, target: Target) -> str:
+    """Return what has to be done about the place where one route is mounted."""
+    note = (
+        f"order: this mount answers every path at and below {route.path}; it has to come after all"
+        " other routes there."
+    )
+    router = f" Is {target.app} an APIRouter? Then mount it where that is included instead."
+    return note if target.is_known else note + router
+
+
 def _comments(route: Migrated) -> list[str]:
     notes = [*(f"TODO: {note}" for note in route.todo), *route.notes]
     return [line for note in [f"Line {route.line}.", *notes] for line in commented(note)]
@@ -193,5 +234,5 @@ def _comments(route: Migrated) -> list[str]:
 
 def _statement_at(source: LangServeSource, line: int) -> ast.stmt:
     """Return the innermost statement on a line."""
-    around = [each for each in source.places if each.lineno <= line <= lines_of(each)[1] + 1]
+    around = [each for each in source.places if lines_of(each)[0] < line <= lines_of(each)[1] + 1]
     return around[-1]
