@@ -36,6 +36,7 @@ from .callbacks.text_handler import TextHandler
 from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
+from .graph_fields import PrivateFields
 from .graph_parts import writer_config
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
@@ -84,7 +85,7 @@ class Run:
             thread=None if request.turn is None else request.spec.thread,
         )
         self._tracker = RunTracker(request.run_id)
-        self._answer = Answer(sink)
+        self._answer = Answer(sink, PrivateFields(plan.current_graphs))
         emitter = Emitter(sink, self._pacer)
         self._handler = handler = self._handler_with(emitter)
         kind = RunCallbacks if isinstance(handler, RawHandler) else StreamingCallbacks

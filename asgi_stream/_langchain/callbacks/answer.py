@@ -10,8 +10,9 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from ...events import Step, ToolFinished
 from ...serialize import to_json
+from ..graph_fields import PrivateFields
 from ..messages import NOT_STREAMED, ToolMessageError, text_of, text_of_chunk, text_of_content
-from .graph_messages import last_answers
+from .graph_messages import handed_up, last_answers, messages_by_field
 from .sink import Sink
 
 
@@ -24,14 +25,16 @@ class Answer:
 
     Args:
         sink: Says which steps may contribute.
+        private: Says which fields of graphs are private: messages in them are no answer.
 
     Attributes:
         has_model_text: Whether text of a model is part of the answer.
         has_run_text: Whether text that the run itself yielded is.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, private: PrivateFields) -> None:
         self._sink = sink
+        self._private = private
         self.has_model_text = False
         self.has_run_text = False
         self._contributors: set[str] = set()
@@ -42,6 +45,8 @@ class Answer:
         """For each open step, the models and messages in it that have ended successfully."""
         self._known_messages: set[str | None] = set()
         """Ids of messages that existed before the run, or that its models have produced."""
+        self._withheld: set[str] = set()
+        """Ids of messages that only private fields have so far."""
         self._answered_calls: set[str] = set()
         """Ids of the tool calls that the run's nodes have answered."""
 
@@ -102,6 +107,34 @@ class Answer:
         """Remember a message: one that existed before, or the output of one of the run's models."""
         self._known_messages.add(getattr(output, "id", None))
 
+    def note_history(self, message: BaseMessage) -> bool:
+        """Remember a message that a node takes; return whether it existed before the run."""
+        if message.id is not None and (
+            message.id in self._known_messages or message.id in self._withheld
+        ):
+            return False
+        self.note(message)
+        return True
+
+    def returned(self, node: Step, output: Any) -> list[BaseMessage]:
+        """Return the messages that a node returns, without answers that stay private."""
+        return self._public(node.nodes[:-1], output)
+
+    def handed_up(self, node: Step, error: BaseException) -> list[BaseMessage]:
+        """Return what `returned` does of the messages that a node passes to its parent graph."""
+        return self._public(node.nodes[:-2], handed_up(error))
+
+    def _public(self, graph: list[str], output: Any) -> list[BaseMessage]:
+        messages: list[BaseMessage] = []
+        for field, message in messages_by_field(output):
+            is_answer = isinstance(message, AIMessage) and not self.knows(message)
+            if field is not None and is_answer and self._private.has(graph, field):
+                message.id = message.id or str(uuid4())
+                self._withheld.add(message.id)
+            else:
+                messages.append(message)
+        return messages
+
     def author_of(self, node: Step, message: BaseMessage) -> Step | None:
         """Return the author of a message that a node returned; None if it is no new answer.
 
@@ -117,6 +150,7 @@ class Answer:
         if message.id in self._known_messages:
             return None
         self._known_messages.add(message.id)
+        self._withheld.discard(message.id)
         return replace(node, run_id=message.id, type="chat_model")
 
     # Who has contributed, in case a step fails.

@@ -23,7 +23,7 @@ from ..messages import MODELS, model_finished
 from .answer import Answer
 from .content_blocks import Author, ContentBlocks
 from .emitter import Emitter
-from .graph_messages import calls_in, handed_up, is_no_failure, messages_in, resumes
+from .graph_messages import calls_in, is_no_failure, messages_in, resumes
 from .sink import Sink
 from .sources import Sources
 from .tool_calls import ToolCalls
@@ -107,7 +107,7 @@ class EventHandler:
             self._model_ended(run_id, step, output)
             return
         if step.is_node:
-            self._node_returned(run_id, step, list(messages_in(output)))
+            self._node_returned(run_id, step, self._answer.returned(step, output))
         self._answer.step_ended(run_id)
         if step.type == "tool":
             self._calls.tool_ended(step, output)
@@ -122,7 +122,7 @@ class EventHandler:
         if model is not None:
             self._finish(model)  # so that nothing of what is discarded comes after it
         if step.is_node:
-            self._node_returned(run_id, step, list(handed_up(error)))
+            self._node_returned(run_id, step, self._answer.handed_up(step, error))
         if model is not None and model.streamed:
             self._answer.contributed(run_id, step)
         if model is None and is_no_failure(error):
@@ -201,9 +201,8 @@ class EventHandler:
         self._nodes[run_id] = step
         self._emit(NodeStarted(step))
         for message in messages_in(inputs):
-            if not self._answer.knows(message):
+            if self._answer.note_history(message):
                 self._add_history(message)
-                self._answer.note(message)
         if self._resumed:
             for call in calls_in(inputs):
                 self._calls.add_history(call)

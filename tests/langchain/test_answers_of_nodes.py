@@ -1,0 +1,122 @@
+"""What the nodes of a graph return: which of it is an answer, and each answer once."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, NotRequired
+
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import RunnableLambda
+from langgraph.func import entrypoint
+from langgraph.graph import START, MessagesState, StateGraph, add_messages
+from langgraph.pregel import Pregel
+from langgraph.types import Command
+from pydantic import BaseModel
+
+from asgi_stream.events import ALL_EVENTS, Event, TextDelta, TextDiscarded, ToolCalled
+
+from ..corpus import record
+from .test_agents import HI, text
+
+pytestmark = pytest.mark.anyio
+
+WANTED = [ALL_EVENTS, frozenset({TextDelta, TextDiscarded})]
+"""What the two handlers of answers take."""
+
+
+class Noted(MessagesState):
+    notes: NotRequired[list[AnyMessage]]
+
+
+@dataclass
+class NotedObject:
+    messages: Annotated[list[AnyMessage], add_messages]
+    notes: list[AnyMessage] | None = None
+
+
+class NotedModel(BaseModel):
+    messages: Annotated[list[AnyMessage], add_messages]
+    notes: list[AnyMessage] | None = None
+
+
+PLAN = {"notes": [AIMessage("Secret.")]}
+
+
+def _returns(value: Any, state: Any) -> Any:
+    return value
+
+
+def noted(*returned: Any, state: Any = Noted, **schemas: Any) -> Any:
+    """Return a graph whose nodes return these values, one after the other."""
+    graph: Any = StateGraph(state, **({"output_schema": MessagesState} | schemas))
+    before = START
+    for index, value in enumerate(returned):
+        node = f"node{index}"
+        graph.add_node(
+            node,
+            value if isinstance(value, Pregel) or callable(value) else partial(_returns, value),
+        )
+        graph.add_edge(before, node)
+        before = node
+    return graph.compile()
+
+
+async def answer_of(runnable: Any, wants: Set[type[Event]], input: Any = HI) -> str:
+    return text(await record(runnable, input, wants))
+
+
+HELLO = {"messages": [AIMessage("Hello.")]}
+HANDS_UP: Any = Command(graph=Command.PARENT, update=HELLO | PLAN)
+
+
+@pytest.mark.parametrize("wants", WANTED)
+@pytest.mark.parametrize(
+    "graph",
+    [
+        noted(PLAN, HELLO),
+        noted(Command(update=PLAN), Command(update=[("notes", [AIMessage("Secret.")])]), HELLO),
+        noted([PLAN, Command(update=HELLO)]),
+        noted(NotedObject([], [AIMessage("Secret.")]), HELLO, state=NotedObject),
+        noted(NotedModel(messages=[], notes=[AIMessage("Secret.")]), HELLO, state=NotedModel),
+        noted(noted(PLAN, HELLO)),
+        noted(noted(HANDS_UP)),
+        RunnableLambda(noted(PLAN, HELLO).ainvoke),
+    ],
+)
+async def test_a_message_in_a_private_field_is_no_answer(graph: Any, wants: Any) -> None:
+    assert await answer_of(graph, wants) == "Hello."
+
+
+@pytest.mark.parametrize("wants", WANTED)
+async def test_a_message_that_becomes_public_is_an_answer_then(wants: Any) -> None:
+    async def publishes(state: Any) -> Any:
+        return {"messages": state["notes"]}
+
+    draft = {"notes": [AIMessage("Draft.", tool_calls=[{"name": "f", "args": {}, "id": "c"}])]}
+    events = await record(noted(draft, publishes), HI, wants)
+    assert text(events) == "Draft."
+    calls = [event.call_id for event in events if isinstance(event, ToolCalled)]
+    assert calls == (["c"] if wants is ALL_EVENTS else [])
+
+
+@pytest.mark.parametrize("wants", WANTED)
+async def test_a_field_that_one_of_several_graphs_shows_is_public(wants: Any) -> None:
+    shows = noted({"notes": [AIMessage("Shown.")]}, output_schema=Noted)
+    hides = noted(HELLO)
+    assert await answer_of(RunnableLambda(shows.ainvoke) | hides, wants) == "Shown.Hello."
+
+
+@pytest.mark.parametrize("wants", WANTED)
+async def test_of_an_entrypoint_the_value_is_the_answer_not_what_it_saves(wants: Any) -> None:
+    @entrypoint()
+    async def says(input: Any) -> Any:
+        return entrypoint.final(value="Hello.", save=[AIMessage("Secret.")])
+
+    @entrypoint()
+    async def adds(input: Any) -> Any:
+        return entrypoint.final(value=HELLO, save=PLAN)
+
+    assert await answer_of(says, wants) == await answer_of(adds, wants) == "Hello."
