@@ -21,23 +21,22 @@ from ..events import (
     RunFinished,
     RunStarted,
     Step,
-    TextDelta,
 )
 from .answers import refused_answer
 from .approvals import interrupt_events
 from .callbacks.answer import Answer
 from .callbacks.emitter import Emitter
-from .callbacks.event_handler import EventHandler
 from .callbacks.pacing import Pacer
 from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
 from .callbacks.sink import Sink
-from .callbacks.step_handler import RawHandler, StepHandler
-from .callbacks.text_handler import TextHandler
+from .callbacks.step_handler import RawHandler
 from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
+from .entrypoints import saved_messages
 from .graph_fields import PrivateFields
 from .graph_parts import writer_config
+from .handlers import handler_of
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .run_request import RunRequest
@@ -87,7 +86,7 @@ class Run:
         self._tracker = RunTracker(request.run_id)
         self._answer = Answer(sink, PrivateFields(plan.current_graphs))
         emitter = Emitter(sink, self._pacer)
-        self._handler = handler = self._handler_with(emitter)
+        self._handler = handler = handler_of(request, self._answer, emitter, sink)
         kind = RunCallbacks if isinstance(handler, RawHandler) else StreamingCallbacks
         self._callbacks = kind(self._tracker, handler, emitter, sink, self._pacer)
         self._left = self._settled = False
@@ -112,14 +111,6 @@ class Run:
             self._settled = True
             self._handler.abandoned()
 
-    def _handler_with(self, emitter: Emitter) -> StepHandler:
-        sink, request = self._sink, self._request
-        if BlockStarted in sink.wants:
-            return EventHandler(self._answer, emitter, sink, request.input, request.client_tools)
-        if TextDelta in sink.wants:
-            return TextHandler(self._answer, emitter, sink)
-        return RawHandler()
-
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -140,6 +131,7 @@ class Run:
         try:
             if catch_up(self._sink, self._request, self._step):
                 return
+            await self._remember()
             output = await (
                 self._events() if LangChainEvent in self._sink.wants else self._chunks()
             )
@@ -159,6 +151,13 @@ class Run:
         except BaseException as error:
             # SystemExit too: out of a task it would end the whole process.
             self._failed(error)
+
+    async def _remember(self) -> None:
+        """Take note of what an entrypoint has from before, and may return again."""
+        if isinstance(self._callbacks, StreamingCallbacks):
+            configurable = self._request.config.get("configurable") or {}
+            for message in await saved_messages(self._plan.current_graphs, configurable):
+                self._handler.remember(message)
 
     def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
         output = whole(self._tracker.output if self._tracker.finished else output)

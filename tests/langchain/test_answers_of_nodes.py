@@ -8,18 +8,19 @@ from functools import partial
 from typing import Annotated, Any, NotRequired
 
 import pytest
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from asgi_stream.events import ALL_EVENTS, Event, TextDelta, TextDiscarded, ToolCalled
+from asgi_stream.events import ALL_EVENTS, Event, RunError, TextDelta, TextDiscarded
 
 from ..corpus import record
-from .test_agents import HI, text
+from .test_agents import HI, called, text
 
 pytestmark = pytest.mark.anyio
 
@@ -98,8 +99,7 @@ async def test_a_message_that_becomes_public_is_an_answer_then(wants: Any) -> No
     draft = {"notes": [AIMessage("Draft.", tool_calls=[{"name": "f", "args": {}, "id": "c"}])]}
     events = await record(noted(draft, publishes), HI, wants)
     assert text(events) == "Draft."
-    calls = [event.call_id for event in events if isinstance(event, ToolCalled)]
-    assert calls == (["c"] if wants is ALL_EVENTS else [])
+    assert called(events) == (["c"] if wants is ALL_EVENTS else [])
 
 
 @pytest.mark.parametrize("wants", WANTED)
@@ -120,3 +120,42 @@ async def test_of_an_entrypoint_the_value_is_the_answer_not_what_it_saves(wants:
         return entrypoint.final(value=HELLO, save=PLAN)
 
     assert await answer_of(says, wants) == await answer_of(adds, wants) == "Hello."
+
+
+def remembers(saves_answer: bool) -> Any:
+    """Return an agent that returns the whole conversation each time."""
+
+    @entrypoint(checkpointer=InMemorySaver())
+    async def agent(input: Any, *, previous: Any = None) -> Any:
+        before: Any = add_messages(previous or [], input["messages"])
+        count = len(before)
+        call = {"name": "weather", "args": {}, "id": f"c{count}"}
+        asks = AIMessage("", id=f"a{count}", tool_calls=[call])
+        answers = ToolMessage("sunny", tool_call_id=call["id"])
+        new = [asks, answers, AIMessage(f"{count}.", id=f"b{count}")]
+        saved = [*before, *new] if saves_answer else before
+        return entrypoint.final(value={"messages": [*before, *new]}, save=saved)
+
+    return agent.with_config(configurable={"thread_id": "t"})
+
+
+@pytest.mark.parametrize("saves_answer", [True, False])
+@pytest.mark.parametrize("wants", WANTED)
+async def test_what_an_entrypoint_has_from_before_is_no_answer(
+    wants: Any, saves_answer: bool
+) -> None:
+    agent = remembers(saves_answer)
+    runs = [await record(agent, HI, wants) for _ in range(3)]
+    expected = ["1.", "5.", "9."] if saves_answer else ["1.", "2.", "3."]
+    assert [text(events) for events in runs] == expected
+    if wants is ALL_EVENTS:
+        assert [called(events) for events in runs] == [[f"c{each[:-1]}"] for each in expected]
+
+
+async def test_an_entrypoint_without_a_thread_has_nothing_from_before() -> None:
+    @entrypoint(checkpointer=InMemorySaver())
+    async def says(input: Any) -> Any:
+        raise AssertionError
+
+    [*_, end] = await record(says, HI, WANTED[1])
+    assert isinstance(end, RunError)

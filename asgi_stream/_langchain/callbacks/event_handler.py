@@ -66,6 +66,10 @@ class EventHandler:
         for message in messages_in(input):
             self._add_history(message)
 
+    def remember(self, message: BaseMessage) -> None:
+        if self._answer.note_history(message):
+            self._add_history(message)
+
     # Steps.
 
     def started(
@@ -201,8 +205,7 @@ class EventHandler:
         self._nodes[run_id] = step
         self._emit(NodeStarted(step))
         for message in messages_in(inputs):
-            if self._answer.note_history(message):
-                self._add_history(message)
+            self.remember(message)
         if self._resumed:
             for call in calls_in(inputs):
                 self._calls.add_history(call)

@@ -46,6 +46,9 @@ class TextHandler:
         self._put = sink.put
         self._models: dict[UUID, _Model] = {}
 
+    def remember(self, message: BaseMessage) -> None:
+        self._answer.note_history(message)
+
     def started(
         self, run_id: UUID, step: Step, parent_id: UUID | None, inputs: Any, call_id: str | None
     ) -> None:
@@ -55,7 +58,7 @@ class TextHandler:
                 self._models[run_id] = _Model(step)
         elif step.is_node and step.type != "tool":
             for message in messages_in(inputs):
-                self._answer.note_history(message)
+                self.remember(message)
 
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         model = self._models.get(run_id)
