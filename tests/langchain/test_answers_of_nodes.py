@@ -9,18 +9,28 @@ from typing import Annotated, Any, NotRequired
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph, add_messages
+from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 from pydantic import BaseModel
 
-from asgi_stream.events import ALL_EVENTS, Event, RunError, TextDelta, TextDiscarded
+from asgi_stream.events import (
+    ALL_EVENTS,
+    Event,
+    RunError,
+    TextDelta,
+    TextDiscarded,
+    ToolCallStarted,
+)
 
 from ..corpus import record
-from .test_agents import HI, called, text
+from ..models import Scripted
+from .test_agents import HI, Turns, called, piece, results, text, weather, words
 
 pytestmark = pytest.mark.anyio
 
@@ -159,3 +169,99 @@ async def test_an_entrypoint_without_a_thread_has_nothing_from_before() -> None:
 
     [*_, end] = await record(says, HI, WANTED[1])
     assert isinstance(end, RunError)
+
+
+# Messages that repeat what a model has said in the node.
+
+
+SPEAKS = Scripted(script=["Hel", "lo."])
+HIDDEN: Any = SPEAKS.with_config(tags=["nostream"])
+CALLS: Any = Turns(turns=[[piece("c", "weather", '{"city": "Rome"}')], words("Sunny.")])
+
+
+async def copies(state: Any) -> Any:
+    return {"messages": [AIMessage((await SPEAKS.ainvoke("x")).content)]}
+
+
+async def parses(state: Any) -> Any:
+    return {"messages": [AIMessage(await (SPEAKS | StrOutputParser()).ainvoke("x"), name="bob")]}
+
+
+async def asks_another(state: Any) -> Any:
+    inner = await noted(copies).ainvoke(HI)
+    return {"messages": [AIMessage(f" {inner['messages'][-1].text}")]}
+
+
+async def keeps_for_itself(state: Any) -> Any:
+    return {"notes": [AIMessage((await SPEAKS.ainvoke("x")).content)]}
+
+
+async def publishes(state: Any) -> Any:
+    return {"messages": state["notes"]}
+
+
+async def asks_in_secret(state: Any) -> Any:
+    return {"messages": [AIMessage((await HIDDEN.ainvoke("x")).content)]}
+
+
+@pytest.mark.parametrize("wants", WANTED)
+@pytest.mark.parametrize(
+    "graph",
+    [
+        noted(copies),
+        noted(parses),
+        noted(asks_another),
+        noted(noted(copies)),
+        noted(keeps_for_itself, publishes),
+        noted(asks_in_secret),
+    ],
+)
+async def test_a_message_that_repeats_its_node_s_model_is_sent_once(graph: Any, wants: Any) -> None:
+    assert await answer_of(graph, wants) == "Hello."
+
+
+async def says_it_twice(state: Any) -> Any:
+    answer = await SPEAKS.ainvoke("x")
+    return {"messages": [answer, AIMessage(answer.content)]}
+
+
+async def copies_it_twice(state: Any) -> Any:
+    answer = await SPEAKS.ainvoke("x")
+    return {"messages": [AIMessage(answer.content), AIMessage(answer.content)]}
+
+
+@pytest.mark.parametrize("wants", WANTED)
+@pytest.mark.parametrize(
+    "graph", [noted(says_it_twice), noted(copies_it_twice), noted(copies, HELLO)]
+)
+async def test_two_equal_messages_are_two(graph: Any, wants: Any) -> None:
+    assert await answer_of(graph, wants) == "Hello.Hello."
+
+
+@pytest.mark.parametrize("explained", ["", "I look. "])
+async def test_a_message_that_repeats_its_model_s_calls_makes_none(explained: str) -> None:
+    async def asks(state: Any) -> Any:
+        answer = await CALLS.ainvoke(state["messages"])
+        text = answer.content or explained
+        return {"messages": [AIMessage(text, tool_calls=answer.tool_calls)]}
+
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("asks", asks)
+    graph.add_node("tools", ToolNode([weather]))
+    graph.add_edge(START, "asks")
+    graph.add_conditional_edges("asks", tools_condition)
+    graph.add_edge("tools", "asks")
+    events = await record(graph.compile(), HI, ALL_EVENTS)
+    assert called(events) == ["c"]
+    assert results(events) == [("c", "sunny in Rome")]
+    assert text(events) == f"{explained}Sunny."
+    assert [event.call_id for event in events if isinstance(event, ToolCallStarted)] == ["c"]
+
+
+async def test_equal_text_with_other_calls_is_another_message() -> None:
+    async def asks(state: Any) -> Any:
+        answer = await SPEAKS.ainvoke("x")
+        call = {"name": "weather", "args": {}, "id": "c"}
+        return {"messages": [AIMessage(answer.content, tool_calls=[call])]}
+
+    assert called(await record(noted(asks), HI, ALL_EVENTS)) == ["c"]

@@ -13,6 +13,7 @@ from ...serialize import to_json
 from ..graph_fields import PrivateFields
 from ..messages import NOT_STREAMED, ToolMessageError, text_of, text_of_chunk, text_of_content
 from .graph_messages import handed_up, last_answers, messages_by_field
+from .sent import Sent, without_repeats
 from .sink import Sink
 
 
@@ -43,6 +44,8 @@ class Answer:
         """The enclosing step of each open step."""
         self._authors: dict[UUID | None, list[Step]] = {}
         """For each open step, the models and messages in it that have ended successfully."""
+        self._sent: dict[str, Sent] = {}
+        """What the client has of the authors' messages, by the authors' run ids."""
         self._known_messages: set[str | None] = set()
         """Ids of messages that existed before the run, or that its models have produced."""
         self._withheld: set[str] = set()
@@ -116,24 +119,38 @@ class Answer:
         self.note(message)
         return True
 
-    def returned(self, node: Step, output: Any) -> list[BaseMessage]:
-        """Return the messages that a node returns, without answers that stay private."""
-        return self._public(node.nodes[:-1], output)
+    def returned(self, run_id: UUID, node: Step, output: Any) -> list[BaseMessage]:
+        """Return what is new of the messages that a node returns, and may be known."""
+        return self._new(run_id, node.nodes[:-1], output)
 
-    def handed_up(self, node: Step, error: BaseException) -> list[BaseMessage]:
+    def handed_up(self, run_id: UUID, node: Step, error: BaseException) -> list[BaseMessage]:
         """Return what `returned` does of the messages that a node passes to its parent graph."""
-        return self._public(node.nodes[:-2], handed_up(error))
+        return self._new(run_id, node.nodes[:-2], handed_up(error))
 
-    def _public(self, graph: list[str], output: Any) -> list[BaseMessage]:
-        messages: list[BaseMessage] = []
-        for field, message in messages_by_field(output):
-            is_answer = isinstance(message, AIMessage) and not self.knows(message)
-            if field is not None and is_answer and self._private.has(graph, field):
-                message.id = message.id or str(uuid4())
-                self._withheld.add(message.id)
+    def _new(self, run_id: UUID, graph: list[str], output: Any) -> list[BaseMessage]:
+        returned = [each for each in messages_by_field(output) if not self.knows(each[1])]
+        if not any(isinstance(message, AIMessage) for _, message in returned):
+            return [message for _, message in returned]
+        ids = {message.id for _, message in messages_by_field(output)}
+        authors = self._authors.get(run_id, ())
+        sent = [self._sent[author.run_id] for author in authors if author.run_id in self._sent]
+        sent = [each for each in sent if each.message_id not in ids]
+        new: list[BaseMessage] = []
+        for field, message in returned:
+            part: BaseMessage | None = message
+            if isinstance(message, AIMessage):
+                message.id = message.id or str(uuid4())  # as LangGraph does when it takes it
+                part = without_repeats(message, sent)
+            if part is None:
+                self.note(message)
+            elif field is not None and self._stays_private(graph, field, part):
+                self._withheld.add(str(part.id))
             else:
-                messages.append(message)
-        return messages
+                new.append(part)
+        return new
+
+    def _stays_private(self, graph: list[str], field: str, message: BaseMessage) -> bool:
+        return isinstance(message, AIMessage) and self._private.has(graph, field)
 
     def author_of(self, node: Step, message: BaseMessage) -> Step | None:
         """Return the author of a message that a node returned; None if it is no new answer.
@@ -143,24 +160,28 @@ class Answer:
         """
         if isinstance(message, ToolMessage):
             self._answered_calls.add(message.tool_call_id)
-        if not isinstance(message, AIMessage):
+        if not isinstance(message, AIMessage) or self.knows(message):
             return None
-        if message.id is None:
-            message.id = str(uuid4())  # as LangGraph does when it takes the message
-        if message.id in self._known_messages:
-            return None
-        self._known_messages.add(message.id)
-        self._withheld.discard(message.id)
-        return replace(node, run_id=message.id, type="chat_model")
+        self.note(message)
+        self._withheld.discard(str(message.id))
+        return replace(node, run_id=str(message.id), type="chat_model")
 
     # Who has contributed, in case a step fails.
 
     def step_started(self, run_id: UUID, parent_id: UUID | None) -> None:
         self._parents[run_id] = parent_id
 
-    def contributed(self, run_id: UUID, author: Step) -> None:
-        """Note that `author` has produced all its output, in a step that is open."""
+    def contributed(self, run_id: UUID, author: Step, sent: Sent | None = None) -> None:
+        """Note that `author` has produced all its output, in a step that is open.
+
+        Args:
+            run_id: The step's run id.
+            author: A model, or the message of a node.
+            sent: What the client has of it, unless it has failed.
+        """
         self._authors.setdefault(run_id, []).append(author)
+        if sent is not None:
+            self._sent[author.run_id] = sent
         if self.has_model_text:
             self._contributors.add(author.run_id)
 

@@ -13,6 +13,7 @@ from ..messages import MODELS, text_of, text_of_content
 from .answer import Answer
 from .emitter import Emitter
 from .graph_messages import is_no_failure, messages_in
+from .sent import sent_of
 from .sink import Sink
 
 
@@ -77,19 +78,19 @@ class TextHandler:
         if step.type in MODELS:
             self._answer.note(output)
         elif step.is_node:
-            self._node_returned(run_id, step, self._answer.returned(step, output))
+            self._node_returned(run_id, step, self._answer.returned(run_id, step, output))
         model = self._models.pop(run_id, None)
         if model is not None:
             # The text of a model that streams without callbacks came with the run's chunks.
             if not model.streamed and not self._answer.has_run_text:
                 self._emit_whole(step, output)
-            self._answer.contributed(run_id, step)
+            self._answer.contributed(run_id, step, sent_of(output, accepted=True))
         self._answer.step_ended(run_id)
 
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
         model = self._models.pop(run_id, None)
         if step.is_node:
-            self._node_returned(run_id, step, self._answer.handed_up(step, error))
+            self._node_returned(run_id, step, self._answer.handed_up(run_id, step, error))
         if model is not None and model.streamed:
             self._answer.contributed(run_id, step)
         if model is None and is_no_failure(error):
@@ -120,7 +121,8 @@ class TextHandler:
             author = self._answer.author_of(step, message)
             if author is not None and self._answer.accepts(author):
                 self._emit_whole(author, message)
-                self._answer.contributed(run_id, author)
+                sent = sent_of(message, accepted=True)
+                self._answer.contributed(run_id, author, sent)
 
     def _emit_whole(self, step: Step, output: Any) -> None:
         """Emit the text of a model, or of a node's message, that was not streamed."""
