@@ -83,7 +83,7 @@ class Run:
             configurable=request.config.get("configurable") or {},
             thread=None if request.turn is None else request.spec.thread,
         )
-        self._tracker = RunTracker(request.run_id)
+        self._tracker = RunTracker(request.run_id, plan.name if plan.is_custom else None)
         self._answer = Answer(sink, PrivateFields(plan.current_graphs))
         emitter = Emitter(sink, self._pacer)
         self._handler = handler = handler_of(request, self._answer, emitter, sink)
@@ -132,9 +132,8 @@ class Run:
             if catch_up(self._sink, self._request, self._step):
                 return
             await self._remember()
-            output = await (
-                self._events() if LangChainEvent in self._sink.wants else self._chunks()
-            )
+            events = LangChainEvent in self._sink.wants
+            output = await (self._events() if events else self._chunks())
             # Events from threads are still in the loop's queue.
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
@@ -160,7 +159,8 @@ class Run:
                 self._handler.remember(message)
 
     def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
-        output = whole(self._tracker.output if self._tracker.finished else output)
+        own = self._tracker.is_own and self._tracker.finished
+        output = whole(self._tracker.output if own else output)
         lists = [messages or messages_of(output)] if self._reader.interrupts else []
         interrupts = interrupt_events(self._reader.interrupts.values(), lists)
         if not interrupts:
@@ -185,7 +185,7 @@ class Run:
         return merge_configs(requested, config)
 
     async def _chunks(self) -> Any:
-        """Run ``astream``; return the sum of the chunks where no callback reports the output."""
+        """Run ``astream``; return the sum of the chunks if no callback reports the output."""
         request, sink, pacer, tracker = self._request, self._sink, self._pacer, self._tracker
         reader, answer, handler = self._reader, self._answer, self._handler
         reads = OutputChunk in sink.wants or not reader.plain
@@ -194,7 +194,7 @@ class Run:
             chunks = self._plan.runnable.astream(request.input, self._config(), **reader.stream)
             close_with(stack, chunks)
             async for chunk in chunks:
-                if tracker.root is None:
+                if not tracker.is_own:
                     output = added(output, chunk)
                 if reads or isinstance(chunk, dict):
                     self._read(chunk)
