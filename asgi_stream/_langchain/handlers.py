@@ -9,7 +9,15 @@ from .callbacks.event_handler import EventHandler
 from .callbacks.sink import Sink
 from .callbacks.step_handler import RawHandler, StepHandler
 from .callbacks.text_handler import TextHandler
+from .graph_fields import PrivateFields
 from .run_request import RunRequest
+
+
+def answer_of(request: RunRequest, sink: Sink) -> Answer:
+    """Return what decides which text of a run is part of its answer."""
+    private = PrivateFields(request.plan.current_graphs)
+    in_one_piece = request.gathered or request.format.replies
+    return Answer(sink, private, revises=in_one_piece)
 
 
 def handler_of(request: RunRequest, answer: Answer, emitter: Emitter, sink: Sink) -> StepHandler:

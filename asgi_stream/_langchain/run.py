@@ -24,7 +24,6 @@ from ..events import (
 )
 from .answers import refused_answer
 from .approvals import interrupt_events
-from .callbacks.answer import Answer
 from .callbacks.emitter import Emitter
 from .callbacks.pacing import Pacer
 from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
@@ -34,9 +33,8 @@ from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
 from .entrypoints import saved_messages
-from .graph_fields import PrivateFields
 from .graph_parts import writer_config
-from .handlers import handler_of
+from .handlers import answer_of, handler_of
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .run_request import RunRequest
@@ -84,7 +82,7 @@ class Run:
             thread=None if request.turn is None else request.spec.thread,
         )
         self._tracker = RunTracker(request.run_id, plan.name if plan.is_custom else None)
-        self._answer = Answer(sink, PrivateFields(plan.current_graphs))
+        self._answer = answer_of(request, sink)
         emitter = Emitter(sink, self._pacer)
         self._handler = handler = handler_of(request, self._answer, emitter, sink)
         kind = RunCallbacks if isinstance(handler, RawHandler) else StreamingCallbacks
@@ -165,6 +163,8 @@ class Run:
         interrupts = interrupt_events(self._reader.interrupts.values(), lists)
         if not interrupts:
             self._handler.concluded(self._step, output)
+        for revised in self._answer.revised():
+            self._sink.put(revised)
         put_snapshot(self._sink, self._request, output, messages)
         self._sink.put(RunFinished(self._step, output, tuple(interrupts)))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import json
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, NotRequired
@@ -16,9 +17,10 @@ from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph, add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.pregel import Pregel
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 from pydantic import BaseModel
 
+from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.events import (
     ALL_EVENTS,
     Event,
@@ -28,6 +30,7 @@ from asgi_stream.events import (
     ToolCallStarted,
 )
 
+from ..asgi import post
 from ..corpus import record
 from ..models import Scripted
 from .test_agents import HI, Turns, called, piece, results, text, weather, words
@@ -265,3 +268,88 @@ async def test_equal_text_with_other_calls_is_another_message() -> None:
         return {"messages": [AIMessage(answer.content, tool_calls=[call])]}
 
     assert called(await record(noted(asks), HI, ALL_EVENTS)) == ["c"]
+
+
+# Messages that a later step replaces.
+
+
+async def redacts(state: Any) -> Any:
+    return {"messages": [AIMessage("[redacted]", id=state["messages"][-1].id)]}
+
+
+async def empties(state: Any) -> Any:
+    return {"messages": [AIMessage("", id=state["messages"][-1].id)]}
+
+
+async def annotates(state: Any) -> Any:
+    return {"notes": [AIMessage("Secret.", id=state["messages"][-1].id)]}
+
+
+async def stops(state: Any) -> Any:
+    interrupt("Go on?")
+
+
+async def says(state: Any) -> Any:
+    return {"messages": [await SPEAKS.ainvoke("x")]}
+
+
+async def adds(state: Any) -> Any:
+    return {"messages": [AIMessage(" Bye.")]}
+
+
+ASKED: Any = {"messages": [{"role": "user", "content": "hi"}], "model": "x"}
+CALLED = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "x", "arguments": ASKED},
+}
+PIECES: dict[str, tuple[str, Any, Callable[[Any], str]]] = {
+    "tokens": ("/x", HI, lambda document: document["output"]),
+    "openai": (
+        "/x/chat/completions",
+        ASKED,
+        lambda document: document["choices"][0]["message"]["content"],
+    ),
+    "openai ": (
+        "/x/responses",
+        {"model": "x", "input": "hi"},
+        lambda document: "".join(
+            part["text"] for item in document["output"] for part in item.get("content", ())
+        ),
+    ),
+    "mcp": (
+        "/x",
+        CALLED,
+        lambda document: document["result"]["content"][0]["text"],
+    ),
+}
+
+
+@pytest.mark.parametrize("format", PIECES)
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        ([says, redacts, adds], "[redacted] Bye."),
+        ([copies, redacts], "[redacted]"),
+        ([noted(says, redacts)], "[redacted]"),
+        ([says, empties, adds], " Bye."),
+        ([says, annotates], "Hello."),
+        ([says, redacts, stops], "[redacted]"),
+    ],
+)
+async def test_an_answer_in_one_piece_has_the_last_version_of_a_message(
+    nodes: Any, expected: str, format: str
+) -> None:
+    path, body, text_in = PIECES[format]
+    app = StreamApp([StreamRoute("/x", noted(*nodes), format=format.strip())])
+    headers = {"accept": "application/json"}
+    if format == "mcp":
+        headers["accept"] += ", text/event-stream"
+    answer = await post(app, path, body, headers=headers)
+    assert text_in(json.loads(answer.body.removeprefix(b"data: "))) == expected
+
+
+async def test_a_stream_has_what_was_said_first() -> None:
+    for wants in WANTED:
+        assert await answer_of(noted(says, redacts), wants) == "Hello."

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from ...events import Step, ToolFinished
+from ...events import Step, TextDiscarded, ToolFinished
 from ...serialize import to_json
 from ..graph_fields import PrivateFields
 from ..messages import NOT_STREAMED, ToolMessageError, text_of, text_of_chunk, text_of_content
 from .graph_messages import handed_up, last_answers, messages_by_field
-from .sent import Sent, without_repeats
+from .sent import Sent, take_repeated, without_repeated
 from .sink import Sink
 
 
@@ -27,14 +28,16 @@ class Answer:
     Args:
         sink: Says which steps may contribute.
         private: Says which fields of graphs are private: messages in them are no answer.
+        revises: Whether the answer is sent in one piece, so that its text may still change.
 
     Attributes:
         has_model_text: Whether text of a model is part of the answer.
         has_run_text: Whether text that the run itself yielded is.
     """
 
-    def __init__(self, sink: Sink, private: PrivateFields) -> None:
+    def __init__(self, sink: Sink, private: PrivateFields, *, revises: bool = False) -> None:
         self._sink = sink
+        self._revises = revises
         self._private = private
         self.has_model_text = False
         self.has_run_text = False
@@ -46,6 +49,8 @@ class Answer:
         """For each open step, the models and messages in it that have ended successfully."""
         self._sent: dict[str, Sent] = {}
         """What the client has of the authors' messages, by the authors' run ids."""
+        self._latest: dict[str | None, str] = {}
+        """The texts of messages that were known when a node returned them, by the messages' ids."""
         self._known_messages: set[str | None] = set()
         """Ids of messages that existed before the run, or that its models have produced."""
         self._withheld: set[str] = set()
@@ -128,6 +133,9 @@ class Answer:
         return self._new(run_id, node.nodes[:-2], handed_up(error))
 
     def _new(self, run_id: UUID, graph: list[str], output: Any) -> list[BaseMessage]:
+        for field, message in messages_by_field(output) if self._revises else ():
+            if self.knows(message) and not self._stays_private(graph, field, message):
+                self._latest[message.id] = text_of_chunk(message)
         returned = [each for each in messages_by_field(output) if not self.knows(each[1])]
         if not any(isinstance(message, AIMessage) for _, message in returned):
             return [message for _, message in returned]
@@ -140,17 +148,22 @@ class Answer:
             part: BaseMessage | None = message
             if isinstance(message, AIMessage):
                 message.id = message.id or str(uuid4())  # as LangGraph does when it takes it
-                part = without_repeats(message, sent)
+                if repeated := take_repeated(message, sent):
+                    part = without_repeated(message, repeated)
+                    author = repeated.author.run_id
+                    self._sent[author] = replace(repeated, message_id=message.id)
             if part is None:
                 self.note(message)
-            elif field is not None and self._stays_private(graph, field, part):
+            elif self._stays_private(graph, field, part):
                 self._withheld.add(str(part.id))
             else:
                 new.append(part)
         return new
 
-    def _stays_private(self, graph: list[str], field: str, message: BaseMessage) -> bool:
-        return isinstance(message, AIMessage) and self._private.has(graph, field)
+    def _stays_private(self, graph: list[str], field: str | None, message: BaseMessage) -> bool:
+        if field is None or not isinstance(message, AIMessage):
+            return False
+        return self._private.has(graph, field)
 
     def author_of(self, node: Step, message: BaseMessage) -> Step | None:
         """Return the author of a message that a node returned; None if it is no new answer.
@@ -165,6 +178,13 @@ class Answer:
         self.note(message)
         self._withheld.discard(str(message.id))
         return replace(node, run_id=str(message.id), type="chat_model")
+
+    def revised(self) -> Iterator[TextDiscarded]:
+        """Yield what later steps have made of texts, replacing messages under their ids."""
+        for sent in self._sent.values():
+            text = self._latest.get(sent.message_id, sent.text)
+            if sent.text and text.strip() != sent.text:
+                yield TextDiscarded(sent.author, text)
 
     # Who has contributed, in case a step fails.
 

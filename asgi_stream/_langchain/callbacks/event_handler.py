@@ -185,7 +185,7 @@ class EventHandler:
         if not model.streamed and not self._answer.has_run_text:
             self._message_started(step, output)
             self._content.add_whole(model, output)
-        self._answer.contributed(run_id, step, sent_of(output, accepted=model.accepted))
+        self._answer.contributed(run_id, step, sent_of(step, output, accepted=model.accepted))
         self._answer.step_ended(run_id)
         self._finish(model, output)
         self._emit(model_finished(step, output))
@@ -232,5 +232,5 @@ class EventHandler:
                 author = Author(step, accepted=self._answer.accepts(step))
                 self._content.add_whole(author, message)
                 self._finish(author, message)
-                sent = sent_of(message, accepted=author.accepted)
+                sent = sent_of(step, message, accepted=author.accepted)
                 self._answer.contributed(run_id, step, sent)

@@ -84,7 +84,7 @@ class TextHandler:
             # The text of a model that streams without callbacks came with the run's chunks.
             if not model.streamed and not self._answer.has_run_text:
                 self._emit_whole(step, output)
-            self._answer.contributed(run_id, step, sent_of(output, accepted=True))
+            self._answer.contributed(run_id, step, sent_of(step, output, accepted=True))
         self._answer.step_ended(run_id)
 
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
@@ -121,7 +121,7 @@ class TextHandler:
             author = self._answer.author_of(step, message)
             if author is not None and self._answer.accepts(author):
                 self._emit_whole(author, message)
-                sent = sent_of(message, accepted=True)
+                sent = sent_of(author, message, accepted=True)
                 self._answer.contributed(run_id, author, sent)
 
     def _emit_whole(self, step: Step, output: Any) -> None:
