@@ -50,8 +50,9 @@ def plan_of(runnable: Runnable[Any, Any]) -> RunnablePlan:
 
 
 def _is_custom(runnable: Runnable[Any, Any]) -> bool:
-    for name in ("astream", "ainvoke", "invoke"):
-        method = getattr(type(runnable), name)
-        if method is not getattr(Runnable, name):
-            break  # those that follow are called by it, if at all
-    return str(method.__module__).partition(".")[0] not in LIBRARIES
+    """Return whether the method that runs a Runnable is not LangChain's or LangGraph's."""
+    names = ("astream", "ainvoke", "invoke")  # the default of each calls the next one
+    defaults = [getattr(Runnable, name) for name in names]
+    methods = (getattr(type(runnable), name) for name in names)
+    runs = next((method for method in methods if method not in defaults), Runnable.invoke)
+    return str(getattr(runs, "__module__", "")).partition(".")[0] not in LIBRARIES
