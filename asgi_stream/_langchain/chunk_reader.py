@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from ..events import BREAKPOINT, OutputChunk, Step
-from .graphs import graph_of
+from .graph_fields import GraphTree
 
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id"})
 """Keys of ``configurable`` that locate a run in its thread, and are no secret."""
@@ -54,9 +54,8 @@ class ChunkReader:
         self._thread = thread
         self.interrupts: dict[str, Any] = {}
         self.secret = configurable.keys() - COORDINATES
-        self._graph = graph
+        self._graphs = GraphTree(graph)
         self._metadata: tuple[Any, dict[str, Any]] = None, {}
-        self._subgraphs: dict[str, Any] | None = None
         self._added: set[str] = set()
         """Stream modes that the route has not requested."""
         modes = options.get("stream_mode")
@@ -141,13 +140,7 @@ class ChunkReader:
 
     def _keys_of(self, namespace: Sequence[str] | None) -> Set[str] | None:
         """Return the keys of the output of the graph at a namespace, if they are known."""
-        graph = self._graph
-        if namespace:
-            if self._subgraphs is None:
-                subgraphs = self._graph.get_subgraphs(recurse=True)
-                self._subgraphs = {name: graph_of(each) for name, each in subgraphs}
-            path = "|".join(part.partition(":")[0] for part in namespace)
-            graph = self._subgraphs.get(path)
+        graph = self._graphs.at([part.partition(":")[0] for part in namespace or ()])
         if graph is None or isinstance(graph.output_channels, str):
             return None
         return {*graph.output_channels, "__interrupt__"}

@@ -21,22 +21,20 @@ from ..events import (
     RunFinished,
     RunStarted,
     Step,
-    TextDelta,
 )
 from .answers import refused_answer
 from .approvals import interrupt_events
-from .callbacks.answer import Answer
 from .callbacks.emitter import Emitter
-from .callbacks.event_handler import EventHandler
 from .callbacks.pacing import Pacer
 from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
 from .callbacks.sink import Sink
-from .callbacks.step_handler import RawHandler, StepHandler
-from .callbacks.text_handler import TextHandler
+from .callbacks.step_handler import RawHandler
 from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
+from .entrypoints import saved_messages
 from .graph_parts import writer_config
+from .handlers import answer_of, handler_of
 from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .refused_values import refused_value
@@ -84,10 +82,10 @@ class Run:
             configurable=request.config.get("configurable") or {},
             thread=None if request.turn is None else request.spec.thread,
         )
-        self._tracker = RunTracker(request.run_id)
-        self._answer = Answer(sink)
+        self._tracker = RunTracker(request.run_id, plan.name if plan.is_custom else None)
+        self._answer = answer_of(request, sink)
         emitter = Emitter(sink, self._pacer)
-        self._handler = handler = self._handler_with(emitter)
+        self._handler = handler = handler_of(request, self._answer, emitter, sink)
         kind = RunCallbacks if isinstance(handler, RawHandler) else StreamingCallbacks
         self._callbacks = kind(self._tracker, handler, emitter, sink, self._pacer)
         self._left = self._settled = False
@@ -112,14 +110,6 @@ class Run:
             self._settled = True
             self._handler.abandoned()
 
-    def _handler_with(self, emitter: Emitter) -> StepHandler:
-        sink, request = self._sink, self._request
-        if BlockStarted in sink.wants:
-            return EventHandler(self._answer, emitter, sink, request.input, request.client_tools)
-        if TextDelta in sink.wants:
-            return TextHandler(self._answer, emitter, sink)
-        return RawHandler()
-
     def _spawn(self, coroutine: Any) -> Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -140,9 +130,9 @@ class Run:
         try:
             if catch_up(self._sink, self._request, self._step):
                 return
-            output = await (
-                self._events() if LangChainEvent in self._sink.wants else self._chunks()
-            )
+            await self._remember()
+            events = LangChainEvent in self._sink.wants
+            output = await (self._events() if events else self._chunks())
             # Events from threads are still in the loop's queue.
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
@@ -160,12 +150,22 @@ class Run:
             # SystemExit too: out of a task it would end the whole process.
             self._failed(error)
 
+    async def _remember(self) -> None:
+        """Take note of what an entrypoint has from before, and may return again."""
+        if isinstance(self._callbacks, StreamingCallbacks):
+            configurable = self._request.config.get("configurable") or {}
+            for message in await saved_messages(self._plan.current_graphs, configurable):
+                self._handler.remember(message)
+
     def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
-        output = whole(self._tracker.output if self._tracker.finished else output)
+        own = self._tracker.is_own and self._tracker.finished
+        output = whole(self._tracker.output if own else output)
         lists = [messages or messages_of(output)] if self._reader.interrupts else []
         interrupts = interrupt_events(self._reader.interrupts.values(), lists)
         if not interrupts:
             self._handler.concluded(self._step, output)
+        for revised in self._answer.revised():
+            self._sink.put(revised)
         put_snapshot(self._sink, self._request, output, messages)
         self._sink.put(RunFinished(self._step, output, tuple(interrupts)))
 
@@ -186,7 +186,7 @@ class Run:
         return merge_configs(requested, config)
 
     async def _chunks(self) -> Any:
-        """Run ``astream``; return the sum of the chunks where no callback reports the output."""
+        """Run ``astream``; return the sum of the chunks if no callback reports the output."""
         request, sink, pacer, tracker = self._request, self._sink, self._pacer, self._tracker
         reader, answer, handler = self._reader, self._answer, self._handler
         reads = OutputChunk in sink.wants or not reader.plain
@@ -195,7 +195,7 @@ class Run:
             chunks = self._plan.runnable.astream(request.input, self._config(), **reader.stream)
             close_with(stack, chunks)
             async for chunk in chunks:
-                if tracker.root is None:
+                if not tracker.is_own:
                     output = added(output, chunk)
                 if reads or isinstance(chunk, dict):
                     self._read(chunk)

@@ -19,6 +19,7 @@ from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfi
 from ..errors import InvalidRequest
 
 __all__ = [
+    "innermost",
     "is_runnable",
     "many",
     "merge_configs",
@@ -123,7 +124,7 @@ def with_response_format(
     Raises:
         InvalidRequest: It, or one of its fallbacks, is not a chat model.
     """
-    if not all(isinstance(model, BaseChatModel) for model in _innermost(runnable)):
+    if not all(isinstance(model, BaseChatModel) for model in innermost(runnable)):
         raise InvalidRequest.at(
             path,
             f"{response_format['type']!r} needs a chat model that is served alone, and this is"
@@ -132,15 +133,15 @@ def with_response_format(
     return runnable.bind(response_format=dict(response_format))
 
 
-def _innermost(runnable: Any) -> Iterator[Runnable[Any, Any]]:
+def innermost(runnable: Any) -> Iterator[Runnable[Any, Any]]:
     """Yield the Runnables inside retries, fallbacks, bindings and configurable fields."""
     match runnable:
         case RunnableBindingBase():
-            yield from _innermost(runnable.bound)
+            yield from innermost(runnable.bound)
         case RunnableWithFallbacks():
             for inner in runnable.runnables:
-                yield from _innermost(inner)
+                yield from innermost(inner)
         case DynamicRunnable():
-            yield from _innermost(runnable.default)
+            yield from innermost(runnable.default)
         case _:
             yield runnable

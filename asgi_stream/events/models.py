@@ -120,9 +120,15 @@ class TextDiscarded:
     The call failed, or an enclosing step did: the node, or a chain whose parser raised. A stream
     has shown the output already; an answer in one piece omits it, reasoning and tool calls
     included.
+
+    Attributes:
+        step: The model.
+        revised: The text that a later step of the graph has put in place of the output's text. Only
+            that is discarded then. Runs whose answer is sent in one piece end with such events.
     """
 
     step: Step
+    revised: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,19 @@ class Gathered:
         self.pieces: list[Any] = []
 
     def take(self, event: Any) -> None:
-        """Add a piece, or discard all pieces of the model that a `TextDiscarded` names."""
-        if isinstance(event, TextDiscarded):
-            failed = event.step.run_id
-            self.pieces = [piece for piece in self.pieces if piece.step.run_id != failed]
-        else:
+        """Add a piece, or discard what a `TextDiscarded` names."""
+        if not isinstance(event, TextDiscarded):
             self.pieces.append(event)
+            return
+        model, revised = event.step.run_id, event.revised
+        kept: list[Any] = []
+        for piece in self.pieces:
+            if piece.step.run_id != model or not (revised is None or isinstance(piece, TextDelta)):
+                kept.append(piece)
+            elif revised:
+                kept.append(TextDelta(event.step, revised))
+                revised = ""
+        self.pieces = kept
 
     def text(self, kind: type[TextDelta | ReasoningDelta] = TextDelta) -> str:
         """Return the text of all pieces of a kind."""

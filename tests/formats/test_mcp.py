@@ -90,6 +90,11 @@ CASES: list[tuple[Any, list[Event], list[Any]]] = [
         [TextDelta(MODEL, "no"), TextDiscarded(MODEL), *HELLO, FINISHED],
         [result({**OK, "content": [TEXT]})],
     ),
+    (
+        tool_call("m"),
+        [TextDelta(MODEL, "n"), TextDelta(MODEL, "o"), TextDiscarded(MODEL, "Hello"), FINISHED],
+        [result({**OK, "content": [TEXT]})],
+    ),
     (tool_call("m"), [HELLO[0], FAILED], [result(ERROR)]),
     (
         tool_call("m"),

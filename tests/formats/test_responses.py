@@ -334,6 +334,28 @@ def test_what_a_failed_model_has_said_is_not_part_of_the_output(at: int) -> None
 
 
 @pytest.mark.parametrize(
+    ("revised", "expected"),
+    [
+        ("c", [("reasoning", None), ("message", "c"), ("function_call", None)]),
+        ("", [("reasoning", None), ("function_call", None)]),
+    ],
+)
+def test_a_text_that_a_later_step_has_replaced_is_as_the_step_made_it(
+    revised: str, expected: list[tuple[str, str | None]]
+) -> None:
+    more: list[Event] = [
+        BlockStarted(MODEL, "n", "text"),
+        TextDelta(MODEL, "more", "n"),
+        BlockFinished(MODEL, "n", "text"),
+    ]
+    pieces = [*THINKS, *TEXT, *more, *CALL, ModelFinished(MODEL, "stop")]
+    events = sent([*BEGUN, *pieces, TextDiscarded(MODEL, revised), FINISHED], tools=[ADD])
+    items = events[-1]["response"]["output"]
+    texts = [item["content"][0]["text"] if "content" in item else None for item in items]
+    assert [*zip((item["type"] for item in items), texts, strict=True)] == expected
+
+
+@pytest.mark.parametrize(
     ("reason", "expected"),
     [("length", "max_output_tokens"), ("content_filter", "content_filter")],
 )

@@ -12,6 +12,7 @@ from asgi_stream._langchain.callbacks.run_callbacks import RunCallbacks, Streami
 from asgi_stream._langchain.callbacks.step_handler import RawHandler
 from asgi_stream._langchain.callbacks.text_handler import TextHandler
 from asgi_stream._langchain.callbacks.tracker import RunTracker
+from asgi_stream._langchain.graph_fields import PrivateFields
 
 from ..corpus import Recording
 
@@ -24,5 +25,5 @@ def callbacks_for(
     emitter = Emitter(sink, pacer)
     if kind is None:
         return RunCallbacks(tracker, RawHandler(), emitter, sink, pacer), tracker
-    handler = kind(Answer(sink), emitter, sink)
+    handler = kind(Answer(sink, PrivateFields(tuple)), emitter, sink)
     return StreamingCallbacks(tracker, handler, emitter, sink, pacer), tracker

@@ -252,6 +252,47 @@ async def test_a_json_answer_to_chunks_is_what_ainvoke_returns() -> None:
     assert [message["content"] for message in document["output"]["messages"]] == ["?", "Hello"]
 
 
+class Narrowing(Runnable[Any, Any]):
+    """Yields a part of what another Runnable returns, which gets its config."""
+
+    inner: Any = RunnableLambda(lambda value: {"private": "rows", "answer": value})
+
+    def invoke(self, input: Any, config: Any = None, **_: Any) -> Any:
+        return self.inner.invoke(input, config)["answer"]
+
+
+class NarrowingStream(Narrowing):
+    async def astream(self, input: Any, config: Any = None, **_: Any) -> AsyncIterator[Any]:
+        yield "Oh, "
+        async for chunk in self.inner.astream(input, config):
+            yield chunk["answer"]
+
+
+class Relaying(RunnableLambda[Any, Any]):
+    """Runs as its base does, with code of its own around that."""
+
+    async def astream(self, input: Any, config: Any = None, **options: Any) -> AsyncIterator[Any]:
+        async for chunk in super().astream(input, config, **options):
+            yield chunk
+
+
+@pytest.mark.parametrize(
+    ("runnable", "expected"),
+    [
+        (Narrowing(), "x"),
+        (NarrowingStream(), "Oh, x"),
+        (Narrowing().with_config(tags=["t"]), "x"),
+        (Relaying(lambda value: {"echo": value}), {"echo": "x"}),
+    ],
+)
+async def test_the_output_is_that_of_the_runnable_not_of_one_that_it_calls(
+    runnable: Any, expected: Any
+) -> None:
+    app = StreamApp([StreamRoute("/", runnable, format="chunks")])
+    answer = await post(app, "/", "x", headers={"accept": "application/json"})
+    assert json.loads(answer.body)["output"] == expected
+
+
 class Counted(TypedDict):
     words: Annotated[list[str], operator.add]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from ...events import Step, ToolFinished
+from ...events import Step, TextDiscarded, ToolFinished
 from ...serialize import to_json
+from ..graph_fields import PrivateFields
 from ..messages import NOT_STREAMED, ToolMessageError, text_of, text_of_chunk, text_of_content
-from .graph_messages import last_answers
+from .graph_messages import handed_up, last_answers, messages_by_field
+from .sent import Sent, take_repeated, without_repeated
 from .sink import Sink
 
 
@@ -24,14 +27,18 @@ class Answer:
 
     Args:
         sink: Says which steps may contribute.
+        private: Says which fields of graphs are private: messages in them are no answer.
+        revises: Whether the answer is sent in one piece, so that its text may still change.
 
     Attributes:
         has_model_text: Whether text of a model is part of the answer.
         has_run_text: Whether text that the run itself yielded is.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, private: PrivateFields, *, revises: bool = False) -> None:
         self._sink = sink
+        self._revises = revises
+        self._private = private
         self.has_model_text = False
         self.has_run_text = False
         self._contributors: set[str] = set()
@@ -40,8 +47,14 @@ class Answer:
         """The enclosing step of each open step."""
         self._authors: dict[UUID | None, list[Step]] = {}
         """For each open step, the models and messages in it that have ended successfully."""
+        self._sent: dict[str, Sent] = {}
+        """What the client has of the authors' messages, by the authors' run ids."""
+        self._latest: dict[str | None, str] = {}
+        """The texts of messages that were known when a node returned them, by the messages' ids."""
         self._known_messages: set[str | None] = set()
         """Ids of messages that existed before the run, or that its models have produced."""
+        self._withheld: set[str] = set()
+        """Ids of messages that only private fields have so far."""
         self._answered_calls: set[str] = set()
         """Ids of the tool calls that the run's nodes have answered."""
 
@@ -102,6 +115,56 @@ class Answer:
         """Remember a message: one that existed before, or the output of one of the run's models."""
         self._known_messages.add(getattr(output, "id", None))
 
+    def note_history(self, message: BaseMessage) -> bool:
+        """Remember a message that a node takes; return whether it existed before the run."""
+        if message.id is not None and (
+            message.id in self._known_messages or message.id in self._withheld
+        ):
+            return False
+        self.note(message)
+        return True
+
+    def returned(self, run_id: UUID, node: Step, output: Any) -> list[BaseMessage]:
+        """Return what is new of the messages that a node returns, and may be known."""
+        return self._new(run_id, node.nodes[:-1], output)
+
+    def handed_up(self, run_id: UUID, node: Step, error: BaseException) -> list[BaseMessage]:
+        """Return what `returned` does of the messages that a node passes to its parent graph."""
+        return self._new(run_id, node.nodes[:-2], handed_up(error))
+
+    def _new(self, run_id: UUID, graph: list[str], output: Any) -> list[BaseMessage]:
+        for field, message in messages_by_field(output) if self._revises else ():
+            if self.knows(message) and not self._stays_private(graph, field, message):
+                self._latest[message.id] = text_of_chunk(message)
+        returned = [each for each in messages_by_field(output) if not self.knows(each[1])]
+        if not any(isinstance(message, AIMessage) for _, message in returned):
+            return [message for _, message in returned]
+        ids = {message.id for _, message in messages_by_field(output)}
+        authors = self._authors.get(run_id, ())
+        sent = [self._sent[author.run_id] for author in authors if author.run_id in self._sent]
+        sent = [each for each in sent if each.message_id not in ids]
+        new: list[BaseMessage] = []
+        for field, message in returned:
+            part: BaseMessage | None = message
+            if isinstance(message, AIMessage):
+                message.id = message.id or str(uuid4())  # as LangGraph does when it takes it
+                if repeated := take_repeated(message, sent):
+                    part = without_repeated(message, repeated)
+                    author = repeated.author.run_id
+                    self._sent[author] = replace(repeated, message_id=message.id)
+            if part is None:
+                self.note(message)
+            elif self._stays_private(graph, field, part):
+                self._withheld.add(str(part.id))
+            else:
+                new.append(part)
+        return new
+
+    def _stays_private(self, graph: list[str], field: str | None, message: BaseMessage) -> bool:
+        if field is None or not isinstance(message, AIMessage):
+            return False
+        return self._private.has(graph, field)
+
     def author_of(self, node: Step, message: BaseMessage) -> Step | None:
         """Return the author of a message that a node returned; None if it is no new answer.
 
@@ -110,23 +173,35 @@ class Answer:
         """
         if isinstance(message, ToolMessage):
             self._answered_calls.add(message.tool_call_id)
-        if not isinstance(message, AIMessage):
+        if not isinstance(message, AIMessage) or self.knows(message):
             return None
-        if message.id is None:
-            message.id = str(uuid4())  # as LangGraph does when it takes the message
-        if message.id in self._known_messages:
-            return None
-        self._known_messages.add(message.id)
-        return replace(node, run_id=message.id, type="chat_model")
+        self.note(message)
+        self._withheld.discard(str(message.id))
+        return replace(node, run_id=str(message.id), type="chat_model")
+
+    def revised(self) -> Iterator[TextDiscarded]:
+        """Yield what later steps have made of texts, replacing messages under their ids."""
+        for sent in self._sent.values():
+            text = self._latest.get(sent.message_id, sent.text)
+            if sent.text and text.strip() != sent.text:
+                yield TextDiscarded(sent.author, text)
 
     # Who has contributed, in case a step fails.
 
     def step_started(self, run_id: UUID, parent_id: UUID | None) -> None:
         self._parents[run_id] = parent_id
 
-    def contributed(self, run_id: UUID, author: Step) -> None:
-        """Note that `author` has produced all its output, in a step that is open."""
+    def contributed(self, run_id: UUID, author: Step, sent: Sent | None = None) -> None:
+        """Note that `author` has produced all its output, in a step that is open.
+
+        Args:
+            run_id: The step's run id.
+            author: A model, or the message of a node.
+            sent: What the client has of it, unless it has failed.
+        """
         self._authors.setdefault(run_id, []).append(author)
+        if sent is not None:
+            self._sent[author.run_id] = sent
         if self.has_model_text:
             self._contributors.add(author.run_id)
 

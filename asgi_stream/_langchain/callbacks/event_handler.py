@@ -23,7 +23,8 @@ from ..messages import MODELS, model_finished
 from .answer import Answer
 from .content_blocks import Author, ContentBlocks
 from .emitter import Emitter
-from .graph_messages import calls_in, handed_up, is_no_failure, messages_in, resumes
+from .graph_messages import calls_in, is_no_failure, messages_in, resumes
+from .sent import sent_of
 from .sink import Sink
 from .sources import Sources
 from .tool_calls import ToolCalls
@@ -64,6 +65,10 @@ class EventHandler:
         """The author of text that the run itself yields."""
         self._resumed = False
         for message in messages_in(input):
+            self._add_history(message)
+
+    def remember(self, message: BaseMessage) -> None:
+        if self._answer.note_history(message):
             self._add_history(message)
 
     # Steps.
@@ -107,7 +112,7 @@ class EventHandler:
             self._model_ended(run_id, step, output)
             return
         if step.is_node:
-            self._node_returned(run_id, step, list(messages_in(output)))
+            self._node_returned(run_id, step, self._answer.returned(run_id, step, output))
         self._answer.step_ended(run_id)
         if step.type == "tool":
             self._calls.tool_ended(step, output)
@@ -122,7 +127,7 @@ class EventHandler:
         if model is not None:
             self._finish(model)  # so that nothing of what is discarded comes after it
         if step.is_node:
-            self._node_returned(run_id, step, list(handed_up(error)))
+            self._node_returned(run_id, step, self._answer.handed_up(run_id, step, error))
         if model is not None and model.streamed:
             self._answer.contributed(run_id, step)
         if model is None and is_no_failure(error):
@@ -180,7 +185,7 @@ class EventHandler:
         if not model.streamed and not self._answer.has_run_text:
             self._message_started(step, output)
             self._content.add_whole(model, output)
-        self._answer.contributed(run_id, step)
+        self._answer.contributed(run_id, step, sent_of(step, output, accepted=model.accepted))
         self._answer.step_ended(run_id)
         self._finish(model, output)
         self._emit(model_finished(step, output))
@@ -201,9 +206,7 @@ class EventHandler:
         self._nodes[run_id] = step
         self._emit(NodeStarted(step))
         for message in messages_in(inputs):
-            if not self._answer.knows(message):
-                self._add_history(message)
-                self._answer.note(message)
+            self.remember(message)
         if self._resumed:
             for call in calls_in(inputs):
                 self._calls.add_history(call)
@@ -217,9 +220,8 @@ class EventHandler:
 
     def _node_returned(self, run_id: UUID, node: Step, messages: list[BaseMessage]) -> None:
         """Emit the answers to calls that a node returned, and the text that its code made."""
-        new = [each for each in messages if not self._answer.knows(each)]
-        following = Counter(each.tool_call_id for each in new if isinstance(each, ToolMessage))
-        for message in new:
+        following = Counter(each.tool_call_id for each in messages if isinstance(each, ToolMessage))
+        for message in messages:
             if isinstance(message, ToolMessage):
                 message.id = message.id or str(uuid4())  # as LangGraph does when it takes it
                 self._answer.note(message)
@@ -230,4 +232,5 @@ class EventHandler:
                 author = Author(step, accepted=self._answer.accepts(step))
                 self._content.add_whole(author, message)
                 self._finish(author, message)
-                self._answer.contributed(run_id, step)
+                sent = sent_of(step, message, accepted=author.accepted)
+                self._answer.contributed(run_id, step, sent)

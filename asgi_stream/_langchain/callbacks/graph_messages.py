@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -26,18 +26,29 @@ def messages_in(value: Any) -> Iterator[BaseMessage]:
     """Yield the messages in a graph's state, in a node's return value, or in a state update."""
     if isinstance(value, BaseMessage):
         yield value
-    elif _is_langgraph_s(value, "Command"):
-        yield from messages_in(value.update)
+    elif (update := _update_of(value)) is not value:
+        yield from messages_in(update)
     else:
         for part in _parts_of(value):
             if type(part) not in PLAIN:
                 yield from messages_in(part)
 
 
-def handed_up(error: BaseException) -> Iterator[BaseMessage]:
-    """Yield the messages that a node passes to its parent graph, which it does by raising."""
-    if _is_langgraph_s(error, "ParentCommand"):
-        yield from messages_in(error.args)
+def messages_by_field(output: Any) -> Iterator[tuple[str | None, BaseMessage]]:
+    """Yield the messages that a node returns, with the field of the state that each is for."""
+    update = _update_of(output)
+    if isinstance(update, (list, tuple)) and not _is_field(update):
+        for part in update:
+            yield from messages_by_field(part)
+        return
+    for field, value in _fields_of(update):
+        for message in messages_in(value):
+            yield field, message
+
+
+def handed_up(error: BaseException) -> Any:
+    """Return what a node passes to its parent graph, which it does by raising; or None."""
+    return error.args if _is_langgraph_s(error, "ParentCommand") else None
 
 
 def last_answers(output: Any) -> list[ToolMessage]:
@@ -127,14 +138,38 @@ def _is_langgraph_s(value: Any, *names: str) -> bool:
     )
 
 
+def _update_of(value: Any) -> Any:
+    """Return what a node's return value adds to the state of its graph: in most cases itself."""
+    if not _is_langgraph_s(value, "Command", "final"):
+        return value
+    return value.value if hasattr(value, "save") else value.update  # an entrypoint's, or a command
+
+
+def _is_field(value: Sequence[Any]) -> bool:
+    """Return whether a part of an update is a field's name and value."""
+    return isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)
+
+
+def _fields_of(update: Any) -> Iterable[tuple[str | None, Any]]:
+    if isinstance(update, tuple):
+        return [(update[0], update[1])]
+    named = None if isinstance(update, BaseMessage) else _named_parts_of(update)
+    return [(None, update)] if named is None else named.items()
+
+
 def _parts_of(value: Any) -> Iterable[Any]:
     """Return the items of a collection, or the fields of an object."""
     if isinstance(value, (list, tuple, Set, deque)):
         return value
+    return (_named_parts_of(value) or {}).values()
+
+
+def _named_parts_of(value: Any) -> Mapping[Any, Any] | None:
+    """Return a mapping, or the fields of an object; None if it has none."""
     if isinstance(value, Mapping):
-        return value.values()
+        return value
     if isinstance(value, BaseModel):
-        return {**vars(value), **(value.__pydantic_extra__ or {})}.values()
+        return {**vars(value), **(value.__pydantic_extra__ or {})}
     if is_dataclass(value):
-        return [getattr(value, each.name, None) for each in fields(value)]
-    return ()
+        return {each.name: getattr(value, each.name, None) for each in fields(value)}
+    return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 from uuid import UUID
 
+from langchain_core.messages import BaseMessage
+
 from ...events import Event, Step
 
 
@@ -16,6 +18,9 @@ class StepHandler(Protocol):
     """
 
     takes_custom: bool
+
+    def remember(self, message: BaseMessage) -> None:
+        """Take note of a message that the thread has from before the run."""
 
     def started(
         self, run_id: UUID, step: Step, parent_id: UUID | None, inputs: Any, call_id: str | None
@@ -48,6 +53,8 @@ class RawHandler:
     """Emits nothing: for formats that take the run's raw chunks, or LangChain's own events."""
 
     takes_custom = False
+
+    def remember(self, message: BaseMessage) -> None: ...
 
     def started(
         self, run_id: UUID, step: Step, parent_id: UUID | None, inputs: Any, call_id: str | None

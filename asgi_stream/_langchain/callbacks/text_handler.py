@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from langchain_core.messages import BaseMessage
+
 from ...events import Event, Step, TextDelta, TextDiscarded
 from ..messages import MODELS, text_of, text_of_content
 from .answer import Answer
 from .emitter import Emitter
-from .graph_messages import handed_up, is_no_failure, messages_in
+from .graph_messages import is_no_failure, messages_in
+from .sent import sent_of
 from .sink import Sink
 
 
@@ -44,6 +47,9 @@ class TextHandler:
         self._put = sink.put
         self._models: dict[UUID, _Model] = {}
 
+    def remember(self, message: BaseMessage) -> None:
+        self._answer.note_history(message)
+
     def started(
         self, run_id: UUID, step: Step, parent_id: UUID | None, inputs: Any, call_id: str | None
     ) -> None:
@@ -53,7 +59,7 @@ class TextHandler:
                 self._models[run_id] = _Model(step)
         elif step.is_node and step.type != "tool":
             for message in messages_in(inputs):
-                self._answer.note(message)
+                self.remember(message)
 
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         model = self._models.get(run_id)
@@ -72,19 +78,19 @@ class TextHandler:
         if step.type in MODELS:
             self._answer.note(output)
         elif step.is_node:
-            self._node_returned(run_id, step, messages_in(output))
+            self._node_returned(run_id, step, self._answer.returned(run_id, step, output))
         model = self._models.pop(run_id, None)
         if model is not None:
             # The text of a model that streams without callbacks came with the run's chunks.
             if not model.streamed and not self._answer.has_run_text:
                 self._emit_whole(step, output)
-            self._answer.contributed(run_id, step)
+            self._answer.contributed(run_id, step, sent_of(step, output, accepted=True))
         self._answer.step_ended(run_id)
 
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
         model = self._models.pop(run_id, None)
         if step.is_node:
-            self._node_returned(run_id, step, handed_up(error))
+            self._node_returned(run_id, step, self._answer.handed_up(run_id, step, error))
         if model is not None and model.streamed:
             self._answer.contributed(run_id, step)
         if model is None and is_no_failure(error):
@@ -110,12 +116,13 @@ class TextHandler:
     def abandoned(self) -> None:
         """Do nothing: text deltas have no end that is missing."""
 
-    def _node_returned(self, run_id: UUID, step: Step, messages: Any) -> None:
-        for message in list(messages):
+    def _node_returned(self, run_id: UUID, step: Step, messages: list[BaseMessage]) -> None:
+        for message in messages:
             author = self._answer.author_of(step, message)
             if author is not None and self._answer.accepts(author):
                 self._emit_whole(author, message)
-                self._answer.contributed(run_id, author)
+                sent = sent_of(author, message, accepted=True)
+                self._answer.contributed(run_id, author, sent)
 
     def _emit_whole(self, step: Step, output: Any) -> None:
         """Emit the text of a model, or of a node's message, that was not streamed."""

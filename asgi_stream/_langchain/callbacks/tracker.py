@@ -33,10 +33,12 @@ class RunTracker:
 
     Args:
         root_id: LangChain's run id of the root step.
+        name: The name of the Runnable that runs, if the root may be another one that it calls.
 
     Attributes:
         steps: The open steps by run id.
         root: The root step, once it has started.
+        is_own: Whether the root has started, and is the Runnable itself.
         finished: Whether the root step has succeeded.
         output: The root step's output.
         refusing: Set when the run is cancelled or has failed. From then on no step may start and
@@ -44,10 +46,12 @@ class RunTracker:
             next step or token.
     """
 
-    def __init__(self, root_id: UUID) -> None:
+    def __init__(self, root_id: UUID, name: str | None = None) -> None:
         self.root_id = root_id
+        self._name = name
         self.steps: dict[UUID, Step] = {}
         self.root: Step | None = None
+        self.is_own = False
         self.finished = False
         self.output: Any = None
         self.refusing = False
@@ -107,6 +111,7 @@ class RunTracker:
         self._started_in[run_id] = task, depth + 1
         if run_id == self.root_id:
             self.root = step
+            self.is_own = self._name is None or step.name == self._name
         return step
 
     def end(self, run_id: UUID, output: Any) -> Step | None:

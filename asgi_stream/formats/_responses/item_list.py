@@ -87,6 +87,14 @@ class ItemList:
         """Omit the items of a model from the output."""
         self._discarded.add(model)
 
+    def revise(self, model: str, content: list[Item]) -> None:
+        """Put `content` in place of the messages of a model."""
+        for each in [each for each in self._complete if each.model == model]:
+            if each.item["type"] == "message":
+                each.item["content"], content = content, []
+                if not each.item["content"]:
+                    self._complete.remove(each)
+
     def close(self, *, cut: bool) -> Emitted:
         """Yield the events after which all items are complete, because the run has ended.
 

@@ -88,8 +88,10 @@ class OutputItems:
                 self._sources.setdefault(_citing(step), []).append(source)
             case FileMade(step=step, media_type=kind, url=url) if kind.startswith("image/"):
                 yield from self._image(step, kind, url)
-            case TextDiscarded(step=step):
+            case TextDiscarded(step=step, revised=None):
                 self._items.discard(step.run_id)
+            case TextDiscarded(step=step, revised=str(text)):
+                self._items.revise(step.run_id, [text_part(text, [])] if text else [])
             case _:
                 yield from self._calls.of(event)
 
