@@ -24,7 +24,6 @@ from ..events import (
     TextDelta,
 )
 from .answers import refused_answer
-from .approvals import interrupt_events
 from .callbacks.answer import Answer
 from .callbacks.emitter import Emitter
 from .callbacks.event_handler import EventHandler
@@ -41,7 +40,7 @@ from .langchain_events import PacedRunnable, close_with, langchain_event
 from .messages import added, whole
 from .run_request import RunRequest
 from .tasks import RunTasks
-from .thread_snapshot import catch_up, messages_shown, put_snapshot
+from .thread_snapshot import catch_up, interrupts_shown, messages_shown, put_snapshot
 from .threads.state_messages import messages_of
 
 
@@ -148,7 +147,7 @@ class Run:
                 raise RunIncomplete
             waits = bool(self._reader.interrupts)
             messages = await messages_shown(self._sink, self._request) if waits else None
-            self._finished(output, messages)
+            await self._finished(output, messages)
         except CancelledError:
             # Not raised again: a task keeps its exception, with all the frames and generators that
             # it passed, and nobody waits for this task's result.
@@ -159,10 +158,10 @@ class Run:
             # SystemExit too: out of a task it would end the whole process.
             self._failed(error)
 
-    def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
+    async def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
         output = whole(self._tracker.output if self._tracker.finished else output)
-        lists = [messages or messages_of(output)] if self._reader.interrupts else []
-        interrupts = interrupt_events(self._reader.interrupts.values(), lists)
+        raised, known = self._reader.interrupts, messages or messages_of(output)
+        interrupts = await interrupts_shown(self._request, raised.values(), known)
         if not interrupts:
             self._handler.concluded(self._step, output)
         put_snapshot(self._sink, self._request, output, messages)

@@ -12,6 +12,7 @@ from ...errors import NotFound
 from ...events import Interrupt
 from ...threads import checkpoint_thread_id, owner_mark
 from ..approvals import interrupt_events
+from .called_graphs import called_messages
 from .state_messages import messages_of, nested_messages
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -123,9 +124,9 @@ class GraphThread:
         messages = [messages_of(snapshot.values)]
         events = interrupt_events(snapshot.interrupts, messages)
         if any(not call.call_id for each in events for call in each.approvals):
-            # Asked in a subgraph, with messages of its own.
+            # Asked in a subgraph, or in a graph that is called, with messages of its own.
             nested = await self.state(position_of(snapshot), subgraphs=True)
-            messages = [*messages, *nested_messages(nested)]
+            messages += [*nested_messages(nested), *await called_messages(self.graph, nested)]
             events = interrupt_events(snapshot.interrupts, messages)
         return events
 
