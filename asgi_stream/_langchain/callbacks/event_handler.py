@@ -82,6 +82,9 @@ class EventHandler:
             if step.is_node:
                 self._node_started(run_id, step, inputs)
 
+    def structured(self, step: Step) -> None:
+        self._calls.hide(step)
+
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         model = self._models.get(run_id)
         if model is None:

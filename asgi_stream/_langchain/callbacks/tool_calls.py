@@ -48,6 +48,7 @@ class ToolCalls:
         """The calls whose tools are running, by the tools' run ids."""
         self.add_history = self._registry.add_history
         self.answer_history = self._registry.answer_history
+        self.hide = self._events.hide
 
     # Calls that models make.
 
