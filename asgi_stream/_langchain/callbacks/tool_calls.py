@@ -122,11 +122,15 @@ class ToolCalls:
 
         Args:
             step: The tool.
-            model_id: The id of the call, None if code calls the tool.
+            model_id: The id of the call, None if code calls the tool, perhaps for a model's call.
             arguments: The tool's arguments.
         """
         call = self._registry.match(model_id, step, step.name, arguments)
         call = call or self._events.resume(model_id, step)
+        if call is None and model_id is None:
+            call = self._registry.match_arguments(step, arguments) or self._events.resume(
+                self._registry.history_with(step.name, arguments), step
+            )
         if call is None:
             # No model has called it, so code has.
             call = self._events.start_here(step, model_id)
