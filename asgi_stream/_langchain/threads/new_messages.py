@@ -27,8 +27,11 @@ from .state_messages import messages_field
 
 Message = Mapping[str, Any]
 
-NOT_FINISHED = "The user interrupted this tool call."
-"""The result of a call that has none, because the run was cancelled or a question not answered."""
+INTERRUPTED = "The user interrupted this tool call."
+"""The result of a call that has none, because it was stopped, or a question was not answered."""
+
+UNFINISHED = "The run ended before this tool call had a result."
+"""The result of a call that has none, because the run has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,11 @@ class Addition:
 
 
 def new_messages(
-    sent: Sequence[Message], known: Sequence[BaseMessage], *, finished: bool
+    sent: Sequence[Message],
+    known: Sequence[BaseMessage],
+    *,
+    finished: bool,
+    failed: bool = False,
 ) -> Addition:
     """Return what a conversation adds to a thread.
 
@@ -60,6 +67,7 @@ def new_messages(
         known: The messages of the thread.
         finished: Whether the thread's last run has come to its end, so that calls without a result
             are the client's.
+        failed: As for `closing`.
     """
     of_id = {each.id: each for each in known if each.id is not None}
     tail = _after_last_answer(sent)
@@ -77,23 +85,26 @@ def new_messages(
     if not added and not results:
         return Addition([])
     # Results directly follow their calls.
-    return Addition([*results, *closing(known, results), *systems, *added])
+    return Addition([*results, *closing(known, results, failed=failed), *systems, *added])
 
 
-def addition_of(spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any) -> Addition:
+def addition_of(
+    spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any, *, failed: bool = False
+) -> Addition:
     """Return what a request with a conversation adds to a thread.
 
     Args:
         spec: What the client asks for.
         known: The messages of the thread.
         snapshot: The state of the thread, as LangGraph's ``StateSnapshot``.
+        failed: As for `closing`.
 
     Raises:
         NotPending: A result in a conversation that is new as a whole answers no call.
     """
     sent, finished = spec.messages or (), not snapshot.next
     if spec.after_run is None and (snapshot.created_at is not None or not spec.seeds):
-        return new_messages(sent, known, finished=finished)
+        return new_messages(sent, known, finished=finished, failed=failed)
     results = _results(sent, open_calls(known)) if finished else []
     rest = [each for each in sent if each not in results]
     made = {call["id"] for each in rest for call in each.get("tool_calls") or ()}
@@ -101,7 +112,7 @@ def addition_of(spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any) -> A
         raise NotPending
     news = _new_system_messages(rest, known)
     rest = [each for each in rest if each["role"] != "system" or each in news]
-    return Addition([*results, *closing(known, results), *rest])
+    return Addition([*results, *closing(known, results, failed=failed), *rest])
 
 
 def open_calls(known: Sequence[BaseMessage]) -> list[ToolCall]:
@@ -118,7 +129,11 @@ def open_calls(known: Sequence[BaseMessage]) -> list[ToolCall]:
 
 
 def closing(
-    known: Sequence[BaseMessage], new: Sequence[Any], later: Sequence[BaseMessage] = ()
+    known: Sequence[BaseMessage],
+    new: Sequence[Any],
+    later: Sequence[BaseMessage] = (),
+    *,
+    failed: bool = False,
 ) -> list[Message]:
     """Return results for the open calls of a thread that `new` messages do not answer.
 
@@ -128,14 +143,16 @@ def closing(
         known: The messages of the thread.
         new: Those that are added to it.
         later: Those that are replaced, which may have results of tools that have run.
+        failed: Whether the last run on the thread has failed.
     """
     answered = {call_id(each) for each in new}
     results = {each.tool_call_id: each for each in later if isinstance(each, ToolMessage)}
+    reason = UNFINISHED if failed else INTERRUPTED
     return [
         {
             "role": "tool",
             "tool_call_id": call["id"],
-            "content": result.content if result else NOT_FINISHED,
+            "content": result.content if result else reason,
             "status": result.status if result else "error",
             "name": call["name"],
         }

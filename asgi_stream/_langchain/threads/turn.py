@@ -88,7 +88,7 @@ class ThreadTurn:
         self._multitask = "enqueue" if spec.answers and multitask in EVICTING else multitask
         self._astream_kwargs, self._make_input = astream_kwargs, make_input
         self._graph, self._tasks, self._in_order = graph, tasks, in_order
-        self._evicted = self._claimed = self._cancelled = False
+        self._evicted = self._claimed = self._cancelled = self._failed = False
         self._replaced: Sequence[str] = ()
 
     def evicted(self) -> None:
@@ -117,6 +117,7 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
             NotContinuable: The run cannot go on here.
         """
+        self._failed |= await self._entry.has_failed()
         self._claimed = self._claimed or await self._claim(wait)
         if self._in_order or not self._claimed:
             await self._entry.list_run(must_exist=self._claimed and self._spec.must_exist)
@@ -202,7 +203,7 @@ class ThreadTurn:
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
-        addition = addition_of(spec, known, snapshot)
+        addition = addition_of(spec, known, snapshot, failed=self._failed)
         interrupts = await standing(thread, snapshot, spec, addition)
         if interrupts is not None:
             self._entry.silent = True
@@ -214,7 +215,7 @@ class ThreadTurn:
                 snapshot, position, removed = earlier, position_of(earlier), None
                 later, known = known, messages_of(snapshot.values)
                 # What has closed its calls may have come with the messages that are replaced.
-                new = [*closing(known, new, later), *new]
+                new = [*closing(known, new, later, failed=self._failed), *new]
         values = PublicState(thread).values(snapshot.values)
         input = await self._make_input(replace(spec, messages=new), values)
         if removed is not None:
@@ -233,7 +234,7 @@ class ThreadTurn:
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = await thread.messages(snapshot)
         return Start(
-            input=await thread_input(thread, input, snapshot),
+            input=await thread_input(thread, input, snapshot, failed=self._failed),
             # That for Redis takes the run's id from there.
             configurable={**thread.configurable(position), "run_id": self.run_id},
             metadata=about,
