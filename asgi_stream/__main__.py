@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -13,6 +14,8 @@ def main() -> None:
         if (missing.name or "").startswith("asgi_stream"):
             raise
         sys.exit(f'asgi-stream: {missing}. Install it: pip install "asgi_stream[serve]"')
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of a terminal without Unicode
     command(prog_name="asgi-stream")
 
 

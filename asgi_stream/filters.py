@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import translate
 from typing import Any
@@ -12,6 +12,8 @@ from .errors import InvalidInput
 from .events import Step
 
 __all__ = ["EventFilter", "is_answer_step", "parse_filter"]
+
+STEP_TYPES = ("chat_model", "llm", "tool", "chain", "retriever", "prompt", "parser")
 
 MAX_WORDS = 100
 MAX_CHARACTERS = 1_000
@@ -68,6 +70,13 @@ class EventFilter:
             object.__setattr__(self, name, tuple(words))
         object.__setattr__(self, "_included", _any_of(self.include))
         object.__setattr__(self, "_excluded", _any_of(self.exclude))
+
+    def problems(self) -> Iterator[str]:
+        """Yield one sentence for each type of steps that LangChain does not have."""
+        for name in ("types", "exclude_types"):
+            for word in getattr(self, name):
+                if word not in STEP_TYPES:
+                    yield f"filter: {name}: {word!r} is none of {', '.join(STEP_TYPES)}"
 
     def admits(self, event: str, step: Step) -> bool:
         """Return whether the event named `event`, emitted by `step`, is sent."""

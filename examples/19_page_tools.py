@@ -7,10 +7,12 @@ the same with the field ``copilotkit``.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
 from langchain.agents import AgentState, create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, hook_config
+from langchain.agents.middleware.types import PrivateStateAttr
+from langchain_core.messages import AIMessage, ToolMessage
 
 from asgi_stream import StreamApp, StreamRoute
 
@@ -19,10 +21,15 @@ from .scripted import ScriptedModel
 
 class PageState(AgentState[Any]):
     tools: list[dict[str, Any]]
+    waiting: Annotated[NotRequired[AIMessage | None], PrivateStateAttr]
 
 
 class PageTools(AgentMiddleware[PageState]):
-    """Binds the page's tools to the model, and ends the run when the model calls one."""
+    """Binds the page's tools to the model, and ends the run when the model calls one.
+
+    If the same message calls the agent's own tools, they run before that: it has only their calls
+    until they have run.
+    """
 
     state_schema = PageState
 
@@ -36,8 +43,19 @@ class PageTools(AgentMiddleware[PageState]):
     async def aafter_model(self, state: PageState, runtime: Any) -> dict[str, Any] | None:
         page_tools = {tool["name"] for tool in state.get("tools", [])}
         message: Any = state["messages"][-1]
-        ends = any(call["name"] in page_tools for call in message.tool_calls)
-        return {"jump_to": "end"} if ends else None
+        own = [call for call in message.tool_calls if call["name"] not in page_tools]
+        if len(own) == len(message.tool_calls):
+            return {"waiting": None}
+        if not own:
+            return {"jump_to": "end"}
+        return {"messages": [message.model_copy(update={"tool_calls": own})], "waiting": message}
+
+    @hook_config(can_jump_to=["end"])
+    async def abefore_model(self, state: PageState, runtime: Any) -> dict[str, Any] | None:
+        message = state.get("waiting")
+        if message is None or not isinstance(state["messages"][-1], ToolMessage):
+            return None
+        return {"messages": [message], "waiting": None, "jump_to": "end"}
 
 
 model = ScriptedModel(answer="The page says: {question}")

@@ -63,6 +63,13 @@ def test_a_stream_error_is_sent_unchanged_unless_the_route_maps_it() -> None:
     assert public_error(late, {RunTimeout: LIMITED}) is LIMITED
 
 
+@pytest.mark.parametrize("header", [("a b", "c"), ("", "c"), ("a", "b\nc"), ("a", "é")])
+def test_an_error_s_headers_can_be_sent(header: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="is no HTTP header"):
+        StreamError("No.", headers=dict([header]))
+    assert StreamError("No.", headers={"Retry-After": "5"}).headers == {"Retry-After": "5"}
+
+
 def test_the_docstring_draws_the_tree() -> None:
     drawn = dict(re.findall(r"── (\w+) +(\d{3} +\w+)", inspect.getdoc(errors) or ""))
     built = {

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 
-from asgi_stream import EventFilter
+from asgi_stream import EventFilter, StreamApp, StreamRoute, TableError
 from asgi_stream.events import Step
 from asgi_stream.filters import is_answer_step
 
@@ -36,6 +37,14 @@ def test_events_are_admitted_by_name_and_step(
     options: dict[str, Any], event: str, step: Step, admitted: bool
 ) -> None:
     assert EventFilter(**options).admits(event, step) is admitted
+
+
+def test_types_are_those_that_langchain_has() -> None:
+    chosen = EventFilter(types=["chat_model"], exclude_types=["chat-model", "tool"])
+    [problem] = chosen.problems()
+    assert problem.startswith("filter: exclude_types: 'chat-model' is none of chat_model, llm, ")
+    with pytest.raises(TableError, match="exclude_types: 'chat-model' is none of"):
+        StreamApp([StreamRoute("/x", RunnableLambda(str), format="events", filter=chosen)])
 
 
 def test_what_langchain_can_filter_is_pushed_down() -> None:

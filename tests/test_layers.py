@@ -42,6 +42,7 @@ OPTIONAL = {
     "cli/commands.py": {"click"},
     "cli/migrate/command.py": {"click"},
     "cli/new.py": {"click"},
+    "cli/parameters.py": {"click"},
     "cli/printer.py": {"click"},
     "cli/serve.py": {"click", "uvicorn"},
     "cli/table.py": {"click"},

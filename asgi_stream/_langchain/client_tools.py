@@ -58,14 +58,14 @@ def equipped(served: ServedRunnable, spec: RunSpec) -> Equipped:
     if not spec.tools:
         return Equipped(runnable, state)
     names = frozenset(tool["function"]["name"] for tool in spec.tools)
-    if fields:
+    if fields.keys() - {"context"}:
         return Equipped(runnable, state, names)
     try:
-        return Equipped(_with_bound_tools(served, spec), spec.state, names)
+        return Equipped(_with_bound_tools(served, spec), state, names)
     except InvalidRequest:
         if spec.tool_choice is not None:
             raise
-        return Equipped(runnable, spec.state, dropped=names)
+        return Equipped(runnable, state, dropped=names)
 
 
 def _with_bound_tools(served: ServedRunnable, spec: RunSpec) -> Runnable[Any, Any]:
@@ -93,20 +93,20 @@ def _with_bound_tools(served: ServedRunnable, spec: RunSpec) -> Runnable[Any, An
 def _tool_fields(served: ServedRunnable, spec: RunSpec) -> dict[str, Any]:
     """Return the fields of the graph's state that take tools, with their values.
 
-    They are filled if the client has no tools too, because a graph's code relies on them; ``tools``
-    only for a client that sends a list of tools. A field of another type is not meant.
+    They are filled if the client has no tools too, because a graph's code relies on them, and a
+    thread has those of the last run; ``tools`` and ``context`` only for a client that sends a list
+    of them. A field of another type is not meant.
     """
     if spec.messages is None:
         return {}
     tools = [_as_agui(tool["function"]) for tool in spec.tools or ()]
     values: dict[str, Any] = {} if spec.tools is None else {"tools": tools}
-    if spec.context:
-        values["context"] = list(spec.context)
+    context = {} if spec.context is None else {"context": [*spec.context]}
+    values |= context
     for name, member in (("copilotkit", "actions"), ("ag-ui", "tools")):
         sent = spec.state.get(name)
-        sent_context = {"context": list(spec.context)} if spec.context else {}
         defaults = {"context": [], **sent} if isinstance(sent, Mapping) else {"context": []}
-        values[name] = {**defaults, member: tools, **sent_context}
+        values[name] = {**defaults, member: tools, **context}
     types = served.state_fields
     return {
         name: value for name, value in values.items() if name in types and _fits(value, types[name])

@@ -26,7 +26,7 @@ def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:
     start = None if request.turn is None else request.turn.start
     if start is None:
         return False
-    put_snapshot(sink, request, start.values, start.messages)
+    put_snapshot(sink, request, start.values, start.messages, start.changes)
     if start.interrupts is not None:
         sink.put(RunFinished(step, start.values, start.interrupts))
     return start.interrupts is not None
@@ -59,7 +59,11 @@ async def interrupts_shown(
 
 
 def put_snapshot(
-    sink: Sink, request: RunRequest, values: Any, messages: Sequence[BaseMessage] | None = None
+    sink: Sink,
+    request: RunRequest,
+    values: Any,
+    messages: Sequence[BaseMessage] | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Put a `ThreadSnapshot`, if the run has a thread, and the format of the client one, too.
 
@@ -68,6 +72,7 @@ def put_snapshot(
         request: The run.
         values: The graph's output.
         messages: The messages of the thread, if not those in `values`.
+        changes: What the client changes in `values`.
     """
     if request.turn is None or ThreadSnapshot not in sink.wants or not isinstance(values, Mapping):
         return
@@ -78,7 +83,7 @@ def put_snapshot(
         shown = thread_messages(messages, request.filter, sink.public_message)
     state = {
         key: value
-        for key, value in values.items()
+        for key, value in {**values, **(changes or {})}.items()
         if key != "messages" and value is not public and not str(key).startswith("__")
     }
     sink.put(ThreadSnapshot(shown, state))

@@ -118,8 +118,8 @@ async def _run(
     config, kwargs = await _config(route, served, request, spec, configurable)
     equipment = _equip(route, served, spec)
 
-    async def make_input(spec: RunSpec, values: Any = None) -> Any:
-        state = new_state(served, spec.state, equipment.state, values)
+    async def make_input(spec: RunSpec, changes: Any = None) -> Any:
+        state = new_state(served, spec.state, equipment.state, changes)
         return await run_input(route, served, spec, state)
 
     policy, turn, input = route.thread_policy, None, None

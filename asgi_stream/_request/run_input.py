@@ -11,7 +11,6 @@ from .._langchain.graphs import graph_of
 from .._langchain.schemas.type_hints import has_messages
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.system_messages import has_system_message
-from .._langchain.threads.state import changed_fields
 from .._routing.bound import BoundRoute
 from .._routing.hooks import call_hook
 from ..errors import InvalidInput
@@ -57,34 +56,35 @@ async def run_input(
 
 
 def new_state(
-    served: ServedRunnable, sent: Mapping[str, Any], state: Mapping[str, Any], values: Any
+    served: ServedRunnable,
+    sent: Mapping[str, Any],
+    state: Mapping[str, Any],
+    changes: Mapping[str, Any] | None,
 ) -> Mapping[str, Any]:
     """Return what of a state adds something to a thread.
 
     Clients send the state back that they have been sent, and a graph may add it to what it has. So
-    fields are left out that the thread has already; and those that clients do not see, and further
+    fields are left out that they have not changed; and those that they do not see, and further
     lists of messages, because nobody writes the words of others.
 
     Args:
         served: The graph.
         sent: The fields that the client sends.
         state: These, and those that its tools fill, which are returned as they are.
-        values: The state of the thread as the client sees it; None: there is no thread.
+        changes: The fields that the client has changed; None: there is no thread.
     """
-    if values is None:
+    if changes is None:
         return state
-    seen = graph_of(served.runnable).output_channels
-    new = changed_fields(sent, values)
-    hidden = {
-        name
-        for name in sent
-        if name not in new or name not in seen or has_messages(served.state_fields.get(name))
-    }
-    return {
+    seen, types = graph_of(served.runnable).output_channels, served.state_fields
+    new = {
         name: value
-        for name, value in state.items()
-        if name not in hidden or value is not sent[name]
+        for name, value in changes.items()
+        if name in seen and not has_messages(types.get(name))
     }
+    filled = {
+        name: value for name, value in state.items() if name not in sent or value is not sent[name]
+    }
+    return {**new, **filled}
 
 
 def _validated(route: BoundRoute, served: ServedRunnable, spec: RunSpec, value: Any) -> Any:

@@ -154,11 +154,12 @@ class RouteValidation:
     def _format_problems(self) -> Iterator[str]:
         """An option that the format has no use for is a mistake, not a wish."""
         route, kind = self._route, self.format_class
-        if route.filter is not None:
-            if not isinstance(route.filter, EventFilter):
-                yield f"filter must be an EventFilter, not {kind_of(route.filter)}"
-            if kind.wants <= {OutputChunk}:
-                yield f"filter: the {route.format} format has no events to filter"
+        if isinstance(route.filter, EventFilter):
+            yield from route.filter.problems()
+        elif route.filter is not None:
+            yield f"filter must be an EventFilter, not {kind_of(route.filter)}"
+        if route.filter is not None and kind.wants <= {OutputChunk}:
+            yield f"filter: the {route.format} format has no events to filter"
         if route.conversation is not None and not kind.converses:
             yield f"conversation: the {route.format} format has an input, not a conversation"
         if StreamRoute.sdk_version.name in self._own.options and not kind.sdk_versions:

@@ -9,9 +9,17 @@ from typing import Any
 
 from ..events import Interrupt
 
+FORMATS = ("tokens", "chunks", "events", "vercel")
+"""The formats whose clients answer with ``resume`` at the URL that they have posted to."""
 
-def answering_options(thread_id: str, interrupts: Sequence[Interrupt]) -> str:
-    """Return the options of a call that answers interrupts, with an example of each answer."""
+
+def answering_options(format: str | None, thread_id: str, interrupts: Sequence[Interrupt]) -> str:
+    """Return the options of a call that answers interrupts, with an example of each answer.
+
+    It is ``""`` for a format whose answers are requests of another form.
+    """
+    if format not in FORMATS:
+        return ""
     body = {"resume": {each.id: _example(each.value) for each in interrupts}}
     answer = shlex.quote(json.dumps(body, ensure_ascii=False))
     return f"--thread {shlex.quote(thread_id)} --input {answer}"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
 
 import click
 
@@ -18,12 +16,13 @@ from ..errors.text import mask_passwords
 from ..events import RunFinished
 from .answers import answering_options
 from .message_body import NoMessageInput
+from .parameters import checked_seconds, checked_url, header, json_of, pair
 from .printer import Printer
 from .route_schema import addressed
 
 
 @click.command()
-@click.argument("url")
+@click.argument("url", callback=checked_url)
 @click.option(
     "-m", "--message", "messages", multiple=True, help="A message of the user. Repeatable."
 )
@@ -40,7 +39,11 @@ from .route_schema import addressed
 )
 @click.option("--raw", is_flag=True, help="Print the frames as they arrive.")
 @click.option(
-    "--timeout", default=60.0, show_default=True, help="Seconds of silence before giving up."
+    "--timeout",
+    default=60.0,
+    show_default=True,
+    callback=checked_seconds,
+    help="Seconds of silence before giving up.",
 )
 def call(
     url: str,
@@ -58,16 +61,17 @@ def call(
     With -m the body is made from the route's schema, which the server has at /openapi.json. With
     --input it is what a client of the route posts. The format of the answer is detected. If the
     connection to a resumable route breaks, the command reconnects. If the run stops at an
-    interrupt, the command prints the options that answer it. The exit code is 1 if the run fails.
+    interrupt, the command prints the options that answer it, in the plain formats and vercel. The
+    exit code is 1 if the run fails.
     """
     if messages and body is not None:
         raise click.UsageError("-m and --input exclude each other.")
     thread = {} if thread_id is None else {"thread_id": thread_id}
     request = RemoteRequest(
         url=url,
-        body=_json(sys.stdin.read() if body == "-" else body or "{}"),
-        headers=dict(_pair(each, ":", "--header") for each in headers),
-        params={**dict(_pair(each, "=", "--param") for each in params), **thread},
+        body=json_of(sys.stdin.read() if body == "-" else body or "{}"),
+        headers=dict(map(header, headers)),
+        params={**dict(pair(each, "=", "--param") for each in params), **thread},
         timeout=timeout,
     )
     with Printer(url, raw) as printer:
@@ -97,20 +101,7 @@ async def _follow(stream: RemoteStream, printer: Printer) -> None:
             printer.print(stream, decoded)
             for event in decoded.events:
                 if isinstance(event, RunFinished) and event.interrupts and stream.thread_id:
-                    advice = f"To answer: {answering_options(stream.thread_id, event.interrupts)}"
+                    advice = answering_options(stream.format, stream.thread_id, event.interrupts)
     thread = f" on thread {stream.thread_id}" if stream.thread_id else ""
-    printer.end(f"run {stream.run_id}{thread}, {stream.format or 'unknown format'}", advice)
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise click.BadParameter(f"invalid JSON: {error}", param_hint="--input") from None
-
-
-def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
-    name, has_separator, value = text.partition(separator)
-    if not has_separator:
-        raise click.BadParameter(f"expected name{separator}value, not {text!r}", param_hint=option)
-    return name.strip(), value.strip()
+    summary = f"run {stream.run_id}{thread}, {stream.format or 'unknown format'}"
+    printer.end(summary, advice and f"To answer: {advice}")

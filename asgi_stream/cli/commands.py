@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from pathlib import Path
 
 import click
@@ -27,8 +29,10 @@ SCHEMA = HERE.parent / "asgi_stream.schema.json"
     callback=print_versions,
     help="Show the versions of asgi_stream, Python and the main dependencies, and exit.",
 )
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Serve LangChain Runnables and LangGraph graphs from a route table in TOML."""
+    context.color = False if os.environ.get("NO_COLOR") else None  # https://no-color.org
 
 
 main.add_command(serve)
@@ -41,10 +45,16 @@ main.add_command(new)
 @table_argument
 def check(table: Path | None) -> None:
     """Import everything that TABLE names and report all problems; exit with 2 if there are any."""
-    app = load_table(find_table(table))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        app = load_table(find_table(table))
     print_routes(app)
-    count = len(app.table)
-    click.echo(f"{count} {'route' if count == 1 else 'routes'}, no problems.", err=True)
+    texts = (str(each.message) for each in caught if issubclass(each.category, UserWarning))
+    doubts = dict.fromkeys(texts)  # a table is checked when it is read, and as an app
+    for doubt in doubts:
+        click.secho(f"warning: {doubt}", fg="yellow", err=True)
+    outcome = _counted(len(doubts), "warning") if doubts else "no problems"
+    click.echo(f"{_counted(len(app.table), 'route')}, {outcome}.", err=True)
 
 
 @main.command()
@@ -65,3 +75,7 @@ def routes(table: Path | None, as_json: bool) -> None:
 def schema() -> None:
     """Print the JSON Schema of route tables, for editors."""
     click.echo(SCHEMA.read_text("utf-8"), nl=False)
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -49,15 +50,21 @@ def new(folder: Path, format: str, docker: bool) -> None:
     openai, whose clients send all of it each time.
     """
     files = project_files(format, docker)
-    existing = [name for name in files if (folder / name).exists()]
-    if existing:
-        raise click.ClickException(f"{folder / existing[0]} already exists; nothing was written.")
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-        click.echo(f"wrote {path}")
-    change_folder = "" if folder == Path() else f"cd {folder} && "
+    try:
+        existing = [name for name in files if (folder / name).exists()]
+        if existing:
+            problem = f"{folder / existing[0]} already exists; nothing was written."
+            raise click.ClickException(problem)
+        for parent in {(folder / name).parent for name in files}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            path = folder / name
+            path.write_text(text, "utf-8")
+            click.echo(f"wrote {path}")
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    place = f"./{folder}" if str(folder).startswith("-") else str(folder)
+    change_folder = "" if folder == Path() else f"cd {shlex.quote(place)} && "
     click.echo(f"\n{change_folder}{' && '.join(_commands(format))}\n")
 
 

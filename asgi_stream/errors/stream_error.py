@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~]*")
+"""A field's name and value (RFC 9110, sections 5.1 and 5.5)."""
 
 
 class StreamError(Exception):
@@ -15,8 +19,11 @@ class StreamError(Exception):
         message: Sent to the client unchanged.
         code: A constant for programs to compare, for example ``"rate_limited"``.
         status: The HTTP status (400 to 599), used as long as no frame has been sent.
-        headers: HTTP headers of the response with that status.
+        headers: HTTP headers of the response with that status, in ASCII.
         fields: For invalid input, the problem with each field, by the field's dotted path.
+
+    Raises:
+        ValueError: A header cannot be sent.
 
     Attributes:
         id: The error id that the server sent, if `asgi_stream.client` raised the error.
@@ -46,5 +53,8 @@ class StreamError(Exception):
         self.code = type(self).code if code is None else code
         self.status = type(self).status if status is None else status
         self.headers = {**self.default_headers, **(headers or {})}
+        for name, value in self.headers.items():
+            if not _HEADER.fullmatch(f"{name}:{value}"):
+                raise ValueError(f"{name!r}: {value!r} is no HTTP header")
         self.fields = dict(fields or {})
         super().__init__(self.message)

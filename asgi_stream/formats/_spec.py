@@ -121,7 +121,7 @@ class RunSpec:
         body: The request's JSON, or the input in its query.
         catches_up: Whether a conversation that adds nothing to the thread is answered with where
             the thread stands, and nothing runs.
-        context: Context for the model (AG-UI), ``{"description", "value"}`` each.
+        context: Context for the model (AG-UI), ``{"description", "value"}`` each; None: not sent.
         dropped: Kinds of content in the client's messages that `messages` leaves out.
         cancel_on_disconnect: Whether a disconnect cancels the run, whatever the route says.
         attempt: How many workers have executed the run, this one included. Set by the route.
@@ -166,7 +166,7 @@ class RunSpec:
     owner: str | None = None
     body: Any = None
     catches_up: bool = False
-    context: Sequence[Mapping[str, Any]] = ()
+    context: Sequence[Mapping[str, Any]] | None = None
     dropped: Set[str] = frozenset()
     cancel_on_disconnect: bool = False
     attempt: int = 1

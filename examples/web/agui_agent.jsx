@@ -20,19 +20,27 @@ function useAgent(agent) {
   const run = async (parameters) => {
     setError("");
     let stopped = false;
+    let code;
     agent.stop = () => {
       stopped = true;
       agent.abortRun(); // cancels the run on the server
       agent.pendingInterrupts = []; // or the agent refuses the next run after a stopped answer
     };
-    const failed = ({ message }) => stopped || setError(message);
+    const failed = (failure) => {
+      code = failure.code ?? failure.payload?.error?.code;
+      if (!stopped) setError(failure.message);
+    };
     await agent
       .runAgent(parameters, {
         onMessagesChanged: changed,
         onCustomEvent: ({ event }) => setProgress(event.value.text), // adispatch_custom_event
-        onRunErrorEvent: ({ event }) => failed(event), // after the stream began: event.code too
+        onRunErrorEvent: ({ event }) => failed(event), // after the stream began
       })
       .catch(failed); // before that: "HTTP 401: {...}"
+    if (code === "not_pending") {
+      agent.pendingInterrupts = []; // another tab has answered, and the agent would refuse each run
+      await agent.runAgent().catch(failed); // what the thread waits for now
+    }
     changed();
   };
   const ask = (content) => {

@@ -75,6 +75,22 @@ def test_check_counts_the_routes(project: Path) -> None:
     assert "1 route, no problems." in invoke("check").stderr
 
 
+def test_check_shows_warnings(project: Path) -> None:
+    remembering = """
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+graph = StateGraph(MessagesState).add_node("a", lambda _: {}).add_edge(START, "a")
+chat = graph.compile(checkpointer=InMemorySaver())
+"""
+    (project / "remembering.py").write_text(remembering)
+    table = '[[route]]\npath = "/one"\nrunnable = "remembering:chat"\n'
+    (project / "asgi_stream.toml").write_text(table)
+    done = invoke("check")
+    assert done.exit_code == 0
+    assert "warning: route '/one': " in done.stderr
+    assert "1 route, 1 warning." in done.stderr
+
+
 def test_check_tells_every_mistake_and_exits_with_2(tmp_path: Path) -> None:
     table = tmp_path / "asgi_stream.toml"
     table.write_text(f"[app]\nx=1\n{ROUTE}limits={{run=-1}}\nfomat='x'\n")
@@ -560,7 +576,7 @@ def test_call_sends_headers_and_a_query_and_reads_stdin(server: Server) -> None:
         (["/tokens"], 1, "question: Field required"),
         (["/vercel"], 1, "The server answered 422"),
         (["/tokens", "--input", "{"], 2, "invalid JSON"),
-        (["[::1/x"], 1, "✗ http"),
+        (["[::1/x"], 2, "expected http://..., not "),
         (["/tokens", "-H", "x"], 2, "expected name:value, not 'x'"),
         (["/tokens", "-p", "x"], 2, "expected name=value, not 'x'"),
     ],

@@ -47,6 +47,25 @@ def test_new_says_what_it_has_written_and_what_to_do(
     assert invoke("ai", "--format=openai").stdout.endswith("\ncd ai && asgi-stream serve\n\n")
 
 
+@pytest.mark.parametrize(
+    ("folder", "command"), [("my bot", "cd 'my bot' && "), ("-x", "cd ./-x && ")]
+)
+def test_new_quotes_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert f"\n{command}asgi-stream" in invoke("--", folder).stdout
+
+
+@pytest.mark.parametrize("folder", ["file/mine", "x" * 300])
+def test_new_says_why_it_cannot_write(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").touch()
+    done = invoke(str(tmp_path / folder))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: [Errno ")
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
 def test_new_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text("mine")
     done = invoke(str(tmp_path))

@@ -9,7 +9,8 @@ const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", arg
 const errors = [];
 const requests = [];
 try {
-  const page = await browser.newPage();
+  let page = await browser.newPage();
+  const tabs = [page];
   page.setDefaultTimeout(20_000);
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
@@ -30,6 +31,7 @@ try {
     else if (step === "press") await page.press(target, value);
     else if (step === "upload") await page.setInputFiles(target, value);
     else if (step === "reload") await page.reload();
+    else if (step === "tab") page = tabs[target] ??= await another(page);
     else if (step === "wait") await waitFor(page, value === undefined ? "body" : target, value ?? target);
     else throw new Error(`no such step: ${step}`);
   }
@@ -37,6 +39,13 @@ try {
   console.log(JSON.stringify({ text, errors, requests }));
 } finally {
   await browser.close();
+}
+
+// Another tab, with a copy of the session's storage.
+async function another(page) {
+  const opened = page.waitForEvent("popup");
+  await page.evaluate(() => void open(location.href));
+  return opened;
 }
 
 async function waitFor(page, selector, text) {

@@ -146,8 +146,11 @@ def test_a_client_gets_at_first_what_it_lacks(
 
 @pytest.mark.parametrize("messages", [THREAD.messages, None])
 def test_a_client_that_lacks_the_state_only_gets_that(messages: Any) -> None:
-    [frame] = events([A, B], ThreadSnapshot(messages, {"x": 1, "y": 2}), state={"x": 5})
-    assert frame == {"type": "STATE_SNAPSHOT", "snapshot": {"x": 5, "y": 2}}
+    [frame] = events([A, B], ThreadSnapshot(messages, {"x": 1, "y": 2}), state={"x": 1})
+    assert frame == {"type": "STATE_SNAPSHOT", "snapshot": {"x": 1, "y": 2}}
+    [frame] = events([A, B], ThreadSnapshot(messages, {"x": (2,)}), state={"x": [1]})
+    assert frame == {"type": "STATE_SNAPSHOT", "snapshot": {"x": [2]}}
+    assert events([A, B], ThreadSnapshot(messages, {"x": (1,)}), state={"x": [1]}) == []
 
 
 def test_the_end_has_what_was_not_sent_before() -> None:
@@ -160,10 +163,10 @@ def test_the_end_has_what_was_not_sent_before() -> None:
     assert events([], ThreadSnapshot(None, {}), ThreadSnapshot(None, {})) == []
 
 
-def test_the_client_s_state_counts_until_the_end() -> None:
+def test_what_only_the_client_has_in_its_state_stays_until_the_end() -> None:
     messages = events([], THREAD, ThreadSnapshot(None, {"x": 2}), state={"x": 5, "mine": True})
     states = [each["snapshot"] for each in messages if "snapshot" in each]
-    assert states == [{"x": 5, "mine": True}, {"x": 2}]
+    assert states == [{"x": 1, "mine": True}, {"x": 2}]
 
 
 def test_what_only_the_client_knows_of_a_user_s_message_remains() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Annotated, Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers import StrOutputParser
@@ -14,6 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode
@@ -173,7 +176,7 @@ async def answers_of(tools: Any, fields: dict[str, Any]) -> tuple[list[Any], dic
         built.add_node("tools", tools).add_edge("node", "tools").add_edge("tools", END)
     app = StreamApp([StreamRoute("/x", built.compile(), format="agui")])
     body = {"threadId": "t", "runId": "r", "messages": SAID, "protocolVersion": "1.0"}
-    response = await post(app, "/x", {**body, "tools": [{"name": "add"}]})
+    response = await post(app, "/x", {**body, "context": [], "tools": [{"name": "add"}]})
     events = frames(response.body)
     kinds = [event["type"] for event in events]
     assert kinds.count("TOOL_CALL_START") == kinds.count("TOOL_CALL_END") == 2
@@ -197,12 +200,60 @@ NOT_RUN = "The tool failed."
         (ToolNode([add, look]), {"tools": list[Any]}, [], {"c1": "1 here", "c2": "seen"}),
         # A graph that has not had the tools cannot mean the client's.
         (None, {}, [], {"c1": NOT_RUN, "c2": NOT_RUN}),
+        (None, {"context": list[Any]}, [], {"c1": NOT_RUN, "c2": NOT_RUN}),
     ],
 )
 async def test_a_call_of_a_client_s_tool_is_left_to_the_client(
     tools: Any, fields: Any, pending: Any, results: Any
 ) -> None:
     assert await answers_of(tools, fields) == (pending, results)
+
+
+class CallsOnce(Scripted):
+    """Calls its tools, then repeats their results."""
+
+    def bind_tools(self, tools: Any, **_: Any) -> Any:
+        return self
+
+    async def _astream(self, messages: Any, *_: Any, **__: Any) -> Any:
+        results = [f"{each.tool_call_id} {each.text}" for each in messages if each.type == "tool"]
+        script = [", ".join(results)] if results else self.script
+        async for each in Scripted(script=script)._astream():
+            yield each
+
+
+@pytest.mark.parametrize("names", [("add",), ("add", "look"), ("look", "add"), ("look",)])
+async def test_the_agent_of_the_example_runs_its_own_tools_beside_those_of_the_page(
+    names: tuple[str, ...],
+) -> None:
+    made = [
+        tool_call_chunk(name=name, args='{"a": 1}', id=name, index=n)
+        for n, name in enumerate(names)
+    ]
+    model = CallsOnce(script=[AIMessageChunk(content="", tool_call_chunks=made)])
+    middleware = import_module("examples.19_page_tools").PageTools()
+    agent = create_agent(model, [look], middleware=[middleware], checkpointer=InMemorySaver())
+    app = StreamApp([StreamRoute("/x", agent, format="agui", threads=True)])
+    body: Any = {"threadId": "t", "runId": "r", "protocolVersion": "1.0", "tools": [PLAIN]}
+
+    async def events_of(messages: list[Any]) -> list[Any]:
+        return frames((await post(app, "/x", {**body, "messages": messages})).body)
+
+    events = await events_of(SAID)
+    *_, state, shown, end = events
+    pending = ["add"] if "add" in names else []
+    assert end["outcome"].get("pendingToolCallIds", []) == pending
+    own = [each["toolCallId"] for each in events if each["type"] == "TOOL_CALL_RESULT"]
+    assert own == [name for name in names if name == "look"]
+    assert state["snapshot"].keys() == {"tools"}
+    if pending:
+        assert [each["id"] for each in shown["messages"][1]["toolCalls"]] == [*names]
+        result = {"id": "2", "role": "tool", "toolCallId": "add", "content": "2"}
+        events = await events_of([*shown["messages"], result])
+    words = [each["delta"] for each in events if each["type"] == "TEXT_MESSAGE_CONTENT"]
+    assert words == [
+        ", ".join([*(f"{each} seen" for each in own), *(["add 2"] if pending else [])])
+    ]
 
 
 async def node_of_calls(state: Any) -> Any:

@@ -406,7 +406,8 @@ async def test_openai_s_refusals_and_plain_image_urls_are_accepted(image: Any) -
 
 async def test_a_conversation_function_of_two_arguments_gets_the_call() -> None:
     def with_context(messages: list[BaseMessage], call: RunSpec) -> str:
-        return f"{messages[-1].content} at {call.context[0]['value']}"
+        [context] = call.context or ()
+        return f"{messages[-1].content} at {context['value']}"
 
     body = {**BODIES["agui"], "context": [{"description": "page", "value": "cart"}]}
     runnable = RunnableLambda(lambda words: words)

@@ -86,7 +86,7 @@ app = StreamApp(routes(), title="All of it", limits=Limits(run=5))
 
 
 async def test_the_document_is_valid_and_has_every_endpoint() -> None:
-    response = await get(app, "/openapi.json")
+    response = await get(app, "/openapi.json", timeout=60)
     result = json.loads(response.body)
     validate(result)
     assert result["openapi"] == "3.1.1"
@@ -398,7 +398,7 @@ def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
                     "--checks",
                     "not_a_server_error,status_code_conformance,content_type_conformance",
                 ),
-                *("--max-examples", "12", "--seed", "1", "--no-color", "--request-timeout", "20"),
+                *("--max-examples", "12", "--seed", "1", "--no-color", "--request-timeout", "60"),
                 *("--phases", "examples,coverage,fuzzing"),
                 # This stream stays open as long as its reader does.
                 *("--exclude-path-regex", "/stream/events$"),

@@ -251,18 +251,21 @@ async def test_nothing_is_opened_if_too_many_runs_go_on(options: Any) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"resume": True}])
 async def test_so_many_are_open_at_once_and_no_more(options: Any) -> None:
-    is_open, most = 0, 0
+    is_open, most, others_refused = 0, 0, Event()
 
     async def opens_slowly(request: Any) -> Any:
         nonlocal is_open, most
         is_open += 1
         most = max(most, is_open)
-        await asyncio.sleep(0.02)
+        await others_refused.wait()
         yield RunnableLambda(str)
         is_open -= 1
 
     app = StreamApp([StreamRoute("/x", opens_slowly, limits=Limits(concurrent=2), **options)])
-    answers = await asyncio.gather(*(post(app, "/x", "hi") for _ in range(20)))
+    posts = [asyncio.ensure_future(post(app, "/x", "hi")) for _ in range(20)]
+    await until(lambda: sum(each.done() for each in posts) == 18)
+    others_refused.set()
+    answers = await asyncio.gather(*posts)
     assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 18
     assert most == 2
     assert (await post(app, "/x", "hi")).status == 200

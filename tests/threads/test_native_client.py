@@ -225,7 +225,7 @@ def test_the_command_says_how_an_interrupt_is_answered(server: Server, path: str
 
 def test_a_call_that_waits_for_approval_has_an_example_of_its_own() -> None:
     value = {"type": "tool_approval", "tool_call_id": "c", "name": "refund", "args": {}}
-    line = answering_options("it's", [Interrupt("a", value), Interrupt("b", {"x": 1})])
+    line = answering_options("tokens", "it's", [Interrupt("a", value), Interrupt("b", {"x": 1})])
     assert shlex.split(line) == [
         "--thread",
         "it's",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -12,7 +12,6 @@ from ...events import BREAKPOINT, Interrupt
 from ...formats import RunSpec
 from .graph_thread import GraphThread
 from .new_messages import Addition
-from .state import PublicState, changed_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +23,7 @@ class Start:
         configurable: The ``configurable`` keys of the thread, at the checkpoint to start from.
         metadata: Metadata of the run, which its checkpoints get too.
         values: The graph's output so far, as clients may see it.
+        changes: What the request changes in it.
         messages: The messages of the thread, with those that the request adds.
         interrupts: The interrupts that the thread waits at, if the request adds nothing to it: then
             nothing runs, and the run ends with them.
@@ -34,13 +34,18 @@ class Start:
     configurable: Mapping[str, Any]
     metadata: Mapping[str, Any]
     values: Any = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
     messages: Sequence[BaseMessage] = ()
     interrupts: Sequence[Interrupt] | None = None
     calls: Collection[str] = ()
 
 
 async def standing(
-    thread: GraphThread, snapshot: Any, spec: RunSpec, addition: Addition
+    thread: GraphThread,
+    snapshot: Any,
+    spec: RunSpec,
+    addition: Addition,
+    changes: Mapping[str, Any],
 ) -> Sequence[Interrupt] | None:
     """Return what a thread waits at if a request only catches up with it, otherwise None.
 
@@ -49,6 +54,7 @@ async def standing(
         snapshot: Its state.
         spec: What the client asks for.
         addition: What that adds to the messages of the thread.
+        changes: What it changes in the state of the thread.
     """
     if not spec.catches_up:
         return None
@@ -59,5 +65,4 @@ async def standing(
         pending = [BREAKPOINT]
     if addition.messages and not (pending and addition.again):
         return None
-    changed = changed_fields(spec.state, PublicState(thread).values(snapshot.values))
-    return None if changed and not pending else pending
+    return None if changes and not pending else pending

@@ -25,12 +25,13 @@ from .entry import ThreadEntry
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, closing, split_at, with_messages
+from .sent_state import came_with, changes_of
 from .start import Start, standing
 from .state import PublicState
 from .state_messages import messages_of
 
 MakeInput = Callable[[RunSpec, Any], Awaitable[Any]]
-"""Makes an input of what a client asks for, and of the state of the thread as clients see it."""
+"""Makes an input of what a client asks for and of the fields it changes; None: all of them."""
 
 
 class ThreadTurn:
@@ -204,26 +205,28 @@ class ThreadTurn:
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, thread, known = self._spec, self.thread, messages_of(snapshot.values)
         addition = addition_of(spec, known, snapshot, failed=self._failed)
-        interrupts = await standing(thread, snapshot, spec, addition)
+        changes = await changes_of(thread, snapshot, spec, newest=position is None)
+        interrupts = await standing(thread, snapshot, spec, addition, changes)
         if interrupts is not None:
             self._entry.silent = True
-            return await self._start(None, snapshot, position, interrupts=interrupts)
+            more = {"interrupts": interrupts, "changes": changes}
+            return await self._start(None, snapshot, position, **more)
         new, removed = addition.messages, addition.before
         if addition.before is not None:
             earlier = await thread.before_message(snapshot, addition.before)
             if earlier is not None:
                 snapshot, position, removed = earlier, position_of(earlier), None
                 later, known = known, messages_of(snapshot.values)
+                changes = {**came_with(snapshot, spec), **changes}
                 # What has closed its calls may have come with the messages that are replaced.
                 new = [*closing(known, new, later, failed=self._failed), *new]
-        values = PublicState(thread).values(snapshot.values)
-        input = await self._make_input(replace(spec, messages=new), values)
+        input = await self._make_input(replace(spec, messages=new), changes)
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
             known, rest = split_at(removed, known)
             input = with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
         messages = [*known, *(message_of(dict(each)) for each in new)]
-        return await self._start(input, snapshot, position, messages=messages)
+        return await self._start(input, snapshot, position, messages=messages, changes=changes)
 
     async def _start(
         self, input: Any, snapshot: Any, position: Mapping[str, Any] | None, **more: Any

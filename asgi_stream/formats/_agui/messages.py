@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+import orjson
+
 from ...events import ThreadSnapshot
 from ...serialize import to_json
 
@@ -55,9 +57,9 @@ class ClientThread:
             self._results.update(str(each.get("toolCallId")) for each in messages or ())
             if messages is not None and self._has(messages):
                 messages = None
-            if messages is None and state.keys() <= self._own_state.keys():
+            state = {**self._own_state, **orjson.loads(to_json(state))}
+            if messages is None and state == self._own_state:
                 return
-            state = {**state, **self._own_state}
         if state and state != self._shown_state:
             self._shown_state = state
             yield {"type": "STATE_SNAPSHOT", "snapshot": state}

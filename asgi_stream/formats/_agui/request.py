@@ -37,8 +37,8 @@ def read_input(request: FormatRequest) -> tuple[RunSpec, dict[str, str]]:
         raise refused("tools", "expected a list")
     for n, tool in enumerate(tools):
         _check_name(n, tool)
-    context, dropped = body.get("context") or [], set[str]()
-    if not isinstance(context, list):
+    context, dropped = body.get("context"), set[str]()
+    if not isinstance(context, list | None):
         raise refused("context", "expected a list")
     props, state = body.get("forwardedProps"), body.get("state")
     props = props if isinstance(props, dict) else {}

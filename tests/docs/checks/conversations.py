@@ -63,6 +63,16 @@ async def asks_and_goes_on(app: ASGIApp) -> None:
         assert (await get(app, URL + path, headers=HEADERS)).status == 200
 
 
+async def the_message_is_gone(ran: Ran) -> None:
+    app = ran.names["app"]
+    await asks_and_goes_on(app)
+    messages = (await get(app, f"{URL}/messages", headers=HEADERS)).json()["messages"]
+    ids = [each["id"] for each in messages]
+    await ran.names["delete_messages"]("ann", "mine", ids[:3])
+    left = (await get(app, f"{URL}/messages", headers=HEADERS)).json()["messages"]
+    assert [each["id"] for each in left] == ids[3:] != []
+
+
 async def the_threads_are_in_the_file(ran: Ran) -> None:
     app = ran.names["app"]
     async with AsyncExitStack() as stack:
