@@ -14,6 +14,7 @@ from itertools import islice
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from .cached_nodes import CachedNodes
 from .graphs import graph_of
 
 MANY_PARTS = 100
@@ -27,9 +28,6 @@ SEARCHED = (FunctionType, MethodType, partial, dict, list, tuple)
 
 LIBRARIES = ("langchain_core", "langchain", "langgraph")
 """Packages whose functions refer to no graph of the user's."""
-
-CACHED = {"cached": True}
-"""LangGraph's metadata of an update that comes from its cache."""
 
 
 def graphs_in(runnable: Any) -> list[Any]:
@@ -150,11 +148,11 @@ def writer_config(
         return {}
     [store] = stores.values() or [None]
 
+    nodes = CachedNodes(graphs)
+
     def updated(chunk: Any) -> None:
-        namespace, _, update = chunk
-        if isinstance(update, dict) and update.get("__metadata__") == CACHED:
-            for node in [each for each in update if each != "__metadata__"]:
-                cached("|".join(namespace), node, update[node])
+        for each in nodes.outputs(chunk):
+            cached(*each)
 
     return {
         "__pregel_runtime": runtime.Runtime(store=store, stream_writer=write),

@@ -80,8 +80,11 @@ DECIDED = "hitl_interrupt_decision"
 BY_CLIENT = "client_tool_result"
 """The source of a tool's message that the client has sent, because the tool is its own."""
 
-NOT_FINISHED = "The user interrupted this tool call."
-"""The result of a call that has none, because the run was cancelled or a question not answered."""
+INTERRUPTED = "The user interrupted this tool call."
+"""The result of a call that has none, because it was stopped, or a question was not answered."""
+
+UNFINISHED = "The run ended before this tool call had a result."
+"""The result of a call that has none, because the run has failed."""
 
 SUMMARY = "summarization"
 """The source of the message that ``SummarizationMiddleware`` puts in place of older ones."""
@@ -125,7 +128,7 @@ def failure_of(message: ToolMessage) -> Exception:
     """
     text = str(message.content)
     by_client = message.additional_kwargs.get("lc_source") == BY_CLIENT
-    is_public = is_decided(message) or by_client or text == NOT_FINISHED
+    is_public = is_decided(message) or by_client or text in (INTERRUPTED, UNFINISHED)
     return StreamError(text) if is_public else ToolMessageError(text)
 
 

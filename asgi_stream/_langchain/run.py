@@ -23,7 +23,6 @@ from ..events import (
     Step,
 )
 from .answers import refused_answer
-from .approvals import interrupt_events
 from .callbacks.emitter import Emitter
 from .callbacks.pacing import Pacer
 from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
@@ -40,7 +39,7 @@ from .messages import added, whole
 from .refused_values import refused_value
 from .run_request import RunRequest
 from .tasks import RunTasks
-from .thread_snapshot import catch_up, messages_shown, put_snapshot
+from .thread_snapshot import catch_up, interrupts_shown, messages_shown, put_snapshot
 from .threads.state_messages import messages_of
 
 
@@ -139,7 +138,7 @@ class Run:
                 raise RunIncomplete
             waits = bool(self._reader.interrupts)
             messages = await messages_shown(self._sink, self._request) if waits else None
-            self._finished(output, messages)
+            await self._finished(output, messages)
         except CancelledError:
             # Not raised again: a task keeps its exception, with all the frames and generators that
             # it passed, and nobody waits for this task's result.
@@ -157,11 +156,11 @@ class Run:
             for message in await saved_messages(self._plan.current_graphs, configurable):
                 self._handler.remember(message)
 
-    def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
+    async def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
         own = self._tracker.is_own and self._tracker.finished
         output = whole(self._tracker.output if own else output)
-        lists = [messages or messages_of(output)] if self._reader.interrupts else []
-        interrupts = interrupt_events(self._reader.interrupts.values(), lists)
+        raised, known = self._reader.interrupts, messages or messages_of(output)
+        interrupts = await interrupts_shown(self._request, raised.values(), known)
         if not interrupts:
             self._handler.concluded(self._step, output)
         for revised in self._answer.revised():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from ..events import RunFinished, Step, ThreadSnapshot
+from ..events import Interrupt, RunFinished, Step, ThreadSnapshot
+from .approvals import interrupt_events
 from .callbacks.sink import Sink
 from .run_request import RunRequest
 from .threads.messages import thread_messages
 from .threads.state_messages import messages_of
+from .threads.waiting import pending
 
 
 def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:
@@ -37,6 +39,24 @@ async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessag
         return None
     thread = request.turn.thread
     return await thread.messages(await thread.state())
+
+
+async def interrupts_shown(
+    request: RunRequest, interrupts: Collection[Any], messages: Sequence[BaseMessage]
+) -> list[Interrupt]:
+    """Return the events for the interrupts of a run, with the ids of the calls that they are about.
+
+    Args:
+        request: The run, perhaps on a thread, which may know the calls of graphs in the graph.
+        interrupts: LangGraph's.
+        messages: The messages of the graph.
+    """
+    events = interrupt_events(interrupts, [messages] if interrupts else [])
+    if request.turn is None or all(call.call_id for each in events for call in each.approvals):
+        return events
+    thread = request.turn.thread
+    known = {each.id: each for each in await pending(thread, await thread.state())}
+    return [known.get(each.id, each) for each in events]
 
 
 def put_snapshot(

@@ -273,3 +273,99 @@ def test_a_tool_that_goes_on_after_the_run_has_no_second_answer() -> None:
     calls.tool_ended(TOOL, 3)
     answers = [each for each in sink.events if isinstance(each, ToolFailed | ToolFinished)]
     assert answers == [ToolFailed(TOOL, "c", "add", "The tool failed.")]
+
+
+def finished(sink: Recording) -> list[tuple[str, Any]]:
+    return [
+        (event.call_id, event.output) for event in sink.events if isinstance(event, ToolFinished)
+    ]
+
+
+def started(sink: Recording) -> list[str]:
+    return [event.call_id for event in sink.events if isinstance(event, ToolCallStarted)]
+
+
+IN_MODEL = replace(MODEL, node="llm", namespace="llm:1")
+IN_TOOLS = replace(TOOL, node="tools", namespace="tools:2")
+OSLO = {"city": "Oslo"}
+
+
+def called(*ids: str, arguments: Any = OSLO) -> tuple[ToolCalls, Picky]:
+    """The calls that a model in a graph has made."""
+    sink = Picky("")
+    calls = ToolCalls(sink, sink.put)
+    calls.finish(IN_MODEL, [{"id": id_, "name": "add", "args": arguments} for id_ in ids])
+    return calls, sink
+
+
+@pytest.mark.parametrize("arguments", [OSLO, {**OSLO, "state": 1}, None])
+def test_code_may_run_a_tool_for_a_call_with_its_arguments_only(arguments: Any) -> None:
+    calls, sink = called("c1", "c2")
+    for run_id in ("t1", "t2"):
+        calls.tool_started(replace(IN_TOOLS, run_id=run_id), None, arguments)
+        calls.tool_ended(replace(IN_TOOLS, run_id=run_id), run_id)
+    for id_ in ("c2", "c1"):
+        calls.message(
+            replace(NODE, namespace="tools:2"), ToolMessage(f"of {id_}", tool_call_id=id_)
+        )
+    assert started(sink) == ["c1", "c2"]
+    assert finished(sink) == [("c2", "of c2"), ("c1", "of c1")]
+
+
+def test_code_that_runs_a_tool_again_makes_no_call_either() -> None:
+    calls, sink = called("c1")
+    for output in (ValueError("busy"), 3):
+        calls.tool_started(IN_TOOLS, None, OSLO)
+        calls.tool_ended(IN_TOOLS, output)
+    calls.settle(replace(NODE, namespace="tools:2"))
+    assert (started(sink), finished(sink)) == (["c1"], [("c1", 3)])
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments"),
+    [
+        (IN_TOOLS, {"city": "Rome"}),
+        (IN_TOOLS, {"town": "Oslo"}),
+        (IN_TOOLS, {}),
+        (replace(IN_TOOLS, name="look"), OSLO),
+        (replace(IN_TOOLS, namespace="outer:1|tools:2"), OSLO),
+    ],
+)
+def test_other_tools_that_code_runs_are_calls_of_their_own(step: Step, arguments: Any) -> None:
+    calls, sink = called("c1")
+    calls.tool_started(step, None, arguments)
+    calls.tool_ended(step, 3)
+    assert (started(sink), finished(sink)) == (["c1", "t"], [("t", 3)])
+
+
+def test_a_tool_that_is_running_is_not_run_for_another_step() -> None:
+    calls, sink = called("c1")
+    calls.tool_started(IN_TOOLS, "c1", OSLO)
+    calls.tool_started(replace(IN_TOOLS, run_id="inner"), None, OSLO)
+    assert started(sink) == ["c1", "inner"]
+
+
+def test_a_model_s_arguments_may_be_no_json() -> None:
+    sink = Picky("")
+    calls = ToolCalls(sink, sink.put)
+    calls.add_chunk(IN_MODEL, {**PIECE, "args": "[1"})
+    calls.finish(IN_MODEL, [])
+    calls.tool_started(IN_TOOLS, None, {})
+    assert started(sink) == ["c", "t"]
+
+
+@pytest.mark.parametrize(("arguments", "resumed"), [({}, True), (OSLO, False)])
+def test_code_may_run_a_tool_for_a_call_of_the_history(arguments: Any, resumed: bool) -> None:
+    sink = Picky("")
+    calls = ToolCalls(sink, sink.put)
+    calls.add_history({"id": "c0", "name": "add", "args": {}})
+    calls.answer_history("c0")
+    calls.add_history({"id": "c1", "name": "look", "args": arguments})
+    calls.add_history({"id": "c2", "name": "add", "args": arguments if resumed else {"a": 1}})
+    for _ in range(2):  # the tool fails, and is run again
+        calls.tool_started(IN_TOOLS, None, arguments)
+        calls.tool_ended(IN_TOOLS, ValueError("busy"))
+    calls.message(replace(NODE, namespace="tools:2"), ToolMessage("3", tool_call_id="c2"))
+    again = [event.call_id for event in sink.events if isinstance(event, ToolCallResumed)]
+    assert (again, finished(sink)) == (["c2"], [("c2", "3")])
+    assert started(sink) == ([] if resumed else ["t", "t-2"])

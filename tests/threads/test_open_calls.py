@@ -21,6 +21,7 @@ from .chat import CHAT, user
 
 pytestmark = pytest.mark.anyio
 
+UNFINISHED = "tool: The run ended before this tool call had a result."
 STOPPED = "tool: The user interrupted this tool call."
 
 
@@ -130,3 +131,42 @@ async def test_an_edited_message_drops_the_calls_that_followed(
 ) -> None:
     assert (await post(app, "/chat", body("u1", "other"))).status == 200
     assert model.hears[1] == ["user: other"]
+
+
+def breaking(model: BaseChatModel) -> Any:
+    """An agent one of whose tools fails when the other one has finished, or that stops there."""
+
+    @tool
+    async def book(order: str) -> str:
+        """Book, at once."""
+        return "booked"
+
+    @tool
+    async def wait(order: str) -> str:
+        """Fail."""
+        await asyncio.sleep(0.05)
+        raise ValueError("down")
+
+    return create_agent(model, [book, wait], checkpointer=InMemorySaver())
+
+
+@pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.parametrize("path", ["/chat", "/plain/threads/t"])
+async def test_after_a_failure_the_model_hears_of_no_interruption(
+    model: Caller, path: str, limited: bool
+) -> None:
+    agent = breaking(model)
+    limits: Any = {"recursion_limit": 1 if limited else 9}
+    options: Any = {"threads": True, "configure": lambda _: limits}
+    chat = StreamRoute("/chat", agent, format=CHAT, **options)
+    app = StreamApp([chat, StreamRoute("/plain", agent, **options)])
+
+    def more(id_: str, text: str) -> Any:
+        value = {"type": "human", "content": text, "id": id_}
+        return body(id_, text) if path == "/chat" else {"messages": [value]}
+
+    assert b'"error"' in (await post(app, path, more("u1", "go"))).body
+    limits["recursion_limit"] = 9
+    assert (await post(app, path, more("u2", "next"))).status == 200
+    expected = [UNFINISHED, UNFINISHED] if limited else ["tool: booked", UNFINISHED]
+    assert model.hears[1][2:-1] == expected

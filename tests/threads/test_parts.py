@@ -17,7 +17,8 @@ from asgi_stream._langchain.approvals import interrupt_event
 from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream._langchain.threads.commands import command_of
 from asgi_stream._langchain.threads.graph_thread import GraphThread
-from asgi_stream._langchain.threads.new_messages import closing, new_messages
+from asgi_stream._langchain.threads.new_messages import new_messages
+from asgi_stream._langchain.threads.results import closing
 from asgi_stream._langchain.threads.state_messages import messages_of
 from asgi_stream._langchain.threads.turn import ThreadTurn
 from asgi_stream._threads.owned import OwnedThreads

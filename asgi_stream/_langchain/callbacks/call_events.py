@@ -46,6 +46,12 @@ class CallEvents:
         self._sink = sink
         self._emit = emit
         self._client_tools = client_tools
+        self._hidden: set[str] = set()
+        """The run ids of the models whose calls are no calls of tools."""
+
+    def hide(self, model: Step) -> None:
+        """Keep the calls of a model from the client."""
+        self._hidden.add(model.run_id)
 
     def start(self, model: Step, model_id: str | None, name: str, *, hosted: bool) -> ToolCall:
         """Start a call that a model makes, and return it.
@@ -124,4 +130,6 @@ class CallEvents:
         return call
 
     def _admits(self, event: ToolCallStarted) -> bool:
-        return NOT_STREAMED.isdisjoint(event.step.tags) and self._sink.admits(event)
+        step = event.step
+        hidden = step.run_id in self._hidden or not NOT_STREAMED.isdisjoint(step.tags)
+        return not hidden and self._sink.admits(event)

@@ -125,6 +125,26 @@ class CallRegistry:
 
         return max(self.unanswered_with(model_id), key=fit, default=None)
 
+    def match_arguments(self, step: Step, arguments: Any) -> ToolCall | None:
+        """Return the unanswered call of the graph of a tool that the tool runs for, without its id.
+
+        Code may pass nothing but the arguments, perhaps with some of its own. Of several calls, it
+        is the first one that no tool has run for.
+
+        Args:
+            step: The tool.
+            arguments: The arguments that it runs with, None if there is only a text.
+        """
+        calls = [
+            call
+            for call in self.unanswered()
+            if (call.step.graph, call.step.name) == (step.graph, step.name)
+            and call.complete
+            and not call.running
+            and _includes(arguments, call.arguments if call.earlier is None else call.earlier)
+        ]
+        return min(calls, key=lambda call: call.tool is not None, default=None)
+
     # The thread's history.
 
     def add_history(self, call: Mapping[str, Any]) -> None:
@@ -137,9 +157,23 @@ class CallRegistry:
         if call_id in self._history:
             self._history[call_id] = None
 
+    def history_with(self, name: str, arguments: Any) -> str | None:
+        """Return the id of the first unanswered call of the thread's history that fits a tool."""
+        for call_id, call in tuple(self._history.items()):
+            if call and call["name"] == name and _includes(arguments, call["args"]):
+                return call_id
+        return None
+
     def take_history(self, call_id: str | None) -> Mapping[str, Any] | None:
         """Return the call of the thread's history with an id, once, if it has no answer yet."""
         if not call_id or (call := self._history.get(call_id)) is None:
             return None
         self._history[call_id] = None
         return call
+
+
+def _includes(arguments: Any, wanted: Any) -> bool:
+    """Return whether a tool may run with some arguments for a call with the `wanted` ones."""
+    if not isinstance(arguments, Mapping) or not isinstance(wanted, Mapping):
+        return arguments is None or arguments == wanted
+    return all(name in arguments and arguments[name] == each for name, each in wanted.items())

@@ -84,8 +84,12 @@ class EventHandler:
             self._calls.tool_started(step, call_id, inputs)
         else:
             self._resumed = self._resumed or resumes(inputs, in_node=step.node is not None)
+            self._calls.chain_started(run_id, step, parent_id)
             if step.is_node:
                 self._node_started(run_id, step, inputs)
+
+    def structured(self, step: Step) -> None:
+        self._calls.hide(step)
 
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         model = self._models.get(run_id)
@@ -118,9 +122,10 @@ class EventHandler:
             self._calls.tool_ended(step, output)
         elif step.type == "retriever":
             self._sources.add_documents(step, output)
-        elif self._nodes.pop(run_id, None):
-            self._calls.settle(step)
-            self._emit(NodeFinished(step))
+        else:
+            self._calls.chain_ended(run_id, output)
+            if self._nodes.pop(run_id, None):
+                self._emit(NodeFinished(step))
 
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
         model = self._models.pop(run_id, None)

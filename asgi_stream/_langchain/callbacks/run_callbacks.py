@@ -162,10 +162,11 @@ class RunCallbacks(BaseCallbackHandler):
         serialized: Mapping[str, Any] | None,
         inputs: Any,
         about: dict[str, Any],
-    ) -> None:
+    ) -> Step:
         step = self._tracker.start(run_id, type_, serialized, about)
         parent_id, call_id = about.get("parent_run_id"), about.get("tool_call_id")
         self._handler.started(run_id, step, parent_id, inputs, call_id)
+        return step
 
     def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: UUID, **about: Any) -> None:
         self._start(run_id, about.get("run_type") or "chain", serialized, inputs, about)
@@ -173,7 +174,10 @@ class RunCallbacks(BaseCallbackHandler):
     def on_chat_model_start(
         self, serialized: Any, messages: Any, *, run_id: UUID, **about: Any
     ) -> None:
-        self._start(run_id, "chat_model", serialized, messages, about)
+        step = self._start(run_id, "chat_model", serialized, messages, about)
+        match about.get("options"):
+            case {"ls_structured_output_format": {"kwargs": {"method": "function_calling"}}}:
+                self._handler.structured(step)  # LangChain's mark, for LangSmith
 
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **about: Any) -> None:
         self._start(run_id, "llm", serialized, prompts, about)

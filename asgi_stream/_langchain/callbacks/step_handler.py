@@ -27,6 +27,9 @@ class StepHandler(Protocol):
     ) -> None:
         """Handle the start of a step; `call_id` is the id of the tool call that a tool runs for."""
 
+    def structured(self, step: Step) -> None:
+        """Note that the calls of a model that has started are its output, and call no tools."""
+
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         """Return the event for what a model has streamed, unless other events are emitted."""
 
@@ -59,6 +62,8 @@ class RawHandler:
     def started(
         self, run_id: UUID, step: Step, parent_id: UUID | None, inputs: Any, call_id: str | None
     ) -> None: ...
+
+    def structured(self, step: Step) -> None: ...
 
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         return None

@@ -61,6 +61,9 @@ class TextHandler:
             for message in messages_in(inputs):
                 self.remember(message)
 
+    def structured(self, step: Step) -> None:
+        """Ignore the calls, which are not text."""
+
     def delta(self, run_id: UUID, token: Any, chunk: Any) -> Event | None:
         model = self._models.get(run_id)
         if model is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from langchain_core.messages import ToolMessage
 
@@ -17,7 +18,7 @@ from ...serialize import to_json
 from ..messages import ToolMessageError
 from .call_events import CallEvents
 from .call_registry import NOTHING, CallRegistry, ToolCall
-from .graph_messages import answer_of, content_of, is_no_failure
+from .graph_messages import answer_of, content_of, is_no_failure, messages_in
 from .sink import Sink
 
 
@@ -46,8 +47,11 @@ class ToolCalls:
         """For the run id of each running model, its calls by the model's index or by their id."""
         self._running: dict[str, ToolCall] = {}
         """The calls whose tools are running, by the tools' run ids."""
+        self._tasks: dict[UUID, Step] = {}
+        """The open nodes, and the open tasks that those of an ``@entrypoint`` have started."""
         self.add_history = self._registry.add_history
         self.answer_history = self._registry.answer_history
+        self.hide = self._events.hide
 
     # Calls that models make.
 
@@ -121,11 +125,15 @@ class ToolCalls:
 
         Args:
             step: The tool.
-            model_id: The id of the call, None if code calls the tool.
+            model_id: The id of the call, None if code calls the tool, perhaps for a model's call.
             arguments: The tool's arguments.
         """
         call = self._registry.match(model_id, step, step.name, arguments)
         call = call or self._events.resume(model_id, step)
+        if call is None and model_id is None:
+            call = self._registry.match_arguments(step, arguments) or self._events.resume(
+                self._registry.history_with(step.name, arguments), step
+            )
         if call is None:
             # No model has called it, so code has.
             call = self._events.start_here(step, model_id)
@@ -171,10 +179,27 @@ class ToolCalls:
         if call is not None and not self._runs_at_client(call):
             self._events.finish(call, content_of(message))
 
-    def settle(self, node: Step) -> None:
-        """Emit what the tools in a node, which has succeeded, returned and no message replaced.
+    def chain_started(self, run_id: UUID, step: Step, parent_id: UUID | None) -> None:
+        """Note that a chain starts, which may be a node, or a ``@task`` of LangGraph."""
+        parent = None if parent_id is None else self._tasks.get(parent_id)
+        is_task = parent is not None and step.graph == parent.namespace != step.namespace
+        if step.is_node or is_task:
+            self._tasks[run_id] = step
 
-        Tools of subgraphs in the node are included. A node that fails may be retried.
+    def chain_ended(self, run_id: UUID, output: Any) -> None:
+        """Note that a chain has succeeded: a node or a task answers the calls in it."""
+        step = self._tasks.pop(run_id, None)
+        if step is None:
+            return
+        for message in () if step.is_node else messages_in(output):
+            if isinstance(message, ToolMessage):
+                self.message(step, message)
+        self.settle(step)
+
+    def settle(self, node: Step) -> None:
+        """Emit what the tools in a node or task that has succeeded returned, unless a message has.
+
+        Tools of subgraphs in it are included. A node that fails may be retried.
         """
         for call in self._registry.unanswered():
             if call.result is not NOTHING and call.tool is not None and call.tool.is_in(node):

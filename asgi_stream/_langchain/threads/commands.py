@@ -12,7 +12,7 @@ from ...formats import Answer, RunSpec
 from ..answers import resume_values
 from ..messages import rejection
 from .graph_thread import GraphThread
-from .new_messages import open_calls
+from .results import open_calls
 from .state_messages import messages_field, messages_of
 from .waiting import open_interrupts, pending
 

@@ -32,6 +32,11 @@ class ThreadEntry:
         """Return whether there is a record."""
         return await self._store.find(*self._place) is not None
 
+    async def has_failed(self) -> bool:
+        """Return whether the last run has failed. It is not known while a run has the thread."""
+        record = await self._store.find(*self._place)
+        return record is not None and record.status == "error"
+
     async def list_run(self, *, must_exist: bool) -> None:
         """List the run before it is known whether it fits its thread.
 

@@ -14,7 +14,9 @@ from .open_calls import with_results
 from .state_messages import messages_of
 
 
-async def thread_input(thread: GraphThread, input: Any, snapshot: Any) -> Any:
+async def thread_input(
+    thread: GraphThread, input: Any, snapshot: Any, *, failed: bool = False
+) -> Any:
     """Return a graph's input that goes on with its thread.
 
     Tool calls that the thread has left open get results. Instructions for one run take the place
@@ -24,10 +26,11 @@ async def thread_input(thread: GraphThread, input: Any, snapshot: Any) -> Any:
         thread: The thread.
         input: The input.
         snapshot: The state of the thread that the run starts from.
+        failed: Whether the last run on the thread has failed.
     """
     from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 
-    input = await with_results(thread, input, snapshot)
+    input = await with_results(thread, input, snapshot, failed=failed)
     messages = input.get("messages") if isinstance(input, Mapping) else None
     channel = thread.graph.channels.get("messages")
     if not isinstance(messages, list) or getattr(channel, "operator", None) is not add_messages:

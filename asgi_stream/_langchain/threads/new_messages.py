@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import (
-    AIMessage,
     BaseMessage,
     HumanMessage,
     SystemMessage,
     ToolCall,
-    ToolMessage,
 )
 
 from ...errors import NotPending
 from ...formats import INSTRUCTIONS, RunSpec
-from ..messages import BY_CLIENT, NOT_FINISHED
+from ..messages import BY_CLIENT
 from ..sent_messages import message_of
+from .results import call_id, closing, open_calls
 from .state_messages import messages_field
 
 Message = Mapping[str, Any]
@@ -46,7 +45,11 @@ class Addition:
 
 
 def new_messages(
-    sent: Sequence[Message], known: Sequence[BaseMessage], *, finished: bool
+    sent: Sequence[Message],
+    known: Sequence[BaseMessage],
+    *,
+    finished: bool,
+    failed: bool = False,
 ) -> Addition:
     """Return what a conversation adds to a thread.
 
@@ -58,6 +61,7 @@ def new_messages(
         known: The messages of the thread.
         finished: Whether the thread's last run has come to its end, so that calls without a result
             are the client's.
+        failed: As for `closing`.
     """
     of_id = {each.id: each for each in known if each.id is not None}
     tail = _after_last_answer(sent)
@@ -75,23 +79,26 @@ def new_messages(
     if not added and not results:
         return Addition([])
     # Results directly follow their calls.
-    return Addition([*results, *closing(known, results), *systems, *added])
+    return Addition([*results, *closing(known, results, failed=failed), *systems, *added])
 
 
-def addition_of(spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any) -> Addition:
+def addition_of(
+    spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any, *, failed: bool = False
+) -> Addition:
     """Return what a request with a conversation adds to a thread.
 
     Args:
         spec: What the client asks for.
         known: The messages of the thread.
         snapshot: The state of the thread, as LangGraph's ``StateSnapshot``.
+        failed: As for `closing`.
 
     Raises:
         NotPending: A result in a conversation that is new as a whole answers no call.
     """
     sent, finished = spec.messages or (), not snapshot.next
     if spec.after_run is None and (snapshot.created_at is not None or not spec.seeds):
-        return new_messages(sent, known, finished=finished)
+        return new_messages(sent, known, finished=finished, failed=failed)
     results = _results(sent, open_calls(known)) if finished else []
     answered = {call_id(each) for each in results}
     rest = [each for each in sent if call_id(each) not in answered]
@@ -100,64 +107,12 @@ def addition_of(spec: RunSpec, known: Sequence[BaseMessage], snapshot: Any) -> A
         raise NotPending
     news = _new_system_messages(rest, known)
     rest = [each for each in rest if each["role"] != "system" or each in news]
-    return Addition([*results, *closing(known, results), *rest])
-
-
-def open_calls(known: Sequence[BaseMessage]) -> list[ToolCall]:
-    """Return the tool calls at the end of a thread that have no result."""
-    answered: set[str] = set()
-    for message in reversed(known):
-        if isinstance(message, ToolMessage):
-            answered.add(message.tool_call_id)
-        elif isinstance(message, AIMessage):
-            return [call for call in message.tool_calls if call["id"] not in answered]
-        else:
-            break
-    return []
-
-
-def closing(
-    known: Sequence[BaseMessage], new: Sequence[Any], later: Sequence[BaseMessage] = ()
-) -> list[Message]:
-    """Return results for the open calls of a thread that `new` messages do not answer.
-
-    Without them model providers refuse the conversation.
-
-    Args:
-        known: The messages of the thread.
-        new: Those that are added to it.
-        later: Those that are replaced, which may have results of tools that have run.
-    """
-    answered = {call_id(each) for each in new}
-    fields = {"id", "content", "status", "additional_kwargs"}
-    results = {
-        each.tool_call_id: each.model_dump(include=fields)
-        for each in later
-        if isinstance(each, ToolMessage)
-    }
-    none = {"content": NOT_FINISHED, "status": "error"}
-    return [
-        {
-            "role": "tool",
-            "tool_call_id": call["id"],
-            "name": call["name"],
-            **results.get(str(call["id"]), none),
-        }
-        for call in open_calls(known)
-        if call["id"] not in answered
-    ]
+    return Addition([*results, *closing(known, results, failed=failed), *rest])
 
 
 def message_id(message: Any) -> Any:
     """Return the id of a message, as plain data or of LangChain's class, if it has one."""
     return message.get("id") if isinstance(message, Mapping) else getattr(message, "id", None)
-
-
-def call_id(message: Any) -> Any:
-    """Return the id of the call that a message answers, if it does."""
-    if isinstance(message, Mapping):
-        return message.get("tool_call_id")
-    return getattr(message, "tool_call_id", None)
 
 
 def split_at(

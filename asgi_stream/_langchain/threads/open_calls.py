@@ -8,17 +8,21 @@ from typing import Any
 from langchain_core.messages import BaseMessage, RemoveMessage, ToolMessage
 
 from .graph_thread import GraphThread, position_of
-from .new_messages import call_id, closing, open_calls, with_messages
+from .new_messages import with_messages
+from .results import call_id, closing, open_calls
 from .state_messages import messages_field, messages_of
 
 
-async def with_results(thread: GraphThread, input: Any, snapshot: Any) -> Any:
+async def with_results(
+    thread: GraphThread, input: Any, snapshot: Any, *, failed: bool = False
+) -> Any:
     """Return a graph's input with results for the tool calls that its thread has left open.
 
     Args:
         thread: The thread.
         input: The input.
         snapshot: The state of the thread that the run starts from.
+        failed: Whether the last run on the thread has failed.
     """
     field = messages_field(snapshot.values)
     messages = input.get(field) if isinstance(input, Mapping) else None
@@ -29,7 +33,8 @@ async def with_results(thread: GraphThread, input: Any, snapshot: Any) -> Any:
     finished = [
         each for each in await _finished(thread, snapshot, known) if call_id(each) not in answered
     ]
-    return with_messages(input, [*finished, *closing(known, messages)], field)
+    closed = closing(known, messages, failed=failed)
+    return with_messages(input, [*finished, *closed], field)
 
 
 async def _finished(

@@ -25,7 +25,8 @@ from .entry import ThreadEntry
 from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
-from .new_messages import addition_of, closing, split_at, with_messages
+from .new_messages import addition_of, split_at, with_messages
+from .results import closing
 from .revised import revised
 from .sent_state import came_with, changes_of
 from .start import Start, standing
@@ -89,7 +90,7 @@ class ThreadTurn:
         self._multitask = "enqueue" if spec.answers and multitask in EVICTING else multitask
         self._make_input = make_input
         self._graph, self._tasks, self._in_order = graph, tasks, in_order
-        self._evicted = self._claimed = self._cancelled = False
+        self._evicted = self._claimed = self._cancelled = self._failed = False
         self._replaced: Sequence[str] = ()
 
     def evicted(self) -> None:
@@ -118,6 +119,7 @@ class ThreadTurn:
             StreamError: The request does not fit the thread.
             NotContinuable: The run cannot go on here.
         """
+        self._failed |= await self._entry.has_failed()
         self._claimed = self._claimed or await self._claim(wait)
         if self._in_order or not self._claimed:
             await self._entry.list_run(must_exist=self._claimed and self._spec.must_exist)
@@ -202,7 +204,8 @@ class ThreadTurn:
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
         spec, snapshot, position = await revised(self.thread, self._spec, snapshot, position)
         thread, known = self.thread, messages_of(snapshot.values)
-        addition = await without_removed(addition_of(spec, known, snapshot), spec, thread, snapshot)
+        addition = addition_of(spec, known, snapshot, failed=self._failed)
+        addition = await without_removed(addition, spec, thread, snapshot)
         changes = await changes_of(thread, snapshot, spec, newest=position is None)
         interrupts = await standing(thread, snapshot, spec, addition, changes)
         if interrupts is not None:
@@ -217,7 +220,7 @@ class ThreadTurn:
                 later, known = known, messages_of(snapshot.values)
                 changes = {**came_with(snapshot, spec), **changes}
                 # What has closed its calls may have come with the messages that are replaced.
-                new = [*closing(known, new, later), *new]
+                new = [*closing(known, new, later, failed=self._failed), *new]
         input = await self._make_input(replace(spec, messages=new), changes)
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
@@ -235,7 +238,7 @@ class ThreadTurn:
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = [*await thread.messages(snapshot), *messages_of(input)]
         return Start(
-            input=await thread_input(thread, input, snapshot),
+            input=await thread_input(thread, input, snapshot, failed=self._failed),
             # That for Redis takes the run's id from there.
             configurable={**thread.configurable(position), "run_id": self.run_id},
             metadata=about,

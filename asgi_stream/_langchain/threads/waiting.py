@@ -7,6 +7,7 @@ from typing import Any
 
 from ...events import BREAKPOINT, Interrupt
 from ..approvals import interrupt_events
+from .called_graphs import called_messages
 from .graph_thread import GraphThread, checkpoint_id, position_of
 from .state_messages import messages_of, nested_messages
 
@@ -34,9 +35,9 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
     messages = [messages_of(snapshot.values)]
     events = interrupt_events(interrupts, messages)
     if any(not call.call_id for each in events for call in each.approvals):
-        # Asked in a subgraph, with messages of its own.
+        # Asked in a subgraph, or in a graph that is called, with messages of its own.
         nested = await thread.state(position_of(snapshot), subgraphs=True)
-        messages = [*messages, *nested_messages(nested)]
+        messages += [*nested_messages(nested), *await called_messages(thread.graph, nested)]
         events = interrupt_events(interrupts, messages)
     return events
 
