@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ._delivery.live import LiveStream
+from ._delivery.observability import guarded_telemetry
 from ._delivery.response import document_response, headers_only, refuse, respond
 from ._lifecycle.active import ActiveRuns
 from ._lifecycle.loops import Loops, RunSlot
@@ -111,7 +112,8 @@ class RequestHandler:
         except Exception as exception:
             error = await refuse(exception, scope, receive, send, route, request.format)
             if self._telemetry is not None:
-                self._telemetry.rejected(route.path, route.format, error.code)
+                with guarded_telemetry():
+                    self._telemetry.rejected(route.path, route.format, error.code)
             return None
         if isinstance(answer, Response):
             return await answer(scope, receive, send)
