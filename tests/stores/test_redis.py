@@ -83,6 +83,24 @@ def test_a_url_may_have_a_prefix(url: str, expected: tuple[str, str]) -> None:
     assert split_prefix(url) == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [("?decode_responses=True", {}), ("", {"decode_responses": True})],
+    ids=["url", "option"],
+)
+async def test_a_url_for_clients_that_read_texts_serves_too(
+    redis: RedisServer, query: str, options: dict[str, Any]
+) -> None:
+    store = RedisStore(redis.url + query, prefix=settled(redis), **options)
+    producer = RecordingProducer(store)
+    await producer.create()
+    await producer.append("ä".encode(), end=True)
+    assert await read_frames(store, producer.run_id) == producer.frames
+    record = await store.find(producer.run_id)
+    assert record is not None
+    await store.aclose()
+
+
 def test_published_frames_are_decoded() -> None:
     assert decode_frames(b"7 0 0 2 4\na\n\n\n\x00b") == (7, [b"", b"a\n", b"\n\n\x00b"], False)
     assert decode_frames(b"7 1 1\na") == (7, [b"a"], True)

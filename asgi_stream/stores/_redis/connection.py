@@ -67,7 +67,7 @@ class Request:
 
 
 def open_client(url: str, options: Mapping[str, Any]) -> Redis:
-    """Return a client of redis-py. It connects at the first use.
+    """Return a client of redis-py that returns bytes. It connects at the first use.
 
     Raises:
         ValueError: The URL is invalid.
@@ -82,6 +82,8 @@ def open_client(url: str, options: Mapping[str, Any]) -> Redis:
             "expected a URL like redis://host:6379/0, with a percent-encoded password"
             f" if there is one, not {mask_passwords(repr(url))}"
         ) from None
+    # A URL that is shared with other users of Redis may ask for texts, and outranks options.
+    client.connection_pool.connection_kwargs["decode_responses"] = False
     return client
 
 
