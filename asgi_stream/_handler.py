@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ._delivery.live import LiveStream
-from ._delivery.response import document_response, headers_only, refuse, respond
+from ._delivery.observability import guarded_telemetry
+from ._delivery.response import answer_nobody, document_response, headers_only, refuse, respond
 from ._lifecycle.active import ActiveRuns
 from ._lifecycle.loops import Loops, RunSlot
 from ._lifecycle.server_sockets import address_of
@@ -107,11 +108,12 @@ class RequestHandler:
                 self._answer(route, endpoint, request, active), body
             )
         except ClientDisconnect:
-            return None
+            return await answer_nobody(scope, receive, send)
         except Exception as exception:
             error = await refuse(exception, scope, receive, send, route, request.format)
             if self._telemetry is not None:
-                self._telemetry.rejected(route.path, route.format, error.code)
+                with guarded_telemetry():
+                    self._telemetry.rejected(route.path, route.format, error.code)
             return None
         if isinstance(answer, Response):
             return await answer(scope, receive, send)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 
+from .errors.guarded_logger import GuardedLogger
 from .errors.text import one_line
 
 INDENT = "    "
@@ -25,5 +26,5 @@ class IndentedTracebacks(logging.Filter):
         return True
 
 
-logger = logging.getLogger("asgi_stream")
-logger.addFilter(IndentedTracebacks())
+logger = GuardedLogger(logging.getLogger("asgi_stream"))
+logger.logger.addFilter(IndentedTracebacks())

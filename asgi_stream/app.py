@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
@@ -147,8 +148,7 @@ class StreamApp:
         active = self._loops.current
         active.close()
         await active.ended(self._loops.clean_up_seconds)
-        for store in self._table.stores:
-            await store.aclose()
+        await asyncio.gather(*(store.aclose() for store in self._table.stores))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -74,9 +74,10 @@ class Telemetry:
             route: The path of the route.
             format: The name of its format.
         """
-        self._active.add(1, _attributes(route, format))
         attributes = {**_attributes(route, format), f"{NAME}.run_id": run_id}
-        return self._tracer.start_span(f"run {route}", attributes=attributes)
+        span = self._tracer.start_span(f"run {route}", attributes=attributes)
+        self._active.add(1, _attributes(route, format))  # a run whose span failed is not counted
+        return span
 
     def within(self, span: trace.Span) -> AbstractContextManager[Any]:
         """Return a context manager that makes a run's span the current one.

@@ -16,6 +16,7 @@ from fastapi import HTTPException as FastAPIError
 from langchain_core.runnables import ConfigurableField, RunnableConfig, RunnableLambda
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
@@ -360,7 +361,7 @@ async def test_closing_waits_for_no_run_that_ignores_its_end(
         assert b'"code":"shutdown"' in exchange.body
         assert app._loops.current.tasks
         done.set()
-        await app.aclose()
+        await asyncio.wait(app._loops.current.tasks, timeout=2)
     assert not app._loops.current.tasks
 
 
@@ -517,14 +518,38 @@ async def test_a_websocket_is_closed() -> None:
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
-async def test_a_client_that_leaves_while_it_sends_is_not_answered() -> None:
-    app = StreamApp([StreamRoute("/", CHAIN)])
+async def pass_on(request: Any, call_next: Any) -> Any:
+    return await call_next(request)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+async def test_a_client_that_leaves_while_it_sends_is_no_error(behind: bool) -> None:
+    """Behind a middleware too, which counts on a response."""
+    app: Any = StreamApp([StreamRoute("/", CHAIN)])
+    app = BaseHTTPMiddleware(app, pass_on) if behind else app
     exchange = Exchange(app, "POST", "/", headers=JSON)
     exchange.received.get_nowait()
     exchange.disconnect()
     async with exchange:
         await exchange.finished()
-    assert exchange.messages == []
+    assert exchange.status == 499
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_a_client_that_leaves_before_the_response_is_no_error(accept: str) -> None:
+    begun = asyncio.Event()
+
+    async def silent(_: Any) -> None:
+        begun.set()
+        await asyncio.Future()
+
+    app = BaseHTTPMiddleware(StreamApp([StreamRoute("/", RunnableLambda(silent))]), pass_on)
+    headers = {**JSON, "accept": accept}
+    async with Exchange(app, "POST", "/", "a", headers=headers) as exchange:
+        await begun.wait()
+        exchange.disconnect()
+        await exchange.finished()
+    assert exchange.status == 499
 
 
 async def test_lifespan_ends_the_streams_and_new_ones_are_refused() -> None:

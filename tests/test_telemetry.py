@@ -266,21 +266,35 @@ async def test_the_buffer_of_a_stored_run_is_measured(exported: Any) -> None:
 
 @pytest.mark.parametrize("resume", [False, True])
 async def test_a_failing_exporter_does_not_keep_the_end_from_the_reader(
-    exported: Any, resume: bool
+    exported: Any, resume: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     def breaks(span: Any) -> None:
         raise RuntimeError("an exporter's bug")
 
-    contexts = []
     exported.spans.export = breaks
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: contexts.append(context))
     app = app_of(chain_of("a"), resume=resume)
     app._handler._telemetry.end = lambda *_: breaks(None)  # type: ignore[union-attr, method-assign]
     response = await post(app, "/x", ASK)
     assert response.body.endswith(b"data: [DONE]\n\n")
-    [context] = contexts
-    assert context["message"] == "The end of a run could not be reported"
+    [failed] = [record for record in caplog.records if record.name == "asgi_stream"]
+    assert failed.message == "telemetry failed"
+
+
+async def test_failing_telemetry_neither_keeps_a_run_from_its_start_nor_a_refusal_from_its_client(
+    exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a processor's bug")
+
+    app = app_of(chain_of("a"))
+    telemetry: Any = app._handler._telemetry
+    monkeypatch.setattr(telemetry._tracer.span_processor, "on_start", breaks)
+    monkeypatch.setattr(telemetry._rejected, "add", breaks)
+    response = await post(app, "/x", ASK)
+    assert (response.status, response.body[-14:]) == (200, b"data: [DONE]\n\n")
+    assert exported.reader.get_metrics_data() is None
+    refused = await post(app, "/x", "{", headers={"content-type": "application/json"})
+    assert refused.status == 422
 
 
 async def test_a_stored_run_is_a_span_too(exported: Any) -> None:

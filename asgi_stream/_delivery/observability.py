@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -61,10 +60,13 @@ class RunObserver:
 
     def within(self) -> AbstractContextManager[Any]:
         """Return a context to start the run in, so that its own spans belong to the run's."""
-        if self._telemetry is None:
-            return nullcontext()
-        self._span = self._telemetry.begin(self._run_id, self._route.path, self._route.format)
-        return self._telemetry.within(self._span)
+        if self._telemetry is not None:
+            with guarded_telemetry():
+                self._span = self._telemetry.begin(
+                    self._run_id, self._route.path, self._route.format
+                )
+                return self._telemetry.within(self._span)
+        return nullcontext()
 
     def observe(
         self, encode: Callable[[Event], bytes], held: Callable[[], int]
@@ -96,12 +98,12 @@ class RunObserver:
             reason: Why it was cancelled, if its reader left.
         """
         record = self._record(end, reason)
-        try:
-            self._report(record)
-        except Exception as error:
-            # Raised by a log filter or a span processor. The reader still has to get the end.
-            context = {"message": "The end of a run could not be reported", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
+        logger.info(
+            "run %(run_id)s of %(route)s: %(state)s after %(seconds).3f s", record, extra=record
+        )
+        if self._telemetry is not None and self._span is not None:
+            with guarded_telemetry():
+                self._telemetry.end(self._span, self._route.path, self._route.format, record)
 
     def _record(self, end: RunFinished | RunError | None, reason: str) -> dict[str, Any]:
         error = end if isinstance(end, RunError) else None
@@ -127,12 +129,14 @@ class RunObserver:
             "usage": self.usage.counts if self.usage else {},
         }
 
-    def _report(self, record: Mapping[str, Any]) -> None:
-        logger.info(
-            "run %(run_id)s of %(route)s: %(state)s after %(seconds).3f s", record, extra=record
-        )
-        if self._telemetry is not None and self._span is not None:
-            self._telemetry.end(self._span, self._route.path, self._route.format, record)
+
+@contextmanager
+def guarded_telemetry() -> Iterator[None]:
+    """Log what a span processor or an exporter raises: clients must not notice its failure."""
+    try:
+        yield
+    except Exception:
+        logger.exception("telemetry failed")
 
 
 LEVELS = {

@@ -77,6 +77,8 @@ async def respond(
     )
     try:
         await response(scope, exchange.receive, exchange.send)
+        if not exchange.started:
+            await answer_nobody(scope, receive, send)
     except ReaderStalled:
         logger.warning(
             "run %s of %s: dropped a client that read nothing for %g s",
@@ -104,11 +106,13 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._refused = False
+        self.started = False  # and never True if the reader leaves before
 
     async def send(self, message: Message) -> None:
         stream = self._stream
         if message["type"] == "http.response.start":
             error = await stream.opened()
+            self.started = True
             if error is not None:
                 self._refused = True
                 response = error_response(error, self._route, stream.run_id)
@@ -133,6 +137,15 @@ class _Exchange:
             # about to run, which the sending task always is while the run keeps producing.
             self._stream.leave()
         return message
+
+
+async def answer_nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    """Respond to a client that has left, with nginx's status for that. The server discards it.
+
+    A middleware around the app may count on a response: Starlette's ``BaseHTTPMiddleware`` raises
+    an error if there is none.
+    """
+    await Response(status_code=499)(scope, receive, send)
 
 
 def headers_only(route: BoundRoute) -> Response:

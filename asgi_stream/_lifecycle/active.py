@@ -50,18 +50,19 @@ class ActiveRuns:
         self.tasks = RunTasks()
         self.gate = Gate()
         self._sockets = ServerSockets()
-        self._closed = self._looking = False
+        self._closed_at: float | None = None
+        self._looking = False
         self._ending: Task[None] | None = None
         self._none_kept = asyncio.Event()
 
     @property
     def closing(self) -> bool:
         """Whether the app is closed on this loop, or all its servers have stopped listening."""
-        return self._closed or self._sockets.all_gone
+        return self._closed_at is not None or self._sockets.all_gone
 
     def open(self) -> None:
         """Accept runs again after `close`."""
-        self._closed = False
+        self._closed_at = None
 
     def note(self, address: Address) -> None:
         """Watch the server at `address`, where a request has come in."""
@@ -69,7 +70,7 @@ class ActiveRuns:
 
     def ends(self, address: Address) -> bool:
         """Return whether the app is closed, or the server at `address` has stopped listening."""
-        return self._closed or self._sockets.gone(address)
+        return self._closed_at is not None or self._sockets.gone(address)
 
     def add(self, stream: Stream, address: Address) -> None:
         """Hold `stream`, and shut it down when the server at `address` stops listening."""
@@ -99,15 +100,22 @@ class ActiveRuns:
 
     def close(self) -> None:
         """Shut down all streams and runs, and accept no more."""
-        self._closed = True
+        if self._closed_at is None:
+            self._closed_at = asyncio.get_running_loop().time()
         for run in tuple(self.runs):
             run.shut_down()
         for stream in tuple(self.streams):
             stream.shut_down()
 
     async def ended(self, seconds: float) -> None:
-        """Wait until all runs have ended, cleaned up and are stored, for at most `seconds`."""
-        with anyio.move_on_after(seconds):
+        """Wait until all runs have ended, cleaned up and are stored.
+
+        Args:
+            seconds: How long it may take, from when the app was closed if it is.
+        """
+        now = asyncio.get_running_loop().time()
+        since = now if self._closed_at is None else self._closed_at
+        with anyio.move_on_after(since + seconds - now):
             while self.tasks or self.runs:
                 if self.tasks:
                     await asyncio.wait(self.tasks)

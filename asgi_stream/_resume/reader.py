@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+
+from anyio import CancelScope
 
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
-from .._delivery.observability import log_error, public, reported
+from .._delivery.observability import reported
 from .._routing.bound import BoundRoute
 from ..errors import (
     FramesGone,
@@ -17,16 +17,18 @@ from ..errors import (
     RunNotFound,
     ShuttingDown,
     StoreUnavailable,
-    WorkerLost,
 )
 from ..events import RunError
 from ..formats import StoredRun
 from ..stores import EventStore, OwnershipLost, Page, RunRecord
-from .numbering import id_line, numbered, stored_frame
+from .orphan import finalize_orphan
 from .recorder import RunRecorder
 from .urls import AHEAD_OF_RUN
 
 TakeUp = Callable[[str, int], None]
+
+FAREWELL_SECONDS = 0.3
+"""How long a reader waits at a shutdown for the end of its run to be stored."""
 
 
 class StoredRunReader:
@@ -84,6 +86,7 @@ class StoredRunReader:
         self._format = route.format_class()
         self._next = after + 1
         self._take_up = take_up
+        self._reading = CancelScope()
         self._behind = recorder is None
         """Whether the store has more frames than have been pushed here."""
         self.delivery = Delivery(self.buffer, self, route.limits, self._format.ping)
@@ -166,12 +169,16 @@ class StoredRunReader:
             self.error = error = reported(exception, self._route, self.run_id)
             run = StoredRun(self.record)
             self.buffer.finish(self._format.cut(error, run, self._next, ended=False))
+            self._reading.cancel()
 
     def shut_down(self) -> None:
         """End the response because the server is shutting down."""
-        # A run of this worker ends with a frame of its own, which is on its way.
         if self.recorder is None:
             self.fail(ShuttingDown())
+        else:
+            # The run ends with a frame of its own, which is on its way if the store responds.
+            loop = asyncio.get_running_loop()
+            loop.call_later(FAREWELL_SECONDS, self.fail, ShuttingDown())
 
     def leave(self) -> None:
         """Stop reading: the reader has left. Returns at once."""
@@ -184,6 +191,11 @@ class StoredRunReader:
             self.on_leave()
 
     async def _catch_up(self) -> None:
+        """Read the next frames from the store, unless the response ends meanwhile."""
+        with CancelScope() as self._reading:
+            await self._read_next()
+
+    async def _read_next(self) -> None:
         self._behind = False
         try:
             page = await self._store.read(self.run_id, self._next - 1)
@@ -225,26 +237,12 @@ class StoredRunReader:
             self.buffer.finish()
 
     async def _finalize_orphan(self, number: int) -> None:
-        """Write the last frame of a run whose worker has died, for all its readers.
-
-        Args:
-            number: The id of that frame.
-        """
-        lost = WorkerLost()
-        error = public(lost, self._route)
-        started = self.record.started or self.record.created
-        ended: Any = {"state": "failed", "ended": time.time(), "code": error.code}
+        """Write the last frame, with this id, of a run whose worker has died."""
         try:
-            run = StoredRun(self.record, first=await stored_frame(self._store, self.run_id, 1))
-            cut = self._format.cut(error, run, number, ended=True)
-            frames = numbered(id_line(self._format, self.run_id), number, [cut])
-            count = number + len(frames) - 1
-            record = replace(self.record, started=started, frames=count, **ended)
-            await self._store.finalize_orphan(self.run_id, self._next - 1, number, frames, record)
+            await finalize_orphan(self.record, self._route, self._store, self._next - 1, number)
         except StoreUnavailable as unavailable:
             self.fail(unavailable)
         except OwnershipLost:
             pass  # another reader was first, or the worker lives: the store pushes what follows
         else:
-            log_error(error, lost, self._route, self.run_id)
             self._behind = True

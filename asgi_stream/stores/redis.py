@@ -57,6 +57,7 @@ class RedisStore:
             still kept, to rewrite them if Redis comes back without them. The runs that ended first
             are dropped first.
         **options: Passed to redis-py's ``Redis.from_url``: certificates, timeouts in seconds...
+            ``decode_responses``, here or in the URL, has no effect.
 
     Raises:
         ValueError: The URL is invalid, or `lease` is too short.

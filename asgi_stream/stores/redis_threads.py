@@ -58,6 +58,7 @@ class RedisThreadStore:
         lease: Seconds after which the claims of a worker end that shows no sign of life. At least
             2, because workers renew their claims once a second.
         **options: Passed to redis-py's ``Redis.from_url``: certificates, timeouts in seconds...
+            ``decode_responses``, here or in the URL, has no effect.
 
     Raises:
         ValueError: The URL is invalid, `keep` is not positive, or `lease` is too short.

@@ -33,6 +33,16 @@ async def test_the_end_of_all_runs_is_waited_for_until_a_deadline() -> None:
     await active.ended_for_all(5)
 
 
+async def test_all_waits_of_an_app_that_is_closed_end_together() -> None:
+    active, loop = ActiveRuns(), asyncio.get_running_loop()
+    active.keep(Kept(), lambda: None)
+    active.close()
+    begun = loop.time()
+    for _ in range(3):
+        await active.ended(0.2)
+    assert 0.15 < loop.time() - begun < 0.35
+
+
 class Kept:
     """A run that has ended, and waits for its store."""
 

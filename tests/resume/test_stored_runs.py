@@ -972,6 +972,27 @@ async def test_what_has_ended_does_not_begin_and_ends_once() -> None:
         assert frames(second.body)[1]["error"]["code"] == "shutdown"
 
 
+async def test_a_reader_that_waits_for_its_store_gets_the_shutdown() -> None:
+    store, speaker, reads = MemoryStore(), Speaker(), asyncio.Event()
+
+    async def hangs(run_id: str, after: int) -> Page | None:
+        reads.set()
+        return await asyncio.Future()
+
+    app = app_of(store, speaker)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        store.read = hangs  # type: ignore[method-assign]
+        async with Exchange(app, "GET", f"/chat/runs/{first.headers['x-run-id']}") as second:
+            await reads.wait()
+            async with asyncio.timeout(1):
+                await app.aclose()
+                await second.finished()
+    error, done = frames(second.body)
+    assert (error["error"]["code"], done) == ("shutdown", "[DONE]")
+
+
 async def test_what_is_said_while_a_reader_leaves_is_written() -> None:
     store, speaker = MemoryStore(), Speaker()
     app = app_of(store, speaker)

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import MovedError, RedisError
 
-from asgi_stream import Resume, StreamApp
+from asgi_stream import Limits, Resume, StreamApp
 from asgi_stream.errors import StoreUnavailable, TooManyOwned
 from asgi_stream.stores import OwnershipLost, Page, Quota, RunRecord
 from asgi_stream.stores._redis.backlog import Backlog
@@ -81,6 +81,24 @@ def wake(store: RedisStore) -> None:
 )
 def test_a_url_may_have_a_prefix(url: str, expected: tuple[str, str]) -> None:
     assert split_prefix(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [("?decode_responses=True", {}), ("", {"decode_responses": True})],
+    ids=["url", "option"],
+)
+async def test_a_url_for_clients_that_read_texts_serves_too(
+    redis: RedisServer, query: str, options: dict[str, Any]
+) -> None:
+    store = RedisStore(redis.url + query, prefix=settled(redis), **options)
+    producer = RecordingProducer(store)
+    await producer.create()
+    await producer.append("ä".encode(), end=True)
+    assert await read_frames(store, producer.run_id) == producer.frames
+    record = await store.find(producer.run_id)
+    assert record is not None
+    await store.aclose()
 
 
 def test_published_frames_are_decoded() -> None:
@@ -682,6 +700,29 @@ async def test_readers_get_store_unavailable(tmp_path: Path) -> None:
         assert apps[0]._loops._running["/chat"] == 0
         for store in stores:
             await store.aclose()
+
+
+async def test_a_shutdown_does_not_wait_for_a_redis_that_does_not_respond(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis_server(tmp_path) as server:
+        speaker, loop = Speaker(), asyncio.get_running_loop()
+        app = app_of(RedisStore(server.url), speaker, limits=Limits(grace=0.1))
+        async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+            speaker.say("a")
+            await first.until(b'"a"')
+            server.client().client_pause(20_000)
+            begun = loop.time()
+            closing = asyncio.ensure_future(app.aclose())
+            await first.until(b"[DONE]")
+            assert loop.time() - begun < 0.8
+            await first.finished()
+        token, error, done = frames(first.body)
+        assert (token, error["error"]["code"], done) == ({"token": "a"}, "shutdown", "[DONE]")
+        await closing
+        assert loop.time() - begun < 4
+    assert app._loops.current.runs == set()
+    assert "aborted: its store does not accept its frames" in caplog.text
 
 
 async def test_an_orphan_cannot_be_finalized_while_redis_is_away(

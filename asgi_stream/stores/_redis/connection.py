@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from .thread_scripts import THREAD_SCRIPTS
 
 OnReply = Callable[[list[Any] | Exception], None]
 
+REPLY_SECONDS = 2.0
+"""The timeout of one batch."""
+
 MIN_TRIES = 2
 """The first try may only find out that Redis has closed the connection meanwhile."""
 
@@ -33,15 +37,24 @@ class Request:
         commands: Redis commands with their arguments.
         deadline: When to give up, by the loop's clock.
         on_reply: Called with the replies, or with the reason why there are none.
+        unresolved: Has the request until it is resolved.
     """
 
-    __slots__ = ("_on_reply", "commands", "deadline", "tries")
+    __slots__ = ("_on_reply", "_unresolved", "commands", "deadline", "tries")
 
-    def __init__(self, commands: Sequence[Command], deadline: float, on_reply: OnReply) -> None:
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        deadline: float,
+        on_reply: OnReply,
+        unresolved: set[Request],
+    ) -> None:
         self.commands = commands
         self.deadline = deadline
         self.tries = 0
         self._on_reply = on_reply
+        self._unresolved = unresolved
+        unresolved.add(self)
 
     def resolve(self, result: list[Any] | Exception) -> bool:
         """Pass the replies on. An exception in the callback is logged and affects no other request.
@@ -55,19 +68,24 @@ class Request:
             return False
         except Exception:
             logger.exception("failed to process a reply from the store")
+        self._unresolved.discard(self)
         return True
+
+    def fail(self, error: BaseException) -> None:
+        """Resolve the request with a `StoreUnavailable`."""
+        self.resolve(unavailable(error))
 
     def gives_up(self, now: float, error: BaseException) -> bool:
         """Count a failed try. After the last one resolve the request and return True."""
         self.tries += 1
         if now < self.deadline or self.tries < MIN_TRIES:
             return False
-        self.resolve(unavailable(error))
+        self.fail(error)
         return True
 
 
 def open_client(url: str, options: Mapping[str, Any]) -> Redis:
-    """Return a client of redis-py. It connects at the first use.
+    """Return a client of redis-py that returns bytes. It connects at the first use.
 
     Raises:
         ValueError: The URL is invalid.
@@ -82,6 +100,8 @@ def open_client(url: str, options: Mapping[str, Any]) -> Redis:
             "expected a URL like redis://host:6379/0, with a percent-encoded password"
             f" if there is one, not {mask_passwords(repr(url))}"
         ) from None
+    # A URL that is shared with other users of Redis may ask for texts, and outranks options.
+    client.connection_pool.connection_kwargs["decode_responses"] = False
     return client
 
 
@@ -103,7 +123,15 @@ class Connection:
         """Which process responds, and which history of data it has; "" if it does not say."""
 
     async def run(self, batch: Sequence[Request]) -> list[Any]:
-        """Run all commands of a batch, and return one reply or exception for each."""
+        """Run all commands of a batch, and return one reply or exception for each.
+
+        Raises:
+            TimeoutError: The replies did not come within `REPLY_SECONDS`.
+        """
+        async with asyncio.timeout(REPLY_SECONDS):
+            return await self._run(batch)
+
+    async def _run(self, batch: Sequence[Request]) -> list[Any]:
         if not self.is_prepared:
             await self._prepare()
         pipeline = self._client.pipeline(transaction=False)

@@ -9,6 +9,7 @@ from redis import exceptions
 from redis.exceptions import RedisError
 
 from ...errors import StoreUnavailable
+from ...errors.guarded_logger import GuardedLogger
 
 __all__ = [
     "CONNECTION_LOST",
@@ -23,7 +24,7 @@ __all__ = [
 ]
 
 # That of `asgi_stream._logs`, which is not below this package.
-logger = logging.getLogger("asgi_stream")
+logger = GuardedLogger(logging.getLogger("asgi_stream"))
 
 CONNECTION_LOST = (
     exceptions.ConnectionError,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from anyio import move_on_after
 from redis.backoff import ExponentialBackoff
 
 from ...errors import StoreUnavailable
@@ -24,17 +25,13 @@ from .errors import (
     RedisError,
     is_missing_script,
     is_transient,
-    unavailable,
 )
 from .pubsub import Subscriptions
-from .queue import RequestQueue
+from .queue import CLOSE_SECONDS, RequestQueue
 from .tasks import Tasks
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-REPLY_SECONDS = 2.0
-"""The timeout of one batch."""
 
 REQUEST_SECONDS = 1.0
 """How long a request of a client waits for a Redis that does not respond."""
@@ -64,6 +61,7 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._backoff = ExponentialBackoff(cap=0.5, base=0.01)
         self._tasks = Tasks()
+        self._unresolved: set[Request] = set()
         self._queue = RequestQueue(self._send_batch, self._pause, self._tasks)
         self._outage_began = 0.0
         self._parallel = self._failures = 0
@@ -98,7 +96,7 @@ class Link:
         """
         now = self._loop.time()
         deadline = self._outage_began + patience if self._failures else now + patience
-        request = Request(commands, deadline, on_reply)
+        request = Request(commands, deadline, on_reply, self._unresolved)
         if at_once and not self._failures and self._parallel < PARALLEL:
             self._parallel += 1
             self.spawn(self._send_parallel(request))
@@ -153,12 +151,14 @@ class Link:
             self._connection.server = ""
 
     async def aclose(self) -> None:
-        """Run what has been submitted, and close the connections."""
-        while not self._queue.is_idle or self._tasks.running:
-            self._queue.flush()
-            await asyncio.wait(self._tasks.running)
-        await self.subscriptions.aclose()
-        await self._connection.aclose()
+        """Run what has been submitted, as far as Redis responds, and close the connections."""
+        await self._queue.drain()
+        self._tasks.cancel()
+        for request in tuple(self._unresolved):
+            request.fail(TimeoutError("the store is closed"))
+        with move_on_after(CLOSE_SECONDS):  # TLS waits for the other side
+            await self.subscriptions.aclose()
+            await self._connection.aclose()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine in the background. `aclose` waits for it."""
@@ -176,8 +176,7 @@ class Link:
     async def _send_batch(self, batch: list[Request]) -> None:
         """Run a batch, and resolve its requests or schedule another try. Never raises."""
         try:
-            async with asyncio.timeout(REPLY_SECONDS):
-                replies = await self._connection.run(batch)
+            replies = await self._connection.run(batch)
         except CONNECTION_LOST as error:
             self._connection_lost(batch, error)
         except UNSENDABLE as error:
@@ -223,7 +222,7 @@ class Link:
     def _fail(self, batch: list[Request], error: BaseException) -> None:
         self._problems.warn("the store cannot be used", error)
         for request in batch:
-            request.resolve(unavailable(error))
+            request.fail(error)
 
     def _connection_lost(self, batch: list[Request], error: BaseException) -> None:
         """Retry a batch if it is unknown which of its commands have run."""

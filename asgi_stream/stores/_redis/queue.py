@@ -6,6 +6,8 @@ import asyncio
 from asyncio import Task, TimerHandle
 from collections.abc import Awaitable, Callable
 
+from anyio import move_on_after
+
 from .connection import Request
 from .tasks import Tasks
 
@@ -17,6 +19,9 @@ CROWD = 100
 
 BATCH = 1000
 """About how many commands one batch has."""
+
+CLOSE_SECONDS = 1.0
+"""How long a store that is closed waits for a Redis that does not respond."""
 
 
 class RequestQueue:
@@ -43,10 +48,6 @@ class RequestQueue:
         self._timer: TimerHandle | None = None
         self._due = self._sent_at = 0.0
 
-    @property
-    def is_idle(self) -> bool:
-        return not self._waiting and self._sender is None
-
     def append(self, request: Request) -> None:
         """Send a request with the next batch."""
         self._waiting.append(request)
@@ -61,6 +62,13 @@ class RequestQueue:
     def flush(self) -> None:
         """Send what is waiting now."""
         self._schedule(0.0)
+
+    async def drain(self) -> None:
+        """Send everything now, and wait for all replies, for at most `CLOSE_SECONDS`."""
+        with move_on_after(CLOSE_SECONDS):
+            while self._waiting or self._tasks.running:
+                self.flush()
+                await asyncio.wait(self._tasks.running)
 
     def _schedule(self, at: float) -> None:
         """Send at this time or before, or after the batch that is being sent."""

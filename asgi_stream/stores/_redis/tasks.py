@@ -26,6 +26,10 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
+    def cancel(self) -> None:
+        for task in self.running:
+            task.cancel()
+
     def _done(self, task: Task[None]) -> None:
         self.running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
