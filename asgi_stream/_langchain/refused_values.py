@@ -11,8 +11,11 @@ from pydantic_core import ErrorDetails
 
 from .schemas.adapters import REPORTED_ERRORS, first_errors, invalid_input
 
-BUILDS = RunnableConfigurableFields._prepare.__code__
-"""LangChain's function that builds a Runnable with other values of its fields."""
+BUILDS = getattr(getattr(RunnableConfigurableFields, "_prepare", None), "__code__", None)
+"""LangChain's function that builds a Runnable with other values of its fields.
+
+It is private: without it the error is one of the server.
+"""
 
 
 def refused_value(error: BaseException, keys: Collection[str]) -> BaseException:
