@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -19,6 +20,11 @@ from asgi_stream import StreamApp, StreamRoute
 from ..asgi import frames, post
 
 pytestmark = pytest.mark.anyio
+
+since_1_2 = pytest.mark.skipif(
+    tuple(map(int, version("langgraph").split(".")[:2])) < (1, 2),
+    reason="older versions of LangGraph run the finished branches of graphs in graphs again",
+)
 
 HI = {"messages": [["human", "hi"]]}
 
@@ -76,7 +82,12 @@ GRAPHS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("kind", GRAPHS)
+NESTED = ("a subgraph", "a subgraph of one with a cache", "a graph that is called")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(each, marks=since_1_2 if each in NESTED else ()) for each in GRAPHS]
+)
 async def test_a_finished_branch_is_not_sent_again(kind: str) -> None:
     assert await answers(GRAPHS[kind]()) == ["free. ", "answered yes. last. "]
 
@@ -87,6 +98,7 @@ async def test_a_cache_answers_in_a_run_that_goes_on() -> None:
         assert await answers(graph, thread) == ["free. ", "answered yes. last. "]
 
 
+@since_1_2
 async def test_a_task_of_an_entrypoint_may_be_cached() -> None:
     policy: Any = CachePolicy()
 
