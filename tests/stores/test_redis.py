@@ -725,6 +725,19 @@ async def test_a_shutdown_does_not_wait_for_a_redis_that_does_not_respond(
     assert "aborted: its store does not accept its frames" in caplog.text
 
 
+async def test_what_has_no_reply_fails_when_the_store_is_closed(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        store = RedisStore(server.url)
+        await store.check()
+        server.client().client_pause(20_000)
+        link = store._worker().link
+        reply = asyncio.ensure_future(link.execute(("PING",), patience=20.0))
+        await until(lambda: link._unresolved)
+        await store.aclose()
+        with pytest.raises(StoreUnavailable):
+            await reply
+
+
 async def test_an_orphan_cannot_be_finalized_while_redis_is_away(
     pair: tuple[RedisStore, RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:

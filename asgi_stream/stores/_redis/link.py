@@ -153,18 +153,19 @@ class Link:
     async def aclose(self) -> None:
         """Run what has been submitted, as far as Redis responds, and close the connections."""
         await self._queue.drain()
-        self._tasks.cancel()
-        for request in tuple(self._unresolved):
-            request.fail(TimeoutError("the store is closed"))
+        self._give_up()
         with move_on_after(CLOSE_SECONDS):  # TLS waits for the other side
             await self.subscriptions.aclose()
             await self._connection.aclose()
 
+    def _give_up(self) -> None:
+        self._tasks.cancel()
+        for request in tuple(self._unresolved):
+            request.fail(TimeoutError("the store is closed"))
+
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine in the background. `aclose` waits for it."""
         self._tasks.spawn(coroutine)
-
-    # Sending.
 
     def _pause(self) -> float | None:
         return self._backoff.compute(self._failures) if self._failures else None
