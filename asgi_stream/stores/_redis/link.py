@@ -201,8 +201,6 @@ class Link:
             for request in batch:
                 self._resolve(request, list(islice(remaining, len(request.commands))))
 
-    # Replies and failures.
-
     def _resolve(self, request: Request, replies: list[Any]) -> None:
         error = next((reply for reply in replies if isinstance(reply, Exception)), None)
         if error is None:
