@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+from .graphs import nodes_of
+
 CACHED = {"cached": True}
 """LangGraph's metadata of an update of a node that has not run.
 
@@ -35,7 +37,7 @@ class CachedNodes:
                     yield "|".join(namespace), node, update[node]
 
     def _caches(self, namespace: Sequence[str], node: str) -> bool:
-        path = "|".join(part.partition(":")[0] for part in namespace)
+        path = "|".join(nodes_of(namespace))
         # Tasks of an entrypoint are no nodes, and of a graph that code calls no nodes are known.
         return self._nodes.get(path, {}).get(node, self._any_cache)
 

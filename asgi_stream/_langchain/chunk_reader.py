@@ -10,6 +10,7 @@ from typing import Any
 
 from ..events import BREAKPOINT, OutputChunk, Step
 from .graph_fields import GraphTree
+from .graphs import nodes_of
 
 COORDINATES = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id"})
 """Keys of ``configurable`` that locate a run in its thread, and are no secret."""
@@ -140,7 +141,7 @@ class ChunkReader:
 
     def _keys_of(self, namespace: Sequence[str] | None) -> Set[str] | None:
         """Return the keys of the output of the graph at a namespace, if they are known."""
-        graph = self._graphs.at([part.partition(":")[0] for part in namespace or ()])
+        graph = self._graphs.at(nodes_of(namespace or ()))
         if graph is None or isinstance(graph.output_channels, str):
             return None
         return {*graph.output_channels, "__interrupt__"}

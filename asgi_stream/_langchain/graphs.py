@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -12,6 +12,11 @@ def graph_of(runnable: Any) -> Any:
     runnable = _unbound(runnable)
     mode = getattr(runnable, "stream_mode", None)
     return runnable if isinstance(mode, str) and hasattr(runnable, "stream_channels") else None
+
+
+def nodes_of(namespace: Sequence[str]) -> list[str]:
+    """Return the nodes that run at a namespace of LangGraph's, without the ids of their tasks."""
+    return [part.partition(":")[0] for part in namespace]
 
 
 def takes_context(runnable: Any) -> bool:

@@ -99,7 +99,7 @@ def is_decided(message: ToolMessage) -> bool:
 
     LangChain marks such messages (`langchain_core.messages.add_notification_metadata`).
     """
-    return message.additional_kwargs.get("lc_source") == DECIDED
+    return _source_of(message) == DECIDED
 
 
 def rejection(call: ToolCall) -> ToolMessage:
@@ -117,7 +117,12 @@ def rejection(call: ToolCall) -> ToolMessage:
 
 def is_summary(message: BaseMessage) -> bool:
     """Return whether a middleware has written a message in place of older ones, not a person."""
-    return message.additional_kwargs.get("lc_source") == SUMMARY
+    return _source_of(message) == SUMMARY
+
+
+def _source_of(message: BaseMessage) -> object:
+    """Return what has written a message, if it is not what its type says."""
+    return message.additional_kwargs.get("lc_source")
 
 
 def failure_of(message: ToolMessage) -> Exception:
@@ -127,7 +132,7 @@ def failure_of(message: ToolMessage) -> Exception:
     everyone may read of that. What the client says of its own tool, it knows.
     """
     text = str(message.content)
-    by_client = message.additional_kwargs.get("lc_source") == BY_CLIENT
+    by_client = _source_of(message) == BY_CLIENT
     is_public = is_decided(message) or by_client or text in (INTERRUPTED, UNFINISHED)
     return StreamError(text) if is_public else ToolMessageError(text)
 

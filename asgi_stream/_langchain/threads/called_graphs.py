@@ -12,6 +12,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from ..graphs import nodes_of
 from .state_messages import messages_of
 
 INTERRUPT = "__interrupt__"
@@ -53,7 +54,7 @@ async def _messages_at(
     saver: Any, thread: str, namespace: str
 ) -> AsyncIterator[Sequence[BaseMessage]]:
     """Yield the messages of the graph that a task has called, and of those called in it."""
-    path = "|".join(part.partition(":")[0] for part in namespace.split("|"))
+    path = "|".join(nodes_of(namespace.split("|")))
     for first in (namespace, path):
         called, number = first, 0
         while saved := await saver.aget_tuple(

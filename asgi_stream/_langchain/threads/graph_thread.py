@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from ...errors import NotFound
 from ...threads import checkpoint_thread_id, owner_mark
+from ..graphs import nodes_of
 from .state_messages import messages_of, nested_messages
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -76,7 +77,7 @@ class GraphThread:
         """
         position = {key: (checkpoint or {}).get(key) for key in POSITION}
         if namespace := position["checkpoint_ns"]:
-            path = "|".join(part.partition(":")[0] for part in namespace.split("|"))
+            path = "|".join(nodes_of(namespace.split("|")))
             if path not in dict(self.graph.get_subgraphs(recurse=True)):
                 raise NotFound(NO_CHECKPOINT)
         return {
@@ -209,10 +210,8 @@ class GraphThread:
         """Return whether something has gone on from a snapshot: an answer, or a new input."""
         own = checkpoint_id(snapshot.config)
         async for each in self._newest_first(1):
-            if checkpoint_id(each.config) == own:
-                return False
-            if checkpoint_id(each.parent_config) == own:
-                return True
+            if own in (checkpoint_id(each.config), checkpoint_id(each.parent_config)):
+                return checkpoint_id(each.config) != own
         return False
 
     async def lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
