@@ -427,9 +427,9 @@ async def test_so_many_runs_at_once_and_no_more() -> None:
     [
         (Limits(run=0.05), (), 504, "The run took too long."),
         (Limits(first=0.05), (), 504, "The run did not begin to answer in time."),
-        (Limits(run=0.5), ("a",), 200, "The run took too long."),
-        (Limits(idle=0.5), ("a",), 200, "The run was idle for too long."),
-        (Limits(first=0.05, hold=0.01), (), 200, "The run did not begin to answer in time."),
+        (Limits(run=1), ("a",), 200, "The run took too long."),
+        (Limits(idle=1), ("a",), 200, "The run was idle for too long."),
+        (Limits(first=0.5, hold=0.01), (), 200, "The run did not begin to answer in time."),
     ],
 )
 async def test_deadlines_end_a_run(

@@ -117,7 +117,7 @@ async def test_the_body_is_waited_for_piece_by_piece() -> None:
 
 
 async def test_a_stalled_client_accepts_nothing_until_it_resumes() -> None:
-    async with Exchange(piecewise(b"a"), "GET", "/", stalled=True, timeout=0.05) as response:
+    async with Exchange(piecewise(b"a"), "GET", "/", stalled=True, timeout=0.5) as response:
         with pytest.raises(TimeoutError):
             await response.started()
         assert response.messages == []

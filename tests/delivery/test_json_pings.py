@@ -24,6 +24,7 @@ from ..servers import serving
 pytestmark = pytest.mark.anyio
 
 LIMITS = Limits(hold=0.05, ping=0.03)
+HELD = Limits(hold=5, ping=0.03)
 ACCEPT = {"accept": "application/json"}
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 MESSAGE = {"type": "human", "content": "Hi"}
@@ -61,7 +62,8 @@ def graph(seconds: float, fails: bool = False) -> Any:
 
 
 def app_of(format: str, runnable: Any, **options: Any) -> StreamApp:
-    return StreamApp([StreamRoute("/chat", runnable, format=format, limits=LIMITS, **options)])
+    options = {"limits": LIMITS, **options}
+    return StreamApp([StreamRoute("/chat", runnable, format=format, **options)])
 
 
 def without_ids(value: Any) -> Any:
@@ -103,14 +105,15 @@ async def test_a_failure_behind_the_whitespace_is_the_document(name: str) -> Non
 @pytest.mark.parametrize("name", ASKED)
 async def test_a_failure_before_the_hold_has_its_status(name: str) -> None:
     format, endpoint, body = ASKED[name]
-    app = app_of(format, graph(0, fails=True), json_pings=True)
+    app = app_of(format, graph(0, fails=True), json_pings=True, limits=HELD)
     answer = await post(app, f"/chat{endpoint}", body, headers=ACCEPT)
     assert answer.status == (200 if name == "langgraph" else 500)  # as its SDKs expect
     assert not answer.body.startswith(b" ")
 
 
 async def test_an_answer_before_the_hold_has_no_whitespace() -> None:
-    answer = await post(app_of("tokens", graph(0), json_pings=True), "/chat", CHAT, headers=ACCEPT)
+    app = app_of("tokens", graph(0), json_pings=True, limits=HELD)
+    answer = await post(app, "/chat", CHAT, headers=ACCEPT)
     assert answer.body.startswith(b"{")
 
 
@@ -134,7 +137,7 @@ async def test_the_work_stops_when_the_client_leaves() -> None:
     async with Exchange(app, "POST", "/chat", 1, headers={**JSON, **ACCEPT}) as exchange:
         await exchange.until(b"  ")
         exchange.disconnect()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             await stopped.wait()
 
 

@@ -364,10 +364,10 @@ async def test_text_without_progress_counts_as_the_beginning_of_the_answer() -> 
     async def words(values: Any) -> AsyncIterator[str]:
         async for _ in values:
             yield "a"
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(1.2)
             yield "b"
 
-    app = app_of(RunnableGenerator(words), limits=Limits(first=0.05))
+    app = app_of(RunnableGenerator(words), limits=Limits(first=1))
     assert (await called(app, "mcp", {"input": "x"}))["structuredContent"] == {"output": "ab"}
 
 

@@ -349,7 +349,7 @@ async def test_a_run_that_takes_too_long_leaves_no_call_open() -> None:
     agent = create_agent(Halts(turns=[[piece("c", "weather", '{"ci')]]), [weather])
     chat = {"messages": [{"id": "1", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}]}
     for form in ("vercel", "tests.langchain.test_agents:Chokes"):
-        app = StreamApp([StreamRoute("/", agent, format=form, limits=Limits(run=0.2))])
+        app = StreamApp([StreamRoute("/", agent, format=form, limits=Limits(run=1))])
         answer = await post(app, "/", chat)
         kinds = [frame["type"] for frame in frames(answer.body)[:-1]]
         closed = ["tool-input-error", "tool-output-error"]

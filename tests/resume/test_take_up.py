@@ -269,7 +269,7 @@ async def test_a_run_that_has_gone_on_can_be_stopped() -> None:
 
 
 async def test_a_run_is_cancelled_that_nobody_reads_any_more() -> None:
-    work = Work(unread_timeout=0.05)
+    work = Work(unread_timeout=0.5)
     work.hangs = 2
     async with Lost(work) as lost:
         work.store.lose(lost.run_id)

@@ -175,7 +175,7 @@ async def test_it_is_closed_after_the_clean_up_of_a_run_that_fails_or_whose_clie
 @pytest.mark.parametrize("form", TWO)
 async def test_it_is_closed_after_a_run_that_takes_too_long(form: str) -> None:
     held = Held()
-    answer = await post(app_of(held, form, limits=Limits(run=0.2)), "/x", "stay")
+    answer = await post(app_of(held, form, limits=Limits(run=0.5)), "/x", "stay")
     assert b'"timeout"' in answer.body
     assert await held.until_closed() == ["opened", "run ended", "closed"]
 
@@ -277,7 +277,7 @@ async def test_a_configure_that_takes_too_long_closes_it() -> None:
         await Event().wait()
 
     held = Held()
-    answer = await post(app_of(held, configure=never, limits=Limits(run=0.05)), "/x", "hi")
+    answer = await post(app_of(held, configure=never, limits=Limits(run=0.5)), "/x", "hi")
     assert answer.status == 504
     assert await held.until_closed() == ["opened", "closed"]
 
@@ -304,7 +304,7 @@ async def test_opening_that_takes_too_long_is_cancelled_and_cleans_up() -> None:
             log.append("cleaned up")
             ended.set()
 
-    app = StreamApp([StreamRoute("/x", slow, limits=Limits(run=0.05))])
+    app = StreamApp([StreamRoute("/x", slow, limits=Limits(run=0.5))])
     assert (await post(app, "/x", {"question": "hi"})).status == 504
     async with asyncio.timeout(5):
         await ended.wait()
@@ -319,7 +319,7 @@ async def test_what_a_thread_opens_too_late_is_closed() -> None:
         assert go_on.wait(10)
         yield from held.gen(request)
 
-    app = StreamApp([StreamRoute("/x", slow, limits=Limits(run=0.05))])
+    app = StreamApp([StreamRoute("/x", slow, limits=Limits(run=0.5))])
     assert (await post(app, "/x", "hi")).status == 504
     assert not held.log
     go_on.set()

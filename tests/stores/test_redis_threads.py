@@ -54,6 +54,13 @@ async def pair(redis: RedisServer) -> AsyncIterator[Pair]:
 
 
 @pytest.fixture
+async def patient(redis: RedisServer) -> AsyncIterator[Pair]:
+    """Stores whose leases outlive the test: what they see does not wait for an end of one."""
+    async with stores_on(redis, lease=60) as pair:
+        yield pair
+
+
+@pytest.fixture
 async def own(tmp_path: Path) -> AsyncIterator[tuple[RedisServer, Pair]]:
     """A server that the test may harm, and two stores on it."""
     with redis_server(tmp_path) as server:
@@ -198,26 +205,24 @@ async def test_what_claimants_raise_is_logged(pair: Pair, caplog: pytest.LogCapt
     assert broken.evictions == 1
 
 
-async def test_evicted_claimants_hear_of_it_soon(pair: Pair) -> None:
-    one, other = pair
+async def test_evicted_claimants_hear_of_it_soon(patient: Pair) -> None:
+    one, other = patient
     first = await taken(one)
     evictor = Waiting(other, evict=True)
-    begun = time.monotonic()
     await until(lambda: first.evictions)
-    assert time.monotonic() - begun < 0.5
     assert not evictor.task.done()
     evictor.task.cancel()
 
 
-async def test_claims_cancelled_at_any_time_leave_nothing(pair: Pair) -> None:
-    one, other = pair
+async def test_claims_cancelled_at_any_time_leave_nothing(patient: Pair) -> None:
+    one, other = patient
     first = await taken(one)
     waiting = [Waiting(other) for _ in range(30)]
     for number, claimant in enumerate(waiting):
         asyncio.get_running_loop().call_later(number / 1000, claimant.task.cancel)
     await asyncio.wait([claimant.task for claimant in waiting])
     one.release("ann", "t", first.run_id)
-    async with asyncio.timeout(1):  # less than a lease
+    async with asyncio.timeout(5):
         while await runs_on(one):
             pass
     assert not claims_of(other)._claims
