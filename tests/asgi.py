@@ -22,6 +22,7 @@ class Exchange(testing.Exchange):
         self, app: ASGIApp, method: str, url: str, body: Any = b"", **options: Any
     ) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        options = {"timeout": 30, **options}  # a busy machine has its time
         super().__init__(app, method, url, content=content, **options)
 
     async def __aenter__(self) -> Exchange:

@@ -35,7 +35,7 @@ class Notes:
         return [note for note in self._notes.get(key, []) if what in (None, note["what"])]
 
 
-async def until(happened: Callable[[], Any], seconds: float = 10) -> Any:
+async def until(happened: Callable[[], Any], seconds: float = 20) -> Any:
     """Wait for `happened` to return something true, and return that."""
     async with asyncio.timeout(seconds):
         while not (result := happened()):

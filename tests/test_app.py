@@ -355,7 +355,7 @@ async def test_closing_waits_for_no_run_that_ignores_its_end(
     app = StreamApp([route])
     async with Exchange(app, "POST", "/", "a", headers=JSON) as exchange:
         await exchange.started()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await app.aclose()
         await exchange.finished()
         assert b'"code":"shutdown"' in exchange.body

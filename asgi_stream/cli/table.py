@@ -20,8 +20,14 @@ def find_table(table: Path | None) -> Path:
     Modules beside the table can be imported afterwards.
 
     Raises:
-        click.ClickException: There is no table.
+        click.ClickException: There is no table, or it is a Python module.
     """
+    if table is not None and (table.suffix == ".py" or ":" in table.name):
+        module, _, attribute = table.name.partition(":")
+        raise click.ClickException(
+            f"{table}: expected a route table in TOML. The app of a Python module is run by an "
+            f"ASGI server: `uvicorn {module.removesuffix('.py')}:{attribute or 'app'}`."
+        )
     try:
         path = (table or find_file(Path.cwd())).resolve()
         if not path.is_file():

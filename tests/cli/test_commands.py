@@ -122,6 +122,17 @@ def test_a_module_that_ends_itself_is_a_mistake(
     assert "cannot import the module 'ends_itself' (SystemExit: 0)" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("table", "command"),
+    [("main.py", "main:app"), ("main:chat", "main:chat"), ("main.py:chat", "main:chat")],
+)
+def test_a_python_module_is_no_table(table: str, command: str) -> None:
+    done = invoke("serve", table)
+    assert done.exit_code == 1
+    assert f"{table}: expected a route table in TOML" in done.stderr
+    assert f"`uvicorn {command}`" in done.stderr
+
+
 def test_without_a_table_it_says_how_to_get_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -528,7 +528,7 @@ async def test_an_error_is_the_end_even_if_the_server_keeps_the_connection_open(
 
     monkeypatch.setattr("asgi_stream.client._connection.AFTER_ERROR_SECONDS", 0.05)
     headers = {"content-type": "text/event-stream", "x-stream-format": "tokens"}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         frames, _ = await answered(httpx.Response(200, stream=Open(), headers=headers))
     assert [frame.json()["error"]["code"] for frame in frames] == ["shutdown"]
     with pytest.raises(ShuttingDown) as raised:

@@ -221,7 +221,7 @@ async def test_it_does_not_wait_for_an_hour(read: Any) -> None:
     async with answering(sse("id: 7:1\ndata: 1\n\n", KEPT), busy) as (url, _):
         outcome = await read(url, options={"resume": True})
     assert (outcome["error"]["status"], outcome["error"]["retryAfter"]) == (429, 3600)
-    assert outcome["seconds"] < 5
+    assert outcome["seconds"] < 30
 
 
 @pytest.mark.parametrize(
@@ -314,8 +314,8 @@ async def test_leaving_stops_the_run(
     outcome = await read(f"{server.url}/{path}", key, **how)
     assert len(outcome["events"]) == 3
     assert outcome.get("error", {}).get("name") == ("AbortError" if "abortAfter" in how else None)
-    assert outcome["seconds"] < 2
-    await until(lambda: notes.of(key, "cancel"), 2)
+    assert outcome["seconds"] < 8
+    await until(lambda: notes.of(key, "cancel"), 5)
 
 
 @pytest.mark.parametrize(("path", "options"), [("held", {}), ("held/kept", {"resume": True})])
@@ -325,7 +325,7 @@ async def test_an_abort_before_the_headers_stops_the_run(
     key = new_key()
     outcome = await read(f"{server.url}/{path}", key, options=options, abortAt=1500)
     assert outcome["error"]["name"] == "AbortError"
-    assert outcome["seconds"] < 3
+    assert outcome["seconds"] < 8
     assert outcome["opened"] == []
     assert notes.of(key, "start")
     await until(lambda: notes.of(key, "cancel"))
@@ -338,12 +338,12 @@ async def test_an_abort_during_silence_and_between_connections(
     outcome = await read(f"{server.url}/silent/kept", key, abortAt=2000)
     assert outcome["error"]["name"] == "AbortError"
     assert len(outcome["opened"]) == 1
-    await until(lambda: notes.of(key, "cancel"), 2)
+    await until(lambda: notes.of(key, "cancel"), 5)
     first = sse("retry: 20000\nid: 7:1\ndata: 1\n\n", KEPT)
     async with answering(first, answer("202 OK")) as (url, requests):
         outcome = await read(url, abortAt=300, options={"resume": True})
     assert outcome["error"]["name"] == "AbortError"
-    assert outcome["seconds"] < 2
+    assert outcome["seconds"] < 8
     assert [each[0] for each in requests] == ["POST /", "DELETE /runs/7"]
 
 

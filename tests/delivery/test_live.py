@@ -297,7 +297,7 @@ async def test_a_run_that_cannot_be_paused_is_ended_when_the_buffer_is_full() ->
             ended.set()
 
     async with Exchange(flooding(many), "POST", "/", 1, headers=JSON, stalled=True) as exchange:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await ended.wait()
         exchange.resume()
         await exchange.finished()
@@ -391,7 +391,7 @@ async def test_a_reader_that_takes_nothing_is_dropped(caplog: pytest.LogCaptureF
 
     received: list[int] = []
     scope = Exchange(StreamApp([route]), "POST", "/", headers=JSON).scope
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await StreamApp([route])(scope, receive, send)
     await work.until(lambda: work.ended == ["run"])
     assert "dropped a client that read nothing for 0.5 s" in caplog.text

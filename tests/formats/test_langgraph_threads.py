@@ -713,7 +713,7 @@ async def test_a_thread_without_a_record_is_one_of_its_graph(apart: bool) -> Non
     answer = {"namespace": [], "interrupt_id": interrupt["id"], "response": "yes"}
     command = {"id": 1, "method": "input.respond", "params": answer}
     assert (await post(later, "/lg/threads/t1/commands", command)).json()["type"] == "success"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         # Between two steps the state has no next one either.
         while (await get(later, "/lg/threads/t1")).json()["status"] == "busy":
             await asyncio.sleep(0.01)

@@ -83,7 +83,7 @@ async def test_a_stop_stops_the_work(server: Server, notes: Notes) -> None:
     for client in CLIENTS:
         key = new_key()
         await ask(server, "slow", client, content=key, stopAtText=True)
-        assert await until(lambda key=key: notes.of(key, "cancel"), 2)  # type: ignore[misc]
+        assert await until(lambda key=key: notes.of(key, "cancel"), 5)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -159,4 +159,4 @@ async def test_a_run_stops_with_it(codex: Codex, folder: Path) -> None:
     finally:
         process.terminate()
         await process.communicate()
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)

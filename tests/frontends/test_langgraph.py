@@ -52,7 +52,7 @@ async def test_use_stream_s_stop_stops_the_work(server: Server, notes: Notes, mo
     key = new_key()
     url = f"{base(server)}/only/slow"
     await ask(server, "useStream", module=module, apiUrl=url, content=key, stopAtMessage=True)
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 @pytest.mark.parametrize("module", SDKS)
@@ -98,7 +98,7 @@ async def test_an_abort_stops_the_work(server: Server, notes: Notes, module: str
     key = new_key()
     options = {"module": module, "content": key, "stopAtMessage": True}
     await ask(server, "stream", "slow", streamMode="messages-tuple", **options)
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 @asynccontextmanager
@@ -165,7 +165,7 @@ async def test_closing_the_python_client_s_iterator_stops_the_work(
         async for part in parts:
             if part.event == "messages":
                 break
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 async def test_a_remote_graph_is_a_graph(server: Server) -> None:

@@ -77,7 +77,7 @@ async def test_leaving_stops_the_work(server: Server, notes: Notes) -> None:
     key = new_key()
     url = f"{server.url}/langserve/slow"
     await run("langserve", url=url, input=key, stopAtChunk=True)
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 def test_the_schemas(server: Server) -> None:

@@ -97,7 +97,7 @@ async def test_the_python_client_cancels_a_call(
     report = await in_python(url=f"{server.url}/mcp", mode=mode, calls=calls, seconds=1)
     assert report["calls"][0]["left"]
     assert report["calls"][0]["progress"][0] == "w0 "
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 async def test_the_python_client_asks_its_user(server: Server) -> None:
@@ -162,7 +162,7 @@ async def test_the_javascript_client_cancels_a_call(server: Server, notes: Notes
     key = new_key()
     report = await run("mcp", url=f"{server.url}/mcp", calls=[tool("slow", input=key)], abort=True)
     assert "stopped" in report["calls"][0]["message"]
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 def inspected(server: Server, folder: Path, method: str, *more: str, path: str = "/mcp") -> Any:

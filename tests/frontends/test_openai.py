@@ -209,7 +209,7 @@ async def test_leaving_stops_the_work(server: Server, notes: Notes) -> None:
             if chunk.choices[0].delta.content:
                 break
         await stream.close()
-        assert await until(lambda: notes.of(key, "cancel"), 2)
+        assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 async def test_files_are_content_blocks(client: OpenAI) -> None:
@@ -323,4 +323,4 @@ async def test_npm_clients_throw_after_a_failure(server: Server, client: str, mo
 async def test_npm_clients_stop_the_work(server: Server, notes: Notes, client: str) -> None:
     key = new_key()
     await ask(server, client, "slow", content=key, stopAtText=True)
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)

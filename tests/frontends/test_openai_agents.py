@@ -144,4 +144,4 @@ async def test_a_cancel_stops_the_run(run: Run, folder: Path) -> None:
     key = new_key()
     await run("slow", key, how="leave")
     notes = Notes(folder / "notes")
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)

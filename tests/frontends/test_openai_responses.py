@@ -246,4 +246,4 @@ async def test_an_abort_of_the_ai_sdk_stops_the_run(server: Server, notes: Notes
     key = new_key()
     request: Any = {"client": "aisdk", "baseURL": base(server), "model": "slow", "stopAtText": True}
     await run("responses", **request, input=key)
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)

@@ -171,4 +171,4 @@ async def test_an_abort_of_generate_text_stops_the_run(server: Server, folder: P
     report = await ai_sdk(server, "generate", "slow", key, abortAfter=1500)
     assert report["thrown"]["name"] in ("AbortError", "TimeoutError")
     notes = Notes(folder / "notes")
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)

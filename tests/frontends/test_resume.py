@@ -107,7 +107,7 @@ async def test_a_chat_is_stopped_by_its_own_name(server: Server, notes: Notes) -
         await page.read_until(b"w3 ")
         assert httpx.post(f"{api}/{id_}/stream").status_code == 202
         await page.read_until(b'"abort"')
-        await until(lambda: notes.of(key, "cancel"), 1)
+        await until(lambda: notes.of(key, "cancel"), 5)
 
 
 @pytest.mark.parametrize("module", ["@langchain/langgraph-sdk", "@langchain/langgraph-sdk-1"])

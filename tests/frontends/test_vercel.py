@@ -120,7 +120,7 @@ async def test_a_stop_stops_the_work(server: Server, notes: Notes, path: str) ->
         transport="TextStreamChatTransport" if "text" in path else "DefaultChatTransport",
         stopAtText=True,
     )
-    (ended,) = await until(lambda: notes.of(key, "cancel"), 2)
+    (ended,) = await until(lambda: notes.of(key, "cancel"), 5)
     assert ended
 
 
@@ -171,7 +171,7 @@ async def test_the_hook_s_stop_stops_the_work(server: Server, notes: Notes) -> N
     api = f"{server.url}/vercel/slow"
     report = await run("use_chat", api=api, hook="useChat", text=key, stopAtText=True)
     assert report["statuses"][-1] == "ready"
-    assert await until(lambda: notes.of(key, "cancel"), 2)
+    assert await until(lambda: notes.of(key, "cancel"), 5)
 
 
 async def test_a_completion_is_read_from_the_same_stream(server: Server) -> None:

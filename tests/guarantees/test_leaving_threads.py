@@ -17,7 +17,7 @@ from .thread_probes import FORMATS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.alone]  # it measures time
 
-STOPS_WITHIN_SECONDS = 1.0
+STOPS_WITHIN_SECONDS = 3.0  # one is promised, on a machine that is not busy
 
 SAVERS = ("memory", "sqlite")
 CLOSED = "tool: The user interrupted this tool call."

@@ -42,7 +42,7 @@ async def test_a_mounted_table_streams_and_a_drop_stops_the_run(host: str, tmp_p
         async with await Connection.post(server.port, f"{prefix}/words", key) as client:
             await client.read_until(b"data: ")
             client.leave()
-            await until(lambda: Notes(log).of(key, "cancel"), 1)
+            await until(lambda: Notes(log).of(key, "cancel"), 5)
         assert "Traceback" not in server.log()
 
 

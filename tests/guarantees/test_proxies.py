@@ -122,5 +122,5 @@ async def test_a_drop_is_seen_through_the_proxy(port: int, folder: Path) -> None
         await client.read_until(b"first")
         client.leave()
         # HAProxy tells only after it has had something to pass on: a ping, a second later.
-        await until(lambda: notes.of(key, "cancel"), 4)
+        await until(lambda: notes.of(key, "cancel"), 8)
         assert len(notes.of(key, "cancel")) == 1

@@ -82,7 +82,7 @@ async def test_a_reader_that_reads_nothing_is_not_noticed_by_others(
         # The run is paused, not ended: what cannot be sent is not made.
         assert Notes(log).of(key, "end") == []
         stalled.leave("rst")
-        await until(lambda: Notes(log).of(key, "end"), 2)
+        await until(lambda: Notes(log).of(key, "end"), 5)
 
 
 async def test_a_drop_with_many_frames_waiting_is_seen_at_once(server: Server, log: Path) -> None:
@@ -121,7 +121,7 @@ async def test_a_reader_that_stalls_costs_a_bounded_memory(
         # 200 MB would have been said by now.
         assert resident(server) - before < 20_000_000
         stalled.leave("rst")
-        await until(lambda: Notes(log).of(key, "end"), 2)
+        await until(lambda: Notes(log).of(key, "end"), 5)
 
 
 async def test_a_reader_that_takes_nothing_for_too_long_is_dropped(

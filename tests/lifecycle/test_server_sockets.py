@@ -52,7 +52,7 @@ async def uvicorn_task(app: ASGIApp, port: int) -> AsyncIterator[uvicorn.Server]
         yield server
     finally:
         server.should_exit = True
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await task
 
 

@@ -33,7 +33,7 @@ async def wait(app: StreamApp, assistant: str, **body: Any) -> Any:
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not (result := await condition()):
             await asyncio.sleep(0)
         return result
@@ -116,7 +116,7 @@ async def test_a_client_that_waits_gets_pings() -> None:
     app = app_of(resume=True, limits=Limits(ping=0.05, run=20))
     async with waiting(app) as exchange:
         run = await running(app)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(exchange.body) < 3:
                 await asyncio.sleep(0)
         await post(app, f"{THREAD}/runs/{run['run_id']}/cancel", {})
@@ -131,7 +131,7 @@ async def test_a_server_that_closes_the_connection_ends_the_response_only(app: S
     task = asyncio.ensure_future(app(exchange.scope, exchange.received.get, send))
     run = await running(app)
     task.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await asyncio.wait({task})
     assert exchange.json()["__error__"]["error"] == "shutdown"
     assert (await running(app))["run_id"] == run["run_id"]

@@ -67,7 +67,7 @@ class Speaker:
             self.inbox.put_nowait(word)
 
 
-async def until(happened: Callable[[], Any], seconds: float = 5) -> None:
+async def until(happened: Callable[[], Any], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not happened():
             await asyncio.sleep(0.005)
@@ -986,7 +986,7 @@ async def test_a_reader_that_waits_for_its_store_gets_the_shutdown() -> None:
         store.read = hangs  # type: ignore[method-assign]
         async with Exchange(app, "GET", f"/chat/runs/{first.headers['x-run-id']}") as second:
             await reads.wait()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await app.aclose()
                 await second.finished()
     error, done = frames(second.body)

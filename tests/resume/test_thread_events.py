@@ -434,7 +434,7 @@ async def test_a_reader_that_leaves_stops_the_reading(app: StreamApp) -> None:
     async with listening(app) as events:
         await events.until("messages")
         assert reading()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while reading():
             await asyncio.sleep(0)
     await post(app, f"{THREAD}/runs/{run_id}/cancel?wait=1", {})
@@ -457,7 +457,7 @@ async def test_a_response_that_the_server_cancels_stops_the_reading(app: StreamA
     exchange = Exchange(app, "POST", f"{THREAD}/stream/events", {"channels": ALL}, **options)
     send: Any = exchange._send
     task = asyncio.ensure_future(app(exchange.scope, exchange.received.get, send))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not reading():
             await asyncio.sleep(0)
         task.cancel()

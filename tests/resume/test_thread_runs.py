@@ -160,7 +160,7 @@ async def test_a_cancelled_run_ends_with_the_state_of_its_thread(app: StreamApp)
         assert [each["content"] for each in exchange.json()["messages"]] == ["a"]
         assert (await joining.finished()).json() == exchange.json()
     assert (await cancel(app, run["run_id"])).status == 404
-    async with asyncio.timeout(5):  # the run's clean-up
+    async with asyncio.timeout(20):  # the run's clean-up
         while (await get(app, THREAD)).json()["status"] != "idle":
             await asyncio.sleep(0)
 
@@ -178,7 +178,7 @@ async def test_a_run_is_rolled_back(app: StreamApp, wait: str) -> None:
         await running.finished()
     if wait == "1":
         assert exchange.json() == before
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await values(app) != before:
             await asyncio.sleep(0)
 
@@ -186,7 +186,7 @@ async def test_a_run_is_rolled_back(app: StreamApp, wait: str) -> None:
 @pytest.mark.parametrize("wait", ["0", "1"])
 async def test_a_rollback_comes_before_the_run_that_waits(app: StreamApp, wait: str) -> None:
     slow = await start(app)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not (await values(app)).get("messages"):
             await asyncio.sleep(0)
     waiting = await start(app, CHAT)
@@ -228,7 +228,7 @@ async def test_a_run_whose_worker_does_not_answer_is_rolled_back_too() -> None:
     app = app_of(resume=True, threads=Threads(store=store))
     await post(app, "/lg/threads", {"thread_id": "t1"})
     run = await start(app)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not (await values(app)).get("messages"):
             await asyncio.sleep(0)
         assert (await cancel(app, run["run_id"], "?action=rollback")).status == 202

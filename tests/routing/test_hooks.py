@@ -159,7 +159,7 @@ async def test_no_function_that_blocks_holds_up_another_request(option: str) -> 
     app = StreamApp([blocked, StreamRoute("/quick", chain_of("a", "b"))])
     slow = CHAT if kind else {"question": "hi"}
     async with Exchange(app, "POST", "/slow", slow, headers=JSON) as waiting:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await gates.entered.wait()
         assert tokens((await post(app, "/quick", {"question": "hi"})).body) == ["a", "b"]
         assert not waiting.messages
@@ -186,7 +186,7 @@ async def test_threads_that_are_all_busy_hold_up_only_who_needs_one(
         Exchange(app, "POST", "/slow", body, headers=JSON) as first,
         Exchange(app, "POST", "/slow", body, headers=JSON) as second,
     ):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await gates.entered.wait()
         assert tokens((await post(app, "/quick", {"question": "hi"})).body) == ["a", "b"]
         gates.open.set()
@@ -213,7 +213,7 @@ async def test_a_request_that_is_cancelled_waits_for_no_thread_and_begins_no_run
     app = StreamApp([_route("/x", gates, option, **options | {option: getattr(gates, option)})])
     exchange = Exchange(app, "POST", "/x", {"question": "hi"}, headers=JSON)
     task = asyncio.ensure_future(app(exchange.scope, exchange.received.get, exchange._send))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await gates.entered.wait()
         task.cancel()
         await asyncio.wait({task})

@@ -112,7 +112,7 @@ class Held:
             yield each
 
     async def until_closed(self) -> list[str]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await self.closed.wait()
         return self.log
 
@@ -306,7 +306,7 @@ async def test_opening_that_takes_too_long_is_cancelled_and_cleans_up() -> None:
 
     app = StreamApp([StreamRoute("/x", slow, limits=Limits(run=0.5))])
     assert (await post(app, "/x", {"question": "hi"})).status == 504
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await ended.wait()
     assert log == ["cancelled", "cleaned up"]
 
@@ -346,7 +346,7 @@ async def test_an_end_that_comes_while_it_is_closed_does_not_cut_the_clean_up() 
     tasks = RunTasks()
     opened = Opened(stubborn(), "/x", tasks)
     waiting = asyncio.ensure_future(opened.value())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await opening.wait()
         waiting.cancel()
         await asyncio.wait({waiting})

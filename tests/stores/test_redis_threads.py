@@ -92,7 +92,7 @@ def wake(store: RedisThreadStore) -> None:
     claims._watching = asyncio.get_running_loop().create_task(claims._watch())
 
 
-async def looked(store: RedisThreadStore, seconds: float = 5) -> None:
+async def looked(store: RedisThreadStore, seconds: float = 20) -> None:
     """Wait until a store has looked at its claims from now on."""
     begun = asyncio.get_running_loop().time()
     await until(lambda: claims_of(store)._answered_at > begun, seconds)
@@ -222,7 +222,7 @@ async def test_claims_cancelled_at_any_time_leave_nothing(patient: Pair) -> None
         asyncio.get_running_loop().call_later(number / 1000, claimant.task.cancel)
     await asyncio.wait([claimant.task for claimant in waiting])
     one.release("ann", "t", first.run_id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await runs_on(one):
             pass
     assert not claims_of(other)._claims
@@ -242,7 +242,7 @@ async def test_nothing_is_sent_without_claims(pair: Pair, redis: RedisServer) ->
     first = await taken(one)
     watching = claims_of(one)._watching
     one.release("ann", "t", first.run_id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await watching
     await until(lambda: not redis.client().keys(f"{one._keys._prefix}:*"))
     # And again.
@@ -450,7 +450,7 @@ async def test_records_are_kept_for_a_time(redis: RedisServer) -> None:
         await one.create(record_of("a"))
         await one.touch("ann", "b", route="/", now=1)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while await one.find("ann", "b"):  # which expires last
                 await other.touch("ann", "c", route="/", now=time.time())
         # A change removes from the list what has expired, whether or not somebody reads it.
@@ -537,6 +537,6 @@ async def test_claims_that_are_all_released_between_two_looks_are_no_fault(
     watching = claims_of(one)._watching
     await asyncio.sleep(0)  # it has looked whether there are claims
     one.release("s", "t", claimant.run_id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await watching
     assert caplog.text == ""

@@ -70,7 +70,7 @@ async def app(model: Caller) -> StreamApp:
     ]
     app = StreamApp(routes)
     async with Exchange(app, "POST", "/chat", body("u1", "go"), headers=JSON) as run:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await waiting.wait()
             while not await results(agent):
                 await asyncio.sleep(0.01)
