@@ -72,6 +72,6 @@ def langchain_event(event: Mapping[str, Any], secret: Set[str] | None) -> LangCh
         metadata = without(metadata, secret)
         if type_ == "prompt":
             data = {}
-        elif event["parent_ids"]:
+        elif event["parent_ids"] and type_ != "custom":  # whose data may be any value
             data = {key: value for key, value in data.items() if key != "input"}
     return LangChainEvent(step, name, data, metadata, event["parent_ids"])
