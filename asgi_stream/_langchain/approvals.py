@@ -34,6 +34,14 @@ class _Decision(TypedDict):
 _decision = TypeAdapter(_Decision)
 
 
+def distinct(interrupts: Iterable[Any]) -> list[Any]:
+    """Return LangGraph's interrupts, each once.
+
+    In a subgraph, LangGraph reports what a ``@task`` asks twice: by it, and by the node around it.
+    """
+    return [*{getattr(each, "id", id(each)): each for each in interrupts}.values()]
+
+
 def interrupt_events(
     interrupts: Iterable[Any], messages: Sequence[Sequence[BaseMessage]]
 ) -> list[Interrupt]:

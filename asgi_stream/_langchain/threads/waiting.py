@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...events import BREAKPOINT, Interrupt
-from ..approvals import interrupt_events
+from ..approvals import distinct, interrupt_events
 from .called_graphs import called_messages
 from .graph_thread import GraphThread, checkpoint_id, position_of
 from .state_messages import messages_of, nested_messages
@@ -21,7 +21,7 @@ def open_interrupts(snapshot: Any) -> list[Any]:
     A snapshot at a checkpoint that a client names has all that were raised there.
     """
     tasks = (each for each in snapshot.tasks if each.result is None)
-    return [interrupt for each in tasks for interrupt in each.interrupts]
+    return distinct(interrupt for each in tasks for interrupt in each.interrupts)
 
 
 async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
