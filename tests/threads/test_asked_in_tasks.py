@@ -88,7 +88,8 @@ class Client:
 
     Attributes:
         unknown: What this format's clients name a question with, of one that is not asked.
-        seen: Ids of the questions in the newest answer.
+        seen: Ids of the questions in the newest response.
+        body: The newest response.
     """
 
     unknown = "0" * 32
@@ -96,6 +97,12 @@ class Client:
     def __init__(self, app: StreamApp) -> None:
         self.app = app
         self.seen: list[str] = []
+        self.body = b""
+
+    async def post(self, path: str, body: Any) -> Exchange:
+        response = await post(self.app, path, body)
+        self.body = response.body
+        return response
 
     async def ask(self) -> str:
         """Begin, and return the id of the only question."""
@@ -117,7 +124,7 @@ class Plain(Client):
         return await self._send({"resume": {id_: DECIDED}})
 
     async def _send(self, body: Any) -> int:
-        answer = await post(self.app, "/plain?thread_id=t", body)
+        answer = await self.post("/plain?thread_id=t", body)
         self.seen = [
             each["id"]
             for frame in (frames(answer.body) if answer.status == 200 else ())
@@ -144,7 +151,7 @@ class LangGraph(Client):
 
     async def _run(self, body: Any) -> int:
         body = {"assistant_id": MODEL, **body}
-        answer = await post(self.app, "/langgraph/threads/t/runs/wait", body)
+        answer = await self.post("/langgraph/threads/t/runs/wait", body)
         self.seen = [each["id"] for each in answer.json().get("__interrupt__", ())]
         return answer.status
 
@@ -163,7 +170,7 @@ class Chat(Client):
 
     async def _send(self, more: Any) -> int:
         message = {"id": "q", "role": "user", "content": "refund A"}
-        answer = await post(self.app, "/chat", {"id": "t", "messages": [message], **more})
+        answer = await self.post("/chat", {"id": "t", "messages": [message], **more})
         chat = (await get(self.app, "/vercel/t")).json()
         parts = [part for each in chat["messages"] for part in each["parts"]]
         requests = [each for each in parts if each.get("state") == "approval-requested"]
@@ -182,7 +189,7 @@ class Vercel(Client):
 
     async def _send(self, *more: Any) -> int:
         message = {"id": "q", "role": "user", "parts": [{"type": "text", "text": "refund A"}]}
-        answer = await post(self.app, "/vercel", {"id": "t", "messages": [message, *more]})
+        answer = await self.post("/vercel", {"id": "t", "messages": [message, *more]})
         parts = frames(answer.body)[:-1] if answer.status == 200 else []
         requests = [each for each in parts if each["type"] == "tool-approval-request"]
         self.seen = [each["toolCallId"] for each in requests]
@@ -199,7 +206,7 @@ class AGUI(Client):
     async def _run(self, entries: Any) -> int:
         message = {"id": "q", "role": "user", "content": "refund A"}
         body = {"threadId": "t", "runId": "r", "messages": [message], "tools": [], "context": []}
-        answer = await post(self.app, "/agui", {**body, "resume": entries})
+        answer = await self.post("/agui", {**body, "resume": entries})
         outcome = frames(answer.body)[-1].get("outcome") if answer.status == 200 else None
         self.seen = [each["id"] for each in (outcome or {}).get("interrupts", ())]
         return answer.status
@@ -217,7 +224,8 @@ class OpenAI(Client):
         return await self._respond({"input": [item], "previous_response_id": self._response})
 
     async def _respond(self, body: Any) -> int:
-        answer: Exchange = await post(self.app, "/openai/responses", {"model": MODEL, **body})
+        answer = await self.post("/openai/responses", {"model": MODEL, **body})
+        self.seen = []
         if answer.status == 200:
             response = answer.json()
             self._response = response["id"]
@@ -283,3 +291,15 @@ async def test_equal_calls_that_wait_together_are_told_apart(place: str) -> None
     first, second = (model.hears[-1][-1] for model in models)
     assert first == "tool: refunded A"
     assert "not this one" in second
+
+
+@CLIENTS
+@PLACES
+async def test_an_agent_without_checkpoints_takes_no_answer(
+    client_of: type[Client], place: str
+) -> None:
+    client = client_of(app_of(graph_of(place, *agents(Listener(), stateful=False))))
+    await client.began()
+    await client.answer(client.seen[0] if client.seen else "u0-0")
+    assert b"checkpointer=False" in client.body
+    assert not client.seen
