@@ -17,6 +17,12 @@ WITHOUT_CHECKPOINTS = (
 )
 """What is wrong with an answer for which LangGraph cannot find the question again."""
 
+UNKNOWN_CALLS = (
+    "It is not known which calls wait for an answer: no checkpoint has them. Compile the graph that"
+    " asks without checkpointer=False, or answer by the id of the interrupt."
+)
+"""What is wrong with an answer that names a call, if those that wait have no ids."""
+
 
 class ResumeValues(dict[str, Any]):
     """Answers by the ids of the interrupts, that notice whether LangGraph passes one of them on.
@@ -114,7 +120,7 @@ def _of_call(call_id: str, pending: Sequence[Interrupt]) -> Interrupt:
         if call_id in (approval.call_id for approval in each.approvals):
             return each
     unknown = any(not approval.call_id for each in pending for approval in each.approvals)
-    raise NotPending(WITHOUT_CHECKPOINTS if unknown else None)
+    raise NotPending(UNKNOWN_CALLS if unknown else None)
 
 
 def _checked(answer: Answer, interrupt: Interrupt) -> Any:
