@@ -6,9 +6,11 @@ https://docs.langchain.com/oss/python/langgraph/streaming, langgraph 1.2
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 from ..events import BREAKPOINT, OutputChunk, Step
+from .approvals import distinct
 from .graph_fields import GraphTree
 from .graphs import nodes_of
 
@@ -103,6 +105,8 @@ class ChunkReader:
         if isinstance(chunk.data, dict) and "__interrupt__" in chunk.data:
             interrupts = chunk.data["__interrupt__"]
             self._add_interrupts([BREAKPOINT] if interrupts == () else interrupts)
+            once = distinct(interrupts) if isinstance(interrupts, list | tuple) else interrupts
+            chunk = replace(chunk, data={**chunk.data, "__interrupt__": once})
         if chunk.mode in self._added:
             return None
         return chunk if self.plain else self._public(chunk)

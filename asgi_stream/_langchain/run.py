@@ -22,7 +22,7 @@ from ..events import (
     RunStarted,
     Step,
 )
-from .answers import refused_answer
+from .answers import check_passed_on, refused_answer
 from .callbacks.emitter import Emitter
 from .callbacks.pacing import Pacer
 from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
@@ -160,6 +160,7 @@ class Run:
         own = self._tracker.is_own and self._tracker.finished
         output = whole(self._tracker.output if own else output)
         raised, known = self._reader.interrupts, messages or messages_of(output)
+        check_passed_on(self._request.input, raised)
         interrupts = await interrupts_shown(self._request, raised.values(), known)
         if not interrupts:
             self._handler.concluded(self._step, output)

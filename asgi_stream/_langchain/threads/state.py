@@ -7,13 +7,13 @@ would send: the fields of the graph's output, and no configuration of the server
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from ...serialize import to_json
-from ..approvals import interrupt_event
+from ..approvals import distinct, interrupt_event
 from ..chunk_reader import only, public_error
 from ..graphs import graph_of
 from .graph_thread import GraphThread
@@ -43,7 +43,6 @@ class PublicState:
         """
         graph = graph or self._thread.graph
         metadata = snapshot.metadata or {}
-        interrupts = [interrupt_event(each).document for each in snapshot.interrupts]
         return {
             "values": self.values(snapshot.values, graph),
             "next": list(snapshot.next),
@@ -52,7 +51,7 @@ class PublicState:
             "created_at": snapshot.created_at,
             "checkpoint": self.checkpoint(snapshot.config),
             "parent_checkpoint": self.checkpoint(snapshot.parent_config),
-            "interrupts": interrupts,
+            "interrupts": _documents(snapshot.interrupts),
         }
 
     def values(self, values: Any, graph: Any = None) -> Any:
@@ -87,11 +86,15 @@ class PublicState:
             "name": task.name,
             "path": list(task.path),
             "error": public_error(task.error),
-            "interrupts": [interrupt_event(each).document for each in task.interrupts],
+            "interrupts": _documents(task.interrupts),
             "checkpoint": checkpoint,
             "state": state,
             "result": self.values(task.result, graph) if task.result else task.result,
         }
+
+
+def _documents(interrupts: Iterable[Any]) -> list[dict[str, Any]]:
+    return [interrupt_event(each).document for each in distinct(interrupts)]
 
 
 def _subgraph(graph: Any, name: str) -> Any:
