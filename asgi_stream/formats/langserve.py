@@ -19,14 +19,11 @@ from ._format import Format
 from ._frame import Frame
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
-from ._threads import THREADS
+from ._threads import THREADS_WITHOUT_RUNS
 from .events import event_object, event_of, is_event
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")
 SCHEMAS = {"/input_schema": "input", "/output_schema": "output", "/config_schema": "config"}
-THREAD_ENDPOINTS = {key: operation for key, operation in THREADS.items() if operation != "run"}
-"""Not LangServe's own: what clients in other languages read of a thread."""
-
 FILTERS = {
     "include_names": "names",
     "include_types": "types",
@@ -45,7 +42,7 @@ class LangServeFormat(Format):
     the thread. Its tags, metadata and other fields are ignored.
     """
 
-    threads = THREAD_ENDPOINTS
+    threads = THREADS_WITHOUT_RUNS  # not LangServe's own: for clients in other languages
     endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
     wants = frozenset({OutputChunk, LangChainEvent})
 
