@@ -27,6 +27,10 @@ def data_frame(value: Any) -> bytes:
     return b"data: " + to_json(value) + b"\n\n"
 
 
+def named_frame(event: str, value: Any) -> bytes:
+    return f"event: {event}\ndata: ".encode() + to_json(value) + b"\n\n"
+
+
 def short_id(run_id: str, size: int) -> str:
     """Return a short id for a run: `size` bytes of a hash, a multiple of 3, in base64url.
 
