@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ..events import (
@@ -46,7 +45,7 @@ from ._decoded import object_in
 from ._format import Format
 from ._frame import Frame
 from ._spec import FormatRequest, RunSpec
-from ._sse import OpenNames, ShortIds, data_frame, error_text, short_id
+from ._sse import OpenNames, ShortIds, TextTemplate, data_frame, error_text, short_id
 from ._threads import THREADS, ThreadQuery
 from ._usage import encode_usage
 
@@ -80,7 +79,7 @@ class AguiFormat(Format):
         self._run: Message = {}
         self._ids = ShortIds()
         self._models: set[str] = set()  # and the run: no state knows the ids of their messages
-        self._heads: dict[str, str] = {}
+        self._templates: dict[str, TextTemplate] = {}
         self._pending: list[str] = []
         self._knows_pending = False
         self._steps = OpenNames()
@@ -100,15 +99,15 @@ class AguiFormat(Format):
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
-            head = self._heads.get(event.block) or self._head(event)
-            return f"{head}{encode_basestring_ascii(event.text)}}}\n\n".encode()
+            template = self._templates.get(event.block) or self._template(event)
+            return template.frame(event.text)
         return b"".join(map(data_frame, self._frames(event)))
 
-    def _head(self, event: TextDelta) -> str:
-        """Return what all frames with text of one message begin with."""
-        id_ = encode_basestring_ascii(self._message_id(event.step.run_id, event.block))
-        head = f'data: {{"type":"TEXT_MESSAGE_CONTENT","messageId":{id_},"delta":'
-        return self._heads.setdefault(event.block, head)
+    def _template(self, event: TextDelta) -> TextTemplate:
+        """Return the template of all frames with text of one message."""
+        id_ = self._message_id(event.step.run_id, event.block)
+        frame = {"type": "TEXT_MESSAGE_CONTENT", "messageId": id_, "delta": TextTemplate.TEXT}
+        return self._templates.setdefault(event.block, TextTemplate(data_frame(frame)))
 
     def _message_id(self, step: str, block: str) -> str:
         """Return a message's id, unique in the thread; one that a node made keeps its own.

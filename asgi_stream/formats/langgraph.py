@@ -8,7 +8,6 @@ and 1.15.0 and in PyPI ``langgraph-sdk`` 0.4.14. The SDKs use the paths below th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -38,7 +37,7 @@ from ._langgraph.threads import (
 )
 from ._resumable_format import RUNS
 from ._spec import Document, FormatRequest, RunSpec
-from ._sse import decode_interrupts, named_frame
+from ._sse import TextTemplate, decode_interrupts, named_frame
 from ._threads import ThreadQuery
 
 
@@ -77,7 +76,7 @@ class LangGraphFormat(Format):
         self._request = FormatRequest()
         self._messages: dict[str, Any] = {}
         self._stopped = False
-        self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
+        self._last_piece: tuple[Any, Any, TextTemplate | None] = None, None, None
         self._interrupts: Sequence[Interrupt] = ()
         self._protocol: ProtocolEncoder | None = None
         self._attempt = 1
@@ -215,13 +214,12 @@ class LangGraphFormat(Format):
         """Return the frame of a piece of a message, of which as a rule only the text changes."""
         if not is_text_only(message):
             return named_frame(f"messages{path}", [message, public(metadata)])
-        last, before, after = self._last_piece
-        if last is None or last[0] != message.id or last[1] is not metadata:
-            empty = message.model_copy(update={"content": "\0"})
-            frame = named_frame(f"messages{path}", [empty, public(metadata)])
-            before, after = frame.split(b'"\\u0000"', 1)  # the content comes first
-            self._last_piece = (message.id, metadata), before, after
-        return before + encode_basestring_ascii(message.content).encode() + after
+        id_, about, template = self._last_piece
+        if template is None or id_ != message.id or about is not metadata:
+            marked = message.model_copy(update={"content": TextTemplate.TEXT})
+            template = TextTemplate(named_frame(f"messages{path}", [marked, public(metadata)]))
+            self._last_piece = message.id, metadata, template
+        return template.frame(message.content)
 
     def _message_frames(self, path: str, message: Any, metadata: Any) -> Iterator[bytes]:
         if "messages-tuple" in self._modes:
