@@ -36,7 +36,7 @@ from ..events import (
     ToolFailed,
     ToolFinished,
 )
-from ..serialize import to_json
+from ..serialize import text_or_json
 from ._agui.decoder import AguiDecoder
 from ._agui.interrupts import encode_interrupt
 from ._agui.messages import ClientThread, encode_messages
@@ -195,8 +195,7 @@ class AguiFormat(Format):
             case ToolCalled(call_id=id_):
                 yield {"type": "TOOL_CALL_END", "toolCallId": id_}
             case ToolFinished(call_id=id_, output=output):
-                text = output if isinstance(output, str) else to_json(output).decode()
-                yield self._result(id_, text)
+                yield self._result(id_, text_or_json(output))
             case ToolFailed(call_id=id_, message=message):
                 yield self._result(id_, message)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import InvalidInput
-from ...serialize import to_json
+from ...serialize import text_or_json
 from .._content import Block, media_block, refused, simplest, text_block, text_of
 from .._plain_request import answers_of
 from .._spec import Answer, FormatRequest, RunSpec
@@ -246,4 +246,4 @@ def _result(part: Part) -> str:
     if part["state"] == "output-denied":
         return "The user denied this tool call."
     output = part.get("output") if part["state"] == "output-available" else part.get("errorText")
-    return output if isinstance(output, str) else to_json(output).decode()
+    return text_or_json(output)
