@@ -37,3 +37,12 @@ def statuses() -> dict[int, list[type[StreamError]]]:
             kinds += kind.__subclasses__()
             by_status.setdefault(kind.status, []).append(kind)
     return dict(sorted(by_status.items()))
+
+
+def kinds_of(code: str) -> list[type[StreamError]]:
+    """Return the error classes of this package with a code, in ascending order of their statuses.
+
+    Of two with one code, the last is that of a run's error. Any other code is `StreamError` itself.
+    """
+    kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
+    return kinds or [StreamError]
