@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from traceback import walk_tb
 
 from . import RunFailed, StreamError
 
@@ -46,3 +47,9 @@ def kinds_of(code: str) -> list[type[StreamError]]:
     """
     kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
     return kinds or [StreamError]
+
+
+def raised_in(error: BaseException, *packages: str) -> bool:
+    """Return whether code of one of these packages has raised an error, and none that it calls."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals["__name__"].partition(".")[0] in packages
