@@ -16,7 +16,7 @@ from .._routing.bound import BoundRoute
 from ..errors import StreamError
 from ..events import RunError
 from ..formats import Document, Format
-from ..serialize import to_json
+from ..serialize import text_or_json, to_json
 from .delivery import Delivery, ReaderStalled
 from .observability import reported
 
@@ -210,9 +210,8 @@ async def refuse(
         format: The format that was to parse the request, if it came to that.
     """
     if isinstance(exception, HTTPException):
-        detail: object = exception.detail  # FastAPI allows any JSON value
         exception = StreamError(
-            detail if isinstance(detail, str) else to_json(detail).decode(),
+            text_or_json(exception.detail),  # FastAPI allows any JSON value
             code="refused",
             status=exception.status_code,
             headers=exception.headers,

@@ -44,7 +44,7 @@ async def prepare(
     endpoint: str,
     request: StreamRequest,
     tasks: RunTasks,
-    count: Callable[[], object],
+    count: Callable[[], object] | None = None,
     telemetry: Telemetry | None = None,
     run_id: UUID | None = None,
     recall: Recaller | None = None,
@@ -56,7 +56,7 @@ async def prepare(
         endpoint: The endpoint of it that was requested.
         request: The request.
         tasks: Keeps tasks alive that hold resources until the run has ended.
-        count: Counts the run, or refuses it, before the route's functions open what it needs.
+        count: Counts the run, or refuses it, before anything is opened for it; None: it is counted.
         telemetry: Records the run.
         run_id: Its id, if another worker has begun it.
         recall: Finds earlier runs of the caller's.
@@ -67,7 +67,8 @@ async def prepare(
     """
     parsed = await parse(route, endpoint, request)
     if isinstance(parsed.spec, RunSpec):
-        count()
+        if count is not None:
+            count()
         parsed = await permitted(route, request, parsed, recall)
     with ExitStack() as held:
         try:

@@ -6,25 +6,18 @@ from collections.abc import Awaitable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-from .. import errors
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
 from .._delivery.live import JSON_PING
 from .._delivery.observability import reported
 from .._langchain.tasks import RunTasks
 from .._routing.bound import BoundRoute
+from ..errors.mapping import kinds_of
 from ..events import RunError
 from ..formats import Format, Frame
 from ..serialize import to_json
 from .numbering import parsed
 from .reader import StoredRunReader
-
-STATUSES = {
-    each.code: each.status
-    for each in vars(errors).values()
-    if isinstance(each, type) and issubclass(each, errors.StreamError)
-}
-"""The HTTP statuses of errors by their codes, where a frame has only these."""
 
 
 class StoredDocument:
@@ -135,7 +128,7 @@ class StoredDocument:
         """Return the error that a run has ended with, as to the request that has started it."""
         for end in self._format.decode(frame):
             if isinstance(end, RunError) and self._format.failure(end) is None:
-                return replace(end, status=end.status or STATUSES.get(end.code, 500))
+                return replace(end, status=end.status or kinds_of(end.code)[-1].status)
         return None
 
     def _finish(self, error: RunError) -> None:

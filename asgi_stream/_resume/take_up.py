@@ -120,7 +120,6 @@ class RunTakeUp:
             frames = await self._frames(run, written)
             prepared: Any = await prepare(
                 *(self._route, stored.endpoint, request, self._active.tasks),
-                count=bool,  # it was counted before it was taken over
                 telemetry=self._telemetry,
                 run_id=UUID(run.record.run_id),
             )

@@ -9,7 +9,7 @@ from typing import cast
 
 from starlette.responses import Response
 
-from .._delivery.response import RUN_ID, json_response
+from .._delivery.response import OF_CALLER, RUN_ID, json_response
 from .._langchain.tasks import RunTasks
 from .._request.parse import parse
 from .._request.thread_graph import thread_graph
@@ -49,7 +49,7 @@ async def command_response(
         request.parsed = parsed._replace(spec=await _of_thread(route, request, parsed.spec, tasks))
         started = await start()
     except StreamError as error:
-        if error.status >= 500 or error.status in (401, 429):
+        if error.status >= 500 or error.status in OF_CALLER:
             raise
         return json_response(command_error(request.data, error))
     run_id = cast(Response, started).headers[RUN_ID]

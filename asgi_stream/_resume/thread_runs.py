@@ -13,6 +13,7 @@ from .._delivery.response import NOT_STORED, json_response, no_content
 from .._langchain.threads.graph_thread import GraphThread
 from .._langchain.threads.state import PublicState
 from .._lifecycle.active import ActiveRuns
+from .._lifecycle.gate import gather_bounded
 from .._request.query import last_event_id, read_query
 from .._request.thread_graph import thread_graph
 from .._request.turn import checked_id, graph_thread
@@ -31,9 +32,6 @@ from .reader import StoredRunReader
 from .run_documents import held
 from .service import StoredRuns
 from .urls import is_run_id
-
-AT_ONCE = 8
-"""How many records a list reads at once."""
 
 LOOK_SECONDS = 0.1
 """How often is looked whether a run that is to be rolled back has stopped."""
@@ -107,16 +105,14 @@ class ThreadRuns:
         thread = await self._store.find(self._scope, self._thread_id)
         if thread is None:
             await self._check_thread()
-        slots = asyncio.Semaphore(AT_ONCE)
 
         async def record_of(run_id: str) -> RunRecord | None:
-            async with slots:
-                try:
-                    return await self._find(run_id)
-                except RunNotFound:  # it is not kept any more
-                    return None
+            try:
+                return await self._find(run_id)
+            except RunNotFound:  # it is not kept any more
+                return None
 
-        kept = await asyncio.gather(*map(record_of, thread.runs if thread else ()))
+        kept = await gather_bounded(record_of, thread.runs if thread else ())
         records = [each for each in kept if each is not None]
         request = FormatRequest(endpoint=endpoint, body=query, params=self._request.path_params)
         return json_response(self._format.runs_document(records, request))

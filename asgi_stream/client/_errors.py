@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 from ..errors import StreamError
-from ..errors.mapping import statuses
+from ..errors.mapping import kinds_of
 from ..errors.text import mask_passwords, one_line
 from ..events import RunError
 
@@ -108,11 +108,11 @@ def error_of(
         headers: The response's headers that the exception gets.
     """
     code = str(error.get("code") or "run_failed")
-    kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
+    kinds = kinds_of(code)
     exact = [kind for kind in kinds if kind.status == status]
     fields = error.get("fields")
-    # Of two classes with one code, the last is that of a run's error, which has no status.
-    exception = StreamError.__new__((exact or kinds[::-1] or [StreamError])[0])
+    # The error of a run has no status.
+    exception = StreamError.__new__((exact or kinds[::-1])[0])
     StreamError.__init__(
         exception,
         str(error.get("message", "")),

@@ -8,7 +8,6 @@ and 1.15.0 and in PyPI ``langgraph-sdk`` 0.4.14. The SDKs use the paths below th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -38,6 +37,7 @@ from ._langgraph.threads import (
 )
 from ._resumable_format import RUNS
 from ._spec import Document, FormatRequest, RunSpec
+from ._sse import TextTemplate, named_frame
 from ._threads import ThreadQuery
 from .events import event_object
 
@@ -82,7 +82,7 @@ class LangGraphFormat(Format):
         self._request = FormatRequest()
         self._messages: dict[str, Any] = {}
         self._stopped = False
-        self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
+        self._last_piece: tuple[Any, Any, TextTemplate | None] = None, None, None
         self._decoder = LangGraphDecoder()
         self._protocol: ProtocolEncoder | None = None
         self._attempt = 1
@@ -141,29 +141,29 @@ class LangGraphFormat(Format):
             return self._protocol.encode(event)
         match event:
             case RunStarted(run_id=run_id):
-                return _frame("metadata", {"run_id": run_id, "attempt": self._attempt})
+                return named_frame("metadata", {"run_id": run_id, "attempt": self._attempt})
             case OutputChunk(mode="messages", data=(message, metadata)):
                 path = _subgraph_path(event)
                 if self._modes == ("messages-tuple",):
                     return self._piece(path, message, metadata)
                 return b"".join(self._message_frames(path, message, metadata))
             case OutputChunk(mode="checkpoints" | "tasks" | "debug" as mode, data=data):
-                return _frame(f"{mode}{_subgraph_path(event)}", public_payload(mode, data))
+                return named_frame(f"{mode}{_subgraph_path(event)}", public_payload(mode, data))
             case OutputChunk(data=data):
                 self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
-                return _frame(f"{event.mode}{_subgraph_path(event)}", data)
+                return named_frame(f"{event.mode}{_subgraph_path(event)}", data)
             case LangChainEvent(step=step):
                 shown = {**event_object(event), "metadata": public(event.metadata)}
-                return b"" if HIDDEN in step.tags else _frame(EVENTS, shown)
+                return b"" if HIDDEN in step.tags else named_frame(EVENTS, shown)
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does if none of the stream modes has the interrupts.
                 unsent = interrupts and not self._stopped
                 documents = [each.document for each in event.graph_interrupts]
-                values = _frame("values", {"__interrupt__": documents}) if unsent else b""
-                return values + _frame("end", None)
+                values = named_frame("values", {"__interrupt__": documents}) if unsent else b""
+                return values + named_frame("end", None)
             case RunError():
                 error = {"error": event.code, "message": event.message, "id": event.id}
-                return _frame("error", error)
+                return named_frame("error", error)
         return b""
 
     def restore(self, frames: Iterable[Frame], attempt: int, calls: Collection[str]) -> bytes:
@@ -197,14 +197,13 @@ class LangGraphFormat(Format):
     def _piece(self, path: str, message: Any, metadata: Mapping[str, Any]) -> bytes:
         """Return the frame of a piece of a message, of which as a rule only the text changes."""
         if not is_text_only(message):
-            return _frame(f"messages{path}", [message, public(metadata)])
-        last, before, after = self._last_piece
-        if last is None or last[0] != message.id or last[1] is not metadata:
-            empty = message.model_copy(update={"content": "\0"})
-            frame = _frame(f"messages{path}", [empty, public(metadata)])
-            before, after = frame.split(b'"\\u0000"', 1)  # the content comes first
-            self._last_piece = (message.id, metadata), before, after
-        return before + encode_basestring_ascii(message.content).encode() + after
+            return named_frame(f"messages{path}", [message, public(metadata)])
+        id_, about, template = self._last_piece
+        if template is None or id_ != message.id or about is not metadata:
+            marked = message.model_copy(update={"content": TextTemplate.TEXT})
+            template = TextTemplate(named_frame(f"messages{path}", [marked, public(metadata)]))
+            self._last_piece = message.id, metadata, template
+        return template.frame(message.content)
 
     def _message_frames(self, path: str, message: Any, metadata: Any) -> Iterator[bytes]:
         if "messages-tuple" in self._modes:
@@ -213,17 +212,13 @@ class LangGraphFormat(Format):
             known = self._messages.get(message.id)
             if known is None:
                 about = {message.id: {"metadata": public(metadata)}}
-                yield _frame("messages/metadata", about)
+                yield named_frame("messages/metadata", about)
             is_chunk = type(message).__name__.endswith("Chunk")
             whole = self._messages[message.id] = known + message if known and is_chunk else message
             # Clients append a message whose type is that of a chunk.
             kind = whole.type.removesuffix("MessageChunk").lower()
             shown = whole.model_copy(update={"type": kind})
-            yield _frame("messages/partial" if is_chunk else "messages/complete", [shown])
-
-
-def _frame(name: str, value: Any) -> bytes:
-    return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
+            yield named_frame("messages/partial" if is_chunk else "messages/complete", [shown])
 
 
 def _subgraph_path(chunk: OutputChunk) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._langchain.schemas.keywords import mapped
+from .._langchain.schemas.keywords import mapped, referenced_name
 from .._routing.bound import BoundRoute
 from ..errors.mapping import statuses
 from ..events import LangChainEvent, RunError
 from ..filters import WORDS
 from ..formats import STORED_THREAD
-from .components import Components, referenced_name
+from .components import Components
 from .path_parameters import in_path
 from .schemas import Schema, configurable_of, of_endpoint, of_format
 from .thread_schemas import CHECKPOINT_ID, THREAD_ID, document_of, query_of

@@ -27,12 +27,10 @@ class PublicState:
 
     Args:
         thread: The thread.
-        metadata: Further keys of a checkpoint's metadata that are sent.
     """
 
-    def __init__(self, thread: GraphThread, metadata: tuple[str, ...] = ()) -> None:
+    def __init__(self, thread: GraphThread) -> None:
         self._thread = thread
-        self._metadata = (*METADATA, *metadata)
 
     def of(self, snapshot: Any, graph: Any = None) -> dict[str, Any]:
         """Return a snapshot as a ``ThreadState``.
@@ -47,7 +45,7 @@ class PublicState:
             "values": self.values(snapshot.values, graph),
             "next": list(snapshot.next),
             "tasks": [self._task(each, graph) for each in snapshot.tasks],
-            "metadata": {key: metadata[key] for key in self._metadata if key in metadata},
+            "metadata": {key: metadata[key] for key in METADATA if key in metadata},
             "created_at": snapshot.created_at,
             "checkpoint": self.checkpoint(snapshot.config),
             "parent_checkpoint": self.checkpoint(snapshot.parent_config),

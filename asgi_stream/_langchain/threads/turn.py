@@ -22,12 +22,11 @@ from .commands import command_of, with_answers
 from .continuation import continuation_of
 from .earlier_run import point_after, point_before
 from .entry import ThreadEntry
-from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, split_at, with_messages
+from .removed_messages import revised, without_removed
 from .results import closing
-from .revised import revised
 from .sent_state import came_with, changes_of
 from .start import Start, standing
 from .state import PublicState

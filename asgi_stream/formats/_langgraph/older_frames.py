@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import WorkerLost
-from ...serialize import to_json
+from .._sse import named_frame
 
 _START = b'{"type":"event","seq":'
 """How the data of all events of protocol v2 begin."""
@@ -39,7 +39,7 @@ def older_frame(frame: bytes) -> bytes:
     if older is None:
         return b""
     id_line = head.rpartition(b"event: ")[0]
-    return id_line + f"event: {older[0]}\ndata: ".encode() + to_json(older[1]) + b"\n\n"
+    return id_line + named_frame(*older)
 
 
 def _older(event: Mapping[str, Any]) -> tuple[str, Any] | None:
