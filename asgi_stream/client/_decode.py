@@ -37,7 +37,10 @@ class RemoteOutput:
                 "The response has no output: it is from another kind of server."
             )
         output = document["output"]
-        self.events = [event_of(value) for value in output] if _are_events(output) else []
+        try:
+            self.events = [event_of(value) for value in output] if _are_events(output) else []
+        except ValueError as error:
+            raise httpx.DecodingError(str(error)) from None
         if self.events:
             ends = [e for e in self.events if not e.parent_ids and e.event.endswith("_end")]
             if not ends:

@@ -1,4 +1,4 @@
-"""Error responses from a server of this package, from another server or from a proxy."""
+"""Errors that a client receives: responses, and what it cannot read."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..errors import StreamError
 from ..errors.mapping import statuses
 from ..errors.text import mask_passwords, one_line
 from ..events import RunError
+from ..formats import Frame
 
 try:
     import httpx
@@ -25,6 +26,7 @@ __all__ = [
     "error_in",
     "error_of",
     "httpx",
+    "json_of",
     "response_error",
     "with_body",
 ]
@@ -61,6 +63,18 @@ async def with_body(response: httpx.Response) -> httpx.Response:
         request=response.request,
         extensions=response.extensions,
     )
+
+
+def json_of(response: httpx.Response) -> Any:
+    """Return the JSON of a response.
+
+    Raises:
+        httpx.DecodingError: It is not JSON.
+    """
+    try:
+        return Frame("", response.text).json()
+    except ValueError as error:
+        raise httpx.DecodingError(str(error)) from None
 
 
 def response_error(response: httpx.Response) -> Exception:

@@ -112,7 +112,8 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
         default a frame's data is an ``OutputChunk``, and ``[DONE]`` the end.
 
         Raises:
-            ValueError: The frame's data is not JSON, where the format's is.
+            ValueError: The frame's data is not JSON, where the format's is. To a client, any other
+                exception means the same: it cannot read the frame.
         """
         return plain_events(frame)
 
