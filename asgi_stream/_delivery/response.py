@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from .._logs import logger
 from .._routing.bound import BoundRoute
-from ..errors import StreamError
+from ..errors import Refused
 from ..events import RunError
 from ..formats import Document, Format
 from ..serialize import to_json
@@ -211,9 +211,8 @@ async def refuse(
     """
     if isinstance(exception, HTTPException):
         detail: object = exception.detail  # FastAPI allows any JSON value
-        exception = StreamError(
+        exception = Refused(
             detail if isinstance(detail, str) else to_json(detail).decode(),
-            code="refused",
             status=exception.status_code,
             headers=exception.headers,
         )

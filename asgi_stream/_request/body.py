@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from .._routing.hosts import AllowedHosts, ForeignOrigin
-from ..errors import UnsupportedMediaType
+from .._routing.hosts import AllowedHosts
+from ..errors import ForeignOrigin, UnsupportedMediaType
 from ..requests import StreamRequest
 
 

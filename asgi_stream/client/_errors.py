@@ -123,10 +123,11 @@ def error_of(
     """
     code = str(error.get("code") or "run_failed")
     kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
-    exact = [kind for kind in kinds if kind.status == status]
+    # Of two statuses with one code, the last is that of a run's error, which is sent without one.
+    known = {kind.status: kind for kind in kinds[::-1]}
+    kind = known.get(status or 0) or known.get(max(known, default=0)) or StreamError
     fields = error.get("fields")
-    # Of two classes with one code, the last is that of a run's error, which has no status.
-    exception = StreamError.__new__((exact or kinds[::-1] or [StreamError])[0])
+    exception = StreamError.__new__(kind)
     StreamError.__init__(
         exception,
         str(error.get("message", "")),
