@@ -15,8 +15,8 @@ from ._delivery.response import answer_nobody, document_response, headers_only, 
 from ._lifecycle.active import ActiveRuns
 from ._lifecycle.loops import Loops, RunSlot
 from ._lifecycle.server_sockets import address_of
-from ._request.body import check_origin, check_page
 from ._request.disconnect import cancel_if_disconnected
+from ._request.origins import check_origin, check_page
 from ._request.parse import parse, spec_of
 from ._request.permitted import Recaller
 from ._request.prepare import is_gathered, is_stored, prepare
@@ -27,8 +27,8 @@ from ._resume.client_names import key_held
 from ._resume.endpoints import reconnect_response, stored_run_response
 from ._resume.reader import StoredRunReader
 from ._resume.run_documents import RunDocuments
-from ._resume.service import Hold, StoredRuns
 from ._resume.stored_document import StoredDocument
+from ._resume.stored_runs import Hold, StoredRuns
 from ._resume.take_up import RunTakeUp
 from ._resume.thread_commands import command_response
 from ._resume.thread_events import ThreadEvents, thread_events

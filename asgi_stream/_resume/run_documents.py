@@ -19,7 +19,7 @@ from ..resume import Resume
 from ..stores import RunRecord
 from .numbering import stored_frame
 from .reader import StoredRunReader
-from .service import StoredRuns
+from .stored_runs import StoredRuns
 
 AT_ONCE = 8
 """How many runs are read at once."""
