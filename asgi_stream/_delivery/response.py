@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from .._headers import FORMAT, RUN_ID, THREAD_ID
 from .._logs import logger
 from .._routing.bound import BoundRoute
 from ..errors import Refused
@@ -20,14 +21,8 @@ from ..serialize import to_json
 from .delivery import Delivery, ReaderStalled
 from .observability import reported
 
-RUN_ID = "X-Run-ID"
-
-THREAD_ID = "X-Thread-ID"
 PLAIN = "!#$&'()*+,/:;=?@[]"
 """Characters of a thread's id that are sent as they are, besides letters, digits and ``-._~``."""
-
-FORMAT = "X-Stream-Format"
-"""Tells this package's own client how to decode the response."""
 
 ACCEPTED = 202
 

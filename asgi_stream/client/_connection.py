@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from anyio import move_on_after
 
+from .._headers import FORMAT, LOCATION, RUN_ID, THREAD_ID
 from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
 from ..events import Event, RunError, RunFinished
 from ..formats import Format, Frame, load, names, recognize
@@ -23,7 +24,6 @@ from ._request import RemoteRequest
 
 __all__ = ["DecodedFrame", "RemoteStream", "httpx"]
 
-FORMAT = "X-Stream-Format"
 MAX_PORT = 65_535
 AFTER_ERROR_SECONDS = 1.0
 """How long a frame after an error is waited for."""
@@ -191,7 +191,7 @@ class RemoteStream:
         if self._recognize and self.format is None:
             self.format = recognize(frame)
         if self._decoder is None and self.format in names():
-            self._decoder = load(str(self.format))()
+            self._decoder = load(self.format)()
         decode = plain_events if self._decoder is None else self._decoder.decode
         return DecodedFrame(frame, events_in(frame, decode))
 
@@ -211,14 +211,12 @@ class RemoteStream:
             raise response_error(await with_body(response))
         headers = response.headers
         self.format = headers.get(FORMAT, self.format)
-        self.run_id = headers.get("x-run-id", self.run_id)
-        if "x-thread-id" in headers:
-            self.thread_id = unquote(headers["x-thread-id"])
-        # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK, and what
-        # "openai" has there is read by other positions.
-        foreign = self.format in ("langgraph", "openai")
-        if self.url is None and "content-location" in headers and not foreign:
-            self.url = _joined(response.url, headers["content-location"])
+        self.run_id = headers.get(RUN_ID, self.run_id)
+        if THREAD_ID in headers:
+            self.thread_id = unquote(headers[THREAD_ID])
+        joins = self.format not in names() or load(self.format).joins_at_location
+        if self.url is None and LOCATION in headers and joins:
+            self.url = _joined(response.url, headers[LOCATION])
 
     async def _stop(self, client: httpx.AsyncClient) -> None:
         """Stop the run, wherever it is."""
@@ -233,9 +231,9 @@ def _joined(url: httpx.URL, location: str) -> str:
     try:
         joined = url.join(location)
     except httpx.InvalidURL as error:
-        raise httpx.DecodingError(f"Invalid Content-Location: {error}") from None
+        raise httpx.DecodingError(f"Invalid {LOCATION}: {error}") from None
     if joined.port is not None and joined.port > MAX_PORT:  # which httpx does not check
-        raise httpx.DecodingError(f"Invalid Content-Location: port {joined.port}")
+        raise httpx.DecodingError(f"Invalid {LOCATION}: port {joined.port}")
     return str(joined)
 
 

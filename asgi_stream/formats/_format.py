@@ -80,6 +80,12 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
     not_offered: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of what clients may request in vain, and why."""
 
+    carries_output: ClassVar[bool] = False
+    """Whether a stream has the output of the Runnable, for a Runnable that is its client."""
+
+    answers_with_resume: ClassVar[bool] = False
+    """Whether interrupts are answered by ``resume`` in a body for the URL of the run."""
+
     wants: frozenset[Any]
     """The event types that `encode` or `gather` uses, besides a run's start and end.
 

@@ -23,7 +23,7 @@ class EventsFormat(Format):
 
     runs = RUNS
     threads = THREADS
-    continues = True
+    continues = carries_output = answers_with_resume = True
     wants = frozenset({LangChainEvent})
 
     def __init__(self) -> None:

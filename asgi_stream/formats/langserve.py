@@ -45,6 +45,7 @@ class LangServeFormat(Format):
     the thread. Its tags, metadata and other fields are ignored.
     """
 
+    carries_output = True
     threads = THREAD_ENDPOINTS
     endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
     wants = frozenset({OutputChunk, LangChainEvent})

@@ -57,6 +57,7 @@ class OpenAIFormat(Format):
     }
     threads_by_runs = True
     runs = RESPONSES
+    joins_at_location = False
     run_resource = ResponseResource()
     wants = ALL_EVENTS
 
