@@ -15,9 +15,9 @@ from ._config.loader import read_table
 from ._http.handler import RequestHandler
 from ._lifecycle.loops import Loops
 from ._pages import Page, Pages
-from ._routing.hosts import LOOPBACK, AllowedHosts, ForeignHost
+from ._routing.hosts import LOOPBACK, AllowedHosts
 from ._routing.table import TITLE, Match, Table
-from .errors import MethodNotAllowed, NotFound, NotOffered, StreamError, TableError
+from .errors import ForeignHost, MethodNotAllowed, NotFound, NotOffered, StreamError, TableError
 from .playground import traces
 from .routes import AppOptions, RouteOptions, StreamRoute
 

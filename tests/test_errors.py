@@ -157,6 +157,9 @@ def test_names_are_enumerated(names: list[str], text: str) -> None:
 LEVELS = {
     errors.InvalidRequest: "INFO",
     errors.InvalidInput: "INFO",
+    errors.Refused: "INFO",
+    errors.ForeignHost: "INFO",
+    errors.ForeignOrigin: "INFO",
     errors.NotFound: "INFO",
     errors.RunNotFound: "INFO",
     errors.MethodNotAllowed: "INFO",

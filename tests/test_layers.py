@@ -15,7 +15,7 @@ import asgi_stream
 PACKAGE = Path(asgi_stream.__file__).parent
 
 LEVELS = [
-    {"_importer", "_options", "errors", "events", "limits", "serialize", "telemetry"},
+    {"_headers", "_importer", "_options", "errors", "events", "limits", "serialize", "telemetry"},
     {"_json", "_logs", "filters", "stores"},
     {"formats", "resume", "threads"},
     {"_langchain", "requests"},

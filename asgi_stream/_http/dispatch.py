@@ -19,8 +19,8 @@ from .._resume.client_names import key_held
 from .._resume.endpoints import reconnect_response, stored_run_response
 from .._resume.reader import StoredRunReader
 from .._resume.run_documents import RunDocuments
-from .._resume.service import Hold, StoredRuns
 from .._resume.stored_document import StoredDocument
+from .._resume.stored_runs import Hold, StoredRuns
 from .._resume.take_up import RunTakeUp
 from .._resume.thread_commands import command_response
 from .._resume.thread_events import ThreadEvents, thread_events

@@ -14,8 +14,8 @@ from .._delivery.response import answer_nobody, refuse, respond
 from .._lifecycle.active import ActiveRuns
 from .._lifecycle.loops import Loops
 from .._lifecycle.server_sockets import address_of
-from .._request.body import check_origin, check_page
 from .._request.disconnect import cancel_if_disconnected
+from .._request.origins import check_origin, check_page
 from .._request.unread_body import RequestBody
 from .._resume.reader import StoredRunReader
 from .._routing.bound import BoundRoute

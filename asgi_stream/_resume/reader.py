@@ -10,6 +10,7 @@ from anyio import CancelScope
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
 from .._delivery.observability import reported
+from .._headers import LOCATION
 from .._routing.bound import BoundRoute
 from ..errors import (
     FramesGone,
@@ -128,7 +129,7 @@ class StoredRunReader:
     def headers(self) -> Mapping[str, str]:
         """The response headers: where the run is, and the format's."""
         own = self._format.headers_of(self.run_id, resumable=True, thread_id=self.thread_id)
-        return {"Content-Location": self.location, **own}
+        return {LOCATION: self.location, **own}
 
     @property
     def broken(self) -> bool:

@@ -20,7 +20,7 @@ from ..resume import Resume
 from ..stores import RunRecord
 from .numbering import stored_frame
 from .reader import StoredRunReader
-from .service import StoredRuns
+from .stored_runs import StoredRuns
 
 DOCUMENTED = ("retrieve", "cancel", "delete")
 """The operations of `Format.runs` that are about a run's document."""

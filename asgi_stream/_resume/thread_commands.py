@@ -9,7 +9,8 @@ from typing import cast
 
 from starlette.responses import Response
 
-from .._delivery.response import OF_CALLER, RUN_ID, json_response
+from .._delivery.response import OF_CALLER, json_response
+from .._headers import RUN_ID
 from .._langchain.tasks import RunTasks
 from .._request.parse import parse
 from .._request.thread_graph import thread_graph

@@ -24,7 +24,7 @@ from ..stores import ThreadRecord
 from ..threads import Threads, thread_scope
 from .older_events import OlderEvents
 from .reader import StoredRunReader
-from .service import StoredRuns
+from .stored_runs import StoredRuns
 
 LOOK_SECONDS = 0.2
 """How often the next run of a thread is looked for."""

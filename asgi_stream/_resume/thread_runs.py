@@ -30,7 +30,7 @@ from ..threads import Threads, thread_scope
 from .numbering import parsed
 from .reader import StoredRunReader
 from .run_documents import held
-from .service import StoredRuns
+from .stored_runs import StoredRuns
 from .urls import is_run_id
 
 LOOK_SECONDS = 0.1

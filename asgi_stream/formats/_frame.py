@@ -23,11 +23,11 @@ class Frame(NamedTuple):
         """Return the data parsed as JSON, or None for a frame without data.
 
         Raises:
-            ValueError: The data is not JSON.
+            ValueError: The data is not JSON, or nested too deeply.
         """
         if not self.data:
             return None
         try:
             return json.loads(self.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError(f"Invalid JSON: {self.data[:100]!r}") from None

@@ -43,6 +43,12 @@ class ResumableFormat(Protocol):
     run_resource: ClassVar[RunResource] = RunResource()
     """How clients name the stored runs, and what they see of them."""
 
+    joins_at_location: ClassVar[bool] = True
+    """Whether a run is read again, and stopped, at its ``Content-Location``.
+
+    False if that is relative to another URL than the request's, or read by other positions.
+    """
+
     thread_runs: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of each endpoint for the stored runs of a thread.
 

@@ -71,6 +71,7 @@ class LangGraphFormat(Format):
     thread_runs = LANGGRAPH_THREAD_RUNS
     not_offered: ClassVar[Mapping[tuple[str, str], str]] = {**FIXED_ASSISTANTS, **NOT_OFFERED}
     multitask = "enqueue"
+    joins_at_location = False
     run_resource = LangGraphRun()
     continues = True
     unfiltered = (OutputChunk,)

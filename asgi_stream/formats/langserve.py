@@ -43,6 +43,7 @@ class LangServeFormat(Format):
     the thread. Its tags, metadata and other fields are ignored.
     """
 
+    carries_output = True
     threads = THREADS_WITHOUT_RUNS  # not LangServe's own: for clients in other languages
     endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
     wants = frozenset({OutputChunk, LangChainEvent})

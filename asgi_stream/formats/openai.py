@@ -55,6 +55,7 @@ class OpenAIFormat(Format):
     threads = THREADS_WITHOUT_RUNS
     threads_by_runs = True
     runs = RESPONSES
+    joins_at_location = False
     run_resource = ResponseResource()
     wants = ALL_EVENTS
 

@@ -47,7 +47,7 @@ class ThreadTurn:
         scope: Whose threads the thread is among.
         route: The path of the route.
         spec: What the client asks for.
-        multitask: What to do if another run has the thread, one of `thread_claim.MULTITASK`.
+        multitask: What to do if another run has the thread, one of `claim.MULTITASK`.
         linger: Seconds that its claim outlives its worker.
         make_input: Makes the graph's input of a spec.
         graph: The name of the graph.

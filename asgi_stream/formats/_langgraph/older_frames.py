@@ -17,7 +17,9 @@ _START = b'{"type":"event","seq":'
 
 
 def joined_frames(accepts: Callable[[bytes], bool] | None) -> Callable[[bytes], bytes]:
-    """Return what makes a stored frame one of the older API; ``b""``: its reader gets none.
+    """Return a function that translates a stored frame to the older API.
+
+    It returns ``b""`` for a frame of which the reader gets nothing.
 
     Args:
         accepts: Says which frames of the older API the reader asks for; None: all.
