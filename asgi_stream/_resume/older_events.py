@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
 
 from .._langchain.sent_messages import message_of
 from ..events import Event, OutputChunk, Step
 from ..formats import Format, Frame
+from ..formats._langgraph.blocks import ROLES
 from ..formats._langgraph.envelopes import Envelopes, StoredEvent
 from ..formats._langgraph.protocol import ProtocolEncoder
 from ..stores import RunRecord
@@ -39,20 +40,37 @@ class OlderEvents:
         """Whether the run has the messages in chunks, too."""
         self._first = int((record.started or record.created) * 1_000_000)
 
-    def read(self, number: int, frame: bytes) -> Iterator[StoredEvent]:
-        """Yield the events of a frame, with the number that it has in its run."""
+    def read(self, number: int, frame: bytes) -> list[StoredEvent]:
+        """Return the events of a frame, with the number that it has in its run.
+
+        Raises:
+            Exception: It has a message that cannot be restored.
+        """
         envelopes = self._envelopes
         envelopes.last = max(envelopes.last, self._first + number * ROOM)
-        for event in self._decoded(parsed(frame)):
-            if not isinstance(event, OutputChunk) or event.mode in MODES:
-                for each in self._encoder.encode(_restored(event)).split(b"\n\n")[:-1]:
-                    yield cast(StoredEvent, StoredEvent.read(each + b"\n\n"))
+        encoded = b"".join(
+            self._encoder.encode(_restored(event))
+            for event in self._decoded(parsed(frame))
+            if _is_shown(event)
+        )
+        frames = (each + b"\n\n" for each in encoded.split(b"\n\n")[:-1])
+        return [cast(StoredEvent, StoredEvent.read(each)) for each in frames]
 
     def _decoded(self, frame: Frame) -> Iterable[Event]:
         if not frame.event.startswith(MODE):
             self._chunked = self._chunked or frame.event.partition("|")[0] == "messages"
             return self._format.decode(frame)
         return () if self._chunked else self._cumulative.read(frame)
+
+
+def _is_shown(event: Event) -> bool:
+    """Return whether there are events for it; messages of other roles may be of any class."""
+    match event:
+        case OutputChunk(mode="messages", data=({"type": kind}, _)):
+            return kind in ROLES
+        case OutputChunk(mode=mode):
+            return mode in MODES
+    return True
 
 
 def _restored(event: Event) -> Event:

@@ -116,6 +116,8 @@ class StoredDocument:
             await self._read()
         except Exception as exception:  # of the format, which may be the user's own
             self.fail(exception)
+        finally:
+            self._buffer.finish()
 
     async def _read(self) -> None:
         """Read the run to its end, and put its document into the buffer."""

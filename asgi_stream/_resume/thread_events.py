@@ -10,11 +10,12 @@ from typing import cast
 
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
+from .._delivery.observability import reported
 from .._langchain.tasks import RunTasks
 from .._request.body import read_body
 from .._request.turn import checked_id
 from .._routing.bound import BoundRoute
-from ..errors import RunNotFound, StreamError, WorkerLost
+from ..errors import RunNotFound, WorkerLost
 from ..events import RunError
 from ..formats import STORED_THREAD
 from ..formats._langgraph.envelopes import Envelopes, StoredEvent, Subscription
@@ -25,6 +26,7 @@ from ..threads import Threads, thread_scope
 from .older_events import OlderEvents
 from .reader import StoredRunReader
 from .service import StoredRuns
+from .translation import translated
 
 LOOK_SECONDS = 0.2
 """How often the next run of a thread is looked for."""
@@ -74,7 +76,7 @@ class ThreadEvents:
         self.delivery = Delivery(self.buffer, self, route.limits, route.format_class.ping)
         self._store = cast(Threads, route.thread_policy).opened
         self._place = thread_scope(route.thread_path, request.owner), self.thread_id
-        self._runs, self._format_class = runs, route.format_class
+        self._runs, self._route = runs, route
         self._frames = cast(Resume, route.resume_policy).opened
         self._subscription = subscription
         self._tasks = tasks
@@ -115,7 +117,9 @@ class ThreadEvents:
                     await asyncio.sleep(LOOK_SECONDS)
                 else:
                     await self._read_run(reader)
-        except StreamError:
+        except Exception as error:
+            reported(error, self._route)
+        finally:
             self.buffer.finish()
 
     async def _next_run(self) -> StoredRunReader | None:
@@ -142,7 +146,7 @@ class ThreadEvents:
         return True
 
     async def _read_run(self, reader: StoredRunReader) -> None:
-        run_id, log = reader.run_id, _RunLog(reader.run_id, self._older_events)
+        run_id, log = reader.run_id, _RunLog(reader.run_id, self._route, self._older_events)
         while not await self._read_log(reader, log):
             # The frames after the last one are gone, or the store was.
             page = await self._frames.read(run_id, log.position)
@@ -166,7 +170,7 @@ class ThreadEvents:
         return not log.broken
 
     async def _older_events(self, run_id: str) -> OlderEvents:
-        return OlderEvents(self._format_class(), await self._runs.find(run_id))
+        return OlderEvents(self._route.format_class(), await self._runs.find(run_id))
 
     def _extend(self, events: Iterable[StoredEvent]) -> None:
         """Send those of the events that the reader asks for."""
@@ -188,10 +192,15 @@ class _RunLog:
         broken: Whether what was read last is an error of the reader, not a frame of the run.
     """
 
-    def __init__(self, run_id: str, older_events: Callable[[str], Awaitable[OlderEvents]]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        route: BoundRoute,
+        older_events: Callable[[str], Awaitable[OlderEvents]],
+    ) -> None:
         self.position = 0
         self.broken = False
-        self._run_id = run_id
+        self._run_id, self._route = run_id, route
         self._older_events = older_events
         self._older: OlderEvents | None = None
         self._last: StoredEvent | None = None
@@ -210,7 +219,9 @@ class _RunLog:
                 events.append(event)
             elif not (events or self._last) or self._older:
                 self._older = self._older or await self._older_events(self._run_id)
-                events += self._older.read(self.position, frame)
+                read = self._older.read
+                older = translated(self._route, self._run_id, read, self.position, frame)
+                events += older or ()
         self._last = events[-1] if events else self._last
         return events
 
