@@ -16,7 +16,6 @@ from .._routing.bound import BoundRoute
 from ..events import RunError
 from ..formats import Format, Frame
 from ..serialize import to_json
-from .numbering import parsed
 from .reader import StoredRunReader
 
 STATUSES = {
@@ -123,7 +122,7 @@ class StoredDocument:
         """Read the run to its end, and put its document into the buffer."""
         frame = Frame("", "")
         async for each in self.reader.frames():
-            frame = parsed(each)
+            frame = Frame.parse(each)
             self._document.read(frame)
         if self.reader.recorder is None:
             self._failure = self._failed(frame)

@@ -24,7 +24,7 @@ from ..formats import Format, Frame
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..stores import OwnershipLost, RunRecord
-from .numbering import id_line, numbered, parsed
+from .numbering import id_line, numbered
 from .recorder import RunRecorder
 from .retention import Retention
 from .taken_run import TakenRun
@@ -135,7 +135,7 @@ class RunTakeUp:
         async with aclosing(self._pages(run.record)) as pages:
             async for page in pages:
                 written.add(page)
-                frames += map(parsed, page)
+                frames += map(Frame.parse, page)
         return frames
 
     async def _pages(self, record: RunRecord) -> AsyncGenerator[list[bytes], None]:

@@ -29,6 +29,7 @@ from ._langgraph.protocol import ProtocolEncoder
 from ._langgraph.request import frame_filter
 from ._langgraph.result import LangGraphRun
 from ._langgraph.run import run_spec
+from ._langgraph.thread_protocol import LangGraphThreads
 from ._langgraph.threads import (
     COMMANDS,
     LANGGRAPH_THREAD_RUNS,
@@ -69,6 +70,7 @@ class LangGraphFormat(Format):
     not_offered: ClassVar[Mapping[tuple[str, str], str]] = {**FIXED_ASSISTANTS, **NOT_OFFERED}
     multitask = "enqueue"
     run_resource = LangGraphRun()
+    thread_protocol = LangGraphThreads(lambda: LangGraphFormat().decode)
     continues = True
     wants = frozenset({OutputChunk})
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import cast
+from typing import Any
 
-from .._langchain.sent_messages import message_of
-from ..events import Event, OutputChunk, Step
-from ..formats import Format, Frame
-from ..formats._langgraph.blocks import ROLES
-from ..formats._langgraph.envelopes import Envelopes, StoredEvent
-from ..formats._langgraph.protocol import ProtocolEncoder
-from ..stores import RunRecord
+from ...events import Event, OutputChunk, Step
+from ...stores import RunRecord
+from .._frame import Frame
+from .blocks import ROLES
 from .cumulative_messages import MODE, CumulativeMessages
-from .numbering import parsed
+from .envelopes import Envelopes, StoredEvent
+from .protocol import ProtocolEncoder
 
 MODES = ("values", "updates", "messages", "custom", "tools")
 """The stream modes whose frames have all that the events need."""
@@ -27,12 +25,18 @@ class OlderEvents:
     """Translates the frames of one run, to the same events for each reader.
 
     Args:
-        format: Decodes the frames.
+        decode: Decodes the frames.
+        restore: Returns the message that a frame has.
         record: The run's record, once the run has started.
     """
 
-    def __init__(self, format: Format, record: RunRecord) -> None:
-        self._format = format
+    def __init__(
+        self,
+        decode: Callable[[Frame], Iterable[Event]],
+        restore: Callable[[Any], Any],
+        record: RunRecord,
+    ) -> None:
+        self._decode, self._restore = decode, restore
         self._envelopes = Envelopes(clock=None)
         self._encoder = ProtocolEncoder(envelopes=self._envelopes, run_id=record.run_id)
         self._cumulative = CumulativeMessages(Step(record.run_id, "", "chain"))
@@ -49,18 +53,24 @@ class OlderEvents:
         envelopes = self._envelopes
         envelopes.last = max(envelopes.last, self._first + number * ROOM)
         encoded = b"".join(
-            self._encoder.encode(_restored(event))
-            for event in self._decoded(parsed(frame))
+            self._encoder.encode(self._restored(event))
+            for event in self._decoded(Frame.parse(frame))
             if _is_shown(event)
         )
-        frames = (each + b"\n\n" for each in encoded.split(b"\n\n")[:-1])
-        return [cast(StoredEvent, StoredEvent.read(each)) for each in frames]
+        return StoredEvent.read_all(encoded)
 
     def _decoded(self, frame: Frame) -> Iterable[Event]:
         if not frame.event.startswith(MODE):
             self._chunked = self._chunked or frame.event.partition("|")[0] == "messages"
-            return self._format.decode(frame)
+            return self._decode(frame)
         return () if self._chunked else self._cumulative.read(frame)
+
+    def _restored(self, event: Event) -> Event:
+        """Return an event with the message that it had, if it had one."""
+        if not isinstance(event, OutputChunk) or event.mode != "messages":
+            return event
+        message, metadata = event.data
+        return replace(event, data=(self._restore(message), metadata))
 
 
 def _is_shown(event: Event) -> bool:
@@ -71,11 +81,3 @@ def _is_shown(event: Event) -> bool:
         case OutputChunk(mode=mode):
             return mode in MODES
     return True
-
-
-def _restored(event: Event) -> Event:
-    """Return an event with the message that it had, if it had one."""
-    if not isinstance(event, OutputChunk) or event.mode != "messages":
-        return event
-    message, metadata = event.data
-    return replace(event, data=(message_of(message, keep_chunks=True), metadata))
