@@ -20,7 +20,7 @@ from ..errors import (
 from ..events import RunError
 from ..formats import StoredRun
 from ..stores import EventStore, OwnershipLost, Page, RunRecord
-from .orphan import finalize_orphan
+from .lost_run import finalize_orphan
 from .recorder import RunRecorder
 from .translation import translated
 from .urls import AHEAD_OF_RUN
