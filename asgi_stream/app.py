@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import Unpack
 
 from ._config.loader import read_table
-from ._handler import RequestHandler
+from ._http.handler import RequestHandler
 from ._lifecycle.loops import Loops
 from ._pages import Page, Pages
 from ._routing.hosts import LOOPBACK, AllowedHosts, ForeignHost

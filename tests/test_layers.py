@@ -23,7 +23,7 @@ LEVELS = [
     {"_routing"},
     {"_config", "_delivery", "_request", "openapi"},
     {"_resume", "_threads", "playground", "route_file"},
-    {"_handler", "_pages", "testing"},
+    {"_http", "_pages", "testing"},
     {"app"},
 ]
 """Packages and modules, from the bottom: each imports only from the levels below its own."""

@@ -63,7 +63,8 @@ class ChunkReader:
         several = isinstance(modes, (list, tuple))
         self._labelled = detailed or several
         if graph is not None:
-            several = self._request(graph, modes or graph.stream_mode, detailed) or several
+            wanted = graph.stream_mode if modes is None else modes
+            several = self._request(graph, wanted, detailed) or several
         self._parts = graph is not None and options.get("version") == "v2"
         self._mode_at = -2 if several and not self._parts else None
         self._namespace_at = 0 if options.get("subgraphs") and not self._parts else None
@@ -105,6 +106,14 @@ class ChunkReader:
         if chunk.mode in self._added:
             return None
         return chunk if self.plain else self._public(chunk)
+
+    def private_at(self, namespace: str) -> Set[str]:
+        """Return the private fields of the graphs that a step at a checkpoint namespace is part of.
+
+        The step may be a node, something in it, or the subgraph that the node is.
+        """
+        nodes = nodes_of(namespace.split("|"))
+        return self._graphs.private(nodes[:-1]) | self._graphs.private(nodes)
 
     def _add_interrupts(self, interrupts: Any) -> None:
         for each in interrupts if isinstance(interrupts, (list, tuple)) else ():

@@ -34,7 +34,7 @@ from .cleanup import clean_up
 from .entrypoints import saved_messages
 from .graph_parts import writer_config
 from .handlers import answer_of, handler_of
-from .langchain_events import PacedRunnable, close_with, langchain_event
+from .langchain_events import EventReader, PacedRunnable, close_with
 from .messages import added, whole
 from .refused_values import refused_value
 from .run_request import RunRequest
@@ -215,15 +215,16 @@ class Run:
             sink.put(chunk)
 
     async def _events(self) -> None:
-        """Run ``astream_events``."""
+        """Run ``astream_events``; chunks of the output keep their place among the events."""
         request, sink, pacer, reader = self._request, self._sink, self._pacer, self._reader
-        secret = None if request.filter.inputs else reader.secret
-        paced = PacedRunnable(self._plan.runnable, pacer, reader, self._step)
-        pushed_down = request.filter.pushed_down()
-        events = paced.astream_events(request.input, self._config(), version="v2", **pushed_down)
+        chunks = OutputChunk in sink.wants
+        shown = EventReader(reader, inputs=request.filter.inputs, states=not chunks)
+        paced = PacedRunnable(self._plan.runnable, pacer, reader, self._step, labelled=chunks)
+        options = {} if chunks else request.filter.pushed_down()
+        events = paced.astream_events(request.input, self._config(), version="v2", **options)
         async with aclosing(events) as source:  # type: ignore[type-var]  # an async generator
             async for event in source:
-                sink.put(langchain_event(event, secret))
+                sink.put(shown.read(event))
                 if pacer.due():
                     await pacer.pause()
 

@@ -69,19 +69,15 @@ async def prepare(
     if isinstance(parsed.spec, RunSpec):
         count()
         parsed = await permitted(route, request, parsed, recall)
-    elif not (parsed.spec.schema or parsed.spec.graph or parsed.spec.tools):
-        return parsed.spec
     with ExitStack() as held:
         try:
             async with asyncio.timeout(route.limits.run):
                 run = await _resolved(route, request, parsed, run_id or uuid4(), held, tasks)
         except TimeoutError:
             raise RunTimeout from None
-        return run if isinstance(run, Document) else _held(run, telemetry, held)
-
-
-def _held(run: RunRequest, telemetry: Telemetry | None, held: ExitStack) -> RunRequest:
-    return replace(run, telemetry=telemetry, held=held.pop_all())
+        if isinstance(run, RunRequest):
+            run = replace(run, telemetry=telemetry, held=held.pop_all())
+        return run
 
 
 async def _resolved(
@@ -92,31 +88,28 @@ async def _resolved(
     held: ExitStack,
     tasks: RunTasks,
 ) -> RunRequest | Document:
-    format, spec, configurable, client_filter = parsed
+    spec = parsed.spec
+    if isinstance(spec, Document) and not (spec.schema or spec.graph or spec.tools):
+        return spec
     if isinstance(spec, Document) and spec.tools is not None:
         return replace(spec, body=spec.tools(await route_tools(route, request, held, tasks)))
     served = route.served(await route.resolve(request, spec.model, held, tasks))
     if isinstance(spec, Document):
         return await _document(served, spec)
-    about = request, format, spec, configurable, run_id
-    run = await _run(route, served, *about, held, tasks)
-    own = tuple(each for each in (route.filter, client_filter, spec.filter) if each)
-    keys = frozenset({*configurable, *spec.configurable})
-    return replace(run, filters=own, client_keys=keys)
+    return await _run(route, served, request, parsed, spec, run_id, held, tasks)
 
 
 async def _run(
     route: BoundRoute,
     served: ServedRunnable,
     request: StreamRequest,
-    format: Format,
+    parsed: Parsed,
     spec: RunSpec,
-    configurable: Mapping[str, str],
     run_id: UUID,
     held: ExitStack,
     tasks: RunTasks,
 ) -> RunRequest:
-    config, kwargs = await _config(route, served, request, spec, configurable)
+    config, kwargs = await _config(route, served, request, spec, parsed.configurable)
     equipment = _equip(route, served, spec)
 
     async def make_input(spec: RunSpec, changes: Any = None) -> Any:
@@ -127,22 +120,23 @@ async def _run(
     if policy is None:
         input = await make_input(spec)
     else:
-        configurable = config.get("configurable") or {}
-        about = policy, served, request, spec, run_id
-        turn = turn_of(route, *about, configurable, make_input, held, tasks)
+        about = policy, served, request, spec, run_id, config.get("configurable") or {}
+        turn = turn_of(route, *about, make_input, held, tasks)
         await turn.begin()
     run = RunRequest(
         plan=_plan(route, served, equipment, spec),
         input=input,
         turn=turn,
         run_id=run_id,
-        format=format,
+        format=parsed.format,
         spec=spec,
         config=config,
         astream_kwargs=kwargs,
         filter=route.filter or EventFilter(),
+        filters=tuple(filter(None, (route.filter, parsed.filter, spec.filter))),
+        client_keys=frozenset({*parsed.configurable, *spec.configurable}),
         client_tools=equipment.names,
-        gathered=is_gathered(request, format, spec),
+        gathered=is_gathered(request, parsed.format, spec),
     )
     return run if turn is None or turn.start is None else run.started(turn.start)
 

@@ -80,6 +80,9 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
     not_offered: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of what clients may request in vain, and why."""
 
+    unfiltered: ClassVar[tuple[type[Any], ...]] = ()
+    """Which of `wants` a route's filter does not concern."""
+
     wants: frozenset[Any]
     """The event types that `encode` or `gather` uses, besides a run's start and end.
 

@@ -12,10 +12,9 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from ..events import Event, Interrupt, OutputChunk, RunError, RunFinished, RunStarted
+from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
 from ..stores import RunRecord
-from ._decoded import RUN
 from ._format import Format
 from ._frame import Frame
 from ._langgraph.assistants import ASSISTANTS, assistant_document
@@ -23,10 +22,11 @@ from ._langgraph.assistants import NOT_OFFERED as FIXED_ASSISTANTS
 from ._langgraph.blocks import is_text_only
 from ._langgraph.chunks import public, public_payload
 from ._langgraph.commands import command_spec
+from ._langgraph.decoder import LangGraphDecoder
 from ._langgraph.documents import run_document, runs_document, thread_document
 from ._langgraph.older_frames import joined_frames
 from ._langgraph.protocol import ProtocolEncoder
-from ._langgraph.request import frame_filter
+from ._langgraph.request import EVENTS, frame_filter
 from ._langgraph.result import LangGraphRun
 from ._langgraph.run import run_spec
 from ._langgraph.thread_protocol import LangGraphThreads
@@ -39,8 +39,11 @@ from ._langgraph.threads import (
 )
 from ._resumable_format import RUNS
 from ._spec import Document, FormatRequest, RunSpec
-from ._sse import decode_interrupts
 from ._threads import ThreadQuery
+from .events import event_object
+
+HIDDEN = "langsmith:hidden"
+"""The tag of steps whose events the LangGraph Server does not send either."""
 
 
 class LangGraphFormat(Format):
@@ -72,15 +75,17 @@ class LangGraphFormat(Format):
     run_resource = LangGraphRun()
     thread_protocol = LangGraphThreads(lambda: LangGraphFormat().decode)
     continues = True
-    wants = frozenset({OutputChunk})
+    unfiltered = (OutputChunk,)
+    wants = frozenset({OutputChunk, LangChainEvent})
 
     def __init__(self) -> None:
+        self.wants = frozenset({OutputChunk})
         self._modes: tuple[str, ...] = ()
         self._request = FormatRequest()
         self._messages: dict[str, Any] = {}
         self._stopped = False
         self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
-        self._interrupts: Sequence[Interrupt] = ()
+        self._decoder = LangGraphDecoder()
         self._protocol: ProtocolEncoder | None = None
         self._attempt = 1
         self._waits = False
@@ -98,6 +103,8 @@ class LangGraphFormat(Format):
                 return command
         spec, self._modes = run_spec(request)
         self._waits = bool(spec.gathered)
+        if EVENTS in self._modes:
+            self.wants = type(self).wants
         return spec
 
     def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
@@ -147,6 +154,9 @@ class LangGraphFormat(Format):
             case OutputChunk(data=data):
                 self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
                 return _frame(f"{event.mode}{_subgraph_path(event)}", data)
+            case LangChainEvent(step=step):
+                shown = {**event_object(event), "metadata": public(event.metadata)}
+                return b"" if HIDDEN in step.tags else _frame(EVENTS, shown)
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does if none of the stream modes has the interrupts.
                 unsent = interrupts and not self._stopped
@@ -163,34 +173,7 @@ class LangGraphFormat(Format):
         return b"" if self._protocol is None else self._protocol.restore(frames, attempt)
 
     def decode(self, frame: Frame) -> Iterator[Event]:
-        name, *namespace = frame.event.split("|")
-        value = frame.json()
-        match name, value:
-            case "metadata", {"run_id": run_id}:
-                yield RunStarted(str(run_id))
-            case "end", _:
-                yield RunFinished(RUN, None, self._interrupts)
-            case "error", {"message": message}:
-                code, id_ = str(value.get("error") or ""), str(value.get("id") or "")
-                yield RunError(code, str(message), id_, status=0)
-            case "values" | "updates", {"__interrupt__": list(interrupts)}:
-                # Each comes in a frame of its own, once for each stream mode.
-                known = (*self._interrupts, *decode_interrupts(interrupts))
-                self._interrupts = [*{each.id: each for each in known}.values()]
-                if len(value) > 1:
-                    yield OutputChunk(RUN, value, name, tuple(namespace) or None)
-            case (
-                "values"
-                | "updates"
-                | "custom"
-                | "messages"
-                | "checkpoints"
-                | "tasks"
-                | "debug"
-                | "tools",
-                _,
-            ):
-                yield OutputChunk(RUN, value, name, tuple(namespace) or None)
+        return self._decoder.decode(frame)
 
     @classmethod
     def recognizes(cls, frame: Frame) -> bool:

@@ -64,7 +64,9 @@ class LangServeFormat(Format):
         _check_kwargs(body.get("kwargs"))
         if operation == "/stream":
             self.wants = frozenset({OutputChunk})
-        elif operation != "/stream_events":
+        elif operation == "/stream_events":
+            self.wants = frozenset({LangChainEvent})
+        else:
             self.wants = frozenset()
         value = body[key]
         self._batch = operation == "/batch"

@@ -17,7 +17,7 @@ from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.formats.langgraph import LangGraphFormat
 
 from ..asgi import JSON, Exchange, get, post
-from ..formats.langgraph_app import app_of, said
+from ..formats.langgraph_app import app_of, last_answer, said
 from .test_thread_runs import SLOW, names
 
 pytestmark = pytest.mark.anyio
@@ -119,6 +119,25 @@ async def test_a_reader_gets_the_stream_modes_that_it_asks_for(
 ) -> None:
     first, *some, last = names(await joined(query))
     assert (first, {*some}, last) == ("metadata", expected, "end")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {"events", "values"}),
+        ("?stream_mode=events", {"events"}),
+        ("?stream_mode=values", {"values"}),
+    ],
+)
+async def test_a_run_with_events_may_be_joined_without_them(query: str, expected: set[str]) -> None:
+    app = app_of(resume=True)
+    body = {**SLOW, "assistant_id": "chat", "stream_mode": ["values", "events"]}
+    started = await post(app, f"{THREAD}/runs", {**body, "if_not_exists": "create"})
+    run_id = started.json()["run_id"]
+    first, *some, last = names(await get(app, f"{THREAD}/runs/{run_id}/stream{query}"))
+    assert (first, {*some}, last) == ("metadata", expected, "end")
+    result = (await get(app, f"{THREAD}/runs/{run_id}/join")).json()
+    assert last_answer(result) == "1 a"
 
 
 async def test_a_reader_who_asks_for_no_stream_mode_gets_all(joined: Any) -> None:

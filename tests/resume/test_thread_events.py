@@ -627,7 +627,16 @@ async def wait(app: StreamApp, graph: str, input: Any, **body: Any) -> str:
     return str(exchange.headers["x-run-id"])
 
 
-MODES = ["values", "updates", "messages-tuple", "messages", "custom", "tasks", "checkpoints"]
+MODES = [
+    "values",
+    "updates",
+    "messages-tuple",
+    "messages",
+    "custom",
+    "tasks",
+    "checkpoints",
+    "events",
+]
 
 
 @pytest.mark.parametrize("modes", [["values"], MODES])

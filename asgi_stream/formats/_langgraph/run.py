@@ -10,7 +10,7 @@ from typing import Any
 from .._content import refused
 from .._spec import Answer, FormatRequest, RunSpec
 from .._threads import STORED_THREAD
-from .request import allowed_keys, assistant_of, graph_name, modes_of, offered_modes
+from .request import EVENTS, allowed_keys, assistant_of, graph_name, modes_of, offered_modes
 from .user import of_user
 
 ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
@@ -60,7 +60,8 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
         offered = offered_modes(threads=request.threads)
         default = ALL_AT_ONCE if background or not request.endpoint else ("values",)
         modes = modes_of(_wanted_modes(request), default, offered)
-        stream["stream_mode"] = list(dict.fromkeys(offered[mode] for mode in modes))
+        of_graph = dict.fromkeys(offered[mode] for mode in modes)
+        stream["stream_mode"] = [mode for mode in of_graph if mode != EVENTS]
         if body.get("stream_subgraphs"):
             stream["subgraphs"] = True
     if context := allowed_keys(request, "context", body.get("context")):
