@@ -110,14 +110,12 @@ class Run:
             self._handler.abandoned()
 
     def _spawn(self, coroutine: Any) -> Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
+        task = self._tasks.spawn(coroutine)
         self._open_tasks += 1
         task.add_done_callback(self._task_done)
         return task
 
     def _task_done(self, task: Task[None]) -> None:
-        self._tasks.discard(task)
         self._open_tasks -= 1
         if not self._open_tasks and self.on_end is not None:
             on_end, self.on_end = self.on_end, None

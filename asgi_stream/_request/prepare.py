@@ -19,13 +19,13 @@ from .._langchain.runnables import many, with_response_format
 from .._langchain.schemas.runnable import schema_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
+from .._limit_checks import check_count
 from .._logs import logger
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, RunTimeout
 from ..errors.text import listed
 from ..filters import EventFilter
 from ..formats import Document, Format, RunSpec
-from ..formats._content import check_count
 from ..requests import StreamRequest
 from ..threads import THREAD_ID
 from .accept import accept_of, wants_json

@@ -16,7 +16,6 @@ from ..errors.mapping import kinds_of
 from ..events import RunError
 from ..formats import Format, Frame
 from ..serialize import to_json
-from .numbering import parsed
 from .reader import StoredRunReader
 
 
@@ -109,12 +108,14 @@ class StoredDocument:
             await self._read()
         except Exception as exception:  # of the format, which may be the user's own
             self.fail(exception)
+        finally:
+            self._buffer.finish()
 
     async def _read(self) -> None:
         """Read the run to its end, and put its document into the buffer."""
         frame = Frame("", "")
         async for each in self.reader.frames():
-            frame = parsed(each)
+            frame = Frame.parse(each)
             self._document.read(frame)
         if self.reader.recorder is None:
             self._failure = self._failed(frame)

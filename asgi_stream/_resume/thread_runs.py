@@ -20,14 +20,13 @@ from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished, Step
-from ..formats import STORED_THREAD, FormatRequest
+from ..formats import STORED_THREAD, FormatRequest, Frame
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..stores import RunRecord
 from ..stores.claimed import claimed
 from ..stores.rollback import is_marked, rolling_back
 from ..threads import Threads, thread_scope
-from .numbering import parsed
 from .reader import StoredRunReader
 from .run_documents import held
 from .stored_runs import StoredRuns
@@ -166,7 +165,7 @@ class ThreadRuns:
         reader = await self._runs.join(record.run_id, str(position), if_finished=True)
         reader.joined_frame = self._format.joined_frames({})
         last = await self._ended(reader)
-        for end in self._format.decode(parsed(last)):
+        for end in self._format.decode(Frame.parse(last)):
             if isinstance(end, RunError) and end.code != RunCancelled.code:
                 return self._format.failure(end)
         return await self._values(record)

@@ -16,8 +16,7 @@ from anyio import move_on_after
 from .._headers import FORMAT, LOCATION, RUN_ID, THREAD_ID
 from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
 from ..events import Event, RunError, RunFinished
-from ..formats import Format, Frame, load, names, recognize
-from ..formats._decoded import plain_events
+from ..formats import Format, Frame, load, names, plain_events, recognize
 from ._errors import EventSource, httpx, json_of, response_error, with_body
 from ._frames import events_in
 from ._request import RemoteRequest

@@ -11,6 +11,7 @@ from ._frame import Frame
 from ._spec import FormatRequest
 from ._sse import data_frame, run_object
 from ._stored_run import RunResource, StoredRun
+from ._thread_protocol import ThreadProtocol
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -57,6 +58,9 @@ class ResumableFormat(Protocol):
     ``state`` of one, to ``join`` it as a reader or wait for its ``result``, and to ``stop`` it; to
     start one by a ``command``, and to send the ``events`` of all of them.
     """
+
+    thread_protocol: ClassVar[ThreadProtocol] = ThreadProtocol()
+    """What the commands and the events of `thread_runs` consist of."""
 
     continues: ClassVar[bool] = False
     """Whether clients can read on when a run goes on with another worker, see `restore`.

@@ -28,6 +28,7 @@ from ._langgraph.protocol import ProtocolEncoder
 from ._langgraph.request import EVENTS, frame_filter
 from ._langgraph.result import LangGraphRun
 from ._langgraph.run import run_spec
+from ._langgraph.thread_protocol import LangGraphThreads
 from ._langgraph.threads import (
     COMMANDS,
     LANGGRAPH_THREAD_RUNS,
@@ -73,6 +74,7 @@ class LangGraphFormat(Format):
     multitask = "enqueue"
     joins_at_location = False
     run_resource = LangGraphRun()
+    thread_protocol = LangGraphThreads(lambda: LangGraphFormat().decode)
     continues = True
     unfiltered = (OutputChunk,)
     wants = frozenset({OutputChunk, LangChainEvent})

@@ -14,6 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from asgi_stream import StreamApp, StreamRoute
+from asgi_stream.formats.langgraph import LangGraphFormat
 
 from ..asgi import JSON, Exchange, get, post
 from ..formats.langgraph_app import app_of, last_answer, said
@@ -169,3 +170,22 @@ async def test_a_reader_gets_new_frames_of_its_stream_modes_only() -> None:
         await everything.finished()
     assert names(updates) == ["metadata", "error"]
     assert names(everything).count("messages") >= 18
+
+
+async def test_a_frame_that_cannot_be_translated_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def joined(frame: bytes) -> bytes:
+        if b"event: values" in frame:
+            raise ValueError("odd")
+        return frame
+
+    monkeypatch.setattr(LangGraphFormat, "joined_frames", lambda self, query: joined)
+    app = app_of(resume=True)
+    body = {"assistant_id": "chat", "input": said("a"), "if_not_exists": "create"}
+    started = await post(app, f"{THREAD}/runs/stream", body)
+    run_id = started.headers["x-run-id"]
+    assert names(started) == ["metadata", "values", "values", "end"]
+    exchange = await get(app, f"{THREAD}/runs/{run_id}/stream")
+    assert names(exchange) == ["metadata", "end"]
+    assert f"run {run_id} of /lg: a reader does not get a frame" in caplog.text
