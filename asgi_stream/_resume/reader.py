@@ -12,12 +12,7 @@ from .._delivery.delivery import Delivery
 from .._delivery.observability import reported
 from .._headers import LOCATION
 from .._routing.bound import BoundRoute
-from ..errors import (
-    FramesGone,
-    InvalidInput,
-    RunNotFound,
-    ShuttingDown,
-)
+from ..errors import FramesGone, InvalidInput, RunNotFound, ShuttingDown
 from ..events import RunError
 from ..formats import StoredRun
 from ..stores import EventStore, OwnershipLost, Page, RunRecord
