@@ -31,7 +31,7 @@ from .callbacks.step_handler import RawHandler
 from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
-from .entrypoints import saved_messages
+from .earlier_messages import earlier_messages
 from .graph_parts import writer_config
 from .handlers import answer_of, handler_of
 from .langchain_events import PacedRunnable, close_with, langchain_event
@@ -150,10 +150,9 @@ class Run:
             self._failed(error)
 
     async def _remember(self) -> None:
-        """Take note of what an entrypoint has from before, and may return again."""
+        """Take note of the messages that the thread has, which the run may return again."""
         if isinstance(self._callbacks, StreamingCallbacks):
-            configurable = self._request.config.get("configurable") or {}
-            for message in await saved_messages(self._plan.current_graphs, configurable):
+            for message in await earlier_messages(self._request):
                 self._handler.remember(message)
 
     async def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:

@@ -1,13 +1,11 @@
-"""What the threads of LangGraph's entrypoints have saved. LangGraph is not imported."""
+"""What the threads of graphs have from before a run. LangGraph is not imported."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 from .callbacks.graph_messages import messages_in
+from .run_request import RunRequest
 
 SAVED = ("__previous__", "__end__")
 """The channels of what an entrypoint has saved for its next call, and of what it has returned."""
@@ -15,20 +13,19 @@ SAVED = ("__previous__", "__end__")
 POSITION = ("thread_id", "checkpoint_id", "checkpoint_ns")
 
 
-async def saved_messages(
-    graphs: Callable[[], Iterable[Any]], configurable: Mapping[str, Any]
-) -> list[BaseMessage]:
-    """Return the messages that entrypoints have from earlier runs of their thread.
+async def earlier_messages(request: RunRequest) -> list[BaseMessage]:
+    """Return the messages that the thread of a run has, which the run may return again.
 
-    A node of another graph takes what it has of its thread as its input. An entrypoint gets it as
-    ``previous``, of which there is no callback, and may return it again.
+    A node of a graph takes what it has of its thread as its input. But an entrypoint gets it as
+    ``previous``, of which there is no callback; and if there is nothing to do, no node runs.
 
     Args:
-        graphs: Returns the graphs in what runs.
-        configurable: The run's ``configurable``, which may have a thread.
+        request: The run. It has a turn on a thread, or ``configurable`` keys may name one.
     """
-    messages: list[BaseMessage] = []
-    for graph in graphs():
+    start = None if request.turn is None else request.turn.start
+    messages = [] if start is None else [*messages_in(start.values)]
+    configurable = request.config.get("configurable") or {}
+    for graph in request.plan.current_graphs():
         if SAVED[0] not in graph.channels or not graph.checkpointer:
             continue
         known = {**(graph.config or {}).get("configurable", {}), **configurable}
