@@ -168,15 +168,18 @@ def text_of_chunk(value: Any) -> str:
 
 
 def text_of(value: Any) -> str | None:
-    """Return the text of a run's output, None if the output is neither text nor a message.
-
-    A graph's state and a list of messages are represented by their last message.
-    """
-    if isinstance(value, Mapping):
-        value = value.get("messages")
-    if isinstance(value, list) and value and isinstance(value[-1], BaseMessage):
-        value = value[-1]
+    """Return the text of a run's output, None if the output is neither text nor a message."""
+    value = stands_for(value)
     return text_of_chunk(value) if isinstance(value, (str, BaseMessage)) else None
+
+
+def stands_for(output: Any) -> Any:
+    """Return what a run's output is as an answer: of a state, or a list, the last message."""
+    if isinstance(output, Mapping):
+        output = output.get("messages")
+    if isinstance(output, list) and output and isinstance(output[-1], BaseMessage):
+        return output[-1]
+    return output
 
 
 def added(total: Any, chunk: Any) -> Any:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError, Task
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 
@@ -31,7 +30,7 @@ from .callbacks.step_handler import RawHandler
 from .callbacks.tracker import RunTracker
 from .chunk_reader import ChunkReader
 from .cleanup import clean_up
-from .entrypoints import saved_messages
+from .earlier_messages import earlier_messages
 from .graph_parts import writer_config
 from .handlers import answer_of, handler_of
 from .langchain_events import EventReader, PacedRunnable, close_with
@@ -39,8 +38,7 @@ from .messages import added, whole
 from .refused_values import refused_value
 from .run_request import RunRequest
 from .tasks import RunTasks
-from .thread_snapshot import catch_up, interrupts_shown, messages_shown, put_snapshot
-from .threads.state_messages import messages_of
+from .thread_snapshot import catch_up, put_snapshot, stopped_at
 
 
 class Run:
@@ -134,9 +132,7 @@ class Run:
             await asyncio.sleep(0)
             if self._tracker.root and not self._tracker.finished:
                 raise RunIncomplete
-            waits = bool(self._reader.interrupts)
-            messages = await messages_shown(self._sink, self._request) if waits else None
-            await self._finished(output, messages)
+            await self._finished(output)
         except CancelledError:
             # Not raised again: a task keeps its exception, with all the frames and generators that
             # it passed, and nobody waits for this task's result.
@@ -148,18 +144,17 @@ class Run:
             self._failed(error)
 
     async def _remember(self) -> None:
-        """Take note of what an entrypoint has from before, and may return again."""
+        """Take note of the messages that the thread has, which the run may return again."""
         if isinstance(self._callbacks, StreamingCallbacks):
-            configurable = self._request.config.get("configurable") or {}
-            for message in await saved_messages(self._plan.current_graphs, configurable):
+            for message in await earlier_messages(self._request):
                 self._handler.remember(message)
 
-    async def _finished(self, output: Any, messages: Sequence[BaseMessage] | None) -> None:
+    async def _finished(self, output: Any) -> None:
         own = self._tracker.is_own and self._tracker.finished
         output = whole(self._tracker.output if own else output)
-        raised, known = self._reader.interrupts, messages or messages_of(output)
+        raised = self._reader.interrupts
         check_passed_on(self._request.input, raised)
-        interrupts = await interrupts_shown(self._request, raised.values(), known)
+        interrupts, messages = await stopped_at(self._sink, self._request, raised.values(), output)
         if not interrupts:
             self._handler.concluded(self._step, output)
         for revised in self._answer.revised():

@@ -7,10 +7,11 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from ..events import Interrupt, RunFinished, Step, ThreadSnapshot
+from ..events import BREAKPOINT, Interrupt, RunFinished, Step, ThreadSnapshot
 from .approvals import interrupt_events
 from .callbacks.sink import Sink
 from .run_request import RunRequest
+from .threads.graph_thread import POSITION
 from .threads.messages import thread_messages
 from .threads.state_messages import messages_of
 from .threads.waiting import pending
@@ -33,7 +34,26 @@ def catch_up(sink: Sink, request: RunRequest, step: Step) -> bool:
     return start.interrupts is not None
 
 
-async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessage] | None:
+async def stopped_at(
+    sink: Sink, request: RunRequest, interrupts: Collection[Any], output: Any
+) -> tuple[list[Interrupt], Sequence[BaseMessage] | None]:
+    """Return what a run that has ended waits for, and what its thread has then.
+
+    Args:
+        sink: Takes the events.
+        request: The run, perhaps on a thread.
+        interrupts: LangGraph's, that the run has reported.
+        output: The run's output.
+
+    Returns:
+        The interrupts; and the messages, None if the run does not wait or nobody wants to know.
+    """
+    interrupts = await _without_passed(request, interrupts)
+    messages = await _messages_shown(sink, request) if interrupts else None
+    return await _interrupts_shown(request, interrupts, messages or messages_of(output)), messages
+
+
+async def _messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessage] | None:
     """Return what a thread has at the end of a run that waits; None if nobody wants to know."""
     if request.turn is None or ThreadSnapshot not in sink.wants:
         return None
@@ -41,7 +61,25 @@ async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessag
     return await thread.messages(await thread.state())
 
 
-async def interrupts_shown(
+async def _without_passed(request: RunRequest, interrupts: Collection[Any]) -> Collection[Any]:
+    """Return the interrupts of a run that has ended, without a stop behind which nothing follows.
+
+    LangGraph reports that it stops after a node before it knows whether another one is next.
+
+    Args:
+        request: The run.
+        interrupts: LangGraph's.
+    """
+    graph = request.plan.graph
+    if BREAKPOINT not in interrupts or graph is None or not graph.checkpointer:
+        return interrupts
+    configurable = request.config.get("configurable") or {}
+    newest = {key: value for key, value in configurable.items() if key not in POSITION}
+    snapshot = await graph.aget_state({"configurable": newest})
+    return interrupts if snapshot.next else [each for each in interrupts if each is not BREAKPOINT]
+
+
+async def _interrupts_shown(
     request: RunRequest, interrupts: Collection[Any], messages: Sequence[BaseMessage]
 ) -> list[Interrupt]:
     """Return the events for the interrupts of a run, with the ids of the calls that they are about.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -88,6 +89,21 @@ def test_reasoning_and_files_are_standard_blocks() -> None:
         {**image, "url": "data:image/png;base64,aGk="},
         {**remote, "mime_type": "audio/wav"},
     ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessage([{"type": "refusal", "refusal": "No."}]),
+        AIMessage(
+            "",
+            additional_kwargs={"refusal": "No."},
+            response_metadata={"model_provider": "openai"},
+        ),
+    ],
+)
+def test_what_a_model_says_instead_of_an_answer_is_text(message: AIMessage) -> None:
+    assert contents(message) == [{"type": "text", "text": "No."}]
 
 
 def test_what_a_text_cites_follows_it() -> None:

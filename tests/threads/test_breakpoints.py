@@ -13,7 +13,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from asgi_stream import StreamApp, StreamRoute
 from asgi_stream.testing import Exchange
 
-from ..asgi import JSON, frames, get, post
+from ..asgi import JSON, frames, get, post, tokens
 from .agui_agents import Clerk, graph_of, heard, refund
 from .native_graphs import asks, counts
 from .test_agui import Chat
@@ -212,3 +212,24 @@ async def test_a_state_that_is_written_after_a_node_still_waits_there() -> None:
     assert (thread["status"], thread["interrupts"]) == ("interrupted", [BREAKPOINT])
     *_, stop, _ = frames((await say(app, None)).body)
     assert [each["value"] for each in stop["interrupted"]] == ["Sure?"]
+
+
+@pytest.mark.parametrize("query", ["/threads/a", ""])
+async def test_a_stop_after_the_last_node_is_the_end(query: str) -> None:
+    about: Any = {"configure": lambda _: {"configurable": {"thread_id": "a"}}}
+    options = {"threads": True} if query else about
+    graph = stopping(counts, interrupt_after=["counts"])
+    app = StreamApp([StreamRoute("/t", graph, **options)])
+    assert tokens((await post(app, f"/t{query}", HI)).body) == ["1 so far"]
+    if query:
+        thread = (await get(app, "/t/threads/a")).json()
+        assert (thread["status"], thread["interrupts"]) == ("idle", [])
+
+
+async def test_a_page_shows_no_question_after_the_last_node() -> None:
+    chat = chat_of(paying(interrupt_after=["model"]))
+    await chat.say("refund 1")
+    assert [each["id"] for each in chat.interrupts] == ["breakpoint"]
+    await chat.resume(True)
+    assert chat.texts[-1] == ("assistant", "Got refunded 1")
+    assert chat.interrupts == []

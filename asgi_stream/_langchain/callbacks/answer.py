@@ -12,8 +12,16 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from ...events import Step, TextDiscarded, ToolFinished
 from ...serialize import to_json
 from ..graph_fields import PrivateFields
-from ..messages import NOT_STREAMED, ToolMessageError, text_of, text_of_chunk, text_of_content
-from .graph_messages import handed_up, last_answers, messages_by_field
+from ..messages import (
+    NOT_STREAMED,
+    ToolMessageError,
+    stands_for,
+    text_of,
+    text_of_chunk,
+    text_of_content,
+)
+from .earlier_answers import EarlierAnswers
+from .graph_messages import handed_up, last_answers, messages_by_field, messages_in
 from .sent import Sent, take_repeated, without_repeated
 from .sink import Sink
 
@@ -22,8 +30,9 @@ class Answer:
     """Decides which text of a run is part of its answer, so that each piece occurs once.
 
     The answer is what the run's models produce, and the messages that the code of a graph's nodes
-    returns. Until there is any, text that the run yields counts, and at the end its output. What a
-    step has contributed is discarded if the step fails, or an enclosing one does.
+    returns. Until there is any, text that the run yields counts, and at the end its output, but no
+    message that existed before the run. What a step has contributed is discarded if the step fails,
+    or an enclosing one does.
 
     Args:
         sink: Says which steps may contribute.
@@ -39,6 +48,7 @@ class Answer:
         self._sink = sink
         self._revises = revises
         self._private = private
+        self._earlier = EarlierAnswers(private)
         self.has_model_text = False
         self.has_run_text = False
         self._contributors: set[str] = set()
@@ -73,7 +83,7 @@ class Answer:
         if self.has_model_text:
             return ""
         text = text_of_chunk(chunk)
-        if not text or not self._sink.accepts(step):
+        if not text or self._earlier.has(chunk) or not self._sink.accepts(step):
             return ""
         self.has_run_text = True
         return text
@@ -83,7 +93,7 @@ class Answer:
         direct = self._direct_answer(step, output)
         missing = not (self.has_model_text or self.has_run_text)
         self.has_run_text = True
-        if direct or not missing:
+        if direct or not missing or self._earlier.has(stands_for(output)):
             return direct
         output_text = text_of(output)
         return to_json(output).decode() if output_text is None else output_text
@@ -116,7 +126,16 @@ class Answer:
         self._known_messages.add(getattr(output, "id", None))
 
     def note_history(self, message: BaseMessage) -> bool:
-        """Remember a message that a node takes; return whether it existed before the run."""
+        """Remember a message from before the run; return whether it was unknown."""
+        self._earlier.add(message)
+        return self._note_unknown(message)
+
+    def taken(self, node: Step, inputs: Any) -> Iterator[BaseMessage]:
+        """Remember the messages that a node takes; yield those that are from before the run."""
+        self._earlier.taken(node, inputs)
+        return filter(self._note_unknown, [*messages_in(inputs)])
+
+    def _note_unknown(self, message: BaseMessage) -> bool:
         if message.id is not None and (
             message.id in self._known_messages or message.id in self._withheld
         ):
@@ -133,6 +152,7 @@ class Answer:
         return self._new(run_id, node.nodes[:-2], handed_up(error))
 
     def _new(self, run_id: UUID, graph: list[str], output: Any) -> list[BaseMessage]:
+        self._earlier.close()
         for field, message in messages_by_field(output) if self._revises else ():
             if self.knows(message) and not self._stays_private(graph, field, message):
                 self._latest[message.id] = text_of_chunk(message)

@@ -210,8 +210,8 @@ class EventHandler:
     def _node_started(self, run_id: UUID, step: Step, inputs: Any) -> None:
         self._nodes[run_id] = step
         self._emit(NodeStarted(step))
-        for message in messages_in(inputs):
-            self.remember(message)
+        for message in self._answer.taken(step, inputs):
+            self._add_history(message)
         if self._resumed:
             for call in calls_in(inputs):
                 self._calls.add_history(call)

@@ -12,7 +12,7 @@ from ...events import Event, Step, TextDelta, TextDiscarded
 from ..messages import MODELS, text_of, text_of_content
 from .answer import Answer
 from .emitter import Emitter
-from .graph_messages import is_no_failure, messages_in
+from .graph_messages import is_no_failure
 from .sent import sent_of
 from .sink import Sink
 
@@ -58,8 +58,8 @@ class TextHandler:
             if self._answer.accepts(step):
                 self._models[run_id] = _Model(step)
         elif step.is_node and step.type != "tool":
-            for message in messages_in(inputs):
-                self.remember(message)
+            for _ in self._answer.taken(step, inputs):
+                pass
 
     def structured(self, step: Step) -> None:
         """Ignore the calls, which are not text."""

@@ -9,7 +9,15 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from ...events import ModelFinished, SourceFound, Step, ToolCallStarted
 from ...filters import EventFilter
-from ..messages import MEDIA, ToolMessageError, failure_of, is_decided, is_summary, url_of
+from ..messages import (
+    MEDIA,
+    ToolMessageError,
+    failure_of,
+    is_decided,
+    is_summary,
+    refusal_of,
+    url_of,
+)
 from ..source_names import public_source
 
 MODEL = Step("", "", "chat_model")
@@ -108,6 +116,8 @@ def _blocks(message: BaseMessage) -> Iterator[Mapping[str, Any]]:
                 yield block
             case "non_standard" if block["value"].get("type") == "thinking":
                 yield {"type": "reasoning", "reasoning": str(block["value"].get("thinking") or "")}
+            case "refusal" | "non_standard" if text := refusal_of(block):
+                yield {"type": "text", "text": text}
             case type_ if type_ in MEDIA and (url := url_of(block)):
                 media_type = block.get("mime_type") or MEDIA[type_]
                 yield {**block, "url": url, "mime_type": media_type}
