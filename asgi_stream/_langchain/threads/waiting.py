@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ...events import BREAKPOINT, Interrupt
 from ..approvals import interrupt_events
 from .called_graphs import called_messages
-from .graph_thread import GraphThread, checkpoint_id, position_of
+from .graph_thread import GraphThread, position_of
 from .state_messages import messages_of, nested_messages
-
-START = "__start__"
-"""LangGraph's node that takes the input."""
+from .stops import stands_at, stopped_tasks
 
 
 def open_interrupts(snapshot: Any) -> list[Any]:
@@ -29,7 +26,9 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
 
     At a breakpoint that is one without a question.
     """
-    interrupts = open_interrupts(snapshot)
+    stopped = await stopped_tasks(thread, snapshot)
+    tasks = [each for each in snapshot.tasks if each.id not in stopped]
+    interrupts = open_interrupts(snapshot._replace(tasks=tasks))
     if not interrupts:
         return [BREAKPOINT] if await has_stopped(thread, snapshot) else []
     messages = [messages_of(snapshot.values)]
@@ -43,22 +42,9 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
 
 
 async def has_stopped(thread: GraphThread, snapshot: Any) -> bool:
-    """Return whether a thread stands where its graph stops before or after a node."""
+    """Return whether a thread stands where its graph, or a subgraph, stops at a node."""
     if not snapshot.next or any(task.error for task in snapshot.tasks):
         return False
-    if _names_one(thread.stops_before, snapshot.next):
+    if await stands_at(thread, snapshot, thread.stops_before, thread.stops_after):
         return True
-    before = checkpoint_id(snapshot.parent_config)
-    if not thread.stops_after or not before:
-        return False
-    source = (snapshot.metadata or {}).get("source")
-    if source != "loop":
-        return source != "input"  # written to since; what has run before that is not known
-    parent = await thread.state({"checkpoint_id": before})
-    return _names_one(thread.stops_after, parent.next)
-
-
-def _names_one(stops: Any, nodes: Sequence[str]) -> bool:
-    """Return whether a graph that stops at some nodes, or ``"*"``, stops at one of these."""
-    names = {*nodes} - {START}
-    return bool(names if stops == "*" else names & {*stops})
+    return bool(await stopped_tasks(thread, snapshot))
