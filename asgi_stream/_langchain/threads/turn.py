@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from langchain_core.messages import RemoveMessage
-
 from ...errors import InvalidInput, NotFound, RunCancelled, ThreadNotFound, WorkerLost
 from ...events import RunError, RunFinished
 from ...formats import RunSpec
@@ -25,7 +23,8 @@ from .entry import ThreadEntry
 from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
-from .new_messages import addition_of, split_at, with_messages
+from .new_messages import addition_of, replaced
+from .replay import repeated
 from .results import closing
 from .revised import revised
 from .sent_state import came_with, changes_of
@@ -222,11 +221,13 @@ class ThreadTurn:
                 # What has closed its calls may have come with the messages that are replaced.
                 new = [*closing(known, new, later, failed=self._failed), *new]
         input = await self._make_input(replace(spec, messages=new), changes)
+        added = repeated(addition, snapshot, input)
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
-            known, rest = split_at(removed, known)
-            input = with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
-        messages = [*known, *(message_of(dict(each)) for each in new)]
+            known, input = replaced(removed, known, input)
+        elif added is not None:
+            input = None
+        messages = [*known, *(added or (message_of(dict(each)) for each in new))]
         return await self._start(input, snapshot, position, messages=messages, changes=changes)
 
     async def _start(

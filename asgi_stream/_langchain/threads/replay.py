@@ -1,0 +1,43 @@
+"""Inputs that a thread has from its earlier runs, to begin with the same ones again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from .new_messages import Addition
+from .state_messages import messages_field, messages_of
+
+
+def input_after(snapshot: Any) -> Mapping[str, Any]:
+    """Return the input with which a run went on from a snapshot; empty if there is none."""
+    results = (each.result for each in snapshot.tasks if each.name == "__start__")
+    input = next(results, None)
+    return input if isinstance(input, Mapping) else {}
+
+
+def repeated(addition: Addition, snapshot: Any, input: Any) -> Sequence[BaseMessage] | None:
+    """Return the messages of the input that a run after a snapshot had, if it is wanted again.
+
+    LangGraph then goes on from there without an input. The graph may have changed the message that
+    the client sends back, and agents in it with memory of their own take an input as a new one.
+
+    Args:
+        addition: What the request adds to the thread.
+        snapshot: The state of the thread from which the run begins.
+        input: The input that the request makes.
+
+    Returns:
+        The messages; None if the input is another one.
+    """
+    had = input_after(snapshot)
+    messages = messages_of(had)
+    last = next((each.id for each in reversed(messages) if isinstance(each, HumanMessage)), None)
+    if not addition.again or len(addition.messages) != 1 or last != addition.before:
+        return None
+    others = {**input} if isinstance(input, Mapping) else {}
+    others.pop(messages_field(had), None)
+    is_same = all(name in had and had[name] == value for name, value in others.items())
+    return messages if is_same else None
