@@ -60,11 +60,27 @@ async def test_a_state_that_the_client_has_changed_counts() -> None:
     assert model.hears == [["user: one!"], ["user: loudly one!!"]]
 
 
-async def test_an_agent_with_memory_of_its_own_forgets_its_old_answer() -> None:
+async def test_an_agent_with_memory_of_its_own_forgets_what_came_after() -> None:
     model = Listener()
     client = client_of(remembering(model))
     await client.say("one", "u1")
-    await client.say("two", "u2")
-    client.messages.pop()
+    for _ in range(3):
+        client.messages[2:] = [user("u2", "two")]
+        await client.send()
+    assert model.hears[1:] == [["user: one", "ai: re: one", "user: two"]] * 3
+    for text in ("three", "four"):
+        client.messages[2:] = [user("u2", text)]
+        await client.send()
+        assert model.hears[-1] == ["user: one", "ai: re: one", f"user: {text}"]
+    client.messages[:] = [user("u1", "five")]
     await client.send()
-    assert model.hears[2] == model.hears[1] == ["user: one", "ai: re: one", "user: two"]
+    assert model.hears[-1] == ["user: five"]
+
+
+async def test_an_edited_message_does_not_pass_a_breakpoint() -> None:
+    model = Listener()
+    client = client_of(remembering(model), interrupt_before=["0"])
+    for text in ("one", "two"):
+        client.messages = [user("u1", text)]
+        await client.send()
+    assert model.hears == []

@@ -139,17 +139,6 @@ class GraphThread:
         )
         return max(longer, key=len, default=known)
 
-    async def before_message(self, snapshot: Any, message_id: str) -> Any:
-        """Return the newest snapshot before a message was added, going back from a snapshot.
-
-        Returns:
-            LangGraph's ``StateSnapshot``. None if the message was there from the start.
-        """
-        async for each in self.lineage(snapshot):
-            if all(message.id != message_id for message in messages_of(each.values)):
-                return each
-        return None
-
     async def after_run(self, run_id: str) -> dict[str, Any] | None:
         """Return the position of the newest checkpoint that a run has written; None without one."""
         async for each in self.history(metadata={"run_id": run_id}, limit=1):

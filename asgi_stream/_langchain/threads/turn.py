@@ -24,7 +24,7 @@ from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, replaced
-from .replay import repeated
+from .replay import before_message, begun, repeated
 from .results import closing
 from .revised import revised
 from .sent_state import came_with, changes_of
@@ -213,7 +213,7 @@ class ThreadTurn:
             return await self._start(None, snapshot, position, **more)
         new, removed = addition.messages, addition.before
         if addition.before is not None:
-            earlier = await thread.before_message(snapshot, addition.before)
+            earlier = await before_message(thread, snapshot, addition.before)
             if earlier is not None:
                 snapshot, position, removed = earlier, position_of(earlier), None
                 later, known = known, messages_of(snapshot.values)
@@ -238,8 +238,10 @@ class ThreadTurn:
         about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = [*await thread.messages(snapshot), *messages_of(input)]
+        input = await thread_input(thread, input, snapshot, failed=self._failed)
+        input, position = await begun(thread, position, input, self.run_id)
         return Start(
-            input=await thread_input(thread, input, snapshot, failed=self._failed),
+            input=input,
             # That for Redis takes the run's id from there.
             configurable={**thread.configurable(position), "run_id": self.run_id},
             metadata=about,
