@@ -7,12 +7,9 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from ..graphs import graph_of
 from .graph_thread import GraphThread
 from .new_messages import Addition
 from .state_messages import messages_field, messages_of
-
-Position = Mapping[str, Any] | None
 
 START = "__start__"
 """LangGraph's node that takes the input."""
@@ -64,31 +61,3 @@ def repeated(addition: Addition, snapshot: Any, input: Any) -> Sequence[BaseMess
     others.pop(messages_field(had), None)
     is_same = all(name in had and had[name] == value for name, value in others.items())
     return messages if is_same else None
-
-
-async def begun(
-    thread: GraphThread, position: Position, input: Any, run_id: str
-) -> tuple[Any, Position]:
-    """Return the input of a run, and where it begins, so that agents with own memory fork, too.
-
-    They go on from their newest state if LangGraph gets an input at an earlier checkpoint of the
-    graph, and from that of the checkpoint if it gets none. So the input is written as an update, by
-    which LangGraph would pass a breakpoint of the first node; then it is left as it is.
-
-    Args:
-        thread: The thread.
-        position: Where the run begins; None is the newest state.
-        input: The input, or a command.
-        run_id: The run.
-    """
-    is_state = isinstance(input, Mapping) and START in thread.graph.nodes
-    if position is None or not is_state or thread.stops_before or not _remember(thread.graph):
-        return input, position
-    config = {"configurable": {**thread.configurable(position), "run_id": run_id}}
-    return None, (await thread.graph.aupdate_state(config, input, START))["configurable"]
-
-
-def _remember(graph: Any) -> bool:
-    """Return whether a graph has subgraphs with memory of their own."""
-    subgraphs = (graph_of(each) for _, each in graph.get_subgraphs(recurse=True))
-    return any(each is not None and each.checkpointer is True for each in subgraphs)

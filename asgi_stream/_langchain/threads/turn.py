@@ -24,7 +24,8 @@ from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, replaced
-from .replay import before_message, begun, repeated
+from .own_memory import begun
+from .replay import before_message, repeated
 from .results import closing
 from .revised import revised
 from .sent_state import came_with, changes_of
@@ -55,7 +56,6 @@ class ThreadTurn:
         in_order: Whether clients read the thread's runs in the order in which they were begun.
 
     Attributes:
-        run_id: The id of the run.
         start: What the run starts with, once that is known.
         thread: The thread.
     """
@@ -239,7 +239,7 @@ class ThreadTurn:
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = [*await thread.messages(snapshot), *messages_of(input)]
         input = await thread_input(thread, input, snapshot, failed=self._failed)
-        input, position = await begun(thread, position, input, self.run_id)
+        input, position = await begun(thread, position, input, self.run_id, failed=self._failed)
         return Start(
             input=input,
             # That for Redis takes the run's id from there.

@@ -1,4 +1,7 @@
-"""Another answer begins with the input that the run had, not with what the graph has made of it."""
+"""Another answer, an edit, a message instead of an approval, to agents with memory of their own.
+
+The first two begin with the input that the run had, not with what the graph has made of it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class State(MessagesState):
 def client_of(*nodes: Any, **options: Any) -> Client:
     builder: Any = StateGraph(State)
     for n, node in enumerate(nodes):
-        builder.add_node(str(n), node).add_edge(str(n - 1) if n else START, str(n))
+        builder.add_node(f"n{n}", node).add_edge(f"n{n - 1}" if n else START, f"n{n}")
     graph = builder.compile(checkpointer=InMemorySaver(), **options)
     return Client(StreamApp([StreamRoute("/chat", graph, format=CHAT, threads=True)]))
 
@@ -79,8 +82,17 @@ async def test_an_agent_with_memory_of_its_own_forgets_what_came_after() -> None
 
 async def test_an_edited_message_does_not_pass_a_breakpoint() -> None:
     model = Listener()
-    client = client_of(remembering(model), interrupt_before=["0"])
+    client = client_of(remembering(model), interrupt_before=["n0"])
     for text in ("one", "two"):
         client.messages = [user("u1", text)]
         await client.send()
     assert model.hears == []
+
+
+async def test_calls_that_an_agent_with_memory_of_its_own_left_open_are_closed() -> None:
+    model = Listener()
+    client = client_of(remembering(model), rewrite)
+    await client.say("refund A B", "u1")
+    await client.say("never mind", "u2")  # to open calls, the model would not answer
+    results = ["tool: The user interrupted this tool call."] * 2
+    assert model.hears[-1] == ["user: refund A B", "calls: A, B", *results, "user: never mind"]
