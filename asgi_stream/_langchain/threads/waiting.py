@@ -10,6 +10,7 @@ from .called_graphs import called_messages
 from .graph_thread import GraphThread, position_of
 from .state_messages import messages_of, nested_messages
 from .stops import stands_at, stopped_tasks
+from .task_results import calls_in_results
 
 
 def open_interrupts(snapshot: Any) -> list[Any]:
@@ -37,6 +38,7 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
         # Asked in a subgraph, or in a graph that is called, with messages of its own.
         nested = await thread.state(position_of(snapshot), subgraphs=True)
         messages += [*nested_messages(nested), *await called_messages(thread.graph, nested)]
+        messages += await calls_in_results(thread.graph.checkpointer, nested)
         events = interrupt_events(interrupts, messages)
     return events
 
