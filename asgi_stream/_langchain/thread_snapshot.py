@@ -12,6 +12,7 @@ from .approvals import interrupt_events
 from .callbacks.sink import Sink
 from .run_request import RunRequest
 from .threads.messages import thread_messages
+from .threads.shown import shown_messages
 from .threads.state_messages import messages_of
 from .threads.waiting import pending
 
@@ -38,7 +39,7 @@ async def messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessag
     if request.turn is None or ThreadSnapshot not in sink.wants:
         return None
     thread = request.turn.thread
-    return await thread.messages(await thread.state())
+    return await shown_messages(thread, await thread.state())
 
 
 async def interrupts_shown(

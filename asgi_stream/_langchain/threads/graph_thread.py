@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import aclosing
 from typing import Any
-
-from langchain_core.messages import BaseMessage
 
 from ...errors import NotFound
 from ...threads import checkpoint_thread_id, owner_mark
 from ..graphs import nodes_of
-from .state_messages import messages_of, nested_messages
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides the thread's id, that a client may choose."""
@@ -121,23 +118,6 @@ class GraphThread:
         async with aclosing(snapshots) as source:
             async for snapshot in source:
                 yield snapshot
-
-    async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:
-        """Return the messages of a thread, with those of a subgraph in which it waits.
-
-        A subgraph that takes the messages of its parent hands the new ones up at its end.
-        """
-        known = messages_of(snapshot.values)
-        if not snapshot.interrupts:
-            return known
-        nested = await self.state(position_of(snapshot), subgraphs=True)
-        ids = [each.id for each in known]
-        longer = (
-            each
-            for each in nested_messages(nested)
-            if [message.id for message in each[: len(ids)]] == ids
-        )
-        return max(longer, key=len, default=known)
 
     async def after_run(self, run_id: str) -> dict[str, Any] | None:
         """Return the position of the newest checkpoint that a run has written; None without one."""

@@ -29,6 +29,7 @@ from .replay import before_message, repeated
 from .results import closing
 from .revised import revised
 from .sent_state import came_with, changes_of
+from .shown import shown_messages
 from .start import Start, standing
 from .state import PublicState
 from .state_messages import messages_of
@@ -212,14 +213,13 @@ class ThreadTurn:
             more = {"interrupts": interrupts, "changes": changes}
             return await self._start(None, snapshot, position, **more)
         new, removed = addition.messages, addition.before
-        if addition.before is not None:
-            earlier = await before_message(thread, snapshot, addition.before)
-            if earlier is not None:
-                snapshot, position, removed = earlier, position_of(earlier), None
-                later, known = known, messages_of(snapshot.values)
-                changes = {**came_with(snapshot, spec), **changes}
-                # What has closed its calls may have come with the messages that are replaced.
-                new = [*closing(known, new, later, failed=self._failed), *new]
+        earlier = await before_message(thread, snapshot, removed) if removed else None
+        if earlier is not None:
+            snapshot, position, removed = earlier, position_of(earlier), None
+            later, known = known, messages_of(snapshot.values)
+            changes = {**came_with(snapshot, spec), **changes}
+            # What has closed its calls may have come with the messages that are replaced.
+            new = [*closing(known, new, later, failed=self._failed), *new]
         input = await self._make_input(replace(spec, messages=new), changes)
         added = repeated(addition, snapshot, input)
         if removed is not None:
@@ -237,7 +237,7 @@ class ThreadTurn:
         # LangChain's default for the thread is the checkpointer's.
         about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
-            more["messages"] = [*await thread.messages(snapshot), *messages_of(input)]
+            more["messages"] = [*await shown_messages(thread, snapshot), *messages_of(input)]
         input = await thread_input(thread, input, snapshot, failed=self._failed)
         input, position = await begun(thread, position, input, self.run_id, failed=self._failed)
         return Start(
