@@ -13,6 +13,7 @@ from .callbacks.sink import Sink
 from .run_request import RunRequest
 from .threads.graph_thread import POSITION
 from .threads.messages import thread_messages
+from .threads.shown import shown_messages
 from .threads.state_messages import messages_of
 from .threads.waiting import pending
 
@@ -58,7 +59,7 @@ async def _messages_shown(sink: Sink, request: RunRequest) -> Sequence[BaseMessa
     if request.turn is None or ThreadSnapshot not in sink.wants:
         return None
     thread = request.turn.thread
-    return await thread.messages(await thread.state())
+    return await shown_messages(thread, await thread.state())
 
 
 async def _without_passed(request: RunRequest, interrupts: Collection[Any]) -> Collection[Any]:

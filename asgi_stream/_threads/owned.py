@@ -14,6 +14,7 @@ from .._langchain.served_runnable import ServedRunnable
 from .._langchain.threads.copies import copy_thread
 from .._langchain.threads.graph_thread import CLIENT_ID, OWNER, GraphThread
 from .._langchain.threads.messages import thread_messages
+from .._langchain.threads.shown import shown_messages
 from .._langchain.threads.state import PublicState
 from .._langchain.threads.state_messages import messages_of
 from .._langchain.threads.waiting import pending
@@ -73,7 +74,7 @@ class OwnedThreads:
             return ThreadView(record, state, interrupts=interrupts)
         are_public = messages_of(public.values(snapshot.values))
         messages = thread_messages(
-            await thread.messages(snapshot) if are_public else (),
+            await shown_messages(thread, snapshot) if are_public else (),
             route.filter,
             lambda failure: public_text(failure, route),
         )

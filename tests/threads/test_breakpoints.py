@@ -233,3 +233,51 @@ async def test_a_page_shows_no_question_after_the_last_node() -> None:
     await chat.resume(True)
     assert chat.texts[-1] == ("assistant", "Got refunded 1")
     assert chat.interrupts == []
+
+
+def says(text: str) -> Any:
+    return lambda _: {"messages": [{"role": "assistant", "content": text}]}
+
+
+def around(inner: Any, **options: Any) -> Any:
+    """A graph whose first node is another graph."""
+    builder: Any = StateGraph(MessagesState).add_node("sub", inner).add_node("end", says("End."))
+    return builder.add_edge(START, "sub").add_edge("sub", "end").compile(**options)
+
+
+def halting(**stops: Any) -> Any:
+    builder: Any = StateGraph(MessagesState).add_node("one", says("One.")).add_node("two", asks)
+    return builder.add_edge(START, "one").add_edge("one", "two").compile(**stops)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(
+    "stops",
+    [{"interrupt_before": ["two"]}, {"interrupt_after": ["one"]}, {"interrupt_after": "*"}],
+)
+async def test_a_thread_at_a_breakpoint_of_a_subgraph_is_interrupted(
+    stops: Any, deep: bool
+) -> None:
+    inner = around(halting(**stops)) if deep else halting(**stops)
+    app = app_of(around(inner, checkpointer=InMemorySaver()))
+    await say(app, HI)
+    thread = (await get(app, "/t/threads/a")).json()
+    assert (thread["status"], thread["interrupts"]) == ("interrupted", [BREAKPOINT])
+    await say(app, {"resume": "not for the node"})
+    [question] = (await get(app, "/t/threads/a")).json()["interrupts"]
+    assert question["value"] == "Sure?"
+    await say(app, {"resume": "yes"})
+    if "*" in stops.values():
+        assert (await get(app, "/t/threads/a")).json()["interrupts"] == [BREAKPOINT]
+        await say(app, None)
+    assert (await get(app, "/t/threads/a")).json()["status"] == "idle"
+    assert (await contents(app))[1:3] == ["One.", "You said yes"]
+
+
+async def test_a_subgraph_that_has_not_come_to_its_breakpoint_does_not_wait() -> None:
+    graph = around(halting(interrupt_after=["one"]), checkpointer=InMemorySaver())
+    written: Any = {"messages": [["human", "hi"]]}
+    await graph.aupdate_state({"configurable": {"thread_id": "a"}}, written, as_node=START)
+    app = app_of(graph)
+    thread = (await get(app, "/t/threads/a")).json()
+    assert (thread["status"], thread["interrupts"]) == ("idle", [])

@@ -18,6 +18,7 @@ from asgi_stream._langchain.tasks import RunTasks
 from asgi_stream._langchain.threads.commands import command_of
 from asgi_stream._langchain.threads.graph_thread import GraphThread
 from asgi_stream._langchain.threads.new_messages import new_messages
+from asgi_stream._langchain.threads.replay import before_message
 from asgi_stream._langchain.threads.results import closing
 from asgi_stream._langchain.threads.state_messages import messages_of
 from asgi_stream._langchain.threads.turn import ThreadTurn
@@ -274,7 +275,7 @@ async def test_a_thread_may_have_lost_the_beginning_of_its_history() -> None:
     for each in sorted(checkpoints)[:-1]:
         del checkpoints[each]
     thread = GraphThread(agent, "t", None)
-    assert await thread.before_message(await thread.state(), "u1") is None
+    assert await before_message(thread, await thread.state(), "u1") is None
     assert (await post(app, "/chat", {"id": "t", "messages": [user("u1", "one")]})).status == 200
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from contextlib import aclosing
 from itertools import count
 from typing import Any
 
-from langchain_core.messages import BaseMessage
-
 from ...errors import NotFound
 from ...threads import checkpoint_thread_id, owner_mark
 from ..graphs import nodes_of
-from .state_messages import messages_of, nested_messages
 
 POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides the thread's id, that a client may choose."""
@@ -122,34 +119,6 @@ class GraphThread:
         async with aclosing(snapshots) as source:
             async for snapshot in source:
                 yield snapshot
-
-    async def messages(self, snapshot: Any) -> Sequence[BaseMessage]:
-        """Return the messages of a thread, with those of a subgraph in which it waits.
-
-        A subgraph that takes the messages of its parent hands the new ones up at its end.
-        """
-        known = messages_of(snapshot.values)
-        if not snapshot.interrupts:
-            return known
-        nested = await self.state(position_of(snapshot), subgraphs=True)
-        ids = [each.id for each in known]
-        longer = (
-            each
-            for each in nested_messages(nested)
-            if [message.id for message in each[: len(ids)]] == ids
-        )
-        return max(longer, key=len, default=known)
-
-    async def before_message(self, snapshot: Any, message_id: str) -> Any:
-        """Return the newest snapshot before a message was added, going back from a snapshot.
-
-        Returns:
-            LangGraph's ``StateSnapshot``. None if the message was there from the start.
-        """
-        async for each in self.lineage(snapshot):
-            if all(message.id != message_id for message in messages_of(each.values)):
-                return each
-        return None
 
     async def after_run(self, run_id: str) -> dict[str, Any] | None:
         """Return the position of the newest checkpoint that a run has written; None without one."""

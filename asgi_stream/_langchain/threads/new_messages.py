@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.messages import (
     BaseMessage,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     ToolCall,
 )
@@ -115,12 +116,13 @@ def message_id(message: Any) -> Any:
     return message.get("id") if isinstance(message, Mapping) else getattr(message, "id", None)
 
 
-def split_at(
-    message_id: str, known: Sequence[BaseMessage]
-) -> tuple[Sequence[BaseMessage], list[str]]:
-    """Return the messages before one of them, and the ids of that one and of all after it."""
+def replaced(
+    message_id: str, known: Sequence[BaseMessage], input: Any
+) -> tuple[Sequence[BaseMessage], Any]:
+    """Return the messages before one of them, and an input that removes that and all after it."""
     at = [each.id for each in known].index(message_id)
-    return known[:at], [each.id for each in known[at:] if each.id is not None]
+    removed = [RemoveMessage(id=each.id) for each in known[at:] if each.id is not None]
+    return known[:at], with_messages(input, removed)
 
 
 def with_messages(input: Any, first: Sequence[Any], field: str | None = None) -> Any:

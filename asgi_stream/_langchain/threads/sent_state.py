@@ -8,13 +8,13 @@ the recent checkpoints which it resembles most.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import AIMessage
 
 from ...formats import RunSpec
 from .graph_thread import GraphThread
+from .replay import input_after
 from .state import PublicState, changed_fields
 from .state_messages import messages_of
 
@@ -48,9 +48,7 @@ async def changes_of(
 
 def came_with(snapshot: Any, spec: RunSpec) -> dict[str, Any]:
     """Return the fields of a client's state that the run after a snapshot began with."""
-    results = (each.result for each in snapshot.tasks if each.name == "__start__")
-    input = next(results, None)
-    fields = input if isinstance(input, Mapping) else {}
+    fields = input_after(snapshot)
     return {name: value for name, value in fields.items() if name in spec.state}
 
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from langchain_core.messages import RemoveMessage
-
 from ...errors import InvalidInput, NotFound, RunCancelled, ThreadNotFound, WorkerLost
 from ...events import RunError, RunFinished
 from ...formats import RunSpec
@@ -24,10 +22,13 @@ from .earlier_run import point_after, point_before
 from .entry import ThreadEntry
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
-from .new_messages import addition_of, split_at, with_messages
+from .new_messages import addition_of, replaced
+from .own_memory import begun
 from .removed_messages import revised, without_removed
+from .replay import before_message, repeated
 from .results import closing
 from .sent_state import came_with, changes_of
+from .shown import shown_messages
 from .start import Start, standing
 from .state import PublicState
 from .state_messages import messages_of
@@ -55,7 +56,6 @@ class ThreadTurn:
         in_order: Whether clients read the thread's runs in the order in which they were begun.
 
     Attributes:
-        run_id: The id of the run.
         start: What the run starts with, once that is known.
         thread: The thread.
     """
@@ -212,20 +212,21 @@ class ThreadTurn:
             more = {"interrupts": interrupts, "changes": changes}
             return await self._start(None, snapshot, position, **more)
         new, removed = addition.messages, addition.before
-        if addition.before is not None:
-            earlier = await thread.before_message(snapshot, addition.before)
-            if earlier is not None:
-                snapshot, position, removed = earlier, position_of(earlier), None
-                later, known = known, messages_of(snapshot.values)
-                changes = {**came_with(snapshot, spec), **changes}
-                # What has closed its calls may have come with the messages that are replaced.
-                new = [*closing(known, new, later, failed=self._failed), *new]
+        earlier = await before_message(thread, snapshot, removed) if removed else None
+        if earlier is not None:
+            snapshot, position, removed = earlier, position_of(earlier), None
+            later, known = known, messages_of(snapshot.values)
+            changes = {**came_with(snapshot, spec), **changes}
+            # What has closed its calls may have come with the messages that are replaced.
+            new = [*closing(known, new, later, failed=self._failed), *new]
         input = await self._make_input(replace(spec, messages=new), changes)
+        added = repeated(addition, snapshot, input)
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
-            known, rest = split_at(removed, known)
-            input = with_messages(input, [RemoveMessage(id=id_) for id_ in rest])
-        messages = [*known, *(message_of(dict(each)) for each in new)]
+            known, input = replaced(removed, known, input)
+        elif added is not None:
+            input = None
+        messages = [*known, *(added or (message_of(dict(each)) for each in new))]
         return await self._start(input, snapshot, position, messages=messages, changes=changes)
 
     async def _start(
@@ -235,9 +236,11 @@ class ThreadTurn:
         # LangChain's default for the thread is the checkpointer's.
         about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
-            more["messages"] = [*await thread.messages(snapshot), *messages_of(input)]
+            more["messages"] = [*await shown_messages(thread, snapshot), *messages_of(input)]
+        input = await thread_input(thread, input, snapshot, failed=self._failed)
+        input, position = await begun(thread, position, input, self.run_id, failed=self._failed)
         return Start(
-            input=await thread_input(thread, input, snapshot, failed=self._failed),
+            input=input,
             # That for Redis takes the run's id from there.
             configurable={**thread.configurable(position), "run_id": self.run_id},
             metadata=about,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from ...events import BREAKPOINT, Interrupt
 from ..approvals import Conversation, distinct, interrupt_events
 from .called_graphs import called_messages, messages_in_tasks
-from .graph_thread import GraphThread, checkpoint_id, position_of
+from .graph_thread import GraphThread, position_of
 from .state_messages import messages_of, nested_messages
-
-START = "__start__"
-"""LangGraph's node that takes the input."""
+from .stops import stands_at, stopped_tasks
+from .task_results import calls_in_results
 
 
 def open_interrupts(snapshot: Any) -> list[Any]:
@@ -30,7 +29,9 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
 
     At a breakpoint that is one without a question.
     """
-    interrupts = open_interrupts(snapshot)
+    stopped = await stopped_tasks(thread, snapshot)
+    tasks = [each for each in snapshot.tasks if each.id not in stopped]
+    interrupts = open_interrupts(snapshot._replace(tasks=tasks))
     if not interrupts:
         return [BREAKPOINT] if await has_stopped(thread, snapshot) else []
     conversations: list[Conversation] = []
@@ -51,28 +52,15 @@ async def _conversations(
     yield [(None, messages_of(snapshot.values))]
     # Asked in a subgraph, or in a graph that is called, with messages of its own.
     nested = await thread.state(position_of(snapshot), subgraphs=True)
-    shown: list[Conversation] = [(None, each) for each in nested_messages(nested)]
-    yield shown + await called_messages(thread.graph, nested)
+    shown = nested_messages(nested) + await calls_in_results(thread.graph.checkpointer, nested)
+    yield [(None, each) for each in shown] + await called_messages(thread.graph, nested)
     yield await messages_in_tasks(thread.graph, nested)
 
 
 async def has_stopped(thread: GraphThread, snapshot: Any) -> bool:
-    """Return whether a thread stands where its graph stops before or after a node."""
+    """Return whether a thread stands where its graph, or a subgraph, stops at a node."""
     if not snapshot.next or any(task.error for task in snapshot.tasks):
         return False
-    if _names_one(thread.stops_before, snapshot.next):
+    if await stands_at(thread, snapshot, thread.stops_before, thread.stops_after):
         return True
-    before = checkpoint_id(snapshot.parent_config)
-    if not thread.stops_after or not before:
-        return False
-    source = (snapshot.metadata or {}).get("source")
-    if source != "loop":
-        return source != "input"  # written to since; what has run before that is not known
-    parent = await thread.state({"checkpoint_id": before})
-    return _names_one(thread.stops_after, parent.next)
-
-
-def _names_one(stops: Any, nodes: Sequence[str]) -> bool:
-    """Return whether a graph that stops at some nodes, or ``"*"``, stops at one of these."""
-    names = {*nodes} - {START}
-    return bool(names if stops == "*" else names & {*stops})
+    return bool(await stopped_tasks(thread, snapshot))
