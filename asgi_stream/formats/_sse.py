@@ -46,11 +46,11 @@ class TextTemplate:
     TEXT: ClassVar = uuid4().hex
 
     def __init__(self, frame: bytes) -> None:
-        self._before, self._after = frame.split(f'"{self.TEXT}"'.encode())
+        self._before, self._after = frame.decode().split(f'"{self.TEXT}"')
 
     def frame(self, text: str) -> bytes:
         """Return the frame with a text."""
-        return self._before + encode_basestring_ascii(text).encode() + self._after
+        return f"{self._before}{encode_basestring_ascii(text)}{self._after}".encode()
 
 
 def short_id(run_id: str, size: int) -> str:
