@@ -386,7 +386,7 @@ def test_fastapi_s_document_has_mounted_apps() -> None:
 
 def test_schemathesis_finds_no_server_error(tmp_path: Path) -> None:
     with serving("tests.openapi.test_document:app", tmp_path) as server:
-        result = httpx.get(f"{server.url}/openapi.json").json()
+        result = httpx.get(f"{server.url}/openapi.json", timeout=60).json()
         done = subprocess.run(
             [
                 *(

@@ -20,10 +20,10 @@ from asgi_stream import StreamApp, StreamRoute
 from asgi_stream._langchain.callbacks.text_handler import TextHandler
 from asgi_stream.events import TextDelta
 
-from ..asgi import frames, post, tokens
-from ..corpus import Recording
-from ..models import InThread
-from .handlers import callbacks_for
+from ...asgi import frames, post, tokens
+from ...corpus import Recording
+from ...models import InThread
+from ..handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 

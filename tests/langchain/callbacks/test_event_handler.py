@@ -39,9 +39,9 @@ from asgi_stream.events import (
     ToolFinished,
 )
 
-from ..corpus import RUNS, Recording, narrated, record
-from ..models import Scripted
-from .handlers import callbacks_for
+from ...corpus import RUNS, Recording, narrated, record
+from ...models import Scripted
+from ..handlers import callbacks_for
 
 pytestmark = pytest.mark.anyio
 

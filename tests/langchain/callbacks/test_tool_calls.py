@@ -24,7 +24,7 @@ from asgi_stream.events import (
     ToolFinished,
 )
 
-from ..corpus import Recording
+from ...corpus import Recording
 
 MODEL = Step("m", "model", "chat_model")
 TOOL = Step("t", "add", "tool")

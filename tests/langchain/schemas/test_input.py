@@ -50,7 +50,7 @@ from asgi_stream._langchain.schemas.messages import with_plain_messages
 from asgi_stream._langchain.schemas.runnable import schema_of, schema_of_declared
 from asgi_stream.errors import InvalidInput
 
-from ..models import PROMPT, Scripted, chain_of
+from ...models import PROMPT, Scripted, chain_of
 from .annotated import (
     Bare,
     BrokenSchema,
