@@ -56,6 +56,8 @@ class OpenAIFormat(Format):
         key: each for key, each in THREADS.items() if each != "run"
     }
     threads_by_runs = True
+    # OpenAI's clients repeat a request after a 5xx, 409 or 429; the tools would act once more.
+    failed_headers: ClassVar[Mapping[str, str]] = {"x-should-retry": "false"}
     runs = RESPONSES
     run_resource = ResponseResource()
     wants = ALL_EVENTS
