@@ -235,9 +235,10 @@ def error_response(
         route: The route; ``None`` if the request matched none.
         run_id: The id of the run that failed, if one had started.
     """
-    headers = {**NOT_STORED, **error.headers}
-    if run_id is not None:
-        headers[RUN_ID] = run_id
     format_class = route.format_class if route else Format
     body, media_type = format_class.refusal(error)
-    return Response(body, error.status, headers, media_type=media_type)
+    of_run = {} if run_id is None else {**format_class.failed_headers, RUN_ID: run_id}
+    response = Response(body, error.status, NOT_STORED, media_type=media_type)
+    for headers in (of_run, error.headers):
+        response.headers.update(headers)
+    return response

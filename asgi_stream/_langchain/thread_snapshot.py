@@ -13,6 +13,7 @@ from .callbacks.sink import Sink
 from .run_request import RunRequest
 from .threads.graph_thread import POSITION
 from .threads.messages import thread_messages
+from .threads.results import open_calls
 from .threads.shown import shown_messages
 from .threads.state_messages import messages_of
 from .threads.waiting import pending
@@ -117,13 +118,16 @@ def put_snapshot(
     if request.turn is None or ThreadSnapshot not in sink.wants or not isinstance(values, Mapping):
         return
     public = messages_of(values)
-    shown = None
+    shown, left = None, []
     if public or "messages" in request.turn.thread.graph.output_channels:
         messages = public if messages is None else messages
         shown = thread_messages(messages, request.filter, sink.public_message)
+        left = [
+            str(each["id"]) for each in open_calls(messages) if each["name"] in request.client_tools
+        ]
     state = {
         key: value
         for key, value in {**values, **(changes or {})}.items()
         if key != "messages" and value is not public and not str(key).startswith("__")
     }
-    sink.put(ThreadSnapshot(shown, state))
+    sink.put(ThreadSnapshot(shown, state, left))

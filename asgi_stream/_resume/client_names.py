@@ -61,7 +61,10 @@ async def key_held(threads: Threads | None, name: str | None) -> AsyncGenerator[
 def check_conversation_id(conversation_id: str | None) -> None:
     """Raise `InvalidInput` if a conversation's id does not fit in a URL."""
     if conversation_id is not None and not is_segment(conversation_id):
-        problem = "must not contain a slash, '?' or '#', because it is part of the run's URL"
+        problem = (
+            "is part of the run's URL, so it must not be '.' or '..', or contain a slash, a"
+            " backslash, '?', '#', a control character, or '%' before two hexadecimal digits"
+        )
         raise InvalidInput(f"id: {problem}", fields={"id": problem})
 
 

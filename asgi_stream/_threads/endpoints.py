@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from .._delivery.response import json_response, no_content
 from .._langchain.tasks import RunTasks
-from .._langchain.threads.graph_thread import NO_CHECKPOINT
+from .._langchain.threads.graph_thread import NO_CHECKPOINT, GraphThread
 from .._lifecycle.gate import gather_bounded
 from .._request.body import read_body
 from .._request.query import read_query
@@ -132,14 +132,24 @@ async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: Thr
             return public.of(snapshot)
         case "history":
             await threads.find(thread_id)
-            states = threads.thread(thread_id).history(
-                checkpoint=query.checkpoint,
-                before=query.before,
-                metadata=query.metadata,
-                limit=query.limit,
-            )
-            return [public.of(each) async for each in states]
+            return [public.of(each) for each in await _history(threads.thread(thread_id), query)]
     raise NotFound
+
+
+async def _history(thread: GraphThread, query: ThreadQuery) -> list[Any]:
+    """Return the snapshots of a thread, or of a graph in it."""
+    about: dict[str, Any] = {
+        "checkpoint": query.checkpoint,
+        "before": query.before,
+        "metadata": query.metadata,
+    }
+    try:
+        states = [each async for each in thread.history(limit=query.limit, **about)]
+    except ValueError as error:  # of LangGraphs that know none but a graph's own subgraphs
+        raise NotFound(NO_CHECKPOINT) from error
+    if not states:
+        thread.configurable(query.checkpoint)  # refuses a namespace that no graph has
+    return states
 
 
 async def _views(

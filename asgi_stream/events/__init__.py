@@ -193,10 +193,12 @@ class ThreadSnapshot:
         messages: Its messages, in the form of `formats.RunSpec.messages`, where files have a
             ``url``; None if the graph's output has none.
         state: The other fields of the graph's output.
+        pending: The ids of the calls that have no result yet, and are the client's to run.
     """
 
     messages: Sequence[Mapping[str, Any]] | None
     state: Mapping[str, Any]
+    pending: Sequence[str] = ()
 
 
 AnswerEvent = BlockStarted | TextDelta | ReasoningDelta | FileMade | BlockFinished | TextDiscarded

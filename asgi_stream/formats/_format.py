@@ -56,6 +56,9 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
     request that its route refuses, with what `failure` returns.
     """
 
+    failed_headers: ClassVar[Mapping[str, str]] = {}
+    """Headers of an error response if the run has begun; the error's own headers go before them."""
+
     thread_arguments: ClassVar[Sequence[str]] = ()
     """The arguments about threads, whose names a tool's own arguments cannot have."""
 

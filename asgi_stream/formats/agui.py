@@ -6,7 +6,7 @@ that both versions know are sent, and absent fields are omitted, never null.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -81,6 +81,7 @@ class AguiFormat(Format):
         self._models: set[str] = set()  # and the run: no state knows the ids of their messages
         self._templates: dict[str, TextTemplate] = {}
         self._pending: list[str] = []
+        self._left: Sequence[str] = ()  # the calls that the thread leaves to the client
         self._knows_pending = False
         self._steps = OpenNames()
         self._usage: list[Message] = []
@@ -131,6 +132,7 @@ class AguiFormat(Format):
             case MessageStarted(step=step, message_id=id_):
                 self._message_ids[step.run_id] = id_
             case ThreadSnapshot() if self._thread is not None:
+                self._note_pending(event)
                 yield from self._thread.frames(event)
             case NodeStarted(step=step):
                 yield {"type": "STEP_STARTED", "stepName": self._steps.open(step.run_id, step.name)}
@@ -163,6 +165,15 @@ class AguiFormat(Format):
                 yield from self._block_frames(event)
             case _:
                 yield from self._tool_frames(event)
+
+    def _note_pending(self, snapshot: ThreadSnapshot) -> None:
+        """Note the calls that the thread leaves to the client, by the thread's ids."""
+        self._left = snapshot.pending
+        if snapshot.messages is not None:
+            calls = (
+                call["id"] for each in snapshot.messages for call in each.get("tool_calls", ())
+            )
+            self._pending = [*filter({*calls}.__contains__, self._pending)]
 
     def _block_frames(self, event: BlockEvent) -> Iterator[Message]:
         about = {"messageId": self._message_id(event.step.run_id, event.block)}
@@ -212,8 +223,8 @@ class AguiFormat(Format):
         if event.interrupts:
             questions = [encode_interrupt(each) for each in event.interrupts]
             outcome = {"type": "interrupt", "interrupts": questions}
-        elif self._pending and self._knows_pending:
-            outcome["pendingToolCallIds"] = self._pending
+        elif self._knows_pending and (pending := dict.fromkeys([*self._pending, *self._left])):
+            outcome["pendingToolCallIds"] = [*pending]
         usage = {"usage": self._usage} if self._usage else {}
         return {"type": "RUN_FINISHED", **self._run, "outcome": outcome, **usage}
 

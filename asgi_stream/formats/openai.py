@@ -54,6 +54,8 @@ class OpenAIFormat(Format):
     chooses = converses = True
     threads = THREADS_WITHOUT_RUNS
     threads_by_runs = True
+    # OpenAI's clients repeat a request after a 5xx, 409 or 429; the tools would act once more.
+    failed_headers: ClassVar[Mapping[str, str]] = {"x-should-retry": "false"}
     runs = RESPONSES
     joins_at_location = False
     run_resource = ResponseResource()

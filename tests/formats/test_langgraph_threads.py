@@ -7,8 +7,10 @@ import json
 from typing import Annotated, Any
 
 import pytest
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
 from starlette.types import ASGIApp
 from typing_extensions import TypedDict
 
@@ -258,6 +260,52 @@ async def test_a_subgraph_that_is_not_there_has_no_checkpoints(app: StreamApp) -
         ({"checkpoint": position, "assistant_id": "chat"}, "/runs/wait"),
     ):
         assert "no such checkpoint" in await refused(app, path + end, body, 404)
+
+
+async def test_a_graph_that_a_tool_calls_has_a_history() -> None:
+    inner = chat_graph(Echo(), None)
+
+    @tool
+    async def delegate(text: str) -> str:
+        """Have another graph answer."""
+        return last_answer(await inner.ainvoke(said(text)))
+
+    async def ask_other(state: MessagesState) -> dict[str, Any]:
+        text = state["messages"][-1].text
+        return {"messages": [await delegate.ainvoke({"text": f"{text}, please"})]}
+
+    builder: Any = StateGraph(MessagesState).add_node(ask_other).add_edge(START, "ask_other")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    about: Any = {"threads": True, "authorize": user_of}
+    app = StreamApp([StreamRoute("/lg", {"chat": graph}, format="langgraph", **about)])
+    thread_id = await created(app)
+    await wait(app, thread_id, input=said("a"))
+    [task_id] = [
+        task["id"]
+        for each in await history(app, thread_id)
+        for task in each["tasks"]
+        if task["name"] == "ask_other"
+    ]
+    position = {"checkpoint_ns": f"ask_other:{task_id}"}
+    [newest] = await history(app, thread_id, checkpoint=position, limit=1)
+    assert newest["values"]["messages"][0]["content"] == "a, please"
+    body = {"checkpoint": position, "values": said("b")}
+    path = f"/threads/{thread_id}/state"
+    assert "no such checkpoint" in await refused(app, path, body, 404)
+
+
+async def test_a_langgraph_that_knows_subgraphs_only_has_no_history_of_others(
+    app: StreamApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def history_of(*_: Any, **__: Any) -> Any:
+        raise ValueError("Subgraph nobody not found")
+
+    thread_id = await created(app)
+    await wait(app, thread_id, input=said("a"))
+    monkeypatch.setattr(Pregel, "aget_state_history", history_of)
+    body = {"checkpoint": {"checkpoint_ns": "nobody:1"}}
+    path = f"/threads/{thread_id}/history"
+    assert "no such checkpoint" in await refused(app, path, body, 404)
 
 
 def reduce(old: Any, new: Any) -> Any:

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 
-from asgi_stream import StreamApp, StreamRoute
+from asgi_stream import StreamApp, StreamError, StreamRoute
 from asgi_stream.events import (
     BlockStarted,
     Custom,
@@ -388,6 +388,32 @@ async def test_a_refusal_is_text_everywhere(model: Any) -> None:
     assert item["content"][0]["text"] == "I cannot."
     text = await post(app, "/text", "Hi")
     assert b"I cannot." in text.body
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("headers", "retried"), [({}, "false"), ({"X-Should-Retry": "true"}, "true")]
+)
+@pytest.mark.parametrize("endpoint", ["chat/completions", "responses"])
+async def test_a_run_that_has_begun_and_failed_is_not_to_be_repeated(
+    endpoint: str, headers: dict[str, str], retried: str
+) -> None:
+    error = StreamError("Slow down.", status=429, headers=headers)
+    app = StreamApp([StreamRoute("/x", {"m": chain_of(error)}, format="openai")])
+    body: Any = {"model": "m", "messages": MESSAGES, "input": "Hi"}
+    answer = await post(app, f"/x/{endpoint}", body)
+    assert (answer.status, answer.headers["x-should-retry"]) == (429, retried)
+
+
+@pytest.mark.anyio
+async def test_a_request_that_has_been_refused_may_be_repeated() -> None:
+    async def busy(request: Any) -> None:
+        raise StreamError("Busy.", status=503)
+
+    app = StreamApp([StreamRoute("/x", {"m": chain_of()}, format="openai", authorize=busy)])
+    answer = await post(app, "/x/responses", {"model": "m", "input": "Hi"})
+    assert answer.status == 503
+    assert "x-should-retry" not in answer.headers
 
 
 @pytest.mark.parametrize("form", ["json", {"type": "x"}, {"type": "json_schema"}, {}])

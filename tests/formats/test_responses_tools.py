@@ -96,6 +96,16 @@ def test_tools_that_an_item_adds() -> None:
     assert messages_of(added, question) == [question]
 
 
+def test_the_server_s_own_tools_may_be_named_and_are_no_others() -> None:
+    own = {"type": "mcp", "server_label": "asgi_stream", "require_approval": "always"}
+    spec = spec_of(tools=[own])
+    assert not spec.tools
+    assert not spec.dropped
+    elsewhere = {**own, "server_label": "files"}
+    body = {"model": "x", "input": "Hi", "tools": [elsewhere]}
+    assert refused(OpenAIFormat(), body, endpoint="/responses", models=("x",)) == "tools.0"
+
+
 def test_hosted_tools_beside_others_are_left_out() -> None:
     spec = spec_of(tools=[SEARCH, ADD])
     assert [tool["function"]["name"] for tool in spec.tools or ()] == ["add"]

@@ -1,5 +1,5 @@
 // A run of OpenAI's Agents SDK, against POST /responses of a route of format "openai".
-import { Agent, OpenAIResponsesModel, Runner, setTracingDisabled, tool } from "@openai/agents";
+import { Agent, hostedMcpTool, OpenAIResponsesModel, Runner, setTracingDisabled, tool } from "@openai/agents";
 import OpenAI from "openai";
 import { z } from "zod";
 
@@ -24,6 +24,11 @@ const own = {
     parameters: z.object({ city: z.string() }),
     execute: () => (report.ran.push("weather"), "It is dry."),
   }),
+  server: hostedMcpTool({
+    serverLabel: "asgi_stream",
+    serverUrl: "http://localhost",
+    requireApproval: "always",
+  }),
 };
 const agent = new Agent({
   name: "first",
@@ -32,12 +37,19 @@ const agent = new Agent({
   tools: tools.map((name) => own[name]),
   ...(how === "parse"
     ? { outputType: z.object({ city: z.string() }) }
-    : { handoffs: [new Agent({ name: "second", model: served })] }),
+    : { handoffs: how === "approve" ? [] : [new Agent({ name: "second", model: served })] }),
 });
 
 let items = [];
 try {
   for (const content of turns) {
+    if (how === "approve") {
+      const run = await new Runner().run(agent, content);
+      const questions = run.interruptions.length;
+      for (const each of run.interruptions) run.state.approve(each);
+      report.turns.push({ questions, output: (await new Runner().run(agent, run.state)).finalOutput });
+      continue;
+    }
     items = [...items, { role: "user", content }];
     const controller = new AbortController();
     const run = await new Runner().run(agent, items, { stream: true, signal: controller.signal });

@@ -13,6 +13,7 @@ from typing import Any
 from agents import (
     Agent,
     CustomTool,
+    HostedMCPTool,
     OpenAIResponsesModel,
     Runner,
     WebSearchTool,
@@ -56,6 +57,14 @@ TOOLS = {
     "weather": weather,
     "count": CustomTool(name="count", description="Counts.", on_invoke_tool=count),
     "web_search": WebSearchTool(),
+    "server": HostedMCPTool(
+        {
+            "type": "mcp",
+            "server_label": "asgi_stream",
+            "server_url": "http://localhost",
+            "require_approval": "always",
+        }
+    ),
 }
 
 
@@ -79,6 +88,16 @@ async def turn(agent: Agent[Any], items: Any, leave: bool) -> tuple[dict[str, An
     return report, run.to_input_list()
 
 
+async def approved(agent: Agent[Any], question: str) -> dict[str, Any]:
+    """The output of a run of which all calls are approved that wait for it."""
+    run = await Runner.run(agent, question)
+    state = run.to_state()
+    for each in run.interruptions:
+        state.approve(each)
+    answered = await Runner.run(agent, state)
+    return {"questions": len(run.interruptions), "output": answered.final_output}
+
+
 async def main(base: str, model: str, turns: list[str], tools: list[str], how: str) -> Any:
     async with AsyncOpenAI(base_url=base, api_key="x", max_retries=0) as client:
         served = OpenAIResponsesModel(model, client)
@@ -87,13 +106,16 @@ async def main(base: str, model: str, turns: list[str], tools: list[str], how: s
             instructions="Be brief.",
             model=served,
             tools=[TOOLS[name] for name in tools],
-            handoffs=[] if how == "alone" else [Agent("second", model=served)],
+            handoffs=[] if how in ("alone", "approve") else [Agent("second", model=served)],
             output_type=Place if how == "parse" else None,
         )
         reports: list[Any] = []
         items: list[Any] = []
         try:
             for question in turns:
+                if how == "approve":
+                    reports.append(await approved(agent, question))
+                    continue
                 items = [*items, {"role": "user", "content": question}]
                 report, items = await turn(agent, items, how == "leave")
                 reports.append(report)

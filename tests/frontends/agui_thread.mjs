@@ -20,7 +20,7 @@ for (const [n, { say, resume, reload, repeat, keep, edit, result }] of steps.ent
   if (edit) agent.messages.at(-1).content = edit;
   if (say) agent.addMessage({ id: `user-${n}`, role: "user", content: say });
   if (result) {
-    const toolCallId = agent.messages.at(-1).toolCalls[0].id;
+    const toolCallId = runs.at(-1).pending?.[0] ?? agent.messages.findLast(({ toolCalls }) => toolCalls).toolCalls[0].id;
     agent.addMessage({ id: `result-${n}`, role: "tool", toolCallId, ...result });
   }
   // As CopilotKit does for an interrupt of a tool call, before it resumes.
@@ -30,7 +30,7 @@ for (const [n, { say, resume, reload, repeat, keep, edit, result }] of steps.ent
   }
   const run = { events, warnings };
   try {
-    await agent.runAgent(
+    const { newMessages } = await agent.runAgent(
       { runId: `run-${n}`, tools: tools ?? [], ...(entries && { resume: entries }) },
       {
         onEvent({ event }) {
@@ -39,8 +39,12 @@ for (const [n, { say, resume, reload, repeat, keep, edit, result }] of steps.ent
         onRunErrorEvent({ event }) {
           run.error = event;
         },
+        onRunFinishedEvent({ pendingToolCallIds }) {
+          run.pending = pendingToolCallIds;
+        },
       },
     );
+    run.called = newMessages.flatMap(({ toolCalls = [] }) => toolCalls.map(({ id }) => id));
   } catch (error) {
     run.thrown = error.message;
   }

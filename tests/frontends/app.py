@@ -26,7 +26,7 @@ from asgi_stream import Limits, StreamApp, StreamRoute
 
 from ..apps import after_a_word, waits
 from ..corpus import RUNS
-from ..guarantees.probes import noted
+from ..guarantees.probes import note, noted
 from ..models import chain_of
 from .bank import asking, bank, nested
 
@@ -203,6 +203,13 @@ def after_model(state: Any) -> str:
 kit = StateGraph(KitState).add_node(call_model).add_node(run_own_tools)
 kit.add_edge(START, "call_model").add_conditional_edges("call_model", after_model)
 
+
+def acts_and_fails(messages: Any) -> Any:
+    """Act, which is noted under the user's words, and fail."""
+    note(messages[-1].content, "acted")
+    raise ConnectionError("the model's provider is down")
+
+
 CASES: dict[str, Any] = {
     "agent": agent,
     "model": Thinker(),
@@ -214,6 +221,7 @@ CASES: dict[str, Any] = {
     "cut": after_a_word(waits),
     "kit": kit.compile(),
     "fills": Fills(),
+    "acts": RunnableLambda(acts_and_fails),
 }
 
 

@@ -1,11 +1,11 @@
 // A question to a route of format "openai", by npm openai or by @ai-sdk/openai-compatible.
-const { client, baseURL, model, content, stream, stopAtText, schema } = JSON.parse(process.argv[2]);
+const { client, baseURL, model, content, stream, stopAtText, schema, maxRetries = 0 } = JSON.parse(process.argv[2]);
 const messages = [{ role: "user", content }];
 const report = { text: "", chunks: 0 };
 
 async function withOpenAI() {
   const { default: OpenAI } = await import("openai");
-  const openai = new OpenAI({ baseURL, apiKey: "x", maxRetries: 0 });
+  const openai = new OpenAI({ baseURL, apiKey: "x", maxRetries });
   if (schema) {
     const json_schema = { name: "answer", strict: true, schema };
     const response_format = { type: "json_schema", json_schema };

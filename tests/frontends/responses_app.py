@@ -14,6 +14,7 @@ from starlette.requests import Request
 from asgi_stream import Limits, StreamApp, StreamError, StreamRoute
 
 from .app import CASES, Thinker
+from .bank import bank
 
 CALL = re.compile(r"call (\w+) (.*)", re.DOTALL)
 
@@ -50,5 +51,6 @@ app = StreamApp(
     routes=[
         StreamRoute("/v1", {**CASES, **CALLER}, format="openai", limits=Limits(run=10)),
         StreamRoute("/busy/v1", CALLER, format="openai", authorize=no_more),
+        StreamRoute("/bank/v1", {"bank": bank()}, format="openai", resume=True, threads=True),
     ]
 )

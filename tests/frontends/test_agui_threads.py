@@ -59,6 +59,34 @@ async def test_a_conversation_is_edited_and_answered_again(agents: Server, clien
     assert (third["state"], edited["state"]) == ({"plan": "+++"}, {"plan": "++"})
 
 
+@pytest.mark.parametrize("path", ["/page", "/page/decided"])
+@pytest.mark.parametrize("approved", [True, False])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_page_s_tool_beside_a_call_that_waits_for_approval_runs_after_the_answer(
+    agents: Server, client: str, path: str, approved: bool
+) -> None:
+    tools = [{"name": "look", "description": "Look.", "parameters": {"type": "object"}}]
+    question, decided, reloaded, done = await talk(
+        agents,
+        path,
+        client,
+        *({"say": "look 1, refund 5"}, {"resume": [{"payload": {"approved": approved}}]}),
+        *({"reload": True}, {"result": {"content": "seen"}}),
+        tools=tools,
+    )
+    assert len(question["interrupts"]) == 1
+    [call] = [
+        each["id"]
+        for message in decided["messages"]
+        for each in message.get("toolCalls", ())
+        if each["function"]["name"] == "look"
+    ]
+    assert call in decided["called"]  # where CopilotKit looks for what it has to run
+    if client == CLIENTS[0]:
+        assert decided["pending"] == reloaded["pending"] == [call]
+    assert texts(done)[-1] == ("assistant", "Got seen")
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_calls_wait_for_approval_and_the_client_resumes(

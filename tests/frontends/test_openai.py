@@ -191,6 +191,30 @@ def test_a_failure_before_the_first_frame_has_its_status(client: OpenAI, stream:
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_run_that_has_acted_is_not_repeated(server: Server, notes: Notes, stream: bool) -> None:
+    words = new_key()
+    with OpenAI(base_url=base(server), api_key="x") as retrying:
+        with pytest.raises(openai.InternalServerError):
+            retrying.chat.completions.create(
+                model="acts", messages=[{"role": "user", "content": words}], stream=stream
+            )
+        assert len(notes.of(words)) == 1
+        with pytest.raises(openai.InternalServerError):
+            retrying.responses.create(model="acts", input=words)
+        assert len(notes.of(words)) == 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_run_that_has_acted_is_not_repeated_by_npm_openai(
+    server: Server, notes: Notes, stream: bool
+) -> None:
+    words = new_key()
+    report = await ask(server, "openai", "acts", content=words, stream=stream, maxRetries=2)
+    assert "The run failed" in report["thrown"]["message"]
+    assert len(notes.of(words)) == 1
+
+
 @pytest.mark.parametrize(
     ("model", "message"), [("fails", "The run failed."), ("cut", "The run took too long.")]
 )

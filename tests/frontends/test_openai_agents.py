@@ -99,6 +99,15 @@ async def test_a_hosted_tool_is_left_out_beside_others_and_refused_alone(run: Ru
 
 
 @pytest.mark.parametrize("sdk", SDKS)
+async def test_a_call_of_the_server_s_own_tools_is_approved(run: Run, server: Server) -> None:
+    base = f"{server.url}/bank/v1"
+    report = await run("bank", "refund 5", base=base, tools=["server"], how="approve")
+    [turn] = report["turns"]
+    assert turn["questions"] == 1
+    assert "refunded 5" in turn["output"]
+
+
+@pytest.mark.parametrize("sdk", SDKS)
 async def test_a_handoff(run: Run) -> None:
     [turn] = (await run("caller", "call transfer_to_second {}"))["turns"]
     assert turn["agent"] == "second"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -93,6 +94,18 @@ def nested(mode: Any) -> Any:
     return graph.compile(checkpointer=InMemorySaver())
 
 
+def page_clerk(first: bool) -> Any:
+    """An agent whose page looks, and who has its refunds approved.
+
+    Args:
+        first: Whether a decision comes before the middleware for the page's tools sees a message.
+    """
+    asks = HumanInTheLoopMiddleware({"refund": True})
+    page_tools = import_module("examples.19_page_tools").PageTools()
+    middleware = [page_tools, asks] if first else [asks, page_tools]
+    return create_agent(Clerk(), [refund], checkpointer=InMemorySaver(), middleware=middleware)
+
+
 class Plan(MessagesState):
     """A state with more than messages."""
 
@@ -140,6 +153,8 @@ def routes() -> list[StreamRoute]:
         StreamRoute("/strict", clerk("per_call", {"allowed_decisions": ["approve"]})),
         StreamRoute("/plan", graph_of(answer)),
         StreamRoute("/kit", graph_of(answer_with_tools)),
+        StreamRoute("/page", page_clerk(first=False)),
+        StreamRoute("/page/decided", page_clerk(first=True)),
         StreamRoute("/ask", graph_of(ask)),
         StreamRoute("/paused", graph_of(answer, interrupt_before=["node"])),
     ]

@@ -503,6 +503,20 @@ async def test_the_client_s_tools_are_answered_by_the_client() -> None:
     assert again.texts == chat.texts
 
 
+async def test_a_page_that_is_loaded_again_is_shown_the_calls_that_it_has_to_run() -> None:
+    chat = Chat(served(), "/kit")
+    await chat.say("look 1, look 2", tools=[LOOK])
+    first, second = (each["id"] for each in chat.messages[-1]["toolCalls"])
+
+    async def pending(*tools: Any) -> Any:
+        again = Chat(chat.app, "/kit")
+        await again.run(tools=tools, protocolVersion="1.0")
+        return again.frames[-1]["outcome"].get("pendingToolCallIds")
+
+    assert await pending(LOOK) == [first, second]
+    assert await pending() is None  # the page has no such tool
+
+
 async def test_a_call_that_the_client_does_not_answer_is_closed() -> None:
     chat = Chat(served(), "/kit")
     await chat.say("look 1", tools=[LOOK])

@@ -378,6 +378,22 @@ async def test_an_answer_counts_once(mode: str, model: LocalListener) -> None:
     assert len(model.hears) == heard + 1
 
 
+@MODES
+async def test_a_question_is_answered_on_its_branch_although_the_thread_has_another(
+    mode: str, model: LocalListener
+) -> None:
+    app = app_of(agent_of(model, mode=mode))
+    hello = await respond(app, "hello")
+    question = await respond(app, "refund A", hello)
+    await respond(app, "something else", hello)
+    answers = [approval(*items(question, "mcp_approval_request"))]
+    answered = await respond(app, answers, question)
+    assert text_of(answered) == "done"
+    assert model.hears[-1][-3:] == ["user: refund A", "calls: A", "tool: refunded A"]
+    status, code, _ = await refused(app, answers, previous_response_id=question["id"])
+    assert (status, code) == (409, "not_pending")
+
+
 async def test_answers_that_contradict_each_other_are_refused(model: LocalListener) -> None:
     app = app_of(agent_of(model))
     first = await respond(app, "refund A")

@@ -47,10 +47,16 @@ async def point_after(
         if runs[:1] != [run_id]:
             raise NotFound(NO_CHECKPOINT)
     elif position != position_of(head):
-        if spec.answers:
-            raise NotPending
-        return await thread.state(position), position
+        return await _snapshot_at(thread, position, answers=bool(spec.answers)), position
     return head, None
+
+
+async def _snapshot_at(thread: GraphThread, position: Mapping[str, Any], *, answers: bool) -> Any:
+    """Return an earlier snapshot, which has to be the end of its branch to be answered."""
+    snapshot = await thread.state(position)
+    if answers and await thread.has_gone_on(snapshot):
+        raise NotPending
+    return snapshot
 
 
 def _check_graph(graph: str, head: Any, known: ThreadRecord | None) -> None:

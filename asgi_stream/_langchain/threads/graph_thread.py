@@ -18,10 +18,7 @@ OWNER = "thread_owner"
 """The key by which an owner's threads are found among all checkpoints."""
 
 CLIENT_ID = "client_thread_id"
-"""The key of a checkpoint's metadata that has the client's id of the thread.
-
-LangGraph stores none with the name ``thread_id``.
-"""
+"""The key of the client's id of the thread in the metadata of checkpoints."""
 
 NO_CHECKPOINT = "The thread has no such checkpoint."
 
@@ -67,14 +64,16 @@ class GraphThread:
         if owner is not None:
             self._configurable[OWNER] = owner_mark(owner)
 
-    def configurable(self, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def configurable(
+        self, checkpoint: Mapping[str, Any] | None = None, *, checked: bool = True
+    ) -> dict[str, Any]:
         """Return the ``configurable`` keys of this thread, at a checkpoint or at its newest.
 
         Raises:
-            NotFound: It is a checkpoint of a subgraph that the graph does not have.
+            NotFound: `checked`, and it is of a subgraph that the graph does not have.
         """
         position = {key: (checkpoint or {}).get(key) for key in POSITION}
-        if namespace := position["checkpoint_ns"]:
+        if checked and (namespace := position["checkpoint_ns"]):
             path = "|".join(nodes_of(namespace.split("|")))
             if path not in dict(self.graph.get_subgraphs(recurse=True)):
                 raise NotFound(NO_CHECKPOINT)
@@ -103,13 +102,13 @@ class GraphThread:
         """Yield the snapshots of all branches of the thread, newest first.
 
         Args:
-            checkpoint: The namespace of a subgraph, if not of the graph itself.
+            checkpoint: The namespace of a subgraph, or of a graph that a tool has called.
             before: The id of a checkpoint; only older ones are yielded.
             metadata: Values that the metadata of each checkpoint must have.
             limit: How many, at most.
         """
         snapshots = self.graph.aget_state_history(
-            {"configurable": self.configurable(checkpoint)},
+            {"configurable": self.configurable(checkpoint, checked=False)},
             filter=dict(metadata) if metadata else None,
             before={"configurable": {**self.configurable(), "checkpoint_id": before}}
             if before

@@ -20,11 +20,9 @@ from .._open_calls import OpenCalls
 from .growing import Emitted, Growing, arguments_event
 from .item_list import ItemList
 from .questions import approval_request, is_approvable, question
-from .tools import ClientTool, custom_input
+from .tools import SERVER_LABEL, ClientTool, custom_input
 
 CUSTOM = "custom_tool_call"
-SERVER_LABEL = "asgi_stream"
-"""The MCP server by which, to clients, the run's own tools are executed."""
 
 
 class CallItems:

@@ -12,6 +12,9 @@ from .._openai.messages import arguments_of
 
 ADDED = "additional_tools"
 """The type of an item of the input that brings tools, as the Codex CLI sends for some models."""
+SERVER_LABEL = "asgi_stream"
+"""The MCP server by which, to clients, the run's own tools are executed."""
+
 FUNCTION_KEYS = ("description", "parameters", "strict")
 INPUT = {
     "type": "object",
@@ -99,6 +102,8 @@ def _tools_in(
         case {"type": "namespace", "name": str(name), "tools": list(tools)} if namespace is None:
             for n, each in enumerate(tools):
                 yield from _tools_in(f"{path}.tools.{n}", each, name, hosted)
+        case {"type": "mcp", "server_label": label} if label == SERVER_LABEL:
+            pass  # the run's own tools, as a client says that approves their calls
         case {"type": str(kind)} if kind not in ("function", "custom", "namespace"):
             hosted.append((path, kind))
         case _:
