@@ -35,6 +35,7 @@ from .graph_parts import writer_config
 from .handlers import answer_of, handler_of
 from .langchain_events import EventReader, PacedRunnable, close_with
 from .messages import added, whole
+from .pushed_messages import handlers_of_pushed
 from .refused_values import refused_value
 from .run_request import RunRequest
 from .tasks import RunTasks
@@ -171,10 +172,10 @@ class Run:
     def _config(self) -> RunnableConfig:
         callbacks = self._callbacks
         config: RunnableConfig = {"callbacks": [callbacks], "run_id": self._request.run_id}
-        if isinstance(callbacks, StreamingCallbacks):
-            config["configurable"] = writer_config(
-                self._plan.current_graphs(), callbacks.write, callbacks.cached
-            )
+        graphs = self._plan.current_graphs() if isinstance(callbacks, StreamingCallbacks) else ()
+        if graphs:
+            config["callbacks"] = [callbacks, *handlers_of_pushed(callbacks.pushed)]
+            config["configurable"] = writer_config(graphs, callbacks.write, callbacks.cached)
         requested: Any = self._request.config
         return merge_configs(requested, config)
 

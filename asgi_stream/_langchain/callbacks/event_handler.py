@@ -148,6 +148,10 @@ class EventHandler:
         elif self._nodes.pop(run_id, None):
             self._emit(NodeFinished(step))
 
+    def pushed(self, run_id: UUID, step: Step, message: BaseMessage) -> None:
+        if not self._answer.knows(message):
+            self._node_returned(run_id, step, [message])
+
     def custom(self, step: Step, name: str, data: Any) -> None:
         self._emit(Custom(step, name, data))
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import BaseMessage, BaseMessageChunk
 from langchain_core.runnables.config import var_child_runnable_config
 
 from ...events import Step
@@ -117,9 +118,16 @@ class RunCallbacks(BaseCallbackHandler):
 
     def write(self, data: Any) -> None:
         """Take data written to LangGraph's stream writer, from any thread."""
+        self._take(self._written, data)
+
+    def pushed(self, message: BaseMessage) -> None:
+        """Take a message that code sends by LangGraph's ``push_message``, from any thread."""
+        self._take(self._push, message)
+
+    def _take(self, emit: Callable[[Any], None], value: Any) -> None:
         in_thread = get_ident() != self._thread
         if not self._tracker.refusing:
-            self._written(data)
+            emit(value)
         elif in_thread:
             raise CancelledError
         if in_thread:
@@ -131,6 +139,13 @@ class RunCallbacks(BaseCallbackHandler):
         name = self._tracker.root.name if self._tracker.root else "Unnamed"
         step = Step(str(self._tracker.root_id), name, "chain", (), node)
         self._handler.custom(step, "custom", data)
+
+    def _push(self, message: BaseMessage) -> None:
+        config = var_child_runnable_config.get() or {}
+        run_id: Any = getattr(config.get("callbacks"), "parent_run_id", None)
+        step = self._tracker.steps.get(run_id)
+        if step is not None and not isinstance(message, BaseMessageChunk):
+            self._handler.pushed(run_id, step, message)
 
     def cached(self, namespace: str, node: str, output: Any) -> None:
         """Take a node's output from LangGraph's cache, as if the node had run.

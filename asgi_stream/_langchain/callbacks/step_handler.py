@@ -39,6 +39,9 @@ class StepHandler(Protocol):
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None:
         """Handle the failure of a step."""
 
+    def pushed(self, run_id: UUID, step: Step, message: BaseMessage) -> None:
+        """Handle a message that the code of a step sends before it returns."""
+
     def custom(self, step: Step, name: str, data: Any) -> None:
         """Handle data that the user's code dispatched."""
 
@@ -71,6 +74,8 @@ class RawHandler:
     def ended(self, run_id: UUID, step: Step, output: Any) -> None: ...
 
     def failed(self, run_id: UUID, step: Step, error: BaseException) -> None: ...
+
+    def pushed(self, run_id: UUID, step: Step, message: BaseMessage) -> None: ...
 
     def custom(self, step: Step, name: str, data: Any) -> None: ...
 

@@ -103,6 +103,10 @@ class TextHandler:
         for author in self._answer.step_failed(run_id, streaming=streaming):
             self._emit(TextDiscarded(author))
 
+    def pushed(self, run_id: UUID, step: Step, message: BaseMessage) -> None:
+        if not self._answer.knows(message):
+            self._node_returned(run_id, step, [message])
+
     def custom(self, step: Step, name: str, data: Any) -> None:
         """Ignore the data, which is not part of the answer."""
 
