@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import Unpack
 
 from ._config.loader import read_table
-from ._handler import RequestHandler
+from ._http.handler import RequestHandler
 from ._lifecycle.loops import Loops
 from ._pages import Page, Pages
-from ._routing.hosts import LOOPBACK, AllowedHosts, ForeignHost
+from ._routing.hosts import LOOPBACK, AllowedHosts
 from ._routing.table import TITLE, Match, Table
-from .errors import MethodNotAllowed, NotFound, NotOffered, StreamError, TableError
+from .errors import ForeignHost, MethodNotAllowed, NotFound, NotOffered, StreamError, TableError
 from .playground import traces
 from .routes import AppOptions, RouteOptions, StreamRoute
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fnmatch import translate
 from typing import Any
@@ -64,10 +64,11 @@ class EventFilter:
 
     def __post_init__(self) -> None:
         for name in WORDS:
-            words = getattr(self, name)
-            if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-                raise TypeError(f"EventFilter: {name} must be a sequence of strings, not {words!r}")
-            object.__setattr__(self, name, tuple(words))
+            value = getattr(self, name)
+            words = tuple(value) if isinstance(value, Iterable) else (value,)
+            if isinstance(value, str) or not all(isinstance(word, str) for word in words):
+                raise TypeError(f"EventFilter: {name} must be a sequence of strings, not {value!r}")
+            object.__setattr__(self, name, words)
         object.__setattr__(self, "_included", _any_of(self.include))
         object.__setattr__(self, "_excluded", _any_of(self.exclude))
 

@@ -54,6 +54,11 @@ def to_json(value: Any) -> bytes:
     return _escape_non_ascii(encoded.decode()).encode()
 
 
+def text_or_json(value: Any) -> str:
+    """Return a text as it is, and any other value as JSON."""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
 def _unserializable(value: object) -> dict[str, str]:
     return {"__unserializable__": type(value).__name__}
 

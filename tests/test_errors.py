@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from asgi_stream import StreamApp, StreamError, StreamRoute, errors
 from asgi_stream._delivery.observability import reported
 from asgi_stream.errors import RunFailed, RunTimeout
-from asgi_stream.errors.mapping import public_error, statuses
+from asgi_stream.errors.mapping import kinds_of, public_error, statuses
 from asgi_stream.errors.text import listed, one_line
 
 from .asgi import post
@@ -147,16 +147,19 @@ async def test_a_request_cannot_forge_a_log_line(
         (["a"], "a"),
         (["a", "b"], "a and b"),
         (["a", "b", "c"], "a, b and c"),
-        (["a", "b", "c\n", "d"], "a, b, c\\n and 1 more"),
+        ([*"abcd", "e\n", "f", "g"], "a, b, c, d, e\\n and 2 more"),
     ],
 )
 def test_names_are_enumerated(names: list[str], text: str) -> None:
-    assert listed(names, 3) == text
+    assert listed(names) == text
 
 
 LEVELS = {
     errors.InvalidRequest: "INFO",
     errors.InvalidInput: "INFO",
+    errors.Refused: "INFO",
+    errors.ForeignHost: "INFO",
+    errors.ForeignOrigin: "INFO",
     errors.NotFound: "INFO",
     errors.RunNotFound: "INFO",
     errors.MethodNotAllowed: "INFO",
@@ -181,6 +184,20 @@ LEVELS = {
     errors.StoreUnavailable: "WARNING",
     errors.WorkerLost: "ERROR",
 }
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("run_failed", errors.RunFailed),
+        ("timeout", errors.RunTimeout),
+        ("too_many_runs", errors.TooManyRuns),
+        ("worker_lost", errors.WorkerLost),
+        ("of_a_route", StreamError),
+    ],
+)
+def test_the_last_error_with_a_code_is_that_of_a_run(code: str, kind: type[StreamError]) -> None:
+    assert kinds_of(code)[-1] is kind
 
 
 def test_every_error_has_a_log_level() -> None:

@@ -56,10 +56,16 @@ def test_nothing_is_pushed_down_when_inputs_are_sent() -> None:
     assert EventFilter(names=["a"], inputs=True).pushed_down() == {}
 
 
-@pytest.mark.parametrize("words", ["on_tool_*", [1]])
+@pytest.mark.parametrize("words", ["on_tool_*", [1], iter([1]), b"on", 5, None])
 def test_patterns_are_sequences_of_strings(words: Any) -> None:
     with pytest.raises(TypeError, match="include must be a sequence of strings"):
         EventFilter(include=words)
+
+
+def test_an_iterator_excludes_what_it_yields() -> None:
+    hidden = EventFilter(exclude_names=(name for name in ["search"]))  # type: ignore[arg-type]
+    assert hidden == EventFilter(exclude_names=["search"])
+    assert not hidden.admits("on_tool_end", TOOL)
 
 
 @pytest.mark.parametrize("answer", [["gpt"], ["answer"], ["writer"], ["x", "fast"]])

@@ -15,15 +15,15 @@ import asgi_stream
 PACKAGE = Path(asgi_stream.__file__).parent
 
 LEVELS = [
-    {"_importer", "_options", "errors", "events", "limits", "serialize", "telemetry"},
-    {"_json", "_logs", "filters", "stores"},
+    {"_headers", "_importer", "_options", "errors", "events", "limits", "serialize", "telemetry"},
+    {"_json", "_limit_checks", "_logs", "filters", "stores"},
     {"formats", "resume", "threads"},
     {"_langchain", "requests"},
     {"_lifecycle", "client", "routes"},
     {"_routing"},
     {"_config", "_delivery", "_request", "openapi"},
     {"_resume", "_threads", "playground", "route_file"},
-    {"_handler", "_pages", "testing"},
+    {"_http", "_pages", "testing"},
     {"app"},
 ]
 """Packages and modules, from the bottom: each imports only from the levels below its own."""
@@ -108,6 +108,15 @@ def test_imports_only_go_down() -> None:
             above = level[room(file)]
             up = {other for other in rooms_of(file) if level.get(other, 99) >= above}
             assert not up, f"{file.relative_to(PACKAGE)} imports {up}"
+
+
+def test_the_private_modules_of_a_room_are_its_own() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        if room(file) not in ENTRANCES:
+            names = [name.split(".")[1:] for name in modules_of(file) if name.count(".") > 1]
+            private = {".".join(parts) for parts in names if any(p[0] == "_" for p in parts[1:])}
+            foreign = {name for name in private if name.split(".")[0] != room(file)}
+            assert not foreign, f"{file.relative_to(PACKAGE)} imports {foreign}"
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

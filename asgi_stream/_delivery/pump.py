@@ -126,9 +126,9 @@ class EventPump:
     def admits(self, event: Event) -> bool:
         """Return whether the filters let `event` pass."""
         # `accepts` has checked events without a name; a run's start and end always pass.
-        name: str | None = getattr(event, "event", None)
-        step: Any = getattr(event, "step", None)
-        return name is None or all(each.admits(name, step) for each in self._filters)
+        about: Any = event
+        passes = not hasattr(event, "event") or isinstance(event, self._request.format.unfiltered)
+        return passes or all(each.admits(about.event, about.step) for each in self._filters)
 
     def public_message(self, failure: BaseException) -> str:
         """Return the message that the client gets for the failure of a tool."""

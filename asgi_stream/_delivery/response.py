@@ -11,23 +11,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from .._headers import FORMAT, RUN_ID, THREAD_ID
 from .._logs import logger
 from .._routing.bound import BoundRoute
-from ..errors import StreamError
+from ..errors import Refused
 from ..events import RunError
 from ..formats import Document, Format
-from ..serialize import to_json
+from ..serialize import text_or_json, to_json
 from .delivery import Delivery, ReaderStalled
 from .observability import reported
 
-RUN_ID = "X-Run-ID"
-
-THREAD_ID = "X-Thread-ID"
 PLAIN = "!#$&'()*+,/:;=?@[]"
 """Characters of a thread's id that are sent as they are, besides letters, digits and ``-._~``."""
-
-FORMAT = "X-Stream-Format"
-"""Tells this package's own client how to decode the response."""
 
 ACCEPTED = 202
 
@@ -210,10 +205,8 @@ async def refuse(
         format: The format that was to parse the request, if it came to that.
     """
     if isinstance(exception, HTTPException):
-        detail: object = exception.detail  # FastAPI allows any JSON value
-        exception = StreamError(
-            detail if isinstance(detail, str) else to_json(detail).decode(),
-            code="refused",
+        exception = Refused(
+            text_or_json(exception.detail),  # FastAPI allows any JSON value
             status=exception.status_code,
             headers=exception.headers,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidInput, NotPending
@@ -11,8 +11,44 @@ from ..events import Approval, Interrupt
 from ..formats import Answer
 from .approvals import check_decision, is_batched
 
+WITHOUT_CHECKPOINTS = (
+    "The graph that asks cannot take this answer, because it has no checkpoints: compile it without"
+    " checkpointer=False."
+)
+"""What is wrong with an answer for which LangGraph cannot find the question again."""
 
-def resume_values(answers: Sequence[Answer], pending: Sequence[Interrupt]) -> dict[str, Any]:
+UNKNOWN_CALLS = (
+    "It is not known which calls wait for an answer: no checkpoint has them. Compile the graph that"
+    " asks without checkpointer=False, or answer by the id of the interrupt."
+)
+"""What is wrong with an answer that names a call, if those that wait have no ids."""
+
+
+class ResumeValues(dict[str, Any]):
+    """Answers by the ids of the interrupts, that notice whether LangGraph passes one of them on.
+
+    Args:
+        values: The answers.
+        waiting: The ids of all interrupts at which the thread waits.
+    """
+
+    def __init__(self, values: Mapping[str, Any], waiting: Collection[str]) -> None:
+        super().__init__(values)
+        self._waiting = frozenset(waiting)
+        self._looked_for: set[object] = set()
+
+    def __contains__(self, interrupt_id: object) -> bool:
+        """Return whether there is an answer to an interrupt; LangGraph asks for each task."""
+        self._looked_for.add(interrupt_id)
+        return super().__contains__(interrupt_id)
+
+    def are_lost(self, interrupts: Collection[str]) -> bool:
+        """Return whether no task has got one, and the graph has stopped at new interrupts."""
+        ignored = self._looked_for and self._looked_for.isdisjoint(self)
+        return bool(ignored) and not self._waiting.issuperset(interrupts)
+
+
+def resume_values(answers: Sequence[Answer], pending: Sequence[Interrupt]) -> ResumeValues:
     """Return the answers by the ids of the interrupts, as LangGraph's ``Command`` takes them.
 
     Args:
@@ -40,7 +76,21 @@ def resume_values(answers: Sequence[Answer], pending: Sequence[Interrupt]) -> di
         if interrupt_id in values:
             raise NotPending
         values[interrupt_id] = _decided(by_call, by_id[interrupt_id])
-    return values
+    return ResumeValues(values, by_id)
+
+
+def check_passed_on(input: Any, interrupts: Collection[str]) -> None:
+    """Check that a graph that has stopped at `interrupts` has got the answers in its input.
+
+    A graph that a task calls and that has no checkpoints starts over instead, and asks again by
+    another id. Without an id LangGraph would give it an answer, but to the first of its questions.
+
+    Raises:
+        NotPending: It has not got them.
+    """
+    values = getattr(input, "resume", None)
+    if isinstance(values, ResumeValues) and values.are_lost(interrupts):
+        raise NotPending(WITHOUT_CHECKPOINTS)
 
 
 def refused_answer(error: BaseException) -> BaseException:
@@ -69,7 +119,8 @@ def _of_call(call_id: str, pending: Sequence[Interrupt]) -> Interrupt:
     for each in pending:
         if call_id in (approval.call_id for approval in each.approvals):
             return each
-    raise NotPending
+    unknown = any(not approval.call_id for each in pending for approval in each.approvals)
+    raise NotPending(UNKNOWN_CALLS if unknown else None)
 
 
 def _checked(answer: Answer, interrupt: Interrupt) -> Any:

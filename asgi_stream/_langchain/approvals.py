@@ -33,9 +33,20 @@ class _Decision(TypedDict):
 
 _decision = TypeAdapter(_Decision)
 
+Conversation = tuple[Collection[str] | None, Sequence[BaseMessage]]
+"""The ids of the interrupts that may be about calls in the messages of a graph; None: any."""
+
+
+def distinct(interrupts: Iterable[Any]) -> list[Any]:
+    """Return LangGraph's interrupts, each once.
+
+    In a subgraph, LangGraph reports what a ``@task`` asks twice: by it, and by the node around it.
+    """
+    return [*{getattr(each, "id", id(each)): each for each in interrupts}.values()]
+
 
 def interrupt_events(
-    interrupts: Iterable[Any], messages: Sequence[Sequence[BaseMessage]]
+    interrupts: Iterable[Any], conversations: Sequence[Conversation]
 ) -> list[Interrupt]:
     """Return the events for all interrupts of a thread, which are about different calls.
 
@@ -43,17 +54,18 @@ def interrupt_events(
 
     Args:
         interrupts: LangGraph's.
-        messages: As for `interrupt_event`.
+        conversations: Where the calls may be, most likely first.
     """
     events: list[Interrupt] = []
     taken: set[str] = set()
     for each in interrupts:
+        messages = [known for ids, known in conversations if ids is None or each.id in ids]
         events.append(interrupt_event(each, messages, taken))
         taken |= {approval.call_id for approval in events[-1].approvals}
     calls = [
         call["id"]
-        for each in messages
-        for message in each
+        for _, messages in conversations
+        for message in messages
         if isinstance(message, AIMessage)
         for call in message.tool_calls
     ]

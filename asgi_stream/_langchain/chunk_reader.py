@@ -6,9 +6,11 @@ https://docs.langchain.com/oss/python/langgraph/streaming, langgraph 1.2
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 from ..events import BREAKPOINT, OutputChunk, Step
+from .approvals import distinct
 from .graph_fields import GraphTree
 from .graphs import nodes_of
 
@@ -63,7 +65,8 @@ class ChunkReader:
         several = isinstance(modes, (list, tuple))
         self._labelled = detailed or several
         if graph is not None:
-            several = self._request(graph, modes or graph.stream_mode, detailed) or several
+            wanted = graph.stream_mode if modes is None else modes
+            several = self._request(graph, wanted, detailed) or several
         self._parts = graph is not None and options.get("version") == "v2"
         self._mode_at = -2 if several and not self._parts else None
         self._namespace_at = 0 if options.get("subgraphs") and not self._parts else None
@@ -102,9 +105,19 @@ class ChunkReader:
         if isinstance(chunk.data, dict) and "__interrupt__" in chunk.data:
             interrupts = chunk.data["__interrupt__"]
             self._add_interrupts([BREAKPOINT] if interrupts == () else interrupts)
+            once = distinct(interrupts) if isinstance(interrupts, list | tuple) else interrupts
+            chunk = replace(chunk, data={**chunk.data, "__interrupt__": once})
         if chunk.mode in self._added:
             return None
         return chunk if self.plain else self._public(chunk)
+
+    def private_at(self, namespace: str) -> Set[str]:
+        """Return the private fields of the graphs that a step at a checkpoint namespace is part of.
+
+        The step may be a node, something in it, or the subgraph that the node is.
+        """
+        nodes = nodes_of(namespace.split("|"))
+        return self._graphs.private(nodes[:-1]) | self._graphs.private(nodes)
 
     def _add_interrupts(self, interrupts: Any) -> None:
         for each in interrupts if isinstance(interrupts, (list, tuple)) else ():

@@ -14,6 +14,12 @@ def graph_of(runnable: Any) -> Any:
     return runnable if isinstance(mode, str) and hasattr(runnable, "stream_channels") else None
 
 
+def checkpointer_of(runnable: Any) -> Any:
+    """Return the checkpointer of a graph, None if `runnable` is no graph or has none of its own."""
+    saver = getattr(graph_of(runnable), "checkpointer", None)
+    return None if isinstance(saver, bool) else saver
+
+
 def nodes_of(namespace: Sequence[str]) -> list[str]:
     """Return the nodes that run at a namespace of LangGraph's, without the ids of their tasks."""
     return [part.partition(":")[0] for part in namespace]

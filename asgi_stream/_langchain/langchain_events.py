@@ -1,16 +1,19 @@
-"""Reads ``astream_events``, for the format that passes LangChain's own events on."""
+"""Reads ``astream_events``, for formats that pass LangChain's own events on."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from ..events import LangChainEvent, Step
+from ..events import LangChainEvent, OutputChunk, Step
 from .callbacks.pacing import Pacer
 from .chunk_reader import ChunkReader, without
+from .graph_fields import without_private
+
+MODELS = ("chat_model", "llm")
 
 
 class PacedRunnable(Runnable[Any, Any]):
@@ -23,15 +26,23 @@ class PacedRunnable(Runnable[Any, Any]):
         pacer: Says when to wait.
         reader: Reads its chunks.
         step: The run itself.
+        labelled: Whether it yields each chunk as an `OutputChunk`.
     """
 
     def __init__(
-        self, bound: Runnable[Any, Any], pacer: Pacer, reader: ChunkReader, step: Step
+        self,
+        bound: Runnable[Any, Any],
+        pacer: Pacer,
+        reader: ChunkReader,
+        step: Step,
+        *,
+        labelled: bool,
     ) -> None:
         self._bound = bound
         self._pacer = pacer
         self._reader = reader
         self._step = step
+        self._labelled = labelled
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         raise NotImplementedError  # pragma: no cover - astream_events never calls it
@@ -44,7 +55,7 @@ class PacedRunnable(Runnable[Any, Any]):
             close_with(stack, chunks)
             async for value in chunks:
                 if (chunk := self._reader.read(self._step, value)) is not None:
-                    yield chunk.yielded
+                    yield chunk if self._labelled else chunk.yielded
                 if self._pacer.due():
                     await self._pacer.pause()
 
@@ -56,22 +67,43 @@ def close_with(stack: AsyncExitStack, chunks: Any) -> None:
         stack.push_async_callback(close)
 
 
-def langchain_event(event: Mapping[str, Any], secret: Set[str] | None) -> LangChainEvent:
-    """Return an event of ``astream_events`` as the package's own.
+class EventReader:
+    """Reads events of ``astream_events`` as the package's own.
 
     Args:
-        event: LangChain's event.
-        secret: Keys of metadata to leave out, with the inputs of inner steps. None to leave
-            everything in.
+        chunks: Reads the run's chunks.
+        inputs: Whether to leave everything in: inputs, prompts and all metadata, too.
+        states: Whether to leave the private fields of states in what steps return.
     """
-    name: str = event["event"]
-    type_ = name.removeprefix("on_").rpartition("_")[0]
-    step = Step(event["run_id"], event["name"], type_, event["tags"])
-    data, metadata = event["data"], event["metadata"]
-    if secret is not None:
-        metadata = without(metadata, secret)
-        if type_ == "prompt":
-            data = {}
-        elif event["parent_ids"]:
-            data = {key: value for key, value in data.items() if key != "input"}
-    return LangChainEvent(step, name, data, metadata, event["parent_ids"])
+
+    def __init__(self, chunks: ChunkReader, *, inputs: bool, states: bool) -> None:
+        self._chunks = chunks
+        self._inputs = inputs
+        self._states = states
+
+    def read(self, event: Mapping[str, Any]) -> LangChainEvent | OutputChunk:
+        """Return an event as the package's own; a chunk with its labels as it is."""
+        match event["data"]:
+            case {"chunk": OutputChunk() as chunk}:
+                return chunk
+        name: str = event["event"]
+        type_ = name.removeprefix("on_").rpartition("_")[0]
+        step = Step(event["run_id"], event["name"], type_, event["tags"])
+        data, metadata = event["data"], event["metadata"]
+        if not self._inputs:
+            data = self._public_data(step, event)
+            metadata = without(metadata, self._chunks.secret)
+        return LangChainEvent(step, name, data, metadata, event["parent_ids"])
+
+    def _public_data(self, step: Step, event: Mapping[str, Any]) -> Any:
+        """Return an event's data without the inputs of inner steps, and prompts."""
+        data = event["data"]
+        if step.type == "prompt":
+            return {}
+        if not event["parent_ids"] or step.type == "custom":  # whose data may be any value
+            return data
+        data = {key: value for key, value in data.items() if key != "input"}
+        if self._states or step.type in MODELS:
+            return data
+        private = self._chunks.private_at(event["metadata"].get("langgraph_checkpoint_ns", ""))
+        return {key: without_private(value, private) for key, value in data.items()}

@@ -22,7 +22,7 @@ from ..events import (
     RunStarted,
     Step,
 )
-from .answers import refused_answer
+from .answers import check_passed_on, refused_answer
 from .callbacks.emitter import Emitter
 from .callbacks.pacing import Pacer
 from .callbacks.run_callbacks import RunCallbacks, StreamingCallbacks
@@ -34,7 +34,7 @@ from .cleanup import clean_up
 from .entrypoints import saved_messages
 from .graph_parts import writer_config
 from .handlers import answer_of, handler_of
-from .langchain_events import PacedRunnable, close_with, langchain_event
+from .langchain_events import EventReader, PacedRunnable, close_with
 from .messages import added, whole
 from .refused_values import refused_value
 from .run_request import RunRequest
@@ -110,14 +110,12 @@ class Run:
             self._handler.abandoned()
 
     def _spawn(self, coroutine: Any) -> Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
+        task = self._tasks.spawn(coroutine)
         self._open_tasks += 1
         task.add_done_callback(self._task_done)
         return task
 
     def _task_done(self, task: Task[None]) -> None:
-        self._tasks.discard(task)
         self._open_tasks -= 1
         if not self._open_tasks and self.on_end is not None:
             on_end, self.on_end = self.on_end, None
@@ -160,6 +158,7 @@ class Run:
         own = self._tracker.is_own and self._tracker.finished
         output = whole(self._tracker.output if own else output)
         raised, known = self._reader.interrupts, messages or messages_of(output)
+        check_passed_on(self._request.input, raised)
         interrupts = await interrupts_shown(self._request, raised.values(), known)
         if not interrupts:
             self._handler.concluded(self._step, output)
@@ -217,15 +216,16 @@ class Run:
             sink.put(chunk)
 
     async def _events(self) -> None:
-        """Run ``astream_events``."""
+        """Run ``astream_events``; chunks of the output keep their place among the events."""
         request, sink, pacer, reader = self._request, self._sink, self._pacer, self._reader
-        secret = None if request.filter.inputs else reader.secret
-        paced = PacedRunnable(self._plan.runnable, pacer, reader, self._step)
-        pushed_down = request.filter.pushed_down()
-        events = paced.astream_events(request.input, self._config(), version="v2", **pushed_down)
+        chunks = OutputChunk in sink.wants
+        shown = EventReader(reader, inputs=request.filter.inputs, states=not chunks)
+        paced = PacedRunnable(self._plan.runnable, pacer, reader, self._step, labelled=chunks)
+        options = {} if chunks else request.filter.pushed_down()
+        events = paced.astream_events(request.input, self._config(), version="v2", **options)
         async with aclosing(events) as source:  # type: ignore[type-var]  # an async generator
             async for event in source:
-                sink.put(langchain_event(event, secret))
+                sink.put(shown.read(event))
                 if pacer.due():
                     await pacer.pause()
 

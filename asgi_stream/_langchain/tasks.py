@@ -13,6 +13,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from .._logs import logger
+
 _PACKAGE = str(Path(__file__).parents[1])
 _run: ContextVar[object] = ContextVar("asgi_stream_run")
 
@@ -53,10 +55,10 @@ class RunTasks(set[Task[None]]):
         self._pause = 0.0
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Task[None]:
-        """Run a coroutine in a task of its own."""
+        """Run a coroutine in a task of its own, and log what it raises: nobody waits for it."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self.add(task)
-        task.add_done_callback(self.discard)
+        task.add_done_callback(self._done)
         return task
 
     async def started_by(self, run: object) -> set[Task[Any]]:
@@ -69,6 +71,11 @@ class RunTasks(set[Task[None]]):
             self._scan = asyncio.get_running_loop().create_task(self._by_run(), context=Context())
         by_run = await asyncio.shield(self._scan)
         return {task for task in by_run.get(run, ()) if not task.done()}
+
+    def _done(self, task: Task[None]) -> None:
+        self.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a background task failed", exc_info=error)
 
     async def _by_run(self) -> dict[object, set[Task[Any]]]:
         await asyncio.sleep(self._pause)

@@ -52,7 +52,7 @@ async def interrupts_shown(
         interrupts: LangGraph's.
         messages: The messages of the graph.
     """
-    events = interrupt_events(interrupts, [messages] if interrupts else [])
+    events = interrupt_events(interrupts, [(None, messages)] if interrupts else [])
     if request.turn is None or all(call.call_id for each in events for call in each.approvals):
         return events
     thread = request.turn.thread

@@ -10,12 +10,11 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from langchain_core.runnables.base import RunnableBindingBase
 
 from ..formats import Tool
+from .schemas.keywords import inlined
 from .schemas.messages import RECEIVED, WRITTEN, Schema, with_plain_messages
 from .schemas.output import output_schema_of
 from .schemas.type_hints import ROOT
 from .served_runnable import ARGUMENT, ServedRunnable
-
-DEFINED = "#/$defs/"
 
 
 def tool_of(name: str, source: Any, served: ServedRunnable) -> Tool:
@@ -50,12 +49,12 @@ def _description_of(source: Any) -> str:
 def arguments_of(served: ServedRunnable) -> Schema:
     """Return the schema of the arguments: an object, as `RunSpec.arguments` has it."""
     schema = with_plain_messages(served.schema.json_schema(), WRITTEN)
+    if served.takes_mapping:
+        schema = inlined(schema)
     definitions: Mapping[str, Schema] = schema.get("$defs", {})
     body = {key: value for key, value in schema.items() if key != "$defs"}
     if not served.takes_mapping:
         if body.get("properties", {}).keys() == {ROOT}:
             body = {}
         body = {"properties": {ARGUMENT: body}, "required": [ARGUMENT]}
-    elif (name := str(body.get("$ref", "")).removeprefix(DEFINED)) in definitions:
-        body = {**definitions[name], **{key: body[key] for key in body if key != "$ref"}}
     return {**body, "type": "object", **({"$defs": definitions} if definitions else {})}

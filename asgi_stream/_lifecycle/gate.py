@@ -1,10 +1,18 @@
-"""Starts one run per turn of an event loop, so that many at once do not block it."""
+"""Limits what is done at once: how many runs begin, and how much is read from a store."""
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import Future
 from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+AT_ONCE = 8
+"""How much is read from a store at once: fewer than a checkpointer's pool has connections."""
 
 
 class Gate:
@@ -38,3 +46,14 @@ class Gate:
                 loop.call_soon(self._turn, loop)
                 return
         self._passed = False
+
+
+async def gather_bounded(read: Callable[[A], Awaitable[T]], items: Iterable[A]) -> list[T]:
+    """Return what a coroutine function reads for each item, of which it reads `AT_ONCE` at once."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def in_slot(item: A) -> T:
+        async with slots:
+            return await read(item)
+
+    return await asyncio.gather(*map(in_slot, items))

@@ -12,6 +12,7 @@ that is merely open, such as that of ``uvicorn --fd``, does not count. No socket
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,14 @@ MAX_ADDRESSES = 16
 AVAILABLE = os.path.isdir("/proc/self/fdinfo")
 LISTENS = "0A"
 ACCEPTS = 0x10000
+
+UNIX_SOCKETS = "/proc/self/net/unix"
+UNIX_SOCKET = re.compile(r"\S+: \S+ \S+ (\S{8}) \S+ \S+ +(\d+)(?: (.*))?\n", re.DOTALL)
+"""A line of that file, with its flags, its inode, which is padded, and its path.
+
+A name may have a line break, so not every line is one (``unix_seq_show`` in the kernel's
+https://github.com/torvalds/linux/blob/master/net/unix/af_unix.c).
+"""
 
 
 def address_of(scope: Scope) -> Address:
@@ -117,12 +126,16 @@ def _listening(address: Address) -> Iterator[int]:
 
 
 def _unix(path: str | None) -> Iterator[int]:
-    with open("/proc/self/net/unix", errors="surrogateescape") as lines:
-        next(lines)
-        for line in lines:
-            _, _, _, flags, _, _, inode, *name = line.rstrip("\n").split(" ", 7)
-            if int(flags, 16) & ACCEPTS and (path is None or name == [path]):
-                yield int(inode)
+    with open(UNIX_SOCKETS, errors="surrogateescape", newline="\n") as lines:
+        for flags, inode, name in filter(None, map(_unix_socket, lines)):
+            if flags & ACCEPTS and path in (None, name):
+                yield inode
+
+
+def _unix_socket(line: str) -> tuple[int, int, str | None] | None:
+    """Return the flags, the inode and the path of a socket; None if the line is none."""
+    match = UNIX_SOCKET.fullmatch(line)
+    return match and (int(match[1], 16), int(match[2]), match[3])
 
 
 def _tcp(host: str, port: int) -> Iterator[int]:

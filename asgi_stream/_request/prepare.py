@@ -19,13 +19,13 @@ from .._langchain.runnables import many, with_response_format
 from .._langchain.schemas.runnable import schema_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
+from .._limit_checks import check_count
 from .._logs import logger
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, RunTimeout
 from ..errors.text import listed
 from ..filters import EventFilter
 from ..formats import Document, Format, RunSpec
-from ..formats._content import check_count
 from ..requests import StreamRequest
 from ..threads import THREAD_ID
 from .accept import accept_of, wants_json
@@ -44,7 +44,7 @@ async def prepare(
     endpoint: str,
     request: StreamRequest,
     tasks: RunTasks,
-    count: Callable[[], object],
+    count: Callable[[], object] | None = None,
     telemetry: Telemetry | None = None,
     run_id: UUID | None = None,
     recall: Recaller | None = None,
@@ -56,7 +56,7 @@ async def prepare(
         endpoint: The endpoint of it that was requested.
         request: The request.
         tasks: Keeps tasks alive that hold resources until the run has ended.
-        count: Counts the run, or refuses it, before the route's functions open what it needs.
+        count: Counts the run, or refuses it, before anything is opened for it; None: it is counted.
         telemetry: Records the run.
         run_id: Its id, if another worker has begun it.
         recall: Finds earlier runs of the caller's.
@@ -67,21 +67,18 @@ async def prepare(
     """
     parsed = await parse(route, endpoint, request)
     if isinstance(parsed.spec, RunSpec):
-        count()
+        if count is not None:
+            count()
         parsed = await permitted(route, request, parsed, recall)
-    elif not (parsed.spec.schema or parsed.spec.graph or parsed.spec.tools):
-        return parsed.spec
     with ExitStack() as held:
         try:
             async with asyncio.timeout(route.limits.run):
                 run = await _resolved(route, request, parsed, run_id or uuid4(), held, tasks)
         except TimeoutError:
             raise RunTimeout from None
-        return run if isinstance(run, Document) else _held(run, telemetry, held)
-
-
-def _held(run: RunRequest, telemetry: Telemetry | None, held: ExitStack) -> RunRequest:
-    return replace(run, telemetry=telemetry, held=held.pop_all())
+        if isinstance(run, RunRequest):
+            run = replace(run, telemetry=telemetry, held=held.pop_all())
+        return run
 
 
 async def _resolved(
@@ -92,31 +89,28 @@ async def _resolved(
     held: ExitStack,
     tasks: RunTasks,
 ) -> RunRequest | Document:
-    format, spec, configurable, client_filter = parsed
+    spec = parsed.spec
+    if isinstance(spec, Document) and not (spec.schema or spec.graph or spec.tools):
+        return spec
     if isinstance(spec, Document) and spec.tools is not None:
         return replace(spec, body=spec.tools(await route_tools(route, request, held, tasks)))
     served = route.served(await route.resolve(request, spec.model, held, tasks))
     if isinstance(spec, Document):
         return await _document(served, spec)
-    about = request, format, spec, configurable, run_id
-    run = await _run(route, served, *about, held, tasks)
-    own = tuple(each for each in (route.filter, client_filter, spec.filter) if each)
-    keys = frozenset({*configurable, *spec.configurable})
-    return replace(run, filters=own, client_keys=keys)
+    return await _run(route, served, request, parsed, spec, run_id, held, tasks)
 
 
 async def _run(
     route: BoundRoute,
     served: ServedRunnable,
     request: StreamRequest,
-    format: Format,
+    parsed: Parsed,
     spec: RunSpec,
-    configurable: Mapping[str, str],
     run_id: UUID,
     held: ExitStack,
     tasks: RunTasks,
 ) -> RunRequest:
-    config, kwargs = await _config(route, served, request, spec, configurable)
+    config, kwargs = await _config(route, served, request, spec, parsed.configurable)
     equipment = _equip(route, served, spec)
 
     async def make_input(spec: RunSpec, changes: Any = None) -> Any:
@@ -127,22 +121,23 @@ async def _run(
     if policy is None:
         input = await make_input(spec)
     else:
-        configurable = config.get("configurable") or {}
-        about = policy, served, request, spec, run_id
-        turn = turn_of(route, *about, configurable, make_input, held, tasks)
+        about = policy, served, request, spec, run_id, config.get("configurable") or {}
+        turn = turn_of(route, *about, make_input, held, tasks)
         await turn.begin()
     run = RunRequest(
         plan=_plan(route, served, equipment, spec),
         input=input,
         turn=turn,
         run_id=run_id,
-        format=format,
+        format=parsed.format,
         spec=spec,
         config=config,
         astream_kwargs=kwargs,
         filter=route.filter or EventFilter(),
+        filters=tuple(filter(None, (route.filter, parsed.filter, spec.filter))),
+        client_keys=frozenset({*parsed.configurable, *spec.configurable}),
         client_tools=equipment.names,
-        gathered=is_gathered(request, format, spec),
+        gathered=is_gathered(request, parsed.format, spec),
     )
     return run if turn is None or turn.start is None else run.started(turn.start)
 

@@ -11,11 +11,11 @@ from .._langchain.graphs import graph_of
 from .._langchain.schemas.type_hints import has_messages
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.system_messages import has_system_message
+from .._limit_checks import check_count, check_files, check_inline
 from .._routing.bound import BoundRoute
 from .._routing.hooks import call_hook
 from ..errors import InvalidInput
 from ..formats import RunSpec
-from ..formats._content import check_count, check_files, check_inline, refused
 
 
 async def run_input(
@@ -90,5 +90,5 @@ def new_state(
 def _validated(route: BoundRoute, served: ServedRunnable, spec: RunSpec, value: Any) -> Any:
     valid = served.schema.check(value, route.limits)
     if not route.takes_system_messages(spec) and has_system_message(valid):
-        raise refused("input", "this route does not accept system messages")
+        raise InvalidInput.at("input", "this route does not accept system messages")
     return valid

@@ -9,14 +9,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from .._importer import kind_of
-from .._langchain.graphs import graph_of
+from .._langchain.graphs import checkpointer_of, graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
 from .._langchain.threads.claim import MULTITASK
 from .._langchain.threads.graph_thread import GraphThread
 from .._langchain.threads.turn import MakeInput, ThreadTurn
 from .._routing.bound import BoundRoute
-from .._routing.thread_checks import checkpointer_of
 from ..errors import InvalidInput
 from ..formats import STORED_THREAD, RunSpec
 from ..requests import StreamRequest

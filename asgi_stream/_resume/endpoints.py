@@ -12,7 +12,7 @@ from ..errors import InvalidInput, InvalidRequest, RunNotFound
 from ..formats import STORED_CONVERSATION
 from .reader import StoredRunReader
 from .run_documents import DOCUMENTED, RunDocuments
-from .service import Finished, StoredRuns
+from .stored_runs import Finished, StoredRuns
 from .urls import read_position
 
 

@@ -35,16 +35,16 @@ def numbered(line: bytes, first: int, pieces: Sequence[bytes]) -> list[bytes]:
     return [line % number + frame for number, frame in enumerate(frames, first)]
 
 
+def number_of(frame: bytes) -> int | None:
+    """Return the number in the id of a stored frame; None: it is an error of its reader."""
+    name, _, id_ = frame.partition(b"\n")[0].partition(b": ")
+    number = id_.rpartition(b":")[2]
+    return int(number) if name == b"id" and number.isdigit() else None
+
+
 async def stored_frame(store: EventStore, run_id: str, number: int) -> Frame | None:
     """Return a frame of a run; None if it is not stored (any more)."""
     page = await store.read(run_id, number - 1)
     if page is None or page.first != number or not page.frames:
         return None
-    return parsed(page.frames[0])
-
-
-def parsed(frame: bytes) -> Frame:
-    """Return the name and the data of a stored frame."""
-    lines = (line.partition(": ") for line in frame.decode().split("\n"))
-    fields = {name: value for name, _, value in lines}
-    return Frame(fields.get("event", ""), fields.get("data", ""))
+    return Frame.parse(page.frames[0])

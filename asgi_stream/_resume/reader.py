@@ -10,19 +10,15 @@ from anyio import CancelScope
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
 from .._delivery.observability import reported
+from .._headers import LOCATION
 from .._routing.bound import BoundRoute
-from ..errors import (
-    FramesGone,
-    InvalidInput,
-    RunNotFound,
-    ShuttingDown,
-    StoreUnavailable,
-)
+from ..errors import FramesGone, InvalidInput, RunNotFound, ShuttingDown
 from ..events import RunError
 from ..formats import StoredRun
 from ..stores import EventStore, OwnershipLost, Page, RunRecord
-from .orphan import finalize_orphan
+from .lost_run import finalize_orphan
 from .recorder import RunRecorder
+from .translation import translated
 from .urls import AHEAD_OF_RUN
 
 TakeUp = Callable[[str, int], None]
@@ -128,7 +124,7 @@ class StoredRunReader:
     def headers(self) -> Mapping[str, str]:
         """The response headers: where the run is, and the format's."""
         own = self._format.headers_of(self.run_id, resumable=True, thread_id=self.thread_id)
-        return {"Content-Location": self.location, **own}
+        return {LOCATION: self.location, **own}
 
     @property
     def broken(self) -> bool:
@@ -193,14 +189,14 @@ class StoredRunReader:
     async def _catch_up(self) -> None:
         """Read the next frames from the store, unless the response ends meanwhile."""
         with CancelScope() as self._reading:
-            await self._read_next()
+            try:
+                await self._read_next()
+            except Exception as error:  # of the store, which may be the user's own
+                self.fail(error)
 
     async def _read_next(self) -> None:
         self._behind = False
-        try:
-            page = await self._store.read(self.run_id, self._next - 1)
-        except StoreUnavailable as error:
-            return self.fail(error)
+        page = await self._store.read(self.run_id, self._next - 1)
         if self.buffer.ended:
             return None
         if page is None:
@@ -229,19 +225,21 @@ class StoredRunReader:
     def _extend(self, first: int, frames: Sequence[bytes], *, ended: bool) -> None:
         new = frames[self._next - first :] if first < self._next else frames
         if self.resumes and self._next == 1 and new:
-            new = [self._format.first_frame(new[0]), *new[1:]]
+            new = [self._translated(self._format.first_frame, new[0]), *new[1:]]
         self._next += len(new)
-        joined = new if self.joined_frame is None else map(self.joined_frame, new)
-        self.buffer.extend([*filter(None, joined)])
+        joined = self.joined_frame
+        sent = new if joined is None else [self._translated(joined, each) for each in new]
+        self.buffer.extend([*filter(None, sent)])
         if ended:
             self.buffer.finish()
+
+    def _translated(self, translate: Callable[[bytes], bytes], frame: bytes) -> bytes:
+        return translated(self._route, self.run_id, translate, frame) or b""
 
     async def _finalize_orphan(self, number: int) -> None:
         """Write the last frame, with this id, of a run whose worker has died."""
         try:
             await finalize_orphan(self.record, self._route, self._store, self._next - 1, number)
-        except StoreUnavailable as unavailable:
-            self.fail(unavailable)
         except OwnershipLost:
             pass  # another reader was first, or the worker lives: the store pushes what follows
         else:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from .._delivery.response import json_response
 from .._lifecycle.active import ActiveRuns
+from .._lifecycle.gate import AT_ONCE
 from .._lifecycle.server_sockets import address_of
 from .._routing.bound import BoundRoute
 from ..errors import RunNotFound
@@ -19,10 +20,7 @@ from ..resume import Resume
 from ..stores import RunRecord
 from .numbering import stored_frame
 from .reader import StoredRunReader
-from .service import StoredRuns
-
-AT_ONCE = 8
-"""How many runs are read at once."""
+from .stored_runs import StoredRuns
 
 DOCUMENTED = ("retrieve", "cancel", "delete")
 """The operations of `Format.runs` that are about a run's document."""

@@ -6,25 +6,17 @@ from collections.abc import Awaitable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-from .. import errors
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
 from .._delivery.live import JSON_PING
 from .._delivery.observability import reported
 from .._langchain.tasks import RunTasks
 from .._routing.bound import BoundRoute
+from ..errors.mapping import kinds_of
 from ..events import RunError
 from ..formats import Format, Frame
 from ..serialize import to_json
-from .numbering import parsed
 from .reader import StoredRunReader
-
-STATUSES = {
-    each.code: each.status
-    for each in vars(errors).values()
-    if isinstance(each, type) and issubclass(each, errors.StreamError)
-}
-"""The HTTP statuses of errors by their codes, where a frame has only these."""
 
 
 class StoredDocument:
@@ -116,12 +108,14 @@ class StoredDocument:
             await self._read()
         except Exception as exception:  # of the format, which may be the user's own
             self.fail(exception)
+        finally:
+            self._buffer.finish()
 
     async def _read(self) -> None:
         """Read the run to its end, and put its document into the buffer."""
         frame = Frame("", "")
         async for each in self.reader.frames():
-            frame = parsed(each)
+            frame = Frame.parse(each)
             self._document.read(frame)
         if self.reader.recorder is None:
             self._failure = self._failed(frame)
@@ -135,7 +129,7 @@ class StoredDocument:
         """Return the error that a run has ended with, as to the request that has started it."""
         for end in self._format.decode(frame):
             if isinstance(end, RunError) and self._format.failure(end) is None:
-                return replace(end, status=end.status or STATUSES.get(end.code, 500))
+                return replace(end, status=end.status or kinds_of(end.code)[-1].status)
         return None
 
     def _finish(self, error: RunError) -> None:

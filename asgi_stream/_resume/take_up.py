@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .._delivery.observability import log_error, public
 from .._langchain.run_request import RunRequest
 from .._langchain.threads.continuation import NotContinuable
 from .._lifecycle.active import ActiveRuns
@@ -18,13 +17,14 @@ from .._logs import logger
 from .._request.prepare import prepare
 from .._request.stored_request import StoredRequest
 from .._routing.bound import BoundRoute
-from ..errors import StreamError, WorkerLost
-from ..events import RunStarted
+from ..errors import StreamError
+from ..events import RunError, RunStarted
 from ..formats import Format, Frame
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..stores import OwnershipLost, RunRecord
-from .numbering import id_line, numbered, parsed
+from .lost_run import LostRun
+from .numbering import id_line, numbered
 from .recorder import RunRecorder
 from .retention import Retention
 from .taken_run import TakenRun
@@ -120,7 +120,6 @@ class RunTakeUp:
             frames = await self._frames(run, written)
             prepared: Any = await prepare(
                 *(self._route, stored.endpoint, request, self._active.tasks),
-                count=bool,  # it was counted before it was taken over
                 telemetry=self._telemetry,
                 run_id=UUID(run.record.run_id),
             )
@@ -135,7 +134,7 @@ class RunTakeUp:
         async with aclosing(self._pages(run.record)) as pages:
             async for page in pages:
                 written.add(page)
-                frames += map(parsed, page)
+                frames += map(Frame.parse, page)
         return frames
 
     async def _pages(self, record: RunRecord) -> AsyncGenerator[list[bytes], None]:
@@ -183,15 +182,14 @@ class RunTakeUp:
             *(record.run_id, route.path, error if reason else "its request failed"),
             exc_info=None if reason or isinstance(error, StreamError) else error,
         )
-        lost = WorkerLost()
-        end = public(lost, route)
-        log_error(end, lost, route, record.run_id)
-        format = format or route.format_class()
-        format.encode(RunStarted(record.run_id))  # which tells it the run
-        first = record.frames + 1
-        frames = numbered(id_line(format, record.run_id), first, [format.encode(end)])
-        number = record.frames + len(frames)
-        last = replace(record, state="failed", ended=time.time(), frames=number, code=end.code)
+        format, first = format or route.format_class(), record.frames + 1
+
+        def encode(error: RunError) -> bytes:
+            format.encode(RunStarted(record.run_id))  # which tells it the run
+            return format.encode(error)
+
+        end = LostRun(route, record, first, format, encode)
+        end.log()
         if not run.lost:
-            run.record = last
-            self._store.append(record.run_id, first, frames, record=last)
+            run.record = end.record
+            self._store.append(record.run_id, first, end.frames, record=end.record)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import cast
 
 from starlette.responses import Response
 
-from .._delivery.response import RUN_ID, json_response
+from .._delivery.response import OF_CALLER, json_response
+from .._headers import RUN_ID
 from .._langchain.tasks import RunTasks
-from .._request.parse import parse
+from .._request.parse import Parsed, parse
 from .._request.thread_graph import thread_graph
 from .._routing.bound import BoundRoute
 from ..errors import StreamError
-from ..formats import Document, RunSpec
-from ..formats._langgraph.commands import command_error, command_result
-from ..formats._langgraph.envelopes import sequence_number
-from ..formats._langgraph.run import metadata_of
+from ..formats import Document
 from ..requests import StreamRequest
 
 
@@ -41,30 +39,31 @@ async def command_response(
     Raises:
         StreamError: The caller or the server is the reason, not the command.
     """
-    through = sequence_number()
+    protocol, since = route.format_class.thread_protocol, time.time()
     try:
         parsed = await parse(route, endpoint, request)
         if isinstance(parsed.spec, Document):
             return json_response(parsed.spec.body)
-        request.parsed = parsed._replace(spec=await _of_thread(route, request, parsed.spec, tasks))
+        request.parsed = await _of_thread(route, request, parsed, tasks)
         started = await start()
     except StreamError as error:
-        if error.status >= 500 or error.status in (401, 429):
+        if error.status >= 500 or error.status in OF_CALLER:
             raise
-        return json_response(command_error(request.data, error))
+        return json_response(protocol.refused(request.data, error))
     run_id = cast(Response, started).headers[RUN_ID]
-    headers = {RUN_ID: run_id}
-    return json_response(command_result(request.data, run_id, through), headers=headers)
+    document = protocol.started(request.data, run_id, since)
+    return json_response(document, headers={RUN_ID: run_id})
 
 
 async def _of_thread(
-    route: BoundRoute, request: StreamRequest, spec: RunSpec, tasks: RunTasks
-) -> RunSpec:
+    route: BoundRoute, request: StreamRequest, parsed: Parsed, tasks: RunTasks
+) -> Parsed:
     """Return the run with the graph of its thread, which answers do not name."""
-    if not spec.answers:
-        return spec
+    spec = parsed.spec
+    if isinstance(spec, Document) or not spec.answers:
+        return parsed
     with ExitStack() as held:
         graph = await thread_graph(route, request, str(spec.thread), held, tasks)
     if graph is None:
-        return spec
-    return replace(spec, model=graph, metadata={**spec.metadata, **metadata_of(graph)})
+        return parsed
+    return parsed._replace(spec=route.format_class.thread_protocol.with_graph(spec, graph))

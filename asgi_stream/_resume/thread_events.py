@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import cast
 
 from .._delivery.buffer import FrameBuffer
 from .._delivery.delivery import Delivery
+from .._delivery.observability import reported
+from .._langchain.sent_messages import message_of
 from .._langchain.tasks import RunTasks
 from .._request.body import read_body
 from .._request.turn import checked_id
 from .._routing.bound import BoundRoute
-from ..errors import RunNotFound, StreamError, WorkerLost
+from ..errors import RunNotFound
 from ..events import RunError
-from ..formats import STORED_THREAD
-from ..formats._langgraph.envelopes import Envelopes, StoredEvent, Subscription
+from ..formats import STORED_THREAD, ThreadReader
 from ..requests import StreamRequest
 from ..resume import Resume
-from ..stores import ThreadRecord
+from ..stores import RunRecord, ThreadRecord
 from ..threads import Threads, thread_scope
-from .older_events import OlderEvents
+from .numbering import number_of
 from .reader import StoredRunReader
-from .service import StoredRuns
+from .stored_runs import StoredRuns
+from .translation import translated
 
 LOOK_SECONDS = 0.2
 """How often the next run of a thread is looked for."""
@@ -40,8 +43,10 @@ async def thread_events(
     Raises:
         StreamError: The request is not valid.
     """
-    subscription = Subscription.parse(await read_body(request))
-    return ThreadEvents(route, runs, request, subscription, tasks)
+    restore = partial(message_of, keep_chunks=True)
+    protocol = route.format_class.thread_protocol
+    translation = protocol.reader(await read_body(request), restore)
+    return ThreadEvents(route, runs, request, translation, tasks)
 
 
 class ThreadEvents:
@@ -53,7 +58,7 @@ class ThreadEvents:
         route: The route.
         runs: The stored runs of the route and the caller.
         request: The request, with the thread in its path.
-        subscription: The events that the reader asks for.
+        translation: Translates the frames of the runs.
         tasks: Keeps the reading task alive.
     """
 
@@ -66,7 +71,7 @@ class ThreadEvents:
         route: BoundRoute,
         runs: StoredRuns,
         request: StreamRequest,
-        subscription: Subscription,
+        translation: ThreadReader,
         tasks: RunTasks,
     ) -> None:
         self.thread_id: str | None = checked_id(request.path_params[STORED_THREAD])
@@ -74,14 +79,16 @@ class ThreadEvents:
         self.delivery = Delivery(self.buffer, self, route.limits, route.format_class.ping)
         self._store = cast(Threads, route.thread_policy).opened
         self._place = thread_scope(route.thread_path, request.owner), self.thread_id
-        self._runs, self._format_class = runs, route.format_class
+        self._runs, self._route = runs, route
         self._frames = cast(Resume, route.resume_policy).opened
-        self._subscription = subscription
+        self._translation = translation
         self._tasks = tasks
         self._reading: list[Task[None]] = []
         """The task that reads, once the response has begun."""
         self._read: set[str] = set()
         """The runs that have been read."""
+        self._begun = ""
+        """The run that is being translated."""
 
     async def opened(self) -> RunError | None:
         """Begin to read."""
@@ -115,7 +122,9 @@ class ThreadEvents:
                     await asyncio.sleep(LOOK_SECONDS)
                 else:
                     await self._read_run(reader)
-        except StreamError:
+        except Exception as error:
+            reported(error, self._route)
+        finally:
             self.buffer.finish()
 
     async def _next_run(self) -> StoredRunReader | None:
@@ -142,81 +151,37 @@ class ThreadEvents:
         return True
 
     async def _read_run(self, reader: StoredRunReader) -> None:
-        run_id, log = reader.run_id, _RunLog(reader.run_id, self._older_events)
-        while not await self._read_log(reader, log):
+        run_id, position = reader.run_id, 0
+        while True:
+            position = await self._read_frames(reader, position)
+            if reader.error is None:
+                break
             # The frames after the last one are gone, or the store was.
-            page = await self._frames.read(run_id, log.position)
-            position = log.position if page is None else page.first - 1
+            page = await self._frames.read(run_id, position)
+            position = position if page is None else page.first - 1
             reader = await self._runs.join(run_id, str(position), if_finished=True)
-        self._extend(log.end())
+        self.buffer.extend(self._translation.end())
         self._read.add(run_id)
 
-    async def _read_log(self, reader: StoredRunReader, log: _RunLog) -> bool:
-        """Read a run; return whether its end has been reached."""
-        buffer = reader.buffer
+    async def _read_frames(self, reader: StoredRunReader, position: int) -> int:
+        """Read the frames of a run after a position, and return that of the last one."""
+        about = self._route, reader.run_id, self._translation.read
         try:
-            while not buffer.ended or buffer.waiting_since is not None:
-                if buffer.waiting_since is None:
-                    await reader.refill()
-                else:
-                    self._extend(await log.read(buffer.take()))
-                    await self.buffer.room()
+            async for frame in reader.frames():
+                number = number_of(frame)
+                if number is None:
+                    continue  # an error of the reader
+                await self._begin(reader.record)
+                self.buffer.extend(translated(*about, number, frame) or ())
+                await self.buffer.room()
+                position = number
         finally:
             reader.leave()
-        return not log.broken
+        return position
 
-    async def _older_events(self, run_id: str) -> OlderEvents:
-        return OlderEvents(self._format_class(), await self._runs.find(run_id))
-
-    def _extend(self, events: Iterable[StoredEvent]) -> None:
-        """Send those of the events that the reader asks for."""
-        wanted = self._subscription
-        self.buffer.extend(
-            [
-                each.frame
-                for each in events
-                if each.number > wanted.since and wanted.accepts(each.channel, each.namespace)
-            ]
-        )
-
-
-class _RunLog:
-    """The events of one stored run.
-
-    Attributes:
-        position: The id of the last frame that was read.
-        broken: Whether what was read last is an error of the reader, not a frame of the run.
-    """
-
-    def __init__(self, run_id: str, older_events: Callable[[str], Awaitable[OlderEvents]]) -> None:
-        self.position = 0
-        self.broken = False
-        self._run_id = run_id
-        self._older_events = older_events
-        self._older: OlderEvents | None = None
-        self._last: StoredEvent | None = None
-
-    async def read(self, frames: Sequence[bytes]) -> list[StoredEvent]:
-        """Return the events of frames, whichever API has started the run."""
-        events: list[StoredEvent] = []
-        for frame in frames:
-            id_ = frame.partition(b"\n")[0].removeprefix(b"id: ")
-            self.broken = not id_.isdigit()
-            if self.broken:
-                continue
-            self.position = int(id_)
-            event = StoredEvent.read(frame)
-            if event is not None:
-                events.append(event)
-            elif not (events or self._last) or self._older:
-                self._older = self._older or await self._older_events(self._run_id)
-                events += self._older.read(self.position, frame)
-        self._last = events[-1] if events else self._last
-        return events
-
-    def end(self) -> Iterator[StoredEvent]:
-        """Return the end of a run whose last frame another worker has written, as of an API v1."""
-        if self._last is not None and not self._last.ends_run:
-            error = WorkerLost.message
-            lost = Envelopes(self._last.number).lifecycle(self._run_id, "failed", (), error=error)
-            yield cast(StoredEvent, StoredEvent.read(lost))
+    async def _begin(self, record: RunRecord) -> None:
+        """Begin to translate a run, with its record from when it has started."""
+        if self._begun != record.run_id:
+            self._begun = record.run_id
+            started = record if record.started else await self._runs.find(record.run_id)
+            self._translation.begin(started)

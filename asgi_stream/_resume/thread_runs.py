@@ -13,27 +13,24 @@ from .._delivery.response import NOT_STORED, json_response, no_content
 from .._langchain.threads.graph_thread import GraphThread
 from .._langchain.threads.state import PublicState
 from .._lifecycle.active import ActiveRuns
+from .._lifecycle.gate import gather_bounded
 from .._request.query import last_event_id, read_query
 from .._request.thread_graph import thread_graph
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import RunCancelled, RunNotFound, StoreUnavailable, ThreadBusy, ThreadNotFound
 from ..events import RunError, RunFinished, Step
-from ..formats import STORED_THREAD, FormatRequest
+from ..formats import STORED_THREAD, FormatRequest, Frame
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..stores import RunRecord
 from ..stores.claimed import claimed
 from ..stores.rollback import is_marked, rolling_back
 from ..threads import Threads, thread_scope
-from .numbering import parsed
 from .reader import StoredRunReader
 from .run_documents import held
-from .service import StoredRuns
+from .stored_runs import StoredRuns
 from .urls import is_run_id
-
-AT_ONCE = 8
-"""How many records a list reads at once."""
 
 LOOK_SECONDS = 0.1
 """How often is looked whether a run that is to be rolled back has stopped."""
@@ -107,16 +104,14 @@ class ThreadRuns:
         thread = await self._store.find(self._scope, self._thread_id)
         if thread is None:
             await self._check_thread()
-        slots = asyncio.Semaphore(AT_ONCE)
 
         async def record_of(run_id: str) -> RunRecord | None:
-            async with slots:
-                try:
-                    return await self._find(run_id)
-                except RunNotFound:  # it is not kept any more
-                    return None
+            try:
+                return await self._find(run_id)
+            except RunNotFound:  # it is not kept any more
+                return None
 
-        kept = await asyncio.gather(*map(record_of, thread.runs if thread else ()))
+        kept = await gather_bounded(record_of, thread.runs if thread else ())
         records = [each for each in kept if each is not None]
         request = FormatRequest(endpoint=endpoint, body=query, params=self._request.path_params)
         return json_response(self._format.runs_document(records, request))
@@ -170,7 +165,7 @@ class ThreadRuns:
         reader = await self._runs.join(record.run_id, str(position), if_finished=True)
         reader.joined_frame = self._format.joined_frames({})
         last = await self._ended(reader)
-        for end in self._format.decode(parsed(last)):
+        for end in self._format.decode(Frame.parse(last)):
             if isinstance(end, RunError) and end.code != RunCancelled.code:
                 return self._format.failure(end)
         return await self._values(record)

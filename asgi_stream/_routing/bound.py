@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from .._importer import kind_of
 from .._langchain.graphs import merged_context
@@ -29,6 +29,25 @@ if TYPE_CHECKING:
 
 
 NO_THREADS = "This route keeps no threads."
+
+
+class Operation(NamedTuple):
+    """What a request asks a route to do.
+
+    Attributes:
+        subject: What it is about: a new run, a stored run, a thread, or the stored runs of one.
+        name: One of the operations of `Format.runs`, `Format.threads` or `Format.thread_runs`.
+    """
+
+    subject: Literal["run", "stored run", "thread", "run of a thread"]
+    name: str
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts a run."""
+        return self.subject == "run" or (
+            self.subject == "run of a thread" and self.name in ("start", "command")
+        )
 
 
 class BoundRoute(Options):
@@ -106,6 +125,17 @@ class BoundRoute(Options):
         kind = self.format_class
         of_threads = () if self.thread_policy else (*kind.threads, *kind.thread_runs)
         return {**kind.not_offered, **dict.fromkeys(of_threads, NO_THREADS)}
+
+    def operation(self, method: str, endpoint: str) -> Operation:
+        """Return what a request to one of the `endpoints` asks for."""
+        kind, key = self.format_class, (method, endpoint)
+        if self.resume_policy and key in kind.runs:
+            return Operation("stored run", kind.runs[key])
+        if self.thread_policy and key in kind.thread_runs:
+            return Operation("run of a thread", kind.thread_runs[key])
+        if self.thread_policy and kind.threads.get(key, "run") != "run":
+            return Operation("thread", kind.threads[key])
+        return Operation("run", "start")
 
     def claims(self, name: str | None, owner: str | None) -> Claims:
         """Return what claims the threads of the graph of that name, or of the first."""

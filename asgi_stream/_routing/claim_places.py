@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from .._langchain.graphs import checkpointer_of
 from .._langchain.runnables import is_runnable
 from ..stores import ThreadStore
 from ..stores.shared_claims import Claims, SharedClaims
 from ..threads import thread_scope
-from .thread_checks import checkpointer_of
 
 
 class _Place(NamedTuple):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._importer import kind_of
+from .._langchain.graphs import checkpointer_of
 from ..formats import Format
 from ..resume import Resume
 from ..threads import Threads
-from .thread_checks import checkpointer_of
 
 LOCAL_SAVERS = {"InMemorySaver", "MemorySaver"}
 """Checkpointers that keep threads in their process."""

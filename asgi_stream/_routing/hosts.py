@@ -14,19 +14,9 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from ..errors import StreamError, TableError
+from ..errors import TableError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-
-
-class ForeignHost(StreamError):
-    code, status = "refused", 403
-    message = "The playground is not served for this host; see the app's allowed_hosts."
-
-
-class ForeignOrigin(StreamError):
-    code, status = "refused", 403
-    message = "Pages of this origin or host may not use this route; see the app's allowed_hosts."
 
 
 class AllowedHosts:

@@ -8,7 +8,7 @@ from typing import Any
 from warnings import warn
 
 from .._importer import kind_of
-from .._langchain.graphs import graph_of
+from .._langchain.graphs import checkpointer_of, graph_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.threads.claim import MULTITASK
 from .._langchain.tool_schema import arguments_of
@@ -55,12 +55,6 @@ def option_problems(route: StreamRoute, policy: Any, kind: type[Format]) -> Iter
             f"threads: the {route.format} format also needs resume, because its clients name a"
             " thread by a stored run"
         )
-
-
-def checkpointer_of(runnable: Any) -> Any:
-    """Return the checkpointer of a graph, None if `runnable` is no graph or has none of its own."""
-    saver = getattr(graph_of(runnable), "checkpointer", None)
-    return None if isinstance(saver, bool) else saver
 
 
 def graph_problems(served: ServedRunnable, kind: type[Format]) -> Iterator[str]:

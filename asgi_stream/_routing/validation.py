@@ -152,7 +152,7 @@ class RouteValidation:
                 yield f"{option.name} must be {expected}, not {value!r}"
 
     def _format_problems(self) -> Iterator[str]:
-        """An option that the format has no use for is a mistake, not a wish."""
+        """Yield the problems of options that the format does not use."""
         route, kind = self._route, self.format_class
         if isinstance(route.filter, EventFilter):
             yield from route.filter.problems()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, cast
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from .._delivery.response import json_response, no_content
 from .._langchain.tasks import RunTasks
 from .._langchain.threads.graph_thread import NO_CHECKPOINT
+from .._lifecycle.gate import gather_bounded
 from .._request.body import read_body
 from .._request.query import read_query
 from .._request.thread_graph import GRAPH
@@ -24,9 +24,6 @@ from ..stores import ThreadRecord
 from ..threads import Threads
 from .callers import CallersThreads, prune
 from .owned import OwnedThreads
-
-AT_ONCE = 8
-"""How many states a list reads at once: fewer than a checkpointer's pool has connections."""
 
 
 async def thread_response(
@@ -150,12 +147,10 @@ async def _views(
 ) -> list[ThreadView]:
     if not (query.with_state or query.with_messages):
         return [ThreadView(each) for each in records]
-    slots = asyncio.Semaphore(AT_ONCE)
 
     async def view(record: ThreadRecord) -> ThreadView:
-        async with slots:
-            threads = await callers.of_graph(record.metadata.get(GRAPH))
-            snapshot = await threads.thread(record.thread_id).state()
-            return await threads.view(record, snapshot, query)
+        threads = await callers.of_graph(record.metadata.get(GRAPH))
+        snapshot = await threads.thread(record.thread_id).state()
+        return await threads.view(record, snapshot, query)
 
-    return await asyncio.gather(*map(view, records))
+    return await gather_bounded(view, records)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from traceback import walk_tb
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from .._langchain.threads.waiting import pending
 from .._request.turn import checked_id, graph_thread
 from .._routing.bound import BoundRoute
 from ..errors import InvalidInput, StreamError, ThreadBusy, ThreadExists, ThreadNotFound
+from ..errors.mapping import raised_in
 from ..formats import ThreadQuery, ThreadView
 from ..stores import ThreadRecord, ThreadStatus
 from ..stores.claimed import claimed
@@ -189,7 +189,8 @@ class OwnedThreads:
                     query.values, query.as_node, query.checkpoint
                 )
             except Exception as error:
-                if isinstance(error, StreamError) or not _is_of_values(error):
+                of_library = raised_in(error, "langchain_core", "langgraph", "pydantic")
+                if isinstance(error, StreamError) or not of_library:
                     raise
                 raise InvalidInput.at("values", "the graph does not take them") from error
         await self._store.touch(self._scope, thread_id, route=self._path, now=time.time())
@@ -233,10 +234,3 @@ class OwnedThreads:
 
     def _record_of(self, thread_id: str, created_at: Any, metadata: Any) -> ThreadRecord:
         return record_of(thread_id, self._scope, self._path, created_at, metadata)
-
-
-def _is_of_values(error: Exception) -> bool:
-    """Return whether LangGraph or LangChain has raised an error, so that values do not fit."""
-    *_, (frame, _) = walk_tb(error.__traceback__)
-    package = frame.f_globals["__name__"].partition(".")[0]
-    return package in ("langchain_core", "langgraph", "pydantic")

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..events import Interrupt
-
-FORMATS = ("tokens", "chunks", "events", "vercel")
-"""The formats whose clients answer with ``resume`` at the URL that they have posted to."""
+from ..formats import load, names
 
 
 def answering_options(format: str | None, thread_id: str, interrupts: Sequence[Interrupt]) -> str:
@@ -18,7 +16,7 @@ def answering_options(format: str | None, thread_id: str, interrupts: Sequence[I
 
     It is ``""`` for a format whose answers are requests of another form.
     """
-    if format not in FORMATS:
+    if format not in names() or not load(format).answers_with_resume:
         return ""
     body = {"resume": {each.id: _example(each.value) for each in interrupts}}
     answer = shlex.quote(json.dumps(body, ensure_ascii=False))

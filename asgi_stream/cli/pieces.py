@@ -121,8 +121,7 @@ class Pieces:
             case "messages", [{"type": "tool"} as message, _]:
                 yield Piece("result", _result(message))
             case "messages", [dict(message), _]:
-                for call in message.get("tool_calls") or ():
-                    yield Piece("call", f"{call.get('name')}({_short(call.get('args'))})")
+                yield from _called(message.get("tool_calls"))
                 yield from _message(message)
             case "updates", dict(update):
                 yield Piece("note", ", ".join(update))
@@ -152,11 +151,18 @@ class Pieces:
                 yield Piece("note", f"{name}: {_short(data)}")
 
 
+def _called(calls: Any) -> Iterator[Piece]:
+    """Yield the tool calls of a LangChain message."""
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            yield Piece("call", f"{call.get('name')}({_short(call.get('args'))})")
+
+
 def _message(message: Any) -> Iterator[Piece]:
     """Yield the text and the reasoning of a LangChain message."""
     is_message = isinstance(message, dict)
     content: Any = message.get("content", message.get("text")) or "" if is_message else ""
-    for block in [content] if isinstance(content, str) else content:
+    for block in content if isinstance(content, list) else [content]:
         match block:
             case str() if block:
                 yield Piece("text", block)

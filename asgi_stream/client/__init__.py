@@ -16,7 +16,7 @@ from ..errors.text import mask_passwords
 from ._callbacks import CallbackBridge
 from ._chunks import chunks_in_thread, chunks_of
 from ._connection import RemoteStream, httpx
-from ._decode import READABLE, RemoteOutput
+from ._decode import RemoteOutput, readable
 from ._messages import sendable
 from ._request import RemoteRequest
 from ._sync import waited_for
@@ -92,8 +92,8 @@ class RemoteRunnable(Runnable[Input, Output]):
         verify: Any = True,
         name: str | None = None,
     ) -> None:
-        if format not in (None, *READABLE):
-            raise ValueError(f"format: expected one of {', '.join(READABLE)}, not {format!r}")
+        if format is not None and format not in readable():
+            raise ValueError(f"format: expected one of {', '.join(readable())}, not {format!r}")
         self.url = url.rstrip("/")
         self.name = name or mask_passwords(self.url).rpartition("/")[2]
         self._format, self._configurable = format, tuple(configurable)

@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generati
 from langchain_core.outputs import LLMResult as Result
 
 from ..events import LangChainEvent
+from ._errors import httpx
 from ._messages import revived
 
 Calls = Generator[Any, Any, Any]
@@ -69,12 +70,14 @@ class CallbackBridge:
             child = self._open.get(parent_id, self._manager).get_child()
             child.add_tags(list(step.tags), inherit=False)
             child.add_metadata(dict(event.metadata), inherit=False)
-            about = {"run_id": UUID(step.run_id), "name": step.name}
+            about = {"run_id": _run_id(step.run_id), "name": step.name}
             start: Any = _START.get(kind, _chain_start)
             managers = yield start(child, kind, revived(event.data), about)
             self._open[step.run_id] = managers[0] if isinstance(managers, list) else managers
         elif step.run_id in self._open:
             manager = self._open[step.run_id]
+            if not hasattr(manager, f"on_{_FAMILIES.get(kind, 'chain')}_end"):
+                raise httpx.DecodingError(f"{event.event!r} is the event of another kind of step.")
             call: Any = _MOMENTS.get((kind, moment)) or (_chain_end if moment == "end" else None)
             if call is not None:
                 yield call(manager, revived(event.data))
@@ -100,6 +103,13 @@ def _run_sync(calls: Calls) -> None:
         pass
 
 
+def _run_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise httpx.DecodingError(f"Invalid id of a run: {text[:100]!r}") from None
+
+
 def _input_of(data: Any) -> Any:
     return data.get("input", {}) if isinstance(data, dict) else {}
 
@@ -110,15 +120,19 @@ def _chain_start(child: Any, kind: str, data: Any, about: Mapping[str, Any]) -> 
 
 
 def _chat_model_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
-    value = _input_of(data)
-    batches = value.get("messages") if isinstance(value, dict) else None
-    return child.on_chat_model_start({}, batches or [[]], **about)
+    messages: list[Any] = []
+    match _input_of(data):
+        case {"messages": [[*batch], *_]}:
+            messages = [each for each in batch if isinstance(each, BaseMessage)]
+    return child.on_chat_model_start({}, [messages], **about)
 
 
 def _llm_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
-    value = _input_of(data)
-    prompts = value.get("prompts") if isinstance(value, dict) else None
-    return child.on_llm_start({}, prompts or [""], **about)
+    text = ""
+    match _input_of(data):
+        case {"prompts": [prompt, *_]}:
+            text = str(prompt)
+    return child.on_llm_start({}, [text], **about)
 
 
 def _tool_start(child: Any, _: str, data: Any, about: Mapping[str, Any]) -> Any:
@@ -146,10 +160,11 @@ def _model_end(manager: Any, data: Any) -> Any:
     output = data.get("output")
     if isinstance(output, BaseMessage):
         return manager.on_llm_end(Result(generations=[[ChatGeneration(message=output)]]))
-    text = output if isinstance(output, str) else ""
-    if isinstance(output, dict):
-        generations = output.get("generations") or [[{}]]
-        text = str(generations[0][0].get("text", ""))
+    match output:
+        case str(text) | {"generations": [[{"text": str(text)}, *_], *_]}:
+            pass
+        case _:
+            text = ""
     return manager.on_llm_end(Result(generations=[[Generation(text=text)]]))
 
 
@@ -166,6 +181,7 @@ def _chain_end(manager: Any, data: Any) -> Any:
 
 _EMPTY_OUTPUTS = {"llm": Result(generations=[]), "tool": "", "retriever": [], "chain": None}
 """The outputs of steps whose end was not in the stream."""
+_FAMILIES = {"chat_model": "llm", "llm": "llm", "tool": "tool", "retriever": "retriever"}
 _START: Mapping[str, Callable[..., Any]] = {
     "chat_model": _chat_model_start,
     "llm": _llm_start,

@@ -6,24 +6,24 @@ The grammar of frames is https://html.spec.whatwg.org/multipage/server-sent-even
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote
 
 from anyio import move_on_after
 
+from .._headers import FORMAT, LOCATION, RUN_ID, THREAD_ID
 from ..errors import RunIncomplete, ShuttingDown, StoreUnavailable, StreamError
 from ..events import Event, RunError, RunFinished
-from ..formats import Format, Frame, load, names, recognize
-from ..formats._decoded import plain_events
-from ._errors import EventSource, httpx, response_error, with_body
+from ..formats import Format, Frame, load, names, plain_events, recognize
+from ._errors import EventSource, httpx, json_of, response_error, with_body
+from ._frames import events_in
 from ._request import RemoteRequest
 
 __all__ = ["DecodedFrame", "RemoteStream", "httpx"]
 
-FORMAT = "X-Stream-Format"
+MAX_PORT = 65_535
 AFTER_ERROR_SECONDS = 1.0
 """How long a frame after an error is waited for."""
 
@@ -92,10 +92,7 @@ class RemoteStream:
                 **request.options,
             )
             await self._check(response)
-            try:
-                return json.loads(response.text)
-            except ValueError:
-                raise httpx.DecodingError(f"Invalid JSON: {response.text[:100]!r}") from None
+            return json_of(response)
 
     async def frames(self) -> AsyncGenerator[DecodedFrame, None]:
         """Yield every frame once and in order, up to the last of the stream.
@@ -193,12 +190,9 @@ class RemoteStream:
         if self._recognize and self.format is None:
             self.format = recognize(frame)
         if self._decoder is None and self.format in names():
-            self._decoder = load(str(self.format))()
+            self._decoder = load(self.format)()
         decode = plain_events if self._decoder is None else self._decoder.decode
-        try:
-            return DecodedFrame(frame, [*decode(frame)])
-        except ValueError as error:
-            raise httpx.DecodingError(str(error)) from None
+        return DecodedFrame(frame, events_in(frame, decode))
 
     def _send(self, client: httpx.AsyncClient) -> Any:
         request = self._request
@@ -216,14 +210,12 @@ class RemoteStream:
             raise response_error(await with_body(response))
         headers = response.headers
         self.format = headers.get(FORMAT, self.format)
-        self.run_id = headers.get("x-run-id", self.run_id)
-        if "x-thread-id" in headers:
-            self.thread_id = unquote(headers["x-thread-id"])
-        # The Content-Location of "langgraph" is relative to the URL of LangGraph's SDK, and what
-        # "openai" has there is read by other positions.
-        foreign = self.format in ("langgraph", "openai")
-        if self.url is None and "content-location" in headers and not foreign:
-            self.url = urljoin(str(response.url), headers["content-location"])
+        self.run_id = headers.get(RUN_ID, self.run_id)
+        if THREAD_ID in headers:
+            self.thread_id = unquote(headers[THREAD_ID])
+        joins = self.format not in names() or load(self.format).joins_at_location
+        if self.url is None and LOCATION in headers and joins:
+            self.url = _joined(response.url, headers[LOCATION])
 
     async def _stop(self, client: httpx.AsyncClient) -> None:
         """Stop the run, wherever it is."""
@@ -232,6 +224,16 @@ class RemoteStream:
             return
         with move_on_after(STOP_SECONDS, shield=True), suppress(httpx.HTTPError):
             await client.delete(self.url, headers=request.headers_with(), **request.options)
+
+
+def _joined(url: httpx.URL, location: str) -> str:
+    try:
+        joined = url.join(location)
+    except httpx.InvalidURL as error:
+        raise httpx.DecodingError(f"Invalid {LOCATION}: {error}") from None
+    if joined.port is not None and joined.port > MAX_PORT:  # which httpx does not check
+        raise httpx.DecodingError(f"Invalid {LOCATION}: port {joined.port}")
+    return str(joined)
 
 
 def _status_of(error: StreamError | httpx.HTTPStatusError) -> int:

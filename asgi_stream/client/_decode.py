@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from ..errors import StreamError
 from ..events import Custom, Event, LangChainEvent, OutputChunk, RunError, TextDelta
+from ..formats import load, names
 from ..formats.chunks import chunk_object
 from ..formats.events import event_of, is_event
 from ._errors import error_from, error_in, error_of, httpx
 from ._messages import revived
 
 NO_OUTPUT = "The events do not include the output: a filter excludes the end of the run."
-READABLE = ("tokens", "chunks", "events", "text", "langserve")
-"""The formats that carry the output of a Runnable."""
 
 
 class RemoteOutput:
@@ -37,7 +37,10 @@ class RemoteOutput:
                 "The response has no output: it is from another kind of server."
             )
         output = document["output"]
-        self.events = [event_of(value) for value in output] if _are_events(output) else []
+        try:
+            self.events = [event_of(value) for value in output] if _are_events(output) else []
+        except ValueError as error:
+            raise httpx.DecodingError(str(error)) from None
         if self.events:
             ends = [e for e in self.events if not e.parent_ids and e.event.endswith("_end")]
             if not ends:
@@ -91,13 +94,19 @@ class OutputReader:
             raise StreamError(NO_OUTPUT)
 
 
+@cache
+def readable() -> list[str]:
+    """Return the names of the formats that carry the output of a Runnable."""
+    return [name for name in names() if load(name).carries_output]
+
+
 def check_format(format: str | None) -> None:
     """Check that a format carries the output of a Runnable.
 
     Raises:
         StreamError: It does not.
     """
-    if format not in READABLE:
+    if format not in readable():
         raise StreamError(f"The route's format, {format!r}, needs its own client.")
 
 

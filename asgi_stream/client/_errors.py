@@ -1,4 +1,4 @@
-"""Error responses from a server of this package, from another server or from a proxy."""
+"""Errors that a client receives: responses, and what it cannot read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 from ..errors import StreamError
-from ..errors.mapping import statuses
+from ..errors.mapping import kinds_of
 from ..errors.text import mask_passwords, one_line
 from ..events import RunError
+from ..formats import Frame
 
 try:
     import httpx
@@ -25,6 +26,7 @@ __all__ = [
     "error_in",
     "error_of",
     "httpx",
+    "json_of",
     "response_error",
     "with_body",
 ]
@@ -61,6 +63,18 @@ async def with_body(response: httpx.Response) -> httpx.Response:
         request=response.request,
         extensions=response.extensions,
     )
+
+
+def json_of(response: httpx.Response) -> Any:
+    """Return the JSON of a response.
+
+    Raises:
+        httpx.DecodingError: It is not JSON.
+    """
+    try:
+        return Frame("", response.text).json()
+    except ValueError as error:
+        raise httpx.DecodingError(str(error)) from None
 
 
 def response_error(response: httpx.Response) -> Exception:
@@ -108,11 +122,11 @@ def error_of(
         headers: The response's headers that the exception gets.
     """
     code = str(error.get("code") or "run_failed")
-    kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
-    exact = [kind for kind in kinds if kind.status == status]
+    # Of two statuses with one code, the last is that of a run's error, which is sent without one.
+    known = {kind.status: kind for kind in kinds_of(code)[::-1]}
+    kind = known.get(status or 0) or known[max(known)]
     fields = error.get("fields")
-    # Of two classes with one code, the last is that of a run's error, which has no status.
-    exception = StreamError.__new__((exact or kinds[::-1] or [StreamError])[0])
+    exception = StreamError.__new__(kind)
     StreamError.__init__(
         exception,
         str(error.get("message", "")),

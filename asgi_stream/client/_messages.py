@@ -7,15 +7,26 @@ from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.prompt_values import PromptValue
-from pydantic import ValidationError
 
 from .._langchain.messages import MESSAGES
+from ._errors import httpx
 
 
 def revived(value: Any) -> Any:
-    """Return `value` with messages and documents as LangChain's classes; the rest stays data."""
+    """Return `value` with messages and documents as LangChain's classes; the rest stays data.
+
+    Raises:
+        httpx.DecodingError: It is nested too deeply.
+    """
+    try:
+        return _revived(value)
+    except RecursionError:
+        raise httpx.DecodingError("The server's JSON is nested too deeply.") from None
+
+
+def _revived(value: Any) -> Any:
     if isinstance(value, list):
-        return [revived(each) for each in value]
+        return [_revived(each) for each in value]
     if not isinstance(value, dict):
         return value
     kind = MESSAGES.get(value["type"]) if isinstance(value.get("type"), str) else None
@@ -24,9 +35,9 @@ def revived(value: Any) -> Any:
             return kind.model_validate(value)
         if value.get("type") == "Document" and "page_content" in value:
             return Document.model_validate(value)
-    except ValidationError:
-        pass  # not a message or a document after all
-    return {key: revived(each) for key, each in value.items()}
+    except Exception:  # not a message or a document after all
+        pass
+    return {key: _revived(each) for key, each in value.items()}
 
 
 def sendable(value: Any) -> Any:

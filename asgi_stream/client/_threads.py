@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from ._errors import httpx, response_error, with_body
+from ._errors import json_of, response_error, with_body
 from ._messages import revived
 from ._request import RemoteRequest
 
@@ -39,7 +38,4 @@ async def read_thread(
         response = await client.get(url, headers=headers, **request.options)
         if response.status_code >= 300:
             raise response_error(await with_body(response))
-        try:
-            return revived(json.loads(response.text))
-        except ValueError:
-            raise httpx.DecodingError(f"This is not JSON: {response.text[:100]!r}") from None
+        return revived(json_of(response))

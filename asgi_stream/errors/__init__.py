@@ -3,6 +3,9 @@
     StreamError
     ├── InvalidRequest            400  invalid_request
     │   └── InvalidInput          422  invalid_request
+    ├── Refused                   403  refused
+    │   ├── ForeignHost           403  refused
+    │   └── ForeignOrigin         403  refused
     ├── NotFound                  404  not_found
     │   ├── NotOffered            404  not_offered
     │   ├── RunNotFound           404  not_found
@@ -35,6 +38,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Self
 
+from .refused import ForeignHost, ForeignOrigin, Refused
 from .stream_error import StreamError
 from .table import TableError
 from .text import PATH_CHARACTERS, one_line
@@ -42,6 +46,8 @@ from .text import PATH_CHARACTERS, one_line
 __all__ = [
     "BodyTimeout",
     "BodyTooLarge",
+    "ForeignHost",
+    "ForeignOrigin",
     "FramesGone",
     "InvalidInput",
     "InvalidRequest",
@@ -50,6 +56,7 @@ __all__ = [
     "NotOffered",
     "NotPending",
     "ReaderTooSlow",
+    "Refused",
     "RunCancelled",
     "RunFailed",
     "RunIncomplete",
@@ -70,9 +77,6 @@ __all__ = [
 ]
 
 RETRY = {"Retry-After": "5"}
-
-
-StreamError.__module__ = __name__  # where it is public
 
 
 class InvalidRequest(StreamError):

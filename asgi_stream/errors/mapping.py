@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from traceback import walk_tb
 
 from . import RunFailed, StreamError
 
@@ -37,3 +38,18 @@ def statuses() -> dict[int, list[type[StreamError]]]:
             kinds += kind.__subclasses__()
             by_status.setdefault(kind.status, []).append(kind)
     return dict(sorted(by_status.items()))
+
+
+def kinds_of(code: str) -> list[type[StreamError]]:
+    """Return the error classes of this package with a code, in ascending order of their statuses.
+
+    Of two with one code, the last is that of a run's error. Any other code is `StreamError` itself.
+    """
+    kinds = [kind for kinds in statuses().values() for kind in kinds if kind.code == code]
+    return kinds or [StreamError]
+
+
+def raised_in(error: BaseException, *packages: str) -> bool:
+    """Return whether code of one of these packages has raised an error, and none that it calls."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals["__name__"].partition(".")[0] in packages

@@ -58,3 +58,6 @@ class StreamError(Exception):
                 raise ValueError(f"{name!r}: {value!r} is no HTTP header")
         self.fields = dict(fields or {})
         super().__init__(self.message)
+
+
+StreamError.__module__ = "asgi_stream.errors"  # where it is public

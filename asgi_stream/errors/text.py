@@ -41,10 +41,10 @@ def one_line(text: str, most: int = MESSAGE_CHARACTERS) -> str:
     return _unprintable.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
-def listed(names: Sequence[str], most: int = MOST_LISTED) -> str:
-    """Return `names` as an enumeration: the first `most` of them, and how many more there are."""
-    shown = [one_line(name, PATH_CHARACTERS) for name in names[:most]]
-    if len(names) > most:
-        shown.append(f"{len(names) - most} more")
+def listed(names: Sequence[str]) -> str:
+    """Return the first `MOST_LISTED` of `names` as an enumeration, and how many more there are."""
+    shown = [one_line(name, PATH_CHARACTERS) for name in names[:MOST_LISTED]]
+    if len(names) > MOST_LISTED:
+        shown.append(f"{len(names) - MOST_LISTED} more")
     *first, last = shown
     return f"{', '.join(first)} and {last}" if first else last

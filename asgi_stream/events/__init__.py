@@ -173,14 +173,14 @@ class LangChainEvent:
     Attributes:
         step: The step that the event is about.
         event: The event's name.
-        data: The event's data.
+        data: The event's data; that of a custom event is any value.
         metadata: The step's metadata, without what is not for the client.
         parent_ids: Run ids of the enclosing steps, outermost first.
     """
 
     step: Step
     event: str
-    data: Mapping[str, Any]
+    data: Any
     metadata: Mapping[str, Any] = field(default_factory=dict)
     parent_ids: Sequence[str] = ()
 

@@ -14,11 +14,13 @@ from typing import Any, cast
 
 from .._importer import ImportFailed, import_from_string
 from ._content import INSTRUCTIONS
+from ._decoded import plain_events
 from ._format import Format
 from ._frame import Frame
 from ._resumable_format import RUNS, STORED_CONVERSATION
 from ._spec import Answer, Document, FormatRequest, GraphQuery, Recall, RunSpec, Tool
 from ._stored_run import RunResource, StoredRun
+from ._thread_protocol import ThreadProtocol, ThreadReader
 from ._threads import STORED_THREAD, THREADS, ThreadQuery, ThreadView
 
 __all__ = [
@@ -37,11 +39,14 @@ __all__ = [
     "RunResource",
     "RunSpec",
     "StoredRun",
+    "ThreadProtocol",
     "ThreadQuery",
+    "ThreadReader",
     "ThreadView",
     "Tool",
     "load",
     "names",
+    "plain_events",
     "recognize",
 ]
 

@@ -6,38 +6,19 @@ https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import BodyTooLarge, InvalidInput
+from ..errors import InvalidInput
 
 INSTRUCTIONS = "asgi-stream-instructions"
 """The id of a system message that is for one run: the next run on the thread takes it out."""
 
 Block = dict[str, Any]
 
-FILES = ("image", "image_url", "audio", "input_audio", "video", "file")
-"""Types of content blocks that are files, LangChain's and OpenAI's."""
-
 
 refused = InvalidInput.at
 """Returns the error for an invalid value at the path of a request."""
-
-
-def check_count(path: str, values: Sized, name: str, limit: int | None) -> None:
-    """Check that a list in a request has at most `limit` values.
-
-    Args:
-        path: Where in the request the list is.
-        values: The list.
-        name: The name of the limit in `Limits`.
-        limit: The limit; None: there is none.
-
-    Raises:
-        InvalidInput: The list is longer.
-    """
-    if limit is not None and len(values) > limit:
-        raise refused(path, f"expected at most {limit} (limits.{name}), not {len(values)}")
 
 
 def text_of(path: str, value: Any) -> str:
@@ -75,41 +56,6 @@ def media_block(path: str, media_type: str, url: Any, name: Any = None) -> Block
 def inline_block(path: str, media_type: str, data: Any, name: Any = None) -> Block:
     """Return a block for a file whose bytes are `data`, in base64."""
     return {**_labels(media_type, name), "base64": text_of(path, data)}
-
-
-def check_files(path: str, contents: Iterable[Any], limit: int | None) -> None:
-    """Check that the content of messages has at most `limit` files.
-
-    LangChain takes 0.1 ms to process each.
-
-    Raises:
-        InvalidInput: There are more.
-    """
-    files = sum(
-        isinstance(block, dict) and block.get("type") in FILES
-        for content in contents
-        if isinstance(content, list)
-        for block in content
-    )
-    if limit is not None and files > limit:
-        raise refused(path, f"expected at most {limit} files (limits.files), not {files}")
-
-
-def check_inline(messages: Iterable[Mapping[str, Any]], limit: int | None) -> None:
-    """Check that the files in messages have at most `limit` bytes in total.
-
-    Raises:
-        BodyTooLarge: They are larger.
-    """
-    contents = (message.get("content") for message in messages)
-    size = sum(
-        len(block.get("base64", "")) * 3 // 4
-        for content in contents
-        if isinstance(content, list)
-        for block in content
-    )
-    if limit is not None and size > limit:
-        raise BodyTooLarge(f"The files in the messages have more than {limit} bytes.")
 
 
 def simplest(blocks: list[Block]) -> str | list[Block]:

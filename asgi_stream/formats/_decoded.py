@@ -64,12 +64,12 @@ def error_event(error: Any) -> RunError:
     """Return an error object of a frame as an event; its status is 0 where the wire has none."""
     if not isinstance(error, dict):
         error = {"message": error}
-    fields = error.get("fields")
+    fields, status = error.get("fields"), error.get("status_code")
     return RunError(
         code=str(error.get("code") or ""),
         message=str(error.get("message") or ""),
         id=str(error.get("id") or ""),
-        status=error.get("status_code") or 0,
+        status=status if type(status) is int else 0,
         detail=error.get("detail"),
         fields=fields if isinstance(fields, dict) else {},
     )

@@ -80,6 +80,15 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
     not_offered: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of what clients may request in vain, and why."""
 
+    unfiltered: ClassVar[tuple[type[Any], ...]] = ()
+    """Which of `wants` a route's filter does not concern."""
+
+    carries_output: ClassVar[bool] = False
+    """Whether a stream has the output of the Runnable, for a Runnable that is its client."""
+
+    answers_with_resume: ClassVar[bool] = False
+    """Whether interrupts are answered by ``resume`` in a body for the URL of the run."""
+
     wants: frozenset[Any]
     """The event types that `encode` or `gather` uses, besides a run's start and end.
 
@@ -112,7 +121,8 @@ class Format(ResumableFormat, ThreadedFormat, Protocol):
         default a frame's data is an ``OutputChunk``, and ``[DONE]`` the end.
 
         Raises:
-            ValueError: The frame's data is not JSON, where the format's is.
+            ValueError: The frame's data is not JSON, where the format's is. To a client, any other
+                exception means the same: it cannot read the frame.
         """
         return plain_events(frame)
 

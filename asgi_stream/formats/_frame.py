@@ -19,15 +19,22 @@ class Frame(NamedTuple):
     data: str
     id: str = ""
 
+    @classmethod
+    def parse(cls, frame: bytes) -> Frame:
+        """Return a frame that `Format.encode` has made."""
+        lines = (line.partition(": ") for line in frame.decode().split("\n"))
+        fields = {name: value for name, _, value in lines}
+        return cls(fields.get("event", ""), fields.get("data", ""))
+
     def json(self) -> Any:
         """Return the data parsed as JSON, or None for a frame without data.
 
         Raises:
-            ValueError: The data is not JSON.
+            ValueError: The data is not JSON, or nested too deeply.
         """
         if not self.data:
             return None
         try:
             return json.loads(self.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError(f"Invalid JSON: {self.data[:100]!r}") from None

@@ -8,7 +8,7 @@ from typing import Any
 from ._spec import Answer, FormatRequest, RunSpec
 
 INTERRUPT = re.compile("[0-9a-f]{32}")
-"""LangGraph's ids of interrupts."""
+"""LangGraph's ids of interrupts: it takes a dict only with such keys for answers by ids."""
 
 
 def plain_spec(request: FormatRequest) -> RunSpec:

@@ -11,6 +11,7 @@ from ._frame import Frame
 from ._spec import FormatRequest
 from ._sse import data_frame, run_object
 from ._stored_run import RunResource, StoredRun
+from ._thread_protocol import ThreadProtocol
 
 STORED_CONVERSATION = "stored_conversation"
 """The path parameter of endpoints for the newest run of a conversation (`Format.runs`).
@@ -43,6 +44,12 @@ class ResumableFormat(Protocol):
     run_resource: ClassVar[RunResource] = RunResource()
     """How clients name the stored runs, and what they see of them."""
 
+    joins_at_location: ClassVar[bool] = True
+    """Whether a run is read again, and stopped, at its ``Content-Location``.
+
+    False if that is relative to another URL than the request's, or read by other positions.
+    """
+
     thread_runs: ClassVar[Mapping[tuple[str, str], str]] = {}
     """Method and path, below the route's own, of each endpoint for the stored runs of a thread.
 
@@ -51,6 +58,9 @@ class ResumableFormat(Protocol):
     ``state`` of one, to ``join`` it as a reader or wait for its ``result``, and to ``stop`` it; to
     start one by a ``command``, and to send the ``events`` of all of them.
     """
+
+    thread_protocol: ClassVar[ThreadProtocol] = ThreadProtocol()
+    """What the commands and the events of `thread_runs` consist of."""
 
     continues: ClassVar[bool] = False
     """Whether clients can read on when a run goes on with another worker, see `restore`.

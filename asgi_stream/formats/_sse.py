@@ -11,7 +11,9 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from json.encoder import encode_basestring_ascii
+from typing import Any, ClassVar
+from uuid import uuid4
 
 from ..events import Custom, Event, Interrupt, RunError, RunFinished
 from ..serialize import to_json
@@ -25,6 +27,30 @@ PING = b": ping\n"
 
 def data_frame(value: Any) -> bytes:
     return b"data: " + to_json(value) + b"\n\n"
+
+
+def named_frame(event: str, value: Any) -> bytes:
+    return f"event: {event}\ndata: ".encode() + to_json(value) + b"\n\n"
+
+
+class TextTemplate:
+    """A frame of which only one text changes from token to token, so that only that is serialized.
+
+    Args:
+        frame: The frame, with `TEXT` in place of the text.
+
+    Attributes:
+        TEXT: A text that no frame has otherwise.
+    """
+
+    TEXT: ClassVar = uuid4().hex
+
+    def __init__(self, frame: bytes) -> None:
+        self._before, self._after = frame.split(f'"{self.TEXT}"'.encode())
+
+    def frame(self, text: str) -> bytes:
+        """Return the frame with a text."""
+        return self._before + encode_basestring_ascii(text).encode() + self._after
 
 
 def short_id(run_id: str, size: int) -> str:

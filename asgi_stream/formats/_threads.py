@@ -26,6 +26,11 @@ THREADS: Mapping[tuple[str, str], str] = {
 }
 """The endpoints for threads of the native formats, below a route's path, with their operations."""
 
+THREADS_WITHOUT_RUNS = {
+    endpoint: operation for endpoint, operation in THREADS.items() if operation != "run"
+}
+"""The same for formats whose runs have endpoints of their own."""
+
 QUERIES: Mapping[str, Collection[str]] = {
     "list": ("limit", "offset"),
     "history": ("limit", "before"),

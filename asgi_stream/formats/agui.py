@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ..events import (
@@ -37,7 +36,7 @@ from ..events import (
     ToolFailed,
     ToolFinished,
 )
-from ..serialize import to_json
+from ..serialize import text_or_json
 from ._agui.decoder import AguiDecoder
 from ._agui.interrupts import encode_interrupt
 from ._agui.messages import ClientThread, encode_messages
@@ -46,7 +45,7 @@ from ._decoded import object_in
 from ._format import Format
 from ._frame import Frame
 from ._spec import FormatRequest, RunSpec
-from ._sse import OpenNames, ShortIds, data_frame, error_text, short_id
+from ._sse import OpenNames, ShortIds, TextTemplate, data_frame, error_text, short_id
 from ._threads import THREADS, ThreadQuery
 from ._usage import encode_usage
 
@@ -80,7 +79,7 @@ class AguiFormat(Format):
         self._run: Message = {}
         self._ids = ShortIds()
         self._models: set[str] = set()  # and the run: no state knows the ids of their messages
-        self._heads: dict[str, str] = {}
+        self._templates: dict[str, TextTemplate] = {}
         self._pending: list[str] = []
         self._knows_pending = False
         self._steps = OpenNames()
@@ -100,15 +99,15 @@ class AguiFormat(Format):
 
     def encode(self, event: Event) -> bytes:
         if isinstance(event, TextDelta):
-            head = self._heads.get(event.block) or self._head(event)
-            return f"{head}{encode_basestring_ascii(event.text)}}}\n\n".encode()
+            template = self._templates.get(event.block) or self._template(event)
+            return template.frame(event.text)
         return b"".join(map(data_frame, self._frames(event)))
 
-    def _head(self, event: TextDelta) -> str:
-        """Return what all frames with text of one message begin with."""
-        id_ = encode_basestring_ascii(self._message_id(event.step.run_id, event.block))
-        head = f'data: {{"type":"TEXT_MESSAGE_CONTENT","messageId":{id_},"delta":'
-        return self._heads.setdefault(event.block, head)
+    def _template(self, event: TextDelta) -> TextTemplate:
+        """Return the template of all frames with text of one message."""
+        id_ = self._message_id(event.step.run_id, event.block)
+        frame = {"type": "TEXT_MESSAGE_CONTENT", "messageId": id_, "delta": TextTemplate.TEXT}
+        return self._templates.setdefault(event.block, TextTemplate(data_frame(frame)))
 
     def _message_id(self, step: str, block: str) -> str:
         """Return a message's id, unique in the thread; one that a node made keeps its own.
@@ -196,8 +195,7 @@ class AguiFormat(Format):
             case ToolCalled(call_id=id_):
                 yield {"type": "TOOL_CALL_END", "toolCallId": id_}
             case ToolFinished(call_id=id_, output=output):
-                text = output if isinstance(output, str) else to_json(output).decode()
-                yield self._result(id_, text)
+                yield self._result(id_, text_or_json(output))
             case ToolFailed(call_id=id_, message=message):
                 yield self._result(id_, message)
 

@@ -24,7 +24,7 @@ class ChunksFormat(Format):
 
     runs = RUNS
     threads = THREADS
-    continues = True
+    continues = carries_output = answers_with_resume = True
     wants = frozenset({OutputChunk})
 
     def __init__(self) -> None:

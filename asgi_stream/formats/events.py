@@ -6,7 +6,7 @@ https://reference.langchain.com/python/langchain-core/runnables/schema
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..events import Event, LangChainEvent, Step
@@ -23,7 +23,7 @@ class EventsFormat(Format):
 
     runs = RUNS
     threads = THREADS
-    continues = True
+    continues = carries_output = answers_with_resume = True
     wants = frozenset({LangChainEvent})
 
     def __init__(self) -> None:
@@ -79,13 +79,26 @@ def is_event(value: Any) -> bool:
 
 
 def event_of(value: Mapping[str, Any]) -> LangChainEvent:
-    """Return a ``StreamEvent`` as an event: the reverse of `event_object`."""
-    name = value["event"]
+    """Return a ``StreamEvent`` as an event: the reverse of `event_object`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    name, data = value["event"], value.get("data") or {}
+    metadata, parents = value.get("metadata") or {}, value.get("parent_ids") or ()
+    tags = value.get("tags") or ()
+    has_data = isinstance(data, dict) or name == "on_custom_event"  # whose data may be anything
+    has_words = _are_texts(tags) and _are_texts(parents) and isinstance(metadata, dict)
+    if not has_data or not has_words:
+        raise ValueError(f"Invalid event: {str(value)[:100]!r}")
     step = Step(
         run_id=str(value.get("run_id") or ""),
         name=str(value.get("name") or ""),
         type=name.removeprefix("on_").rpartition("_")[0],
-        tags=value.get("tags") or (),
+        tags=tags,
     )
-    metadata, parents = value.get("metadata") or {}, value.get("parent_ids") or ()
-    return LangChainEvent(step, name, value.get("data") or {}, metadata, parents)
+    return LangChainEvent(step, name, data, metadata, parents)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(each, str) for each in value)

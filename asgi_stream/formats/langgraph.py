@@ -8,14 +8,12 @@ and 1.15.0 and in PyPI ``langgraph-sdk`` 0.4.14. The SDKs use the paths below th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from ..events import Event, Interrupt, OutputChunk, RunError, RunFinished, RunStarted
+from ..events import Event, LangChainEvent, OutputChunk, RunError, RunFinished, RunStarted
 from ..serialize import to_json
 from ..stores import RunRecord
-from ._decoded import RUN
 from ._format import Format
 from ._frame import Frame
 from ._langgraph.assistants import ASSISTANTS, assistant_document
@@ -23,12 +21,14 @@ from ._langgraph.assistants import NOT_OFFERED as FIXED_ASSISTANTS
 from ._langgraph.blocks import is_text_only
 from ._langgraph.chunks import public, public_payload
 from ._langgraph.commands import command_spec
+from ._langgraph.decoder import LangGraphDecoder
 from ._langgraph.documents import run_document, runs_document, thread_document
 from ._langgraph.older_frames import joined_frames
 from ._langgraph.protocol import ProtocolEncoder
-from ._langgraph.request import frame_filter
+from ._langgraph.request import EVENTS, frame_filter
 from ._langgraph.result import LangGraphRun
 from ._langgraph.run import run_spec
+from ._langgraph.thread_protocol import LangGraphThreads
 from ._langgraph.threads import (
     COMMANDS,
     LANGGRAPH_THREAD_RUNS,
@@ -38,8 +38,12 @@ from ._langgraph.threads import (
 )
 from ._resumable_format import RUNS
 from ._spec import Document, FormatRequest, RunSpec
-from ._sse import decode_interrupts
+from ._sse import TextTemplate, named_frame
 from ._threads import ThreadQuery
+from .events import event_object
+
+HIDDEN = "langsmith:hidden"
+"""The tag of steps whose events the LangGraph Server does not send either."""
 
 
 class LangGraphFormat(Format):
@@ -68,17 +72,21 @@ class LangGraphFormat(Format):
     thread_runs = LANGGRAPH_THREAD_RUNS
     not_offered: ClassVar[Mapping[tuple[str, str], str]] = {**FIXED_ASSISTANTS, **NOT_OFFERED}
     multitask = "enqueue"
+    joins_at_location = False
     run_resource = LangGraphRun()
+    thread_protocol = LangGraphThreads(lambda: LangGraphFormat().decode)
     continues = True
-    wants = frozenset({OutputChunk})
+    unfiltered = (OutputChunk,)
+    wants = frozenset({OutputChunk, LangChainEvent})
 
     def __init__(self) -> None:
+        self.wants = frozenset({OutputChunk})
         self._modes: tuple[str, ...] = ()
         self._request = FormatRequest()
         self._messages: dict[str, Any] = {}
         self._stopped = False
-        self._last_piece: tuple[Any, bytes, bytes] = None, b"", b""
-        self._interrupts: Sequence[Interrupt] = ()
+        self._last_piece: tuple[Any, Any, TextTemplate | None] = None, None, None
+        self._decoder = LangGraphDecoder()
         self._protocol: ProtocolEncoder | None = None
         self._attempt = 1
         self._waits = False
@@ -96,6 +104,8 @@ class LangGraphFormat(Format):
                 return command
         spec, self._modes = run_spec(request)
         self._waits = bool(spec.gathered)
+        if EVENTS in self._modes:
+            self.wants = type(self).wants
         return spec
 
     def thread_query(self, operation: str, request: FormatRequest) -> ThreadQuery:
@@ -134,26 +144,29 @@ class LangGraphFormat(Format):
             return self._protocol.encode(event)
         match event:
             case RunStarted(run_id=run_id):
-                return _frame("metadata", {"run_id": run_id, "attempt": self._attempt})
+                return named_frame("metadata", {"run_id": run_id, "attempt": self._attempt})
             case OutputChunk(mode="messages", data=(message, metadata)):
                 path = _subgraph_path(event)
                 if self._modes == ("messages-tuple",):
                     return self._piece(path, message, metadata)
                 return b"".join(self._message_frames(path, message, metadata))
             case OutputChunk(mode="checkpoints" | "tasks" | "debug" as mode, data=data):
-                return _frame(f"{mode}{_subgraph_path(event)}", public_payload(mode, data))
+                return named_frame(f"{mode}{_subgraph_path(event)}", public_payload(mode, data))
             case OutputChunk(data=data):
                 self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
-                return _frame(f"{event.mode}{_subgraph_path(event)}", data)
+                return named_frame(f"{event.mode}{_subgraph_path(event)}", data)
+            case LangChainEvent(step=step):
+                shown = {**event_object(event), "metadata": public(event.metadata)}
+                return b"" if HIDDEN in step.tags else named_frame(EVENTS, shown)
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does if none of the stream modes has the interrupts.
                 unsent = interrupts and not self._stopped
                 documents = [each.document for each in event.graph_interrupts]
-                values = _frame("values", {"__interrupt__": documents}) if unsent else b""
-                return values + _frame("end", None)
+                values = named_frame("values", {"__interrupt__": documents}) if unsent else b""
+                return values + named_frame("end", None)
             case RunError():
                 error = {"error": event.code, "message": event.message, "id": event.id}
-                return _frame("error", error)
+                return named_frame("error", error)
         return b""
 
     def restore(self, frames: Iterable[Frame], attempt: int, calls: Collection[str]) -> bytes:
@@ -161,34 +174,7 @@ class LangGraphFormat(Format):
         return b"" if self._protocol is None else self._protocol.restore(frames, attempt)
 
     def decode(self, frame: Frame) -> Iterator[Event]:
-        name, *namespace = frame.event.split("|")
-        value = frame.json()
-        match name, value:
-            case "metadata", {"run_id": run_id}:
-                yield RunStarted(str(run_id))
-            case "end", _:
-                yield RunFinished(RUN, None, self._interrupts)
-            case "error", {"message": message}:
-                code, id_ = str(value.get("error") or ""), str(value.get("id") or "")
-                yield RunError(code, str(message), id_, status=0)
-            case "values" | "updates", {"__interrupt__": list(interrupts)}:
-                # Each comes in a frame of its own, once for each stream mode.
-                known = (*self._interrupts, *decode_interrupts(interrupts))
-                self._interrupts = [*{each.id: each for each in known}.values()]
-                if len(value) > 1:
-                    yield OutputChunk(RUN, value, name, tuple(namespace) or None)
-            case (
-                "values"
-                | "updates"
-                | "custom"
-                | "messages"
-                | "checkpoints"
-                | "tasks"
-                | "debug"
-                | "tools",
-                _,
-            ):
-                yield OutputChunk(RUN, value, name, tuple(namespace) or None)
+        return self._decoder.decode(frame)
 
     @classmethod
     def recognizes(cls, frame: Frame) -> bool:
@@ -214,14 +200,13 @@ class LangGraphFormat(Format):
     def _piece(self, path: str, message: Any, metadata: Mapping[str, Any]) -> bytes:
         """Return the frame of a piece of a message, of which as a rule only the text changes."""
         if not is_text_only(message):
-            return _frame(f"messages{path}", [message, public(metadata)])
-        last, before, after = self._last_piece
-        if last is None or last[0] != message.id or last[1] is not metadata:
-            empty = message.model_copy(update={"content": "\0"})
-            frame = _frame(f"messages{path}", [empty, public(metadata)])
-            before, after = frame.split(b'"\\u0000"', 1)  # the content comes first
-            self._last_piece = (message.id, metadata), before, after
-        return before + encode_basestring_ascii(message.content).encode() + after
+            return named_frame(f"messages{path}", [message, public(metadata)])
+        id_, about, template = self._last_piece
+        if template is None or id_ != message.id or about is not metadata:
+            marked = message.model_copy(update={"content": TextTemplate.TEXT})
+            template = TextTemplate(named_frame(f"messages{path}", [marked, public(metadata)]))
+            self._last_piece = message.id, metadata, template
+        return template.frame(message.content)
 
     def _message_frames(self, path: str, message: Any, metadata: Any) -> Iterator[bytes]:
         if "messages-tuple" in self._modes:
@@ -230,17 +215,13 @@ class LangGraphFormat(Format):
             known = self._messages.get(message.id)
             if known is None:
                 about = {message.id: {"metadata": public(metadata)}}
-                yield _frame("messages/metadata", about)
+                yield named_frame("messages/metadata", about)
             is_chunk = type(message).__name__.endswith("Chunk")
             whole = self._messages[message.id] = known + message if known and is_chunk else message
             # Clients append a message whose type is that of a chunk.
             kind = whole.type.removesuffix("MessageChunk").lower()
             shown = whole.model_copy(update={"type": kind})
-            yield _frame("messages/partial" if is_chunk else "messages/complete", [shown])
-
-
-def _frame(name: str, value: Any) -> bytes:
-    return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
+            yield named_frame("messages/partial" if is_chunk else "messages/complete", [shown])
 
 
 def _subgraph_path(chunk: OutputChunk) -> str:

@@ -19,14 +19,12 @@ from ._format import Format
 from ._frame import Frame
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
-from ._threads import THREADS
+from ._sse import named_frame
+from ._threads import THREADS_WITHOUT_RUNS
 from .events import event_object, event_of, is_event
 
 RUNS = ("/invoke", "/batch", "/stream", "/stream_events")
 SCHEMAS = {"/input_schema": "input", "/output_schema": "output", "/config_schema": "config"}
-THREAD_ENDPOINTS = {key: operation for key, operation in THREADS.items() if operation != "run"}
-"""Not LangServe's own: what clients in other languages read of a thread."""
-
 FILTERS = {
     "include_names": "names",
     "include_types": "types",
@@ -45,7 +43,8 @@ class LangServeFormat(Format):
     the thread. Its tags, metadata and other fields are ignored.
     """
 
-    threads = THREAD_ENDPOINTS
+    carries_output = True
+    threads = THREADS_WITHOUT_RUNS  # not LangServe's own: for clients in other languages
     endpoints = (*(("POST", path) for path in RUNS), *(("GET", path) for path in SCHEMAS))
     wants = frozenset({OutputChunk, LangChainEvent})
 
@@ -64,7 +63,9 @@ class LangServeFormat(Format):
         _check_kwargs(body.get("kwargs"))
         if operation == "/stream":
             self.wants = frozenset({OutputChunk})
-        elif operation != "/stream_events":
+        elif operation == "/stream_events":
+            self.wants = frozenset({LangChainEvent})
+        else:
             self.wants = frozenset()
         value = body[key]
         self._batch = operation == "/batch"
@@ -88,18 +89,18 @@ class LangServeFormat(Format):
     def encode(self, event: Event) -> bytes:
         match event:
             case RunStarted(run_id=run_id) if LangChainEvent not in self.wants:
-                self._metadata = _frame("metadata", {"run_id": run_id})
+                self._metadata = named_frame("metadata", {"run_id": run_id})
             case OutputChunk(data=data, part=part):
                 metadata, self._metadata = self._metadata, b""
-                return metadata + _frame("data", data if part is None else part)
+                return metadata + named_frame("data", data if part is None else part)
             case LangChainEvent():
-                return _frame("data", event_object(event))
+                return named_frame("data", event_object(event))
             case RunFinished():
                 # The client in JavaScript would take one with data for a chunk.
                 return b"event: end\n\n"
             case RunError():
                 error = {"status_code": event.status, "message": event.message}
-                return _frame("error", {**error, "code": event.code, "id": event.id})
+                return named_frame("error", {**error, "code": event.code, "id": event.id})
         return b""
 
     def decode(self, frame: Frame) -> Iterator[Event]:
@@ -136,10 +137,6 @@ class LangServeFormat(Format):
         ]
         content = {"detail": fields or error.message, "message": error.message}
         return to_json({**content, "code": error.code, "id": error.id}), "application/json"
-
-
-def _frame(name: str, value: Any) -> bytes:
-    return f"event: {name}\ndata: ".encode() + to_json(value) + b"\n\n"
 
 
 def _input(value: Any) -> Any:

@@ -46,10 +46,7 @@ from ._mcp.results import LIST_SECONDS, decode_result, error_result, run_result,
 from ._plain_request import plain_spec
 from ._spec import Document, FormatRequest, RunSpec
 from ._sse import data_frame
-from ._threads import THREADS
-
-OF_THREADS = {key: operation for key, operation in THREADS.items() if operation != "run"}
-"""Not MCP's own: what other clients read of a thread."""
+from ._threads import THREADS_WITHOUT_RUNS
 
 TOOLS = {"tools": {"listChanged": False}}
 TEXT = TextDelta | TextDiscarded | FileMade
@@ -67,7 +64,8 @@ class McpFormat(Format):
     endpoints = (("POST", ""),)
     chooses = replies = checks_origin = True
     names = r"[A-Za-z0-9_.-]{1,128}"
-    threads, thread_arguments = OF_THREADS, ("thread_id", "resume")
+    threads = THREADS_WITHOUT_RUNS  # not MCP's own: for other clients
+    thread_arguments = ("thread_id", "resume")
     wants = frozenset({BlockStarted, TextDelta, TextDiscarded, FileMade})  # files come in blocks
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ https://platform.openai.com/docs/api-reference, read in PyPI ``openai`` 3.54.0 a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import ClassVar, cast
+from collections.abc import Iterable
+from typing import cast
 
 from ..events import ALL_EVENTS, Event, RunError, RunFinished
 from ..serialize import to_json
@@ -21,7 +21,7 @@ from ._responses.encoder import Response
 from ._responses.stored import RESPONSES, ResponseResource, cut_response
 from ._spec import Document, FormatRequest, RunSpec
 from ._stored_run import StoredRun
-from ._threads import THREADS
+from ._threads import THREADS_WITHOUT_RUNS
 
 
 class OpenAIFormat(Format):
@@ -52,11 +52,10 @@ class OpenAIFormat(Format):
         ("GET", "/models/{model:path}"),
     )
     chooses = converses = True
-    threads: ClassVar[Mapping[tuple[str, str], str]] = {
-        key: each for key, each in THREADS.items() if each != "run"
-    }
+    threads = THREADS_WITHOUT_RUNS
     threads_by_runs = True
     runs = RESPONSES
+    joins_at_location = False
     run_resource = ResponseResource()
     wants = ALL_EVENTS
 

@@ -29,6 +29,7 @@ class TextFormat(tokens.TokensFormat):
     system_messages = False
     ping = b""
     breaks_on_error = True
+    answers_with_resume = False
     runs: ClassVar[Mapping[tuple[str, str], str]] = {}
 
     def __init__(self) -> None:

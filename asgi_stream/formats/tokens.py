@@ -18,6 +18,7 @@ from ._threads import THREADS
 class TokensFormat(Format):
     """The text of the answer."""
 
+    carries_output = answers_with_resume = True
     runs = RUNS
     threads = THREADS
     wants = frozenset({TextDelta, TextDiscarded})

@@ -71,7 +71,7 @@ class VercelFormat(Format):
     }
     sdk_versions = (5, 6, 7)
     system_messages = False
-    continues = True
+    continues = answers_with_resume = True
     wants = ALL_EVENTS
 
     def __init__(self) -> None:

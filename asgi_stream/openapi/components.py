@@ -6,17 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
-from .._langchain.schemas.keywords import mapped
+from .._langchain.schemas.keywords import mapped, referenced_name
 from .._langchain.schemas.messages import definitions_in
 from .schemas import DEFINITIONS, Schema
 
-LOCAL = "#/$defs/"
 GLOBAL = "#/components/schemas/"
-
-
-def referenced_name(schema: Schema) -> str:
-    """Return the name of the definition that a schema refers to, or "" if to none."""
-    return str(schema.get("$ref", "")).removeprefix(LOCAL)
 
 
 class Components:

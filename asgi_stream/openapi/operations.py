@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .._langchain.schemas.keywords import mapped
+from .. import _headers
+from .._langchain.schemas.keywords import mapped, referenced_name
 from .._routing.bound import BoundRoute
 from ..errors.mapping import statuses
 from ..events import LangChainEvent, RunError
 from ..filters import WORDS
 from ..formats import STORED_THREAD
-from .components import Components, referenced_name
+from .components import Components
 from .path_parameters import in_path
 from .schemas import Schema, configurable_of, of_endpoint, of_format
 from .thread_schemas import CHECKPOINT_ID, THREAD_ID, document_of, query_of
 from .thread_schemas import SUMMARIES as THREAD_SUMMARIES
 
 JSON = "application/json"
-
 INPUT = {"$ref": "#/$defs/Input"}
 INPUT_OR_ANSWER = {"anyOf": [INPUT, {"$ref": "#/$defs/Resume"}]}
 
@@ -127,7 +127,7 @@ class Operation:
             schemas["checkpoint_id"] = CHECKPOINT_ID
             if STORED_THREAD not in self._endpoint:
                 schemas["thread_id"] = THREAD_ID
-        if LangChainEvent in self._route.format_class.wants and self._route.format == "events":
+        if LangChainEvent in self._route.format_class.wants:
             schemas |= {word: {"type": "string"} for word in WORDS}
         if self._method == "GET":
             whole = self._schema(INPUT)
@@ -202,16 +202,16 @@ class Operation:
         response = _response("The result.", {JSON: {"schema": self._schema(schema)}})
         if operation == "list":
             next_page = {"X-Pagination-Next": "The offset of the next page, if there is one."}
-            response["headers"] = _headers(next_page)
+            response["headers"] = _described(next_page)
         return response
 
     def _response_headers(self) -> dict[str, Any]:
-        headers = {"X-Run-ID": "The run's id."}
+        headers = {_headers.RUN_ID: "The run's id."}
         if self._route.resume_policy:
-            headers["Content-Location"] = "The run's URL, relative to the request."
+            headers[_headers.LOCATION] = "The run's URL, relative to the request."
         if self._route.thread_policy:
-            headers["X-Thread-ID"] = "The thread's id, percent-encoded."
-        return _headers(headers)
+            headers[_headers.THREAD_ID] = "The thread's id, percent-encoded."
+        return _described(headers)
 
     def _stream(self) -> Schema:
         schema: Schema = {"type": "string"}
@@ -239,7 +239,7 @@ def _properties(schema: Schema) -> dict[str, Schema]:
     return {name: field for name, field in properties.items() if name != "input"}
 
 
-def _headers(descriptions: Mapping[str, str]) -> dict[str, Any]:
+def _described(descriptions: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: {"description": description, "schema": {"type": "string"}}
         for name, description in descriptions.items()

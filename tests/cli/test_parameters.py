@@ -40,9 +40,14 @@ def test_a_value_that_is_wrong(arguments: list[str], problem: str) -> None:
     assert problem in done.stderr
 
 
-@pytest.mark.parametrize("format", ["langgraph", "agui", "openai", "langserve", None])
+@pytest.mark.parametrize("format", ["langgraph", "agui", "openai", "langserve", "text", None])
 def test_answers_of_another_form_are_not_suggested(format: str | None) -> None:
     assert answering_options(format, "t", [Interrupt("a", 1)]) == ""
+
+
+@pytest.mark.parametrize("format", ["tokens", "chunks", "events", "vercel"])
+def test_answers_are_suggested_where_they_are_a_field_of_the_body(format: str) -> None:
+    assert "--input" in answering_options(format, "t", [Interrupt("a", 1)])
 
 
 @pytest.mark.parametrize(("value", "colors"), [("1", False), ("", None)])

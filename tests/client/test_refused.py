@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from asgi_stream import StreamError
 from asgi_stream.cli import commands as cli
-from asgi_stream.client._errors import BODY_BYTES, response_error
-from asgi_stream.errors import InvalidInput, TooManyRuns
+from asgi_stream.client._errors import BODY_BYTES, error_of, response_error
+from asgi_stream.errors import InvalidInput, Refused, TooManyRuns
 
 NGINX = """<html>
 <head><title>502 Bad Gateway</title><style>a { color: red }</style></head>
@@ -149,3 +149,10 @@ def test_a_stream_error_without_a_code_of_ours_is_a_stream_error() -> None:
     error = refusal(418, '{"error": {"code": "teapot", "message": "Tea?"}}')
     assert isinstance(error, StreamError)
     assert (error.code, error.status) == ("teapot", 418)
+
+
+@pytest.mark.parametrize("status", [None, 401, 403])
+def test_a_refusal_is_of_its_class_whatever_its_status(status: int | None) -> None:
+    error = error_of({"code": "refused", "message": "Not you."}, status)
+    assert type(error) is Refused
+    assert error.status == (status or 403)

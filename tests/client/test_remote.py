@@ -261,7 +261,7 @@ async def test_no_server_and_another_server_are_errors_of_httpx(server: Server) 
 async def test_a_front_end_s_format_is_for_that_front_end(server: Server) -> None:
     with pytest.raises(StreamError, match="format, 'vercel', needs its own client"):
         await streamed(remote(server, "vercel"), {"prompt": "Hi"})
-    with pytest.raises(ValueError, match="format: expected one of tokens, chunks"):
+    with pytest.raises(ValueError, match="format: expected one of chunks, events"):
         remote(server, "vercel", format="vercel")
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from asgi_stream._limit_checks import check_inline
 from asgi_stream.errors import BodyTooLarge, InvalidInput
 from asgi_stream.formats._content import (
-    check_inline,
     inline_block,
     media_block,
     simplest,

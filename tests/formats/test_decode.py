@@ -63,6 +63,7 @@ CARRIED: dict[str, set[type]] = {
     "langserve": {RunStarted, OutputChunk, *ENDS},
     "langserve events": {LangChainEvent, *ENDS},
     "langgraph": {RunStarted, OutputChunk, *ENDS},
+    "langgraph events": {RunStarted, LangChainEvent, *ENDS},
     # Calls of the client's tools only, and their ends all at once. No files, sources or results.
     "openai": {RunStarted, *TEXTS, *CALLS, ModelFinished, *ENDS},
     "openai responses": {RunStarted, *TEXTS, *CALLS, *RESULTS, ModelFinished, *ENDS},
@@ -120,6 +121,7 @@ def encoder_of(name: str) -> Format:
         "langserve": ("/stream", {"input": 1}),
         "langserve events": ("/stream_events", {"input": 1}),
         "langgraph": ("", {}),
+        "langgraph events": ("", {"stream_mode": "events"}),
         "openai": ("/chat/completions", {**BODIES["openai"], **options, "messages": []}),
         "openai responses": ("/responses", {"model": "m", "input": "Hi", "stream": True}),
         "mcp": ("", CALL_A_TOOL),

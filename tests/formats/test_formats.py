@@ -86,11 +86,12 @@ def failed(name: str, result: list[Any]) -> bool:
 
 
 async def run_of(format: type[formats.Format], name: str) -> list[Event]:
-    events = await (as_langchain_tells if LangChainEvent in format.wants else narrated)(name)
+    wants = format().wants
+    events = await (as_langchain_tells if LangChainEvent in wants else narrated)(name)
     return [
         event
         for event in events
-        if type(event) in format.wants or isinstance(event, (RunStarted, RunFinished))
+        if type(event) in wants or isinstance(event, (RunStarted, RunFinished))
     ]
 
 

@@ -543,7 +543,6 @@ async def test_a_run_that_is_not_valid_is_refused(app: StreamApp, body: Any) -> 
             {"feedback_keys": ["a"]},
             "feedback_keys: not supported: this server collects no feedback",
         ),
-        ({"stream_mode": ["values", "events"]}, "events is not supported"),
     ],
 )
 async def test_what_a_run_cannot_have_is_refused_by_name(

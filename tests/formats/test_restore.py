@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from asgi_stream._resume.numbering import parsed
 from asgi_stream.events import (
     BlockFinished,
     BlockStarted,
@@ -47,7 +46,7 @@ def vercel() -> Any:
 def frames_of(format: Any, *events: Event) -> list[Frame]:
     """What an attempt has sent before its worker died, with the first frame of the next one."""
     stored = b"".join(map(format.encode, events)).split(b"\n\n")[:-1]
-    return [parsed(each + b"\n\n") for each in stored] + [parsed(b": goes on\n")]
+    return [Frame.parse(each + b"\n\n") for each in stored] + [Frame.parse(b": goes on\n")]
 
 
 def parts_of(data: bytes) -> list[Any]:
@@ -148,7 +147,7 @@ def test_calls_that_the_browser_executes_remain_its_own() -> None:
 
 def test_a_stream_of_which_nothing_was_stored_begins() -> None:
     format = vercel()
-    assert format.restore([parsed(b": goes on\n")], 2, ()) == b""
+    assert format.restore([Frame.parse(b": goes on\n")], 2, ()) == b""
     assert parts_of(format.encode(RunStarted("run")))[0]["type"] == "start"
 
 
@@ -199,7 +198,7 @@ def test_a_run_of_a_command_goes_on_with_its_numbers_and_messages() -> None:
     frames = [*frames[:1], *frames[2:], frames[1]]
     format = command()
     [closing] = [
-        parsed(each + b"\n\n") for each in format.restore(frames, 2, ()).split(b"\n\n")[:-1]
+        Frame.parse(each + b"\n\n") for each in format.restore(frames, 2, ()).split(b"\n\n")[:-1]
     ]
     event = json.loads(closing.data)
     assert event["seq"] == late + 1
@@ -214,5 +213,5 @@ def test_a_run_of_a_command_goes_on_with_its_numbers_and_messages() -> None:
     data = [format.encode(each) for each in (piece("m0", "whole"), piece("m1", "be"))]
     assert data == [b"", b""]
     assert b'"started"' not in format.encode(OutputChunk(RUN, {}, "custom", ("sub:1",)))
-    end = parsed(format.encode(RunFinished(RUN, None)).rstrip() + b"\n\n")
+    end = Frame.parse(format.encode(RunFinished(RUN, None)).rstrip() + b"\n\n")
     assert json.loads(end.data)["params"]["data"]["event"] == "completed"

@@ -62,6 +62,12 @@ const scenarios = {
     (await view.until(done(2))).submit(human("b"));
     seen.messages = said(await view.until(done(4)));
   },
+  async events() {
+    const events = (seen.events = []);
+    const view = mount({ onLangChainEvent: ({ event, name }) => events.push(`${event} ${name}`) });
+    (await view.until((stream) => stream)).submit(human("a"));
+    seen.messages = said(await view.until(done(2)));
+  },
   async interrupt() {
     const view = mount({});
     (await view.until((stream) => stream)).submit({ question: "Shall I?", log: [] });

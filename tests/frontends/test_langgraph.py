@@ -84,6 +84,21 @@ async def test_the_client_streams_in_each_mode(server: Server, module: str) -> N
 
 
 @pytest.mark.parametrize("module", SDKS)
+async def test_the_client_gets_langchain_s_events(server: Server, module: str) -> None:
+    report = await ask(server, "stream", module=module, streamMode=["events", "values"])
+    assert {each["event"] for each in report["events"]} - {"end"} == {
+        "metadata",
+        "values",
+        "events",
+    }
+    events = [each["data"] for each in report["events"] if each["event"] == "events"]
+    assert {event["run_id"] for event in events if not event["parent_ids"]} == {report["created"]}
+    [tool, *_] = [event for event in events if event["event"] == "on_tool_end"]
+    assert tool["data"]["output"]["content"] == "rain in Paris"
+    assert "secret" not in str([event for event in events if event["event"] == "on_tool_error"])
+
+
+@pytest.mark.parametrize("module", SDKS)
 @pytest.mark.parametrize("assistant", ["first", "fails", "cut", "nope"])
 async def test_a_failure_is_the_client_s_error(server: Server, assistant: str, module: str) -> None:
     mode = "messages-tuple"
@@ -137,6 +152,17 @@ async def test_the_python_client_streams_and_waits(client: LangGraphClient) -> N
     paged = await client.assistants.search(limit=1, response_format="object")
     assert paged == {"assistants": [assistant], "next": "1"}
     assert await client.assistants.count(graph_id="agent") == 1
+
+
+async def test_the_python_client_gets_langchain_s_events(client: LangGraphClient) -> None:
+    parts = client.runs.stream(None, "agent", input=ASK, stream_mode="events")
+    events: list[Any] = [part.data async for part in parts if part.event == "events"]
+    keys = {"event", "name", "run_id", "parent_ids", "tags", "metadata", "data"}
+    assert all(event.keys() == keys for event in events)
+    tokens = [each["data"]["chunk"] for each in events if each["event"] == "on_chat_model_stream"]
+    assert "".join(each["content"] for each in tokens).endswith(ANSWER)
+    names = [event["event"] for event in events if not event["parent_ids"]]
+    assert names == ["on_chain_start", "on_chain_end"]
 
 
 async def test_the_python_client_is_told_of_failures(client: LangGraphClient) -> None:

@@ -264,6 +264,18 @@ async def test_use_stream_talks_on_a_new_thread(
 
 
 @each_sdk
+@pytest.mark.parametrize("route", ["lg", "plain"])
+async def test_use_stream_hears_of_langchain_s_events(
+    threads_server: Server, module: str, route: str
+) -> None:
+    shown = await use_stream(threads_server, "events", module, route, assistantId="chat")
+    assert shown["messages"] == ["a", "1 a"]
+    first, *events, last = shown["events"]
+    assert (first, last) == ("on_chain_start LangGraph", "on_chain_end LangGraph")
+    assert events.count("on_chat_model_stream Echo") == 3
+
+
+@each_sdk
 async def test_use_stream_asks_and_goes_on(threads_server: Server, module: str) -> None:
     shown = await use_stream(threads_server, "interrupt", module, assistantId="ask")
     assert shown["interrupt"]["value"] == {"question": "Shall I?"}

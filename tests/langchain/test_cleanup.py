@@ -435,3 +435,16 @@ async def test_one_pass_over_the_tasks_answers_all_runs(monkeypatch: pytest.Monk
     assert len(passes) == 1
     for task in started:
         task.cancel()
+
+
+async def test_what_a_background_task_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> None:
+        raise ValueError("odd")
+
+    tasks = RunTasks()
+    task = tasks.spawn(fails())
+    await asyncio.wait({task})
+    await asyncio.sleep(0)
+    assert not tasks
+    assert "a background task failed" in caplog.text
+    assert "ValueError: odd" in caplog.text

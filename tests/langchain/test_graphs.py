@@ -299,6 +299,17 @@ async def test_events_contain_the_chunks_that_the_route_requests() -> None:
         ]
 
 
+async def test_the_data_of_a_custom_event_may_be_any_value() -> None:
+    async def dispatches(state: MessagesState) -> Any:
+        for data in ("text", {"input": 1}):
+            await adispatch_custom_event("x", data)
+
+    *events, end = await record(graph_of(dispatches), HI, frozenset({LangChainEvent}))
+    assert isinstance(end, RunFinished)
+    custom = [each for each in events if isinstance(each, LangChainEvent) and each.step.name == "x"]
+    assert [each.data for each in custom] == ["text", {"input": 1}]
+
+
 @pytest.mark.parametrize("format", ["tokens", "text", "chunks", "events"])
 async def test_each_format_s_json_answer_tells_of_a_stop(format: str) -> None:
     app = StreamApp([StreamRoute("/", graph_of(draft, ask), format=format)])

@@ -218,6 +218,33 @@ def test_each_address_goes_by_itself(tmp_path: Path) -> None:
         assert watched.all_gone
 
 
+def test_the_kernel_pads_small_inodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that has just started; the one of the test has larger ones."""
+    path, table = str(tmp_path / "socket"), tmp_path / "unix"
+    monkeypatch.setattr(server_sockets, "UNIX_SOCKETS", str(table))
+    watched = ServerSockets()
+    with listening(socket.AF_UNIX, path) as (unix, _):
+        inode = os.fstat(unix.fileno()).st_ino
+        lines = Path("/proc/self/net/unix").read_text(errors="surrogateescape")
+        table.write_text(lines.replace(f" {inode} ", f"   {inode} "), errors="surrogateescape")
+        watched.note((path, None))
+        watched.note(None)
+    assert watched.gone((path, None))
+    assert watched.gone(None)
+
+
+def test_the_name_of_a_socket_may_be_anything(tmp_path: Path) -> None:
+    watched, path = ServerSockets(), str(tmp_path / " two  words ")
+    with (
+        listening(socket.AF_UNIX, "\0of another\nprocess\r "),
+        listening(socket.AF_UNIX, path),
+    ):
+        watched.note((path, None))
+        watched.note(None)
+    assert watched.gone((path, None))
+    assert watched.gone(None)
+
+
 @pytest.mark.parametrize("bound", ["0.0.0.0", "::", "::1", "127.0.0.1"])
 def test_a_host_is_the_one_that_is_bound_or_any(bound: str) -> None:
     v6 = ":" in bound

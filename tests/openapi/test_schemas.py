@@ -281,6 +281,7 @@ def test_every_status_has_its_errors() -> None:
     assert 599 not in statuses()
     kinds = statuses()
     assert list(kinds) == sorted(kinds)
+    assert {kind.code for kind in kinds[403]} == {"refused"}
     assert {kind.code for kind in kinds[503]} >= {"shutdown", "too_many_runs"}
 
 

@@ -14,9 +14,10 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from asgi_stream import StreamApp, StreamRoute
+from asgi_stream.formats.langgraph import LangGraphFormat
 
 from ..asgi import JSON, Exchange, get, post
-from ..formats.langgraph_app import app_of, said
+from ..formats.langgraph_app import app_of, last_answer, said
 from .test_thread_runs import SLOW, names
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +121,25 @@ async def test_a_reader_gets_the_stream_modes_that_it_asks_for(
     assert (first, {*some}, last) == ("metadata", expected, "end")
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", {"events", "values"}),
+        ("?stream_mode=events", {"events"}),
+        ("?stream_mode=values", {"values"}),
+    ],
+)
+async def test_a_run_with_events_may_be_joined_without_them(query: str, expected: set[str]) -> None:
+    app = app_of(resume=True)
+    body = {**SLOW, "assistant_id": "chat", "stream_mode": ["values", "events"]}
+    started = await post(app, f"{THREAD}/runs", {**body, "if_not_exists": "create"})
+    run_id = started.json()["run_id"]
+    first, *some, last = names(await get(app, f"{THREAD}/runs/{run_id}/stream{query}"))
+    assert (first, {*some}, last) == ("metadata", expected, "end")
+    result = (await get(app, f"{THREAD}/runs/{run_id}/join")).json()
+    assert last_answer(result) == "1 a"
+
+
 async def test_a_reader_who_asks_for_no_stream_mode_gets_all(joined: Any) -> None:
     everything = {"values", "updates", "messages", "messages/metadata", "messages/partial"}
     for query in ("", "?stream_mode="):
@@ -150,3 +170,22 @@ async def test_a_reader_gets_new_frames_of_its_stream_modes_only() -> None:
         await everything.finished()
     assert names(updates) == ["metadata", "error"]
     assert names(everything).count("messages") >= 18
+
+
+async def test_a_frame_that_cannot_be_translated_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def joined(frame: bytes) -> bytes:
+        if b"event: values" in frame:
+            raise ValueError("odd")
+        return frame
+
+    monkeypatch.setattr(LangGraphFormat, "joined_frames", lambda self, query: joined)
+    app = app_of(resume=True)
+    body = {"assistant_id": "chat", "input": said("a"), "if_not_exists": "create"}
+    started = await post(app, f"{THREAD}/runs/stream", body)
+    run_id = started.headers["x-run-id"]
+    assert names(started) == ["metadata", "values", "values", "end"]
+    exchange = await get(app, f"{THREAD}/runs/{run_id}/stream")
+    assert names(exchange) == ["metadata", "end"]
+    assert f"run {run_id} of /lg: a reader does not get a frame" in caplog.text

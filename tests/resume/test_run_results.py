@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from asgi_stream import Limits, StreamApp
+from asgi_stream.formats._langgraph.result import ResultReader
+from asgi_stream.formats.langgraph import LangGraphFormat
 
 from ..asgi import JSON, Exchange, get, post
 from ..formats.langgraph_app import app_of, last_answer, said
@@ -151,3 +153,17 @@ async def test_an_interrupt_that_is_left_open_is_in_the_result(app: StreamApp) -
     one, other = (each["id"] for each in asked_for)
     result = await wait(app, "several", command={"resume": {one: "yes"}})
     assert [each["id"] for each in result["__interrupt__"]] == [other]
+
+
+async def test_a_response_ends_whatever_its_format_raises(
+    app: StreamApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ValueError("odd")
+
+    monkeypatch.setattr(ResultReader, "document", broken)
+    monkeypatch.setattr(LangGraphFormat, "failure", broken)
+    async with waiting(app, assistant_id="chat") as exchange:
+        await exchange.finished()
+    assert not exchange.body.strip()
+    assert "a background task failed" in caplog.text

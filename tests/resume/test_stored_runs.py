@@ -1053,6 +1053,29 @@ async def test_a_store_that_breaks_ends_the_run(caplog: pytest.LogCaptureFixture
     assert "ZeroDivisionError" in caplog.text
 
 
+class Unreadable(MemoryStore):
+    """Fails to read a run in a way that no store should."""
+
+    async def read(self, run_id: str, after: int) -> Page | None:
+        raise OSError("refused")
+
+
+async def test_an_error_of_a_store_that_is_read_ends_the_response_with_a_frame(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    speaker = Speaker()
+    app = app_of(Unreadable(), speaker)
+    async with Exchange(app, "POST", "/chat", "hi", headers=JSON) as first:
+        speaker.say("a")
+        await first.until(b'"a"')
+        answer = await get(app, f"/chat/runs/{first.headers['x-run-id']}")
+        speaker.say(None)
+        await first.finished()
+    error, end = frames(answer.body)
+    assert (error["error"]["code"], end) == ("run_failed", "[DONE]")
+    assert "OSError: refused" in caplog.text
+
+
 class Odd(MemoryStore):
     """Behaves like a store that has lost frames."""
 

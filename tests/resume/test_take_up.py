@@ -17,6 +17,7 @@ from langgraph.graph import StateGraph
 from asgi_stream import Limits, Resume, StreamApp, StreamRoute, Threads
 from asgi_stream._request import stored_request
 from asgi_stream.errors import StreamError
+from asgi_stream.events import RunError
 from asgi_stream.formats.chunks import ChunksFormat
 from asgi_stream.requests import StreamRequest
 
@@ -317,6 +318,33 @@ async def test_what_the_stream_has_left_open_is_closed_first() -> None:
     async with Lost(work, format="tests.resume.test_take_up:Closing") as lost:
         _, closing, second, done = await lost.ended()
     assert (closing, second, done) == ({}, {"second": {"text": "go first second"}}, "[DONE]")
+
+
+class Mute(ChunksFormat):
+    """Has no frames of errors."""
+
+    def encode(self, event: Any) -> bytes:
+        if isinstance(event, RunError):
+            raise ValueError("odd")
+        return super().encode(event)
+
+
+async def test_a_run_that_is_given_up_ends_whatever_its_format_raises(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    work = Work()
+
+    async def refuse() -> None:
+        raise ZeroDivisionError
+
+    work.prepare = refuse
+    async with Lost(work, format="tests.resume.test_take_up:Mute") as lost:
+        first, *more = await lost.ended()
+    assert (first, more) == ({"first": {"text": "go first"}}, [])
+    record = await work.store.find(lost.run_id)
+    assert record is not None
+    assert (record.state, record.code) == ("failed", LOST)
+    assert "ValueError: odd" in caplog.text
 
 
 class Losing(ChunksFormat):

@@ -10,7 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from typing_extensions import TypedDict
 
 from asgi_stream import Limits, Resume, StreamApp, StreamError, StreamRoute, Threads
 from asgi_stream.errors import StoreUnavailable
@@ -429,6 +433,78 @@ async def test_a_store_that_fails_ends_the_response() -> None:
     assert b"event: error" not in events.exchange.body
 
 
+async def test_a_store_that_fails_in_another_way_ends_the_response_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = Flaky(OSError("refused"))
+    app = app_of(threads=Threads(store=store), resume=True)
+    async with listening(app) as events:
+        await events.exchange.started()
+        store.is_broken = True
+        await events.exchange.finished()
+    assert "OSError: refused" in caplog.text
+
+
+class Memo(BaseMessage):
+    type: str = "memo"
+
+
+class Notes(TypedDict):
+    messages: list[Any]
+
+
+class Strange(Echo):
+    """Writes messages with a block that is none between those with text."""
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        async for chunk in super()._astream(*args, **kwargs):
+            yield chunk
+            yield ChatGenerationChunk(message=AIMessageChunk(content=[{"type": "text"}]))
+
+
+def strange_app() -> StreamApp:
+    async def reply(state: MessagesState) -> Any:
+        answer = await Strange().ainvoke(state["messages"])
+        return {"messages": [AIMessage(answer.text)]}
+
+    built = StateGraph(MessagesState).add_sequence([reply])
+    graph = built.add_edge(START, "reply").compile(checkpointer=InMemorySaver())
+    route = StreamRoute("/lg", {"strange": graph}, format="langgraph", threads=True, resume=True)
+    return StreamApp([route])
+
+
+async def test_a_message_that_cannot_be_restored_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = strange_app()
+    for _ in range(2):
+        await wait(app, "strange", said("a"), stream_mode=["values", "messages-tuple"])
+    async with listening(app) as events:
+        for _ in range(2):
+            await events.until("lifecycle", "completed")
+    deltas = [each["delta"]["text"] for each in events.of("messages") if "delta" in each]
+    assert deltas == ["1 ", "a", "3 ", "a"]
+    assert "a reader does not get a frame that cannot be translated" in caplog.text
+
+
+async def test_messages_of_other_roles_and_classes_are_in_the_values_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def note(state: Any) -> Any:
+        return {"messages": [Memo(content="x", id="m1"), ToolMessage("y", tool_call_id="c")]}
+
+    built: Any = StateGraph(Notes).add_node("note", note).add_edge(START, "note")
+    graph = built.compile(checkpointer=InMemorySaver())
+    route = StreamRoute("/lg", {"notes": graph}, format="langgraph", threads=True, resume=True)
+    app = StreamApp([route])
+    await wait(app, "notes", {"messages": []}, stream_mode=["values", "messages-tuple"])
+    async with listening(app) as events:
+        await events.until("lifecycle", "completed")
+    assert [each["type"] for each in events.of("values")[-1]["messages"]] == ["memo", "tool"]
+    assert not events.of("messages")
+    assert "cannot be translated" not in caplog.text
+
+
 async def test_a_reader_that_leaves_stops_the_reading(app: StreamApp) -> None:
     run_id = await start(app, "slow")
     async with listening(app) as events:
@@ -481,9 +557,13 @@ class Broken(MemoryThreadStore):
 class Flaky(MemoryThreadStore):
     is_broken = False
 
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.error = error or StoreUnavailable()
+
     async def find(self, *args: Any) -> Any:
         if self.is_broken:
-            raise StoreUnavailable
+            raise self.error
         return await super().find(*args)
 
 
@@ -547,7 +627,16 @@ async def wait(app: StreamApp, graph: str, input: Any, **body: Any) -> str:
     return str(exchange.headers["x-run-id"])
 
 
-MODES = ["values", "updates", "messages-tuple", "messages", "custom", "tasks", "checkpoints"]
+MODES = [
+    "values",
+    "updates",
+    "messages-tuple",
+    "messages",
+    "custom",
+    "tasks",
+    "checkpoints",
+    "events",
+]
 
 
 @pytest.mark.parametrize("modes", [["values"], MODES])

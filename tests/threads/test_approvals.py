@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.func import task
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from asgi_stream import StreamApp, StreamRoute
 
-from ..asgi import Exchange, frames, post
+from ..asgi import Exchange, frames, get, post
 from .agents import Listener, agent_of, look, refund
 from .chat import CHAT, Client
 
@@ -250,3 +251,30 @@ async def test_a_failed_run_takes_no_answer(model: Listener) -> None:
     app = StreamApp([StreamRoute("/ask", graph, threads=True)])
     assert (await ask(app, HI)).status == 500
     assert (await ask(app, {"resume": 1})).status == 409
+
+
+async def test_what_a_task_in_a_subgraph_asks_is_one_question() -> None:
+    @task
+    async def sure() -> str:
+        return str(interrupt("Sure?"))
+
+    async def ask_in_task(state: Any) -> Any:
+        return {"messages": [{"role": "assistant", "content": await sure()}]}
+
+    inner: Any = StateGraph(MessagesState).add_node(ask_in_task).add_edge(START, "ask_in_task")
+    outer: Any = StateGraph(MessagesState).add_node("inner", inner.compile())
+    graph = outer.add_edge(START, "inner").compile(checkpointer=InMemorySaver())
+    app = StreamApp(
+        [
+            StreamRoute("/ask", graph, threads=True, format="chunks"),
+            StreamRoute("/graph", graph, threads=True, format="langgraph"),
+        ]
+    )
+    [question] = questions(await ask(app, HI))
+    state = (await get(app, "/ask/threads/t/state")).json()
+    for each in (state, *state["tasks"]):
+        assert [interrupt["id"] for interrupt in each["interrupts"]] == [question["id"]]
+    assert b"yes" in (await ask(app, {"resume": "yes"})).body
+    body = {"assistant_id": "graph", "input": HI, "stream_mode": "values"}
+    stream = await post(app, "/graph/runs/stream", body)
+    assert stream.body.count(b"Sure?") == 1

@@ -185,7 +185,7 @@ async def test_what_is_no_json_is_an_error() -> None:
     handler = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
     async with httpx.AsyncClient(transport=handler) as client:
         runnable: Any = RemoteRunnable("http://x/y", thread_id="a", client=client)
-        with pytest.raises(httpx.DecodingError, match="not JSON"):
+        with pytest.raises(httpx.DecodingError, match="Invalid JSON"):
             await runnable.aget_state()
 
 

@@ -114,7 +114,7 @@ async def test_what_never_reached_the_graph_comes_with_the_next(
 async def test_a_long_history_is_not_read_to_its_end(
     client: Client, model: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("asgi_stream._langchain.threads.forgotten.MOST", 1)
+    monkeypatch.setattr("asgi_stream._langchain.threads.removed_messages.MOST", 1)
     await client.say(SECRET, "u1")
     client.messages[:] = [user("u1", SECRET)]
     await client.say("2", "u2")

@@ -26,6 +26,7 @@ from ..postgres_server import postgres_server
 from ..redis_server import redis_server
 from .agents import Listener, agent_of
 from .chat import CHAT, Client, user
+from .test_asked_in_tasks import Chat, agents, app_of, graph_of
 
 pytestmark = pytest.mark.anyio
 
@@ -181,6 +182,16 @@ async def test_a_thread_that_waits_is_copied_with_what_it_waits_for(saver: Any) 
     assert (await client.decide(**{"u2-0": {"type": "approve"}})).status == 200
     assert model.hears[-1][-1] == "tool: refunded A"
     assert (await source.state()).interrupts
+
+
+async def test_a_call_of_an_agent_in_a_task_is_decided_by_its_id(saver: Any) -> None:
+    model = Listener()
+    client = Chat(app_of(graph_of("node", *agents(model, model), saver=saver)))
+    for question in (await client.ask(), "u1-0"):
+        assert client.seen == [question]
+        assert await client.answer(question) == 200
+    assert await client.answer("u1-0") == 409
+    assert model.hears[-1][-1] == "tool: refunded A"
 
 
 async def test_a_checkpointer_that_is_opened_for_each_request(tmp_path: Path) -> None:

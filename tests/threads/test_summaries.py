@@ -10,7 +10,7 @@ from langchain.agents.middleware import SummarizationMiddleware
 from langgraph.checkpoint.memory import InMemorySaver
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.threads import revised
+from asgi_stream._langchain.threads import removed_messages
 
 from ..asgi import get, post
 from .agents import Listener
@@ -114,7 +114,7 @@ async def test_history_is_read_only_for_what_may_be_removed(
     assert saver.lists == 0
     chat.messages = chat.messages[:1]
     with monkeypatch.context() as patch:
-        patch.setattr(revised, "MOST", 3)  # further back it is a new message
+        patch.setattr(removed_messages, "MOST", 3)  # further back it is a new message
         await chat.run()
     assert saver.lists == 1
     assert model.hears[-1][-1] == "user: alpha"

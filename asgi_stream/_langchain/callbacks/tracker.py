@@ -121,10 +121,13 @@ class RunTracker:
             self._swallowed |= task is not None and task.cancelling() > 0
         if run_id == self.root_id:
             self.finished, self.output = True, output
-        return self.fail(run_id)
+        return self._close(run_id)
 
     def fail(self, run_id: UUID) -> Step | None:
         """Note that a step has failed, and return it; None if it is unknown."""
+        return self._close(run_id)
+
+    def _close(self, run_id: UUID) -> Step | None:
         self._started_in.pop(run_id, None)
         self._agents.pop(run_id, None)
         return self.steps.pop(run_id, None)

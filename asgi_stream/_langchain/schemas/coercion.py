@@ -15,8 +15,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.prompt_values import StringPromptValue
 from pydantic import BaseModel, ValidationError
 
+from ..._limit_checks import check_count, check_files
 from ...errors import InvalidInput
-from ...formats._content import check_count, check_files
 from ...limits import Limits
 from ..messages import whole
 from ..sent_messages import message_of, with_python_names

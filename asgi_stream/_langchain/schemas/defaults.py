@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .keywords import TYPES, Schema, within
+from .keywords import TYPES, Schema, referenced_name, within
 
-__all__ = ["DEFINED", "drop_invalid_defaults", "matches"]
-
-DEFINED = "#/$defs/"
+__all__ = ["drop_invalid_defaults", "matches"]
 
 MAX_DEPTH = 30
 """Levels of schemas in one another that a default is checked against."""
@@ -53,7 +51,7 @@ def matches(
     def fits(inner: Any, subschema: Any) -> bool:
         return matches(inner, subschema, definitions, levels - 1)
 
-    if "$ref" in schema and not fits(value, definitions[schema["$ref"].removeprefix(DEFINED)]):
+    if "$ref" in schema and not fits(value, definitions[referenced_name(schema)]):
         return False
     types = schema.get("type", list(TYPES))
     if not any(_is_type(value, name) for name in ([types] if isinstance(types, str) else types)):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from traceback import walk_tb
 from typing import Any
 
 from langchain_core.load.serializable import Serializable
@@ -17,6 +16,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import is_typeddict
 
 from ...errors import InvalidInput
+from ...errors.mapping import raised_in
 from ...errors.text import listed
 from ...limits import Limits
 from ..graphs import graph_of
@@ -102,7 +102,8 @@ class InputSchema:
                 raise invalid_input(relevant) from None
             return value
         except Exception as error:
-            if not _is_caused_by_input(error):
+            # An exception from a user's own class is not the client's fault.
+            if not raised_in(error, "langchain_core", "pydantic"):
                 raise
             if self._declared is None:
                 return value
@@ -184,15 +185,6 @@ class ConfigurableSchema:
             except ValidationError as error:
                 raise InvalidInput.at(name, next(first_errors(error, 1))["msg"]) from None
         return checked
-
-
-def _is_caused_by_input(error: Exception) -> bool:
-    """Whether LangChain or pydantic raised the error: a bad argument, or a missing one.
-
-    An exception from a user's own class is not the client's fault.
-    """
-    *_, (frame, _) = walk_tb(error.__traceback__)
-    return frame.f_globals["__name__"].partition(".")[0] in ("langchain_core", "pydantic")
 
 
 def _own_type(runnable: Runnable[Any, Any]) -> Any:

@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 import orjson
 
-from .defaults import DEFINED, drop_invalid_defaults
-from .keywords import LEFT_OUT, NAMED, ONE, SEVERAL, Schema, is_valid
+from .defaults import drop_invalid_defaults
+from .keywords import DEFINED, LEFT_OUT, NAMED, ONE, SEVERAL, Schema, is_valid, referenced_name
 
 __all__ = ["sound"]
 
@@ -163,5 +163,5 @@ def _is_circular(schema: Schema, definitions: Mapping[str, Schema]) -> bool:
         if reference in seen:
             return True
         seen.add(reference)
-        schema = definitions[reference.removeprefix(DEFINED)]
+        schema = definitions[referenced_name(schema)]
     return False

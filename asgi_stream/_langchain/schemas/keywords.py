@@ -1,13 +1,29 @@
-"""The keywords of JSON Schema (draft 2020-12): which hold schemas, and which values are valid."""
+"""The keywords of JSON Schema (draft 2020-12): which hold or name schemas, and valid values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["LEFT_OUT", "NAMED", "ONE", "SEVERAL", "TYPES", "Schema", "is_valid", "mapped", "within"]
+__all__ = [
+    "DEFINED",
+    "LEFT_OUT",
+    "NAMED",
+    "ONE",
+    "SEVERAL",
+    "TYPES",
+    "Schema",
+    "inlined",
+    "is_valid",
+    "mapped",
+    "referenced_name",
+    "within",
+]
 
 Schema = dict[str, Any]
+
+DEFINED = "#/$defs/"
+"""What a reference to a definition begins with."""
 
 ONE = {
     *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not"),
@@ -68,6 +84,20 @@ def mapped(schema: Schema, change: Callable[[Schema], Any]) -> Schema:
             value = {name: changed(subschema) for name, subschema in value.items()}
         result[key] = value
     return result
+
+
+def referenced_name(schema: Schema) -> str:
+    """Return the name of the definition that a schema refers to; ``""`` if it refers to none."""
+    return str(schema.get("$ref", "")).removeprefix(DEFINED)
+
+
+def inlined(schema: Schema) -> Schema:
+    """Return a schema that is only a reference to one of its definitions as that definition."""
+    name = referenced_name(schema)
+    if not name:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "$ref"}
+    return {**schema["$defs"][name], **rest}
 
 
 def is_valid(keyword: str, value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .keywords import mapped, within
+from .keywords import mapped, referenced_name, within
 
 Schema = Any
 
@@ -92,12 +92,12 @@ def with_plain_messages(schema: Schema, definitions: Mapping[str, Schema] = DEFI
     }
 
     def plain(value: Schema) -> Schema:
-        if _name_in(value) in messages:
+        if referenced_name(value) in messages:
             return _MESSAGE
         result = mapped(value, plain)
         for union in {"anyOf", "oneOf"} & result.keys():
             # Clients do not send prompt values, which only exist in Python.
-            arms = [arm for arm in result.pop(union) if "PromptValue" not in _name_in(arm)]
+            arms = [arm for arm in result.pop(union) if "PromptValue" not in referenced_name(arm)]
             same = all(arm == _MESSAGE for arm in arms)
             result |= _MESSAGE if same else {union: arms}
         if result.get("items") == _MESSAGE:
@@ -113,7 +113,7 @@ def with_plain_messages(schema: Schema, definitions: Mapping[str, Schema] = DEFI
 
 def references_in(schema: Schema) -> Iterator[str]:
     """Yield the names of the definitions that a schema refers to."""
-    if name := _name_in(schema):
+    if name := referenced_name(schema):
         yield name
     for subschema in within(schema):
         yield from references_in(subschema)
@@ -129,7 +129,3 @@ def definitions_in(body: Schema, known: Mapping[str, Schema]) -> dict[str, Schem
             used[name] = known[name]
             waiting += references_in(known[name])
     return used
-
-
-def _name_in(schema: Schema) -> str:
-    return str(schema.get("$ref", "")).rpartition("/")[2]

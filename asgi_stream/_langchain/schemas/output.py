@@ -11,8 +11,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from pydantic import BaseModel
 
 from ..graphs import graph_of
-from .defaults import DEFINED
-from .keywords import Schema
+from .keywords import Schema, inlined
 from .runnable import MAX_LEVELS, first_schema
 from .type_hints import fields_of, is_list_of_messages, is_message
 from .written import certain, schema_of_sent, schema_of_written
@@ -33,9 +32,7 @@ def output_schema_of(runnable: Runnable[Any, Any]) -> Schema:
         lambda: _known(last.get_output_schema()),
         lambda: _known(last.OutputType),
     )
-    schema = certain(schema)
-    if name := str(schema.pop("$ref", "")).removeprefix(DEFINED):
-        schema = {**schema["$defs"][name], **schema}
+    schema = inlined(certain(schema))
     return _without_renamed(schema) if graph is None else _of_state(schema, graph)
 
 

@@ -7,11 +7,10 @@ no ids of tasks.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from langchain_core.messages import BaseMessage
-
+from ..approvals import Conversation
 from ..graphs import nodes_of
 from .state_messages import messages_of
 
@@ -24,8 +23,11 @@ SENDS = "__pregel_tasks"
 EDGE = "branch:to:"
 """The beginning of the names of channels by which edges start tasks."""
 
+FIRST = {"source": "input", "step": -1}
+"""Metadata that only the first checkpoint of a namespace has."""
 
-async def called_messages(graph: Any, snapshot: Any) -> list[Sequence[BaseMessage]]:
+
+async def called_messages(graph: Any, snapshot: Any) -> list[Conversation]:
     """Return the messages of the called graphs that have stopped in a task of a snapshot.
 
     Args:
@@ -34,10 +36,34 @@ async def called_messages(graph: Any, snapshot: Any) -> list[Sequence[BaseMessag
     """
     saver, thread = graph.checkpointer, snapshot.config["configurable"]["thread_id"]
     return [
-        messages
+        conversation
         for namespace in _namespaces(snapshot)
-        async for messages in _messages_at(saver, thread, namespace)
+        async for conversation in _conversations_at(saver, thread, namespace)
     ]
+
+
+async def messages_in_tasks(graph: Any, snapshot: Any) -> list[Conversation]:
+    """Return the messages of the graphs that have stopped in a ``@task`` of a snapshot's tasks.
+
+    The name of a ``@task`` is in their namespaces, and no checkpoint has it: all namespaces of the
+    thread are looked through, each by its first checkpoint. With ``durability="exit"`` there is
+    none.
+
+    Args:
+        graph: The graph.
+        snapshot: Its LangGraph ``StateSnapshot``, with those of its subgraphs.
+    """
+    saver, thread = graph.checkpointer, snapshot.config["configurable"]["thread_id"]
+    first = saver.alist({"configurable": {"thread_id": thread}}, filter=FIRST)
+    known = [each.config["configurable"]["checkpoint_ns"] async for each in first]
+    conversations: list[Conversation] = []
+    for task in _namespaces(snapshot):
+        for namespace in known:
+            if namespace.startswith((f"{task}|", f"{_path(task)}|")):
+                saved = await _newest(saver, thread, namespace)
+                stopped = _stopped(saved) if saved else {}
+                conversations += [(ids, _messages(saved)) for ids in stopped.values()]
+    return conversations
 
 
 def _namespaces(snapshot: Any) -> Iterator[str]:
@@ -50,31 +76,50 @@ def _namespaces(snapshot: Any) -> Iterator[str]:
             yield _within(around, task.name, task.id)
 
 
-async def _messages_at(
-    saver: Any, thread: str, namespace: str
-) -> AsyncIterator[Sequence[BaseMessage]]:
+async def _conversations_at(saver: Any, thread: str, namespace: str) -> AsyncIterator[Conversation]:
     """Yield the messages of the graph that a task has called, and of those called in it."""
-    path = "|".join(nodes_of(namespace.split("|")))
-    for first in (namespace, path):
+    for first in (namespace, _path(namespace)):
         called, number = first, 0
-        while saved := await saver.aget_tuple(
-            {"configurable": {"thread_id": thread, "checkpoint_ns": called}}
-        ):
-            values = saved.checkpoint["channel_values"]
-            stopped = {task for task, channel, _ in saved.pending_writes if channel == INTERRUPT}
-            if stopped:
-                yield messages_of(values)
-            for inner in (_within(called, name, id_) for name in _next(values) for id_ in stopped):
-                async for messages in _messages_at(saver, thread, inner):
-                    yield messages
+        while saved := await _newest(saver, thread, called):
+            stopped = _stopped(saved)
+            for ids in stopped.values():
+                yield ids, _messages(saved)
+            names = _next(saved.checkpoint["channel_values"])
+            for inner in (_within(called, name, id_) for name in names for id_ in stopped):
+                async for conversation in _conversations_at(saver, thread, inner):
+                    yield conversation
             number += 1
             called = f"{first}|{number}"
+
+
+async def _newest(saver: Any, thread: str, namespace: str) -> Any:
+    """Return the newest checkpoint of a namespace, as its checkpointer has it; None without one."""
+    place = {"thread_id": thread, "checkpoint_ns": namespace}
+    return await saver.aget_tuple({"configurable": place})
+
+
+def _messages(saved: Any) -> Any:
+    return messages_of(saved.checkpoint["channel_values"])
+
+
+def _stopped(saved: Any) -> dict[str, set[str]]:
+    """Return the tasks that have stopped at a checkpoint: the ids of their interrupts by theirs."""
+    return {
+        task: {each.id for each in interrupts}
+        for task, channel, interrupts in saved.pending_writes
+        if channel == INTERRUPT
+    }
 
 
 def _next(values: Any) -> set[str]:
     """Return the names of the nodes that come next, by the values of a checkpoint's channels."""
     edges = {name.removeprefix(EDGE) for name in values if name.startswith(EDGE)}
     return edges | {send.node for send in values.get(SENDS) or ()}
+
+
+def _path(namespace: str) -> str:
+    """Return a namespace without the ids of tasks."""
+    return "|".join(nodes_of(namespace.split("|")))
 
 
 def _within(namespace: str, name: str, task_id: str) -> str:

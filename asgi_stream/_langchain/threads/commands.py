@@ -74,7 +74,8 @@ async def _resume(spec: RunSpec, thread: GraphThread, snapshot: Any) -> Any:
     if interrupts == [BREAKPOINT]:
         # A value would answer what the next node asks.
         return CANCELLED if spec.answers[0].cancelled else None
-    return values
+    # From the checkpoint of a subgraph its steps run again, and so it asks again.
+    return dict(values) if (spec.checkpoint or {}).get("checkpoint_ns") else values
 
 
 async def _rejected(thread: GraphThread, snapshot: Any, position: Position) -> tuple[Any, Position]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from contextlib import aclosing
+from itertools import count
 from typing import Any
 
 from ...errors import NotFound
@@ -178,7 +179,7 @@ class GraphThread:
     async def has_gone_on(self, snapshot: Any) -> bool:
         """Return whether something has gone on from a snapshot: an answer, or a new input."""
         own = checkpoint_id(snapshot.config)
-        async for each in self._newest_first(1):
+        async for each in self.newest_first(1 << n for n in count()):
             if own in (checkpoint_id(each.config), checkpoint_id(each.parent_config)):
                 return checkpoint_id(each.config) != own
         return False
@@ -186,22 +187,22 @@ class GraphThread:
     async def lineage(self, snapshot: Any) -> AsyncGenerator[Any, None]:
         """Yield a snapshot and those that it was made from, newest first."""
         wanted = checkpoint_id(snapshot.config)
-        async for each in self._newest_first(FIRST_PAGE):
+        async for each in self.newest_first(FIRST_PAGE << n for n in count()):
             if checkpoint_id(each.config) == wanted:
                 yield each
                 wanted = checkpoint_id(each.parent_config)
 
-    async def _newest_first(self, size: int) -> AsyncGenerator[Any, None]:
-        """Yield all snapshots, in pages of this size and then twice as many each time."""
+    async def newest_first(self, sizes: Iterable[int]) -> AsyncGenerator[Any, None]:
+        """Yield the snapshots of all branches, newest first, read in pages of these sizes."""
         before = None
-        while True:
+        for size in sizes:
             # LangGraph reads all that it is asked for before it yields the first.
             page = [each async for each in self.history(before=before, limit=size)]
             for each in page:
                 yield each
             if len(page) < size:
                 return
-            before, size = checkpoint_id(page[-1].config), size * 2
+            before = checkpoint_id(page[-1].config)
 
 
 def position_of(snapshot: Any) -> dict[str, Any] | None:

@@ -8,13 +8,12 @@ the recent checkpoints which it resembles most.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 from langchain_core.messages import AIMessage
 
 from ...formats import RunSpec
-from .graph_thread import GraphThread, checkpoint_id
+from .graph_thread import GraphThread
 from .replay import input_after
 from .state import PublicState, changed_fields
 from .state_messages import messages_of
@@ -40,7 +39,7 @@ async def changes_of(
     public = PublicState(thread)
     changed = changed_fields(sent, public.values(snapshot.values))
     if changed and not (newest and _has_seen(snapshot, spec)):
-        async for each in _recent(thread):
+        async for each in thread.newest_first(PAGES):
             changed = min(changed, changed_fields(sent, public.values(each.values)), key=len)
             if not changed:
                 break
@@ -62,15 +61,3 @@ def _has_seen(snapshot: Any, spec: RunSpec) -> bool:
     last = next(reversed(messages_of(snapshot.values)), None)
     ids = {each.get("id") for each in spec.messages or ()}
     return isinstance(last, AIMessage) and last.id in ids
-
-
-async def _recent(thread: GraphThread) -> AsyncGenerator[Any, None]:
-    before = None
-    for size in PAGES:
-        # LangGraph reads all that it is asked for before it yields the first.
-        page = [each async for each in thread.history(before=before, limit=size)]
-        for each in page:
-            yield each
-        if len(page) < size:
-            return
-        before = checkpoint_id(page[-1].config)

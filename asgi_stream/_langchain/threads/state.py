@@ -7,13 +7,13 @@ would send: the fields of the graph's output, and no configuration of the server
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from ...serialize import to_json
-from ..approvals import interrupt_event
+from ..approvals import distinct, interrupt_event
 from ..chunk_reader import only, public_error
 from ..graphs import graph_of
 from .graph_thread import GraphThread
@@ -27,12 +27,10 @@ class PublicState:
 
     Args:
         thread: The thread.
-        metadata: Further keys of a checkpoint's metadata that are sent.
     """
 
-    def __init__(self, thread: GraphThread, metadata: tuple[str, ...] = ()) -> None:
+    def __init__(self, thread: GraphThread) -> None:
         self._thread = thread
-        self._metadata = (*METADATA, *metadata)
 
     def of(self, snapshot: Any, graph: Any = None) -> dict[str, Any]:
         """Return a snapshot as a ``ThreadState``.
@@ -43,16 +41,15 @@ class PublicState:
         """
         graph = graph or self._thread.graph
         metadata = snapshot.metadata or {}
-        interrupts = [interrupt_event(each).document for each in snapshot.interrupts]
         return {
             "values": self.values(snapshot.values, graph),
             "next": list(snapshot.next),
             "tasks": [self._task(each, graph) for each in snapshot.tasks],
-            "metadata": {key: metadata[key] for key in self._metadata if key in metadata},
+            "metadata": {key: metadata[key] for key in METADATA if key in metadata},
             "created_at": snapshot.created_at,
             "checkpoint": self.checkpoint(snapshot.config),
             "parent_checkpoint": self.checkpoint(snapshot.parent_config),
-            "interrupts": interrupts,
+            "interrupts": _documents(snapshot.interrupts),
         }
 
     def values(self, values: Any, graph: Any = None) -> Any:
@@ -87,11 +84,15 @@ class PublicState:
             "name": task.name,
             "path": list(task.path),
             "error": public_error(task.error),
-            "interrupts": [interrupt_event(each).document for each in task.interrupts],
+            "interrupts": _documents(task.interrupts),
             "checkpoint": checkpoint,
             "state": state,
             "result": self.values(task.result, graph) if task.result else task.result,
         }
+
+
+def _documents(interrupts: Iterable[Any]) -> list[dict[str, Any]]:
+    return [interrupt_event(each).document for each in distinct(interrupts)]
 
 
 def _subgraph(graph: Any, name: str) -> Any:

@@ -20,14 +20,13 @@ from .commands import command_of, with_answers
 from .continuation import continuation_of
 from .earlier_run import point_after, point_before
 from .entry import ThreadEntry
-from .forgotten import without_removed
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
 from .new_messages import addition_of, replaced
 from .own_memory import begun
+from .removed_messages import revised, without_removed
 from .replay import before_message, repeated
 from .results import closing
-from .revised import revised
 from .sent_state import came_with, changes_of
 from .shown import shown_messages
 from .start import Start, standing
@@ -49,7 +48,7 @@ class ThreadTurn:
         scope: Whose threads the thread is among.
         route: The path of the route.
         spec: What the client asks for.
-        multitask: What to do if another run has the thread, one of `thread_claim.MULTITASK`.
+        multitask: What to do if another run has the thread, one of `claim.MULTITASK`.
         linger: Seconds that its claim outlives its worker.
         make_input: Makes the graph's input of a spec.
         graph: The name of the graph.

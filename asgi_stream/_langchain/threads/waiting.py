@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from ...events import BREAKPOINT, Interrupt
-from ..approvals import interrupt_events
-from .called_graphs import called_messages
+from ..approvals import Conversation, distinct, interrupt_events
+from .called_graphs import called_messages, messages_in_tasks
 from .graph_thread import GraphThread, position_of
 from .state_messages import messages_of, nested_messages
 from .stops import stands_at, stopped_tasks
@@ -19,7 +21,7 @@ def open_interrupts(snapshot: Any) -> list[Any]:
     A snapshot at a checkpoint that a client names has all that were raised there.
     """
     tasks = (each for each in snapshot.tasks if each.result is None)
-    return [interrupt for each in tasks for interrupt in each.interrupts]
+    return distinct(interrupt for each in tasks for interrupt in each.interrupts)
 
 
 async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
@@ -32,15 +34,28 @@ async def pending(thread: GraphThread, snapshot: Any) -> list[Interrupt]:
     interrupts = open_interrupts(snapshot._replace(tasks=tasks))
     if not interrupts:
         return [BREAKPOINT] if await has_stopped(thread, snapshot) else []
-    messages = [messages_of(snapshot.values)]
-    events = interrupt_events(interrupts, messages)
-    if any(not call.call_id for each in events for call in each.approvals):
-        # Asked in a subgraph, or in a graph that is called, with messages of its own.
-        nested = await thread.state(position_of(snapshot), subgraphs=True)
-        messages += [*nested_messages(nested), *await called_messages(thread.graph, nested)]
-        messages += await calls_in_results(thread.graph.checkpointer, nested)
-        events = interrupt_events(interrupts, messages)
+    conversations: list[Conversation] = []
+    events: list[Interrupt] = []
+    async with aclosing(_conversations(thread, snapshot)) as source:
+        async for more in source:
+            conversations += more
+            events = interrupt_events(interrupts, conversations)
+            if all(call.call_id for each in events for call in each.approvals):
+                break
     return events
+
+
+async def _conversations(
+    thread: GraphThread, snapshot: Any
+) -> AsyncGenerator[list[Conversation], None]:
+    """Yield where the calls may be that interrupts are about, what is found fastest first."""
+    yield [(None, messages_of(snapshot.values))]
+    # Asked in a subgraph, or in a graph that is called, with messages of its own.
+    nested = await thread.state(position_of(snapshot), subgraphs=True)
+    shown: list[Conversation] = [(None, each) for each in nested_messages(nested)]
+    shown += [(None, each) for each in await calls_in_results(thread.graph.checkpointer, nested)]
+    yield shown + await called_messages(thread.graph, nested)
+    yield await messages_in_tasks(thread.graph, nested)
 
 
 async def has_stopped(thread: GraphThread, snapshot: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from ...events import ThreadSnapshot
-from ...serialize import to_json
+from ...serialize import text_or_json, to_json
 
 Message = dict[str, Any]
 
@@ -178,8 +178,7 @@ def _call(call: Mapping[str, Any]) -> Message:
 
 
 def _result(call_id: str, output: Any) -> Message:
-    content = output if isinstance(output, str) else to_json(output).decode()
-    return {"role": "tool", "toolCallId": call_id, "content": content}
+    return {"role": "tool", "toolCallId": call_id, "content": text_or_json(output)}
 
 
 def _user_content(blocks: Sequence[Mapping[str, Any]]) -> str | list[Message]:

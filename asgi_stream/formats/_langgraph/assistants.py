@@ -6,7 +6,9 @@ from typing import Any
 
 from .._content import refused
 from .._spec import Document, FormatRequest, GraphQuery
+from .documents import selected
 from .request import assistant_of, graph_name
+from .threads import SORT_ORDERS, check_choice, page_of, texts_of
 
 ASSISTANT = "/assistants/{assistant_id}"
 
@@ -50,7 +52,7 @@ def assistant_document(request: FormatRequest) -> Document | None:
     """
     match request.endpoint:
         case "/assistants/search":
-            return _page_of(_search(request), request.body)
+            return _page(_search(request), request.body)
         case "/assistants/count":
             return Document(len(_search(request)))
         case endpoint if not endpoint.startswith(ASSISTANT):
@@ -105,27 +107,20 @@ def _search(request: FormatRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _page_of(assistants: list[dict[str, Any]], body: Any) -> Document:
+def _page(assistants: list[dict[str, Any]], body: Any) -> Document:
     """Return a page of the assistants, in the order and with the fields that a search has.
 
     Raises:
         InvalidInput: The search is not valid.
     """
     body = body if isinstance(body, dict) else {}
-    by, select = body.get("sort_by"), body.get("select")
-    first, limit = body.get("offset"), body.get("limit")
-    first, limit = 0 if first is None else first, 10 if limit is None else limit
-    if type(first) is not int or type(limit) is not int or first < 0 or limit < 1:
-        raise refused("limit", "expected a limit of at least 1 and an offset of at least 0")
+    by, order, select = (body.get(key) for key in ("sort_by", "sort_order", "select"))
+    check_choice("sort_by", by, SORTS)
+    check_choice("sort_order", order, SORT_ORDERS)
+    fields = texts_of("select", select)
+    limit, offset = page_of(body)
     if by is not None:
-        if by not in SORTS:
-            raise refused("sort_by", f"expected one of {', '.join(SORTS)}")
-        assistants = sorted(assistants, key=lambda each: str(each[by]))
-        if body.get("sort_order") != "asc":
-            assistants.reverse()
-    last = first + limit
+        assistants = sorted(assistants, key=lambda each: str(each[by]), reverse=order != "asc")
+    last = offset + limit
     more = {"X-Pagination-Next": str(last)} if last < len(assistants) else {}
-    assistants = assistants[first:last]
-    if isinstance(select, list):
-        assistants = [{key: each[key] for key in each if key in select} for each in assistants]
-    return Document(assistants, headers=more)
+    return Document([selected(each, fields) for each in assistants[offset:last]], headers=more)

@@ -10,7 +10,7 @@ from ...errors import NotPending, StreamError
 from .._content import refused
 from .._spec import Answer, Document, FormatRequest, RunSpec
 from .protocol import STREAM, ProtocolEncoder
-from .run import answers_of, object_of, run_spec
+from .run import answers_if_any, object_of, run_spec
 
 ERRORS = {NotPending.code: "no_such_interrupt"}
 """The protocol's codes of errors, by those of this package, where the status does not say it."""
@@ -75,7 +75,7 @@ def _run(request: FormatRequest, params: Mapping[str, Any]) -> RunSpec:
     position = {"checkpoint_id": configurable.get("checkpoint_id")}
     spec = _spec(request, {**params, **position, "multitask_strategy": multitask})
     # A ``RemoteGraph`` sends an answer like that.
-    answers = () if spec.checkpoint else answers_of(params.get("input"), "input")
+    answers = () if spec.checkpoint else answers_if_any(params.get("input"), "input")
     return replace(spec, answers_if_waiting=answers)
 
 

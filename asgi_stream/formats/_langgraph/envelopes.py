@@ -172,6 +172,12 @@ class StoredEvent:
         channel = "input" if method in INPUT else channel
         return cls(number, method, channel, tuple(namespace), start[1:] + rest)
 
+    @classmethod
+    def read_all(cls, frames: bytes) -> list[StoredEvent]:
+        """Return the events in several frames."""
+        events = (cls.read(each + b"\n\n") for each in frames.split(b"\n\n")[:-1])
+        return [each for each in events if each is not None]
+
     @property
     def frame(self) -> bytes:
         """The frame as clients get it."""

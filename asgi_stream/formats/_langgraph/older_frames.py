@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import WorkerLost
-from ...serialize import to_json
+from .._sse import named_frame
 
 _START = b'{"type":"event","seq":'
 """How the data of all events of protocol v2 begin."""
 
 
 def joined_frames(accepts: Callable[[bytes], bool] | None) -> Callable[[bytes], bytes]:
-    """Return what makes a stored frame one of the older API; ``b""``: its reader gets none.
+    """Return a function that translates a stored frame to the older API.
+
+    It returns ``b""`` for a frame of which the reader gets nothing.
 
     Args:
         accepts: Says which frames of the older API the reader asks for; None: all.
@@ -39,7 +41,7 @@ def older_frame(frame: bytes) -> bytes:
     if older is None:
         return b""
     id_line = head.rpartition(b"event: ")[0]
-    return id_line + f"event: {older[0]}\ndata: ".encode() + to_json(older[1]) + b"\n\n"
+    return id_line + named_frame(*older)
 
 
 def _older(event: Mapping[str, Any]) -> tuple[str, Any] | None:

@@ -12,20 +12,21 @@ from ...errors.text import listed, one_line
 from .._content import refused
 from .._spec import FormatRequest
 
+EVENTS = "events"
+"""The stream mode of LangChain's events, which is no mode of a graph's."""
+
 MODES = {
     "values": "values",
     "updates": "updates",
     "custom": "custom",
     "messages": "messages",
     "messages-tuple": "messages",
+    EVENTS: EVENTS,
 }
 """The stream modes of the API, with the graph's own names for them."""
 
 THREAD_MODES = ("tasks", "checkpoints", "debug", "tools")
 """Stream modes for runs on a thread, which are the graph's own."""
-
-EVENTS = "events"
-"""The stream mode of LangChain's events, which no run has; who joins one may ask for it."""
 
 EVERY_READER = (b"metadata", b"end", b"error")
 """The names of frames that those who join a run get, whatever they ask for."""
@@ -48,8 +49,6 @@ def modes_of(value: Any, default: tuple[str, ...], offered: Mapping[str, str]) -
     if value is None:
         return default
     modes = [value] if isinstance(value, str) else value
-    if isinstance(modes, list) and EVENTS in modes and EVENTS not in offered:
-        raise refused("stream_mode", f"{EVENTS} is not supported: the format events has them")
     known = isinstance(modes, list) and all(mode in list(offered) for mode in modes)
     if not known or not modes:
         raise refused("stream_mode", f"expected one or more of {', '.join(offered)}")
@@ -68,7 +67,7 @@ def frame_filter(query: Mapping[str, Any]) -> Callable[[bytes], bool] | None:
             wanted = json.loads(wanted)  # JavaScript's SDK sends a list like that
         except ValueError:
             wanted = [wanted]
-    offered = {**offered_modes(threads=True), EVENTS: EVENTS}
+    offered = offered_modes(threads=True)
     modes = modes_of(wanted or None, (), offered)
     names = {*EVERY_READER, *(offered[mode].encode() for mode in modes)}
     if not modes:

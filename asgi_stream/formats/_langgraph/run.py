@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from .._content import refused
+from .._plain_request import answers_of
 from .._spec import Answer, FormatRequest, RunSpec
 from .._threads import STORED_THREAD
-from .request import allowed_keys, assistant_of, graph_name, modes_of, offered_modes
+from .request import EVENTS, allowed_keys, assistant_of, graph_name, modes_of, offered_modes
 from .user import of_user
 
 ALL_AT_ONCE = ("values", "messages-tuple", "updates", "custom")
@@ -33,9 +33,6 @@ POSITION = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 """The keys of a checkpoint, besides its thread's id, which the path has."""
 
 DURABILITY = ("sync", "async", "exit")
-
-_interrupt_id = re.compile("[0-9a-f]{32}")
-"""LangGraph takes a dict with such keys only for answers by the ids of interrupts."""
 
 
 def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
@@ -60,7 +57,8 @@ def run_spec(request: FormatRequest) -> tuple[RunSpec, tuple[str, ...]]:
         offered = offered_modes(threads=request.threads)
         default = ALL_AT_ONCE if background or not request.endpoint else ("values",)
         modes = modes_of(_wanted_modes(request), default, offered)
-        stream["stream_mode"] = list(dict.fromkeys(offered[mode] for mode in modes))
+        of_graph = dict.fromkeys(offered[mode] for mode in modes)
+        stream["stream_mode"] = [mode for mode in of_graph if mode != EVENTS]
         if body.get("stream_subgraphs"):
             stream["subgraphs"] = True
     if context := allowed_keys(request, "context", body.get("context")):
@@ -166,20 +164,13 @@ def _command(value: Any) -> tuple[Sequence[Answer], Any, Sequence[Any]]:
     command = object_of("command", value)
     if command.get("graph"):
         raise refused("command.graph", "not supported")
-    answers = answers_of(command.get("resume"), "command.resume")
+    answers = answers_if_any(command.get("resume"), "command.resume")
     return answers, _update(command.get("update")), _goto(command.get("goto"))
 
 
-def answers_of(resume: Any, path: str) -> Sequence[Answer]:
-    """Return the answers that are sent as one value, or as values by the ids of interrupts."""
-    if resume is None:
-        return ()
-    if isinstance(resume, dict) and resume and all(map(_interrupt_id.fullmatch, resume)):
-        return [
-            Answer(value=value, interrupt=id_, path=f"{path}.{id_}")
-            for id_, value in resume.items()
-        ]
-    return [Answer(value=resume, path=path)]
+def answers_if_any(value: Any, path: str) -> Sequence[Answer]:
+    """Return the answers in a request; none for ``null``, which clients send without an answer."""
+    return () if value is None else answers_of(value, path)
 
 
 def _update(update: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from .._content import refused
@@ -87,6 +87,8 @@ SORTS: Mapping[str, Literal["thread_id", "status", "created", "updated"]] = {
     "state_updated_at": "updated",
 }
 
+SORT_ORDERS = ("asc", "desc")
+
 FILTERS = {"source": str, "step": int, "run_id": str}
 """The keys of metadata by which checkpoints can be searched: some checkpointers know no others."""
 
@@ -147,7 +149,7 @@ def _create(body: Mapping[str, Any]) -> ThreadQuery:
 
 
 def _prune(body: Mapping[str, Any]) -> ThreadQuery:
-    ids, strategy = _texts("thread_ids", body.get("thread_ids")), body.get("strategy", "delete")
+    ids, strategy = texts_of("thread_ids", body.get("thread_ids")), body.get("strategy", "delete")
     if not ids or len(ids) > MOST:
         raise refused("thread_ids", f"expected 1 to {MOST} ids")
     if strategy not in ("delete", "keep_latest"):
@@ -160,14 +162,10 @@ def _search(body: Mapping[str, Any]) -> ThreadQuery:
         if body.get(key):
             raise refused(key, "not supported")
     status, by, order = body.get("status"), body.get("sort_by"), body.get("sort_order")
-    ids, select = _texts("ids", body.get("ids")), _texts("select", body.get("select"))
-    for key, value, known in (
-        ("status", status, THREAD_STATUS),
-        ("sort_by", by, tuple(SORTS)),
-        ("sort_order", order, ("asc", "desc")),
-    ):
-        if value is not None and value not in known:
-            raise refused(key, f"expected one of {', '.join(known)}")
+    ids, select = texts_of("ids", body.get("ids")), texts_of("select", body.get("select"))
+    check_choice("status", status, THREAD_STATUS)
+    check_choice("sort_by", by, tuple(SORTS))
+    check_choice("sort_order", order, SORT_ORDERS)
     limit, offset = page_of(body)
     return ThreadQuery(
         metadata=object_of("metadata", body.get("metadata")),
@@ -194,6 +192,16 @@ def page_of(body: Mapping[str, Any]) -> tuple[int, int]:
     )
 
 
+def check_choice(path: str, value: Any, known: Sequence[str]) -> None:
+    """Check that a field is absent, or has one of the known values.
+
+    Raises:
+        InvalidInput: It has another one.
+    """
+    if value is not None and value not in known:
+        raise refused(path, f"expected one of {', '.join(known)}")
+
+
 def _history(body: Mapping[str, Any]) -> ThreadQuery:
     before = body.get("before")
     if isinstance(before, dict):
@@ -218,7 +226,12 @@ def _text(path: str, value: Any) -> str | None:
     return value or None
 
 
-def _texts(path: str, value: Any) -> list[str] | None:
+def texts_of(path: str, value: Any) -> list[str] | None:
+    """Return a list of texts in a request; None if it is absent.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):

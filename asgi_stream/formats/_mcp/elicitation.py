@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...events import BREAKPOINT, Approval, Interrupt
-from ...serialize import to_json
+from ...serialize import text_or_json, to_json
 from .._spec import Answer
 from .messages import CAPABILITIES, Call, Message, RpcError, object_at
 
@@ -84,11 +84,9 @@ def _about(approval: Approval) -> str:
 
 def _question(value: Any) -> str:
     match value:
-        case str():
-            return value
         case {"message": str(text)} | {"question": str(text)}:
             return text
-    return to_json(value).decode()
+    return text_or_json(value)
 
 
 def _is_primitive(schema: Any) -> bool:

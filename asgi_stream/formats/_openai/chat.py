@@ -7,7 +7,6 @@ https://platform.openai.com/docs/api-reference/chat, read in PyPI ``openai`` 3.5
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from json.encoder import encode_basestring_ascii
 from time import time
 from typing import Any
 
@@ -31,7 +30,7 @@ from .._decoded import DONE_DATA, MODEL, RUN, ToolCallDecoder, error_event
 from .._frame import Frame
 from .._gathered import Gathered
 from .._spec import FormatRequest, RunSpec
-from .._sse import DONE, data_frame, decode_interrupts, short_id
+from .._sse import DONE, TextTemplate, data_frame, decode_interrupts, short_id
 from .messages import conversation
 from .request import (
     check_form,
@@ -102,7 +101,7 @@ class ChatCompletion:
     def encode(self, event: Event) -> bytes:
         match event:
             case TextDelta(text=text):
-                return self._before + encode_basestring_ascii(text).encode() + self._after
+                return self._template.frame(text)
             case RunStarted(run_id=run_id):
                 self._begin(run_id)
                 return self._delta({"role": "assistant", "content": ""})
@@ -137,8 +136,7 @@ class ChatCompletion:
 
     def _begin(self, run_id: str) -> None:
         self._completion = {"id": f"chatcmpl-{short_id(run_id, 12)}", **self._completion}
-        # The frames of tokens differ in their text only, so only that is serialized for each.
-        self._before, self._after = self._delta({"content": "\0"}).split(b'"\\u0000"')
+        self._template = TextTemplate(self._delta({"content": TextTemplate.TEXT}))
 
     def _delta(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}

@@ -15,7 +15,7 @@ from ...events import (
     ToolFailed,
     ToolFinished,
 )
-from ...serialize import to_json
+from ...serialize import text_or_json, to_json
 from .._open_calls import OpenCalls
 from .growing import Emitted, Growing, arguments_event
 from .item_list import ItemList
@@ -69,8 +69,8 @@ class CallItems:
                 yield from self._begin_call(id_, name, "")
                 yield from self._called(self._calls[id_], arguments)
             case ToolFinished(call_id=id_, output=output):
-                text = output if isinstance(output, str) else to_json(output).decode()
-                yield from self._executed(self._calls.pop(id_), "completed", output=text)
+                result = text_or_json(output)
+                yield from self._executed(self._calls.pop(id_), "completed", output=result)
             case ToolFailed(call_id=id_, message=message):
                 content = [{"type": "text", "text": message}]
                 error = {"type": "mcp_tool_execution_error", "content": content}

@@ -61,7 +61,7 @@ class ResponseDecoder:
             } if id_ in self._ids:
                 yield self._calls.ended(self._ids[id_])
             case {"type": "response.output_item.done", "item": {"type": "mcp_call"} as item}:
-                yield self._result(item)
+                yield self._result(self._ids.get(item["id"], item["id"]), item)
             case {"type": "response.completed" | "response.incomplete", "response": response}:
                 yield _counted(response)
                 questions = map(decoded_question, response.get("output") or ())
@@ -71,8 +71,7 @@ class ResponseDecoder:
             case {"type": "error"} | {"error": dict()}:
                 yield error_event(value.get("error") or value)
 
-    def _result(self, item: dict[str, Any]) -> Event:
-        call_id = self._ids[item["id"]]
+    def _result(self, call_id: str, item: dict[str, Any]) -> Event:
         if item.get("error") is None:
             return self._calls.finished(call_id, item.get("output"))
         content = item["error"].get("content") or []

@@ -21,10 +21,10 @@ from ...events import (
     RunStarted,
     TextDelta,
 )
-from ...serialize import to_json
 from .._frame import Frame
 from .._openai.usage import response_usage
 from .._spec import FormatRequest, RunSpec
+from .._sse import named_frame
 from .decoder import INCOMPLETE, ResponseDecoder
 from .items import OutputItems
 from .object import response_error, response_id, status_after
@@ -135,9 +135,8 @@ class Response:
         }
 
     def _frame(self, kind: str, content: Mapping[str, Any]) -> bytes:
-        data = to_json({"type": kind, "sequence_number": self._sent, **content})
         self._sent += 1
-        return f"event: {kind}\ndata: ".encode() + data + b"\n\n"
+        return named_frame(kind, {"type": kind, "sequence_number": self._sent - 1, **content})
 
     def _text(self, event: TextDelta) -> bytes:
         # Of a token's frame only the text and the numbers differ, so no more is serialized.

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import InvalidInput
 from ...events import RunError
-from ...serialize import to_json
+from .._sse import named_frame
 from .._stored_run import RunResource, StoredRun
 from .object import response_error, response_id, response_of, run_of_response
 
@@ -72,4 +72,4 @@ def cut_response(error: RunError, run: StoredRun, number: int, *, ended: bool) -
         about |= {"response": {**known, "error": response_error(error)}}
     else:
         about |= {"code": error.code, "message": error.message, "param": None}
-    return f"event: {kind}\ndata: ".encode() + to_json(about) + b"\n\n"
+    return named_frame(kind, about)

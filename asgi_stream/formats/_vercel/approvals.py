@@ -14,6 +14,9 @@ from .._spec import Answer
 
 Part = dict[str, Any]
 
+DENIED = "The user denied this tool call."
+"""The result of a call that a person has denied."""
+
 
 def descriptor(interrupt: Interrupt, approval: Approval) -> dict[str, Any]:
     """Return what the part of a tool has as ``approval.descriptor``."""

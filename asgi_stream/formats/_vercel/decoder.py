@@ -25,9 +25,7 @@ from .._decoded import DONE_DATA, MODEL, RUN, ToolCallDecoder
 from .._frame import Frame
 from .._sse import decode_interrupts, error_from_text
 from .._usage import decode_usage
-from .approvals import ApprovalDecoder
-
-DENIED = "The user denied this tool call."
+from .approvals import DENIED, ApprovalDecoder
 
 
 class PartDecoder:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import InvalidInput
-from ...serialize import to_json
+from ...serialize import text_or_json
 from .._content import Block, media_block, refused, simplest, text_block, text_of
 from .._plain_request import answers_of
 from .._spec import Answer, FormatRequest, RunSpec
+from .approvals import DENIED
 
 ANSWERED = {"output-available": "success", "output-error": "error", "output-denied": "error"}
 UNANSWERED = ("input-streaming", "input-available", "approval-requested", "approval-responded")
@@ -244,6 +245,6 @@ def _arguments(part: Part) -> Any:
 
 def _result(part: Part) -> str:
     if part["state"] == "output-denied":
-        return "The user denied this tool call."
+        return DENIED
     output = part.get("output") if part["state"] == "output-available" else part.get("errorText")
-    return output if isinstance(output, str) else to_json(output).decode()
+    return text_or_json(output)

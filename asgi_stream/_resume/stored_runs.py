@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from .._delivery.response import RUN_ID, json_response
+from .._delivery.response import json_response
+from .._headers import RUN_ID
 from .._langchain.run_request import RunRequest
 from .._lifecycle.active import ActiveRuns
 from .._routing.bound import BoundRoute
@@ -231,8 +232,7 @@ class StoredRuns:
     def left_alone(self, reader: StoredRunReader, document: object) -> Response:
         """Return the response to the request for a run in the background: what it is so far."""
         reader.leave()
-        headers = {RUN_ID: reader.run_id, **reader.headers}
-        return json_response(document, headers=headers)
+        return json_response(document, headers={RUN_ID: reader.run_id, **reader.headers})
 
     def public(self, record: RunRecord) -> object:
         """Return the part of a run's record that a client may see."""

@@ -1,9 +1,10 @@
-"""Messages of the user that are edited, or answered again, after the graph has removed them."""
+"""Messages of the user that a graph has removed from its thread, and that clients still have."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
@@ -11,16 +12,50 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from ...formats import RunSpec
 from ..messages import is_summary
 from .graph_thread import GraphThread, position_of
+from .new_messages import Addition, message_id
 from .replay import input_after
 from .state_messages import messages_of
 
 MOST = 1000
-"""How many checkpoints are read to find a message that a thread no longer has."""
+"""How many checkpoints are read at most to find messages that a thread no longer has."""
 
 FIRST = {"step": -1}
 """Metadata of the first checkpoint of a thread, which LangGraph writes when it takes its input."""
 
 Position = Mapping[str, Any] | None
+
+
+async def without_removed(
+    addition: Addition, spec: RunSpec, thread: GraphThread, snapshot: Any
+) -> Addition:
+    """Return what a request adds to a thread without what the graph has had and removed.
+
+    The user's messages before the newest one have either never reached the graph, or it has
+    removed them. Checkpoints are read only if there are such messages, and only back to the last
+    message before them that the thread still has.
+
+    Args:
+        addition: What the request adds, by the newest state of the thread alone.
+        spec: What the client asks for.
+        thread: The thread.
+        snapshot: Its newest state, as LangGraph's ``StateSnapshot``.
+    """
+    users = [each for each in addition.messages if each["role"] == "user"]
+    older = {message_id(each) for each in users[:-1]} - {None}
+    if not older:
+        return addition
+    earlier = takewhile(lambda each: message_id(each) not in older, spec.messages or ())
+    anchor = {message_id(each) for each in earlier} & _ids(snapshot)
+    removed: set[Any] = set()
+    async for each in _lineage(thread, snapshot):
+        ids = _ids(each)
+        removed |= older & ids
+        if removed == older or not anchor <= ids:
+            break
+    return replace(
+        addition,
+        messages=[each for each in addition.messages if message_id(each) not in removed],
+    )
 
 
 async def revised(
@@ -43,14 +78,24 @@ async def revised(
     id_ = _perhaps_removed(spec, messages_of(snapshot.values))
     if id_ is None or (_is_alone(spec, snapshot) and not await _is_first(thread, id_)):
         return spec, snapshot, position
+    async for each in _lineage(thread, snapshot):
+        if id_ in _ids(each):
+            return replace(spec, catches_up=False), each, position_of(each)
+    return spec, snapshot, position
+
+
+async def _lineage(thread: GraphThread, snapshot: Any) -> AsyncGenerator[Any, None]:
+    """Yield a snapshot and the newest of those that it was made from, newest first."""
     read = 0
     async for each in thread.lineage(snapshot):
+        yield each
         read += 1
-        if any(message.id == id_ for message in messages_of(each.values)):
-            return replace(spec, catches_up=False), each, position_of(each)
         if read == MOST:
             break
-    return spec, snapshot, position
+
+
+def _ids(snapshot: Any) -> set[str]:
+    return {each.id for each in messages_of(snapshot.values) if each.id is not None}
 
 
 def _perhaps_removed(spec: RunSpec, known: Sequence[BaseMessage]) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..events import OutputChunk, Step
-from ..formats import Frame
+from ...events import OutputChunk, Step
+from .._frame import Frame
 
 MODE = "messages/"
 """How the names of the frames begin."""

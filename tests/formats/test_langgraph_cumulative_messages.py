@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from asgi_stream._resume.cumulative_messages import CumulativeMessages
 from asgi_stream.events import Step
 from asgi_stream.formats import Frame
+from asgi_stream.formats._langgraph.cumulative_messages import CumulativeMessages
 
 METADATA = ("metadata", {"m1": {"metadata": {"langgraph_node": "model"}}})
 CALL = {"name": "look", "args": "{}", "id": "c1", "index": 0, "type": "tool_call_chunk"}
