@@ -132,7 +132,7 @@ class RunSpec:
         after_run: The id of a run of the thread, from whose last checkpoint this one goes on;
             `messages` has only what is new then.
         seeds: Whether a new thread begins with all of `messages`, the assistant's words included.
-        revises: Whether the last of `messages` may be one that the graph has removed since.
+        revises: Whether the last of `messages` is an old one, removed or not; None: perhaps.
         recall: What the request repeats of earlier runs, which the route has yet to find.
     """
 
@@ -177,7 +177,7 @@ class RunSpec:
     unattended: bool = False
     after_run: str | None = None
     seeds: bool = False
-    revises: bool = False
+    revises: bool | None = False
     recall: Recall | None = None
 
     @property

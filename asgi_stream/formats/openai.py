@@ -6,8 +6,8 @@ https://platform.openai.com/docs/api-reference, read in PyPI ``openai`` 3.54.0 a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, cast
 
 from ..events import ALL_EVENTS, Event, RunError, RunFinished
 from ..serialize import to_json

@@ -9,9 +9,11 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, hook_config
 from langchain_core.messages import AIMessage, RemoveMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
 
 from asgi_stream import StreamApp, StreamRoute
 
+from ..asgi import post
 from .agents import Listener
 from .chat import CHAT, Client, user
 
@@ -126,3 +128,30 @@ async def test_usually_no_history_is_read(client: Client, saver: CountingSaver) 
     client.messages.append(user("u5", "5"))
     await client.say("6", "u6")
     assert saver.lists == 1
+
+
+async def trim(state: Any) -> Any:
+    return {"messages": [RemoveMessage(id=each.id) for each in state["messages"][:-2]]}
+
+
+@pytest.mark.parametrize("format", ["vercel", "agui"])
+@pytest.mark.parametrize("text", ["one", "edited"])
+async def test_the_first_message_is_revised_where_the_graph_has_removed_it(
+    model: Listener, format: str, text: str
+) -> None:
+    answer = create_agent(model, [])
+    builder: Any = StateGraph(MessagesState).add_node("answer", answer).add_node(trim)
+    graph = builder.add_edge(START, "answer").add_edge("answer", "trim")
+    compiled = graph.compile(checkpointer=InMemorySaver())
+    app = StreamApp([StreamRoute("/t", compiled, format=format, threads=True)])
+    more: Any = {"runId": "r", "tools": [], "context": []}
+    for n, each in enumerate(("one", "two", "three", text)):
+        id_ = f"u{n % 3}"
+        message: Any = {"id": id_, "role": "user", "content": each}
+        if format == "vercel":
+            message = {"id": id_, "role": "user", "parts": [{"type": "text", "text": each}]}
+            more = {"messageId": id_} if n == 3 else {}
+        body = {"id": "a", "threadId": "a", "messages": [message], **more}
+        assert (await post(app, "/t", body)).status == 200
+    assert model.hears[-1] == [f"user: {text}"]
+    assert model.hears[2][-1] == "user: three"

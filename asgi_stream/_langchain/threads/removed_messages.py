@@ -13,10 +13,14 @@ from ...formats import RunSpec
 from ..messages import is_summary
 from .graph_thread import GraphThread, position_of
 from .new_messages import Addition, message_id
+from .replay import input_after
 from .state_messages import messages_of
 
 MOST = 1000
 """How many checkpoints are read at most to find messages that a thread no longer has."""
+
+FIRST = {"step": -1}
+"""Metadata of the first checkpoint of a thread, which LangGraph writes when it takes its input."""
 
 Position = Mapping[str, Any] | None
 
@@ -72,7 +76,7 @@ async def revised(
         The same three, perhaps of the newest state that has the message.
     """
     id_ = _perhaps_removed(spec, messages_of(snapshot.values))
-    if id_ is None:
+    if id_ is None or (_is_alone(spec, snapshot) and not await _is_first(thread, id_)):
         return spec, snapshot, position
     async for each in _lineage(thread, snapshot):
         if id_ in _ids(each):
@@ -97,15 +101,31 @@ def _ids(snapshot: Any) -> set[str]:
 def _perhaps_removed(spec: RunSpec, known: Sequence[BaseMessage]) -> str | None:
     """Return the id of the last message of a conversation if it may have been removed.
 
-    Who adds a message to a thread has the user's message before it, or sends nothing else. No
-    history is read then, unless the thread has a summary, which shows that messages were removed.
+    Who adds a message to a thread has the user's message before it. No history is read then.
     """
     last = spec.messages[-1] if spec.messages else {}
-    if not known or not spec.revises or last.get("role") != "user" or last.get("id") is None:
+    never = spec.revises is False
+    if not known or never or last.get("role") != "user" or last.get("id") is None:
         return None
     users = [each for each in known if isinstance(each, HumanMessage) and not is_summary(each)]
     sent = {each.get("id") for each in spec.messages or ()}
     is_known = any(each.id == last["id"] for each in users)
     is_next = users[-1].id in sent if users else False
-    is_alone = len(spec.messages or ()) == 1 and not any(map(is_summary, known))
-    return None if is_known or is_next or is_alone else str(last["id"])
+    return None if is_known or is_next else str(last["id"])
+
+
+def _is_alone(spec: RunSpec, snapshot: Any) -> bool:
+    """Return whether a request with one message may come of a client that sends only new ones.
+
+    A summary in the thread shows that messages were removed.
+    """
+    is_one = spec.revises is None and len(spec.messages or ()) == 1
+    return is_one and not any(map(is_summary, messages_of(snapshot.values)))
+
+
+async def _is_first(thread: GraphThread, message_id: str) -> bool:
+    """Return whether a thread has begun with a message. Reads one checkpoint."""
+    ids: set[str | None] = set()
+    async for each in thread.history(metadata=FIRST, limit=1):
+        ids = {message.id for message in messages_of(input_after(each))}
+    return message_id in ids

@@ -53,7 +53,7 @@ def read_input(request: FormatRequest) -> tuple[RunSpec, dict[str, str]]:
         thread=ids["threadId"] or None,
         answers=answers,
         catches_up=True,
-        revises=True,  # nothing marks an edited message
+        revises=None,  # nothing marks an edited message
     )
     return spec, ids
 
