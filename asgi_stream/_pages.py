@@ -1,4 +1,4 @@
-"""What an app serves besides its routes: health, documents, the playground, ``/client.js``."""
+"""The pages of an app besides its routes: health, documents, the playground, ``/client.js``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events reach the client."""
+"""A filter of events."""
 
 from __future__ import annotations
 

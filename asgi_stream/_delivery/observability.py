@@ -1,4 +1,4 @@
-"""What is reported about a run besides its frames: a line in the log, errors, and telemetry."""
+"""Reports about a run besides its frames: a line in the log, errors, and telemetry."""
 
 from __future__ import annotations
 
@@ -153,12 +153,12 @@ def reported(
     exception: BaseException, route: BoundRoute | None = None, run_id: str | None = None
 ) -> RunError:
     """Return the error to send to the client for `exception`, and log it under the same id."""
-    error = public(exception, route)
+    error = to_run_error(exception, route)
     log_error(error, exception, route, run_id)
     return error
 
 
-def public(exception: BaseException, route: BoundRoute | None = None) -> RunError:
+def to_run_error(exception: BaseException, route: BoundRoute | None = None) -> RunError:
     """Return the error to send to the client for `exception`, with a new id."""
     error = public_error(exception, route.errors if route else {})
     detail = _detail(exception) if route and route.debug else None

@@ -73,7 +73,7 @@ async def respond(
     try:
         await response(scope, exchange.receive, exchange.send)
         if not exchange.started:
-            await answer_nobody(scope, receive, send)
+            await respond_to_disconnected(scope, receive, send)
     except ReaderStalled:
         logger.warning(
             "run %s of %s: dropped a client that read nothing for %g s",
@@ -134,7 +134,7 @@ class _Exchange:
         return message
 
 
-async def answer_nobody(scope: Scope, receive: Receive, send: Send) -> None:
+async def respond_to_disconnected(scope: Scope, receive: Receive, send: Send) -> None:
     """Respond to a client that has left, with nginx's status for that. The server discards it.
 
     A middleware around the app may count on a response: Starlette's ``BaseHTTPMiddleware`` raises

@@ -15,13 +15,13 @@ from .._request.parse import parse, spec_of
 from .._request.prepare import is_gathered, is_stored, prepare
 from .._request.query import last_event_id
 from .._request.stored_request import StoredRequest
-from .._resume.client_names import key_held
 from .._resume.endpoints import reconnect_response, stored_run_response
 from .._resume.reader import StoredRunReader
 from .._resume.run_documents import RunDocuments
+from .._resume.run_names import key_held
 from .._resume.stored_document import StoredDocument
 from .._resume.stored_runs import Hold, StoredRuns
-from .._resume.take_up import RunTakeUp
+from .._resume.takeover import RunTakeover
 from .._resume.thread_commands import command_response
 from .._resume.thread_events import ThreadEvents, thread_events
 from .._resume.thread_runs import NOT_KEPT, ThreadRuns
@@ -112,12 +112,12 @@ class Dispatch:
         route, policy = self._route, self._route.resume_policy
         if policy is None:
             return
-        take_up = None
+        takeover = None
         if policy.continues:
             about = self._request, self._active, self._hold, self._telemetry
-            take_up = RunTakeUp(route, policy, *about)
+            takeover = RunTakeover(route, policy, *about)
         path = route_path(self._request.scope["path"], self._endpoint)
-        self._runs = StoredRuns(route, policy, self._request.owner, path, take_up)
+        self._runs = StoredRuns(route, policy, self._request.owner, path, takeover)
         self._documents = RunDocuments(route, policy, self._runs, self._active)
 
     async def _start(self) -> LiveStream | StoredRunReader | StoredDocument | Response:
@@ -125,7 +125,7 @@ class Dispatch:
         route, request = self._route, self._request
         if request.method == "HEAD":
             return headers_only(route)
-        await self._active.gate.pass_()
+        await self._active.gate.wait_turn()
         format, spec, *_ = await parse(route, self._endpoint, request)
         stores = isinstance(spec, RunSpec) and is_stored(request, format, spec)
         runs = self._runs if stores else None
@@ -137,7 +137,7 @@ class Dispatch:
         spec = cast(RunSpec, spec)
         answer.location = self.location(answer.run_id)
         if spec.background:
-            return runs.left_alone(answer, format.run_object(answer.record))
+            return runs.background_response(answer, format.run_object(answer.record))
         if is_gathered(request, format, spec):
             return StoredDocument(answer, format, route, self._active.tasks)
         return answer

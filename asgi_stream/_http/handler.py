@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from .._delivery.observability import guarded_telemetry
-from .._delivery.response import answer_nobody, refuse, respond
+from .._delivery.response import refuse, respond, respond_to_disconnected
 from .._lifecycle.active import ActiveRuns
 from .._lifecycle.loops import Loops
 from .._lifecycle.server_sockets import address_of
@@ -91,7 +91,7 @@ class RequestHandler:
                 check_page(request, self._hosts)
             answer = await cancel_if_disconnected(dispatch.response(), body)
         except ClientDisconnect:
-            return await answer_nobody(scope, receive, send)
+            return await respond_to_disconnected(scope, receive, send)
         except Exception as exception:
             error = await refuse(exception, scope, receive, send, route, request.format)
             if self._telemetry is not None:

@@ -1,4 +1,4 @@
-"""Which Runnables can take the tools that a client brings and runs itself.
+"""Tools that a client brings and runs itself, and the Runnables that can take them.
 
 A chat model has them bound to it, alone or behind a prompt. A graph takes them in its input, in the
 fields of its state by which AG-UI's adapter for LangGraph and CopilotKit's middleware know them
@@ -43,7 +43,7 @@ class Equipped:
     dropped: frozenset[str] = frozenset()
 
 
-def equipped(served: ServedRunnable, spec: RunSpec) -> Equipped:
+def with_client_tools(served: ServedRunnable, spec: RunSpec) -> Equipped:
     """Return a Runnable with the tools of `spec`, as far as it can take them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the threads of graphs have from before a run. LangGraph is not imported."""
+"""The messages that a thread has from before a run. LangGraph is not imported."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from .callbacks.graph_messages import messages_in, resumes
 from .graphs import nodes_of
 from .run_request import RunRequest
 from .threads.graph_thread import POSITION
+from .threads.task_results import RETURNED
 
 SAVED = ("__previous__", "__end__")
 """The channels of what an entrypoint has saved for its next call, and of what it has returned."""
-
-RETURNED = "__return__"
-"""The channel of what a task, a function with LangGraph's ``@task``, has returned."""
 
 RUN = "lc_run-"
 """What LangChain's ids of models' messages begin with, if the provider has none."""

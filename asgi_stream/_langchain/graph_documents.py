@@ -1,4 +1,4 @@
-"""What clients may know of a graph: its nodes and edges, and its JSON Schemas.
+"""Documents about a graph: its nodes and edges, and its JSON Schemas.
 
 https://docs.langchain.com/langsmith/server-api-ref (``Graph``, ``GraphSchema``), read in PyPI
 ``langgraph-sdk`` 0.4.14.

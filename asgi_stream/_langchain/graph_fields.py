@@ -1,4 +1,4 @@
-"""Which fields of the states of graphs are their output, and which are private."""
+"""The fields of graphs' states: which are output, and which are private."""
 
 from __future__ import annotations
 

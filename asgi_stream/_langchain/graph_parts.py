@@ -160,7 +160,7 @@ def writer_config(
     }
 
 
-def public(runnable: Any) -> Any:
+def with_output_only(runnable: Any) -> Any:
     """Return `runnable` with its graphs bound to yield no more of their state than their output.
 
     A graph that runs itself gets that from `ChunkReader`; one at the end of a chain needs a
@@ -182,7 +182,7 @@ def public(runnable: Any) -> Any:
 def _public_part(part: Any) -> Any:
     """Return a field of a composed Runnable with its graphs bound; itself if there are none."""
     if _is_runnable(part):
-        return public(part)
+        return with_output_only(part)
     if type(part) is dict:
         bound: Any = {key: _public_part(each) for key, each in part.items()}
         same = all(bound[key] is part[key] for key in part)

@@ -1,4 +1,4 @@
-"""Which handler of steps a run has: as much as its format takes, and no more."""
+"""The choice of a run's handler of steps, by the events that its format takes."""
 
 from __future__ import annotations
 

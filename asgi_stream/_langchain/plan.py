@@ -1,4 +1,4 @@
-"""What is known about a Runnable before any request: worked out once, used by all its runs."""
+"""The plan of a Runnable: determined once, before any request, and used by all its runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable
 
-from .graph_parts import LIBRARIES, graphs_in, public, settled_graphs
+from .graph_parts import LIBRARIES, graphs_in, settled_graphs, with_output_only
 from .graphs import graph_of
 from .inline_parser import with_inline_parser
 from .runnables import innermost
@@ -44,7 +44,7 @@ def plan_of(runnable: Runnable[Any, Any]) -> RunnablePlan:
     It depends on nothing but the Runnable, so it can be cached for as long as the Runnable lives.
     """
     graph = graph_of(runnable)
-    runs = runnable if graph is not None else public(with_inline_parser(runnable))
+    runs = runnable if graph is not None else with_output_only(with_inline_parser(runnable))
     custom = graph is None and any(map(_is_custom, innermost(runnable)))
     return RunnablePlan(runs, runnable.get_name(), graph, settled_graphs(runs), custom)
 

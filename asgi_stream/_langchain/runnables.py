@@ -19,9 +19,9 @@ from langchain_core.runnables.configurable import DynamicRunnable, RunnableConfi
 from ..errors import InvalidRequest
 
 __all__ = [
+    "batched",
     "innermost",
     "is_runnable",
-    "many",
     "merge_configs",
     "rewrapped",
     "with_response_format",
@@ -36,7 +36,7 @@ def is_runnable(value: object) -> bool:
     return isinstance(value, Runnable)
 
 
-def many(runnable: Runnable[Any, Any], *concurrency: int | None) -> Runnable[Any, Any]:
+def batched(runnable: Runnable[Any, Any], *concurrency: int | None) -> Runnable[Any, Any]:
     """Return a Runnable that takes a list of inputs and runs `runnable` on them concurrently.
 
     Args:

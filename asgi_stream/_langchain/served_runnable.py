@@ -1,4 +1,4 @@
-"""What is known about a Runnable that a route serves, determined once."""
+"""A Runnable that a route serves, with its schemas and its plan, determined once."""
 
 from __future__ import annotations
 

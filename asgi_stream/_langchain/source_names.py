@@ -1,4 +1,4 @@
-"""What clients may know of a source: its title and its URL, but no path on the server."""
+"""The public names of a source: its title and its URL, but no path on the server."""
 
 from __future__ import annotations
 

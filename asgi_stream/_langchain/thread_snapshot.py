@@ -1,4 +1,4 @@
-"""What a run on a thread tells its client of the thread: the messages and the state."""
+"""Snapshots of a thread that its run emits: the messages and the state."""
 
 from __future__ import annotations
 

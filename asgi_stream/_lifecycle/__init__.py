@@ -1,1 +1,1 @@
-"""What an app holds on each event loop, and how that ends when the server stops."""
+"""The streams and runs of an app on each event loop, and their end when the server stops."""

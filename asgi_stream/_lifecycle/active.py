@@ -13,7 +13,7 @@ from .._langchain.tasks import RunTasks
 from .gate import Gate
 from .server_sockets import Address, ServerSockets
 
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 """How often, while there are streams or runs, the servers' sockets are checked."""
 
 
@@ -131,7 +131,7 @@ class ActiveRuns:
     def _keep_looking(self) -> None:
         if not self._looking:
             self._looking = True
-            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+            asyncio.get_running_loop().call_later(POLL_SECONDS, self._look)
 
     def _look(self) -> None:
         self._looking = False

@@ -27,7 +27,7 @@ class Gate:
         self._passed = False
         self._waiting: deque[Future[None]] = deque()
 
-    async def pass_(self) -> None:
+    async def wait_turn(self) -> None:
         """Return at once if no other task has passed in this turn, or else in a later one."""
         loop = asyncio.get_running_loop()
         if not self._passed:

@@ -1,4 +1,4 @@
-"""Which pages of other origins may send a request."""
+"""Checks of the origin of a request: pages of other sites may not send some of them."""
 
 from __future__ import annotations
 

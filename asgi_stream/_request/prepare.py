@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from .._importer import kind_of
-from .._langchain.client_tools import Equipped, equipped
+from .._langchain.client_tools import Equipped, with_client_tools
 from .._langchain.graph_documents import graph_document
 from .._langchain.graphs import merged_context
 from .._langchain.plan import RunnablePlan, plan_of
 from .._langchain.run_request import RunRequest
-from .._langchain.runnables import many, with_response_format
+from .._langchain.runnables import batched, with_response_format
 from .._langchain.schemas.runnable import schema_of
 from .._langchain.served_runnable import ServedRunnable
 from .._langchain.tasks import RunTasks
@@ -30,7 +30,7 @@ from ..requests import StreamRequest
 from ..threads import THREAD_ID
 from .accept import accept_of, wants_json
 from .parse import Parsed, parse
-from .permitted import Recaller, permitted
+from .permissions import Recaller, apply_permissions
 from .run_input import new_state, run_input
 from .tools import route_tools
 from .turn import turn_of
@@ -69,7 +69,7 @@ async def prepare(
     if isinstance(parsed.spec, RunSpec):
         if count is not None:
             count()
-        parsed = await permitted(route, request, parsed, recall)
+        parsed = await apply_permissions(route, request, parsed, recall)
     with ExitStack() as held:
         try:
             async with asyncio.timeout(route.limits.run):
@@ -194,7 +194,7 @@ async def _config(
 def _equip(route: BoundRoute, served: ServedRunnable, spec: RunSpec) -> Equipped:
     """Return the Runnable with the client's tools; what it cannot take is logged once."""
     check_count("tools", spec.tools or (), "tools", route.limits.tools)
-    equipment = equipped(served, spec)
+    equipment = with_client_tools(served, spec)
     if equipment.dropped and route.is_first(f"tools {spec.model or ''}"):
         logger.warning(
             "route %s: %s does not support client tools (%s) and runs without them; a chat"
@@ -213,7 +213,7 @@ def _plan(
     if spec.response_format is not None:
         runnable = with_response_format(runnable, spec.response_format, spec.response_format_path)
     if spec.many:
-        runnable = many(runnable, route.limits.batch_concurrency, spec.max_concurrency)
+        runnable = batched(runnable, route.limits.batch_concurrency, spec.max_concurrency)
     return served.plan if runnable is served.runnable else plan_of(runnable)
 
 

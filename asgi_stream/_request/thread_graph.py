@@ -1,4 +1,4 @@
-"""Which of a route's graphs a thread is of."""
+"""The graph of a thread, on a route with several graphs."""
 
 from __future__ import annotations
 

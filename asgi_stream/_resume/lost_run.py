@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from .._delivery.observability import log_error, public
+from .._delivery.observability import log_error, to_run_error
 from .._routing.bound import BoundRoute
 from ..errors import WorkerLost
 from ..events import RunError
@@ -40,7 +40,7 @@ class LostRun:
         encode: Callable[[RunError], bytes],
     ) -> None:
         self._route, self._lost = route, WorkerLost()
-        self._error = error = public(self._lost, route)
+        self._error = error = to_run_error(self._lost, route)
         last = translated(route, record.run_id, encode, error) or b""
         self.frames = numbered(id_line(format, record.run_id), number, [last])
         self.record = replace(

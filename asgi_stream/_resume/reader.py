@@ -21,7 +21,7 @@ from .recorder import RunRecorder
 from .translation import translated
 from .urls import AHEAD_OF_RUN
 
-TakeUp = Callable[[str, int], None]
+Takeover = Callable[[str, int], None]
 
 FAREWELL_SECONDS = 0.3
 """How long a reader waits at a shutdown for the end of its run to be stored."""
@@ -40,7 +40,7 @@ class StoredRunReader:
         route: The route's options.
         store: Where the run is stored.
         recorder: What records the run, if this is the response to the request that started it.
-        take_up: Called with the run's id, and the id of its newest frame, if its worker has died:
+        takeover: Called with the run's id, and the id of its newest frame, if its worker has died:
             goes on with it soon, if it can. None: the run ends then.
 
     Attributes:
@@ -68,7 +68,7 @@ class StoredRunReader:
         route: BoundRoute,
         store: EventStore,
         recorder: RunRecorder | None = None,
-        take_up: TakeUp | None = None,
+        takeover: Takeover | None = None,
     ) -> None:
         self.run_id, self.thread_id = record.run_id, record.thread
         self.recorder, self.location = recorder, ""
@@ -81,7 +81,7 @@ class StoredRunReader:
         self._store = store
         self._format = route.format_class()
         self._next = after + 1
-        self._take_up = take_up
+        self._takeover = takeover
         self._reading = CancelScope()
         self._behind = recorder is None
         """Whether the store has more frames than have been pushed here."""
@@ -209,9 +209,9 @@ class StoredRunReader:
         self._behind = self._behind or page.more
         if page.final is None:
             return None
-        if self._take_up is None or page.final != self._next:  # frames are missing
+        if self._takeover is None or page.final != self._next:  # frames are missing
             return await self._finalize_orphan(page.final)
-        return self._take_up(self.run_id, page.final - 1)
+        return self._takeover(self.run_id, page.final - 1)
 
     def _skip_gap(self, page: Page) -> bool:
         """Tell the reader which frames are gone; return whether it can go on without them."""

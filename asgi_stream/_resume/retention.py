@@ -1,4 +1,4 @@
-"""Which frames of a run its store keeps: the newest ones."""
+"""The retention of a run's frames: its store keeps the newest ones."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from ..errors import InvalidInput, RunNotFound, StoreUnavailable, WorkerLost
 from ..requests import StreamRequest
 from ..resume import Resume
 from ..stores import OwnershipLost, Quota, RunRecord
-from .client_names import check_conversation_id, fingerprint_of, hashed, idempotency_key
-from .reader import StoredRunReader, TakeUp
+from .reader import StoredRunReader, Takeover
 from .recorder import RunRecorder
+from .run_names import check_conversation_id, fingerprint_of, hashed, idempotency_key
 from .urls import AHEAD_OF_RUN, is_run_id, read_position
 
 Hold = Callable[[], Callable[[], None]]
@@ -40,7 +40,7 @@ class StoredRuns:
         resume: How its runs are stored.
         owner: What ``authorize`` returned for the caller.
         path: The route's path, with the request's values for its parameters.
-        take_up: Goes on with runs whose worker has died.
+        takeover: Goes on with runs whose worker has died.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class StoredRuns:
         resume: Resume,
         owner: str | None,
         path: str,
-        take_up: TakeUp | None = None,
+        takeover: Takeover | None = None,
     ) -> None:
         self._route = route
         self._resume = resume
         self._owner = owner
         self._path = path
-        self._take_up = take_up
+        self._takeover = takeover
         self._store = resume.opened
 
     def key_name(self, request: StreamRequest) -> str | None:
@@ -144,7 +144,7 @@ class StoredRuns:
                 )
                 if run_id != record.run_id:
                     return run_id
-                reader = StoredRunReader(record, 0, self._route, self._store, run, self._take_up)
+                reader = StoredRunReader(record, 0, self._route, self._store, run, self._takeover)
                 await reader.follow()
             except OwnershipLost as error:
                 raise StoreUnavailable from error
@@ -179,7 +179,7 @@ class StoredRuns:
                 raise InvalidInput(AHEAD_OF_RUN)
             if record.ended is not None and after == record.frames and not if_finished:
                 raise Finished
-        reader = StoredRunReader(record, after, self._route, self._store, None, self._take_up)
+        reader = StoredRunReader(record, after, self._route, self._store, None, self._takeover)
         await reader.follow()
         return reader
 
@@ -193,7 +193,7 @@ class StoredRuns:
         record = await self._store.find(run_id) if is_run_id(run_id) else None
         if record is None or (record.route, record.owner) != (self._path, self._owner):
             raise RunNotFound
-        if self._take_up is not None and record.ended is None and record.code == WorkerLost.code:
+        if self._takeover is not None and record.ended is None and record.code == WorkerLost.code:
             # It goes on with the next reader.
             record = replace(record, state="running" if record.started else "pending", code=None)
         return record
@@ -229,7 +229,7 @@ class StoredRuns:
             await self._store.stop(run_id)
         return record
 
-    def left_alone(self, reader: StoredRunReader, document: object) -> Response:
+    def background_response(self, reader: StoredRunReader, document: object) -> Response:
         """Return the response to the request for a run in the background: what it is so far."""
         reader.leave()
         return json_response(document, headers={RUN_ID: reader.run_id, **reader.headers})

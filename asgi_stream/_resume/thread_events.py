@@ -29,7 +29,7 @@ from .reader import StoredRunReader
 from .stored_runs import StoredRuns
 from .translation import translated
 
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 """How often the next run of a thread is looked for."""
 
 
@@ -119,7 +119,7 @@ class ThreadEvents:
             while True:
                 reader = await self._next_run()
                 if reader is None:
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await asyncio.sleep(POLL_SECONDS)
                 else:
                     await self._read_run(reader)
         except Exception as error:

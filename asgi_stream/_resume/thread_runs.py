@@ -32,7 +32,7 @@ from .run_documents import held
 from .stored_runs import StoredRuns
 from .urls import is_run_id
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 """How often is looked whether a run that is to be rolled back has stopped."""
 
 NOT_KEPT = "This server keeps no runs."
@@ -204,7 +204,7 @@ class ThreadRuns:
                     if claim.taken:
                         await thread.roll_back([record.run_id])
                         return
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
             await thread.roll_back([record.run_id])
 
     async def _check_thread(self) -> None:

@@ -1,1 +1,1 @@
-"""Which route serves a request: the table, and its routes bound to their app's defaults."""
+"""Routing: the table, and its routes bound to their app's defaults."""

@@ -1,4 +1,4 @@
-"""Where the routes of a table claim the threads of their graphs, so that one run writes to each."""
+"""The stores in which routes claim threads, so that only one run writes to each thread."""
 
 from __future__ import annotations
 

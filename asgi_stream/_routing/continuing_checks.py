@@ -1,4 +1,4 @@
-"""What keeps the runs of a route from going on with another worker."""
+"""Checks of routes whose runs other workers take over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ``Host`` headers the playground is served for, and whose pages may use MCP.
+"""The ``Host`` headers that the playground accepts, and the origins that MCP does.
 
 A page of another site can have its own name resolved to 127.0.0.1 (DNS rebinding), and can then
 read whatever is served there as its own origin. Its requests still carry its name as ``Host``.

@@ -1,4 +1,4 @@
-"""What can be wrong with the threads of a route."""
+"""Checks of the threads of a route."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..formats import Format
 from ..routes import StreamRoute
 from ..threads import THREAD_ID, Threads
 
-RAISE = {"SqliteSaver"}
+SYNC_ONLY_SAVERS = {"SqliteSaver"}
 """Checkpointers whose async methods exist, and raise."""
 
 
@@ -115,7 +115,7 @@ def _has_thread_id(route: StreamRoute, runnable: Any) -> bool:
 
 
 def _is_sync(saver: Any) -> bool:
-    if type(saver).__name__ in RAISE:
+    if type(saver).__name__ in SYNC_ONLY_SAVERS:
         return True
     base = getattr(sys.modules.get("langgraph.checkpoint.base"), "BaseCheckpointSaver", None)
     return base is not None and type(saver).aget_tuple is base.aget_tuple

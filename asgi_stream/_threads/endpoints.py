@@ -22,8 +22,8 @@ from ..formats import STORED_THREAD, FormatRequest, ThreadQuery, ThreadView
 from ..requests import StreamRequest
 from ..stores import ThreadRecord
 from ..threads import Threads
-from .callers import CallersThreads, prune
-from .owned import OwnedThreads
+from .graph_threads import GraphThreads
+from .route_threads import RouteThreads, prune
 
 
 async def thread_response(
@@ -52,7 +52,7 @@ async def thread_response(
     if thread_id is not None:
         checked_id(thread_id)
     with ExitStack() as held:
-        callers = CallersThreads(route, policy, request, held, tasks)
+        callers = RouteThreads(route, policy, request, held, tasks)
         if thread_id is None:
             result, headers = await _many(callers, operation, query)
         else:
@@ -87,7 +87,7 @@ async def _read(
 
 
 async def _many(
-    callers: CallersThreads, operation: str, query: ThreadQuery
+    callers: RouteThreads, operation: str, query: ThreadQuery
 ) -> tuple[Any, dict[str, str]]:
     """Return the result of an operation on no thread in particular, and response headers."""
     if operation == "prune":
@@ -106,7 +106,7 @@ async def _many(
     raise NotFound
 
 
-async def _one(threads: OwnedThreads, operation: str, thread_id: str, query: ThreadQuery) -> Any:
+async def _one(threads: GraphThreads, operation: str, thread_id: str, query: ThreadQuery) -> Any:
     """Return the result of an operation on a thread; None if it has none."""
     public = threads.public(thread_id)
     match operation:
@@ -153,7 +153,7 @@ async def _history(thread: GraphThread, query: ThreadQuery) -> list[Any]:
 
 
 async def _views(
-    callers: CallersThreads, records: Sequence[ThreadRecord], query: ThreadQuery
+    callers: RouteThreads, records: Sequence[ThreadRecord], query: ThreadQuery
 ) -> list[ThreadView]:
     if not (query.with_state or query.with_messages):
         return [ThreadView(each) for each in records]

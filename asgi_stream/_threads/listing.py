@@ -1,4 +1,4 @@
-"""Which threads a list has: what a checkpointer knows of them, and what a request asks for."""
+"""Lists of threads: records found in a checkpointer, filters and order."""
 
 from __future__ import annotations
 

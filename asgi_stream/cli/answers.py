@@ -1,4 +1,4 @@
-"""How the interrupts at which a thread waits are answered with ``asgi-stream call``."""
+"""Answers to the interrupts at which a thread waits, with ``asgi-stream call``."""
 
 from __future__ import annotations
 

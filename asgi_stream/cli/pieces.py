@@ -1,4 +1,4 @@
-"""What a terminal shows of a run's events: text, tools, results, errors."""
+"""Pieces of a run's events for a terminal: text, tools, results, errors."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ._connection import RemoteStream, httpx
 from ._decode import RemoteOutput, readable
 from ._messages import sendable
 from ._request import RemoteRequest
-from ._sync import waited_for
+from ._sync import run_blocking
 from ._threads import read_thread
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class RemoteRunnable(Runnable[Input, Output]):
 
     def get_state(self) -> dict[str, Any]:
         """Return the thread's state as LangGraph's ``ThreadState``, with its ``interrupts``."""
-        return waited_for(self.aget_state)
+        return run_blocking(self.aget_state)
 
     async def aget_state(self) -> dict[str, Any]:
         """Return the state of the thread, as `get_state`."""
@@ -157,7 +157,7 @@ class RemoteRunnable(Runnable[Input, Output]):
 
     def get_messages(self) -> list[Any]:
         """Return the messages of the thread."""
-        return waited_for(self.aget_messages)
+        return run_blocking(self.aget_messages)
 
     async def aget_messages(self) -> list[Any]:
         """Return the messages of the thread."""
@@ -166,7 +166,7 @@ class RemoteRunnable(Runnable[Input, Output]):
 
     def get_state_history(self, *, limit: int = 10) -> list[dict[str, Any]]:
         """Return the newest states of the thread, newest first, each as `get_state`."""
-        return waited_for(partial(self.aget_state_history, limit=limit))
+        return run_blocking(partial(self.aget_state_history, limit=limit))
 
     async def aget_state_history(self, *, limit: int = 10) -> list[dict[str, Any]]:
         """Return the newest states of the thread, as `get_state_history`."""
@@ -186,7 +186,7 @@ class RemoteRunnable(Runnable[Input, Output]):
     def _invoke(
         self, input: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Any:
-        document = waited_for(self._document, input, config)
+        document = run_blocking(self._document, input, config)
         result, bridge = RemoteOutput(document), CallbackBridge(run_manager)
         for event in result.events:
             bridge.pass_on_sync(event)

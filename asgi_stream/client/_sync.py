@@ -14,7 +14,7 @@ from ._connection import DecodedFrame, RemoteStream
 Result = TypeVar("Result")
 
 
-def waited_for(function: Callable[..., Awaitable[Result]], *args: Any) -> Result:
+def run_blocking(function: Callable[..., Awaitable[Result]], *args: Any) -> Result:
     """Return the result of an async function, on an event loop in a thread of its own."""
     with start_blocking_portal() as portal:
         return portal.call(function, *args)

@@ -1,4 +1,4 @@
-"""What a client reads of a thread."""
+"""Threads, as a client reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's models produce."""
+"""Events of a run's models."""
 
 from __future__ import annotations
 

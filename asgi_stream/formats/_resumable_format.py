@@ -1,4 +1,4 @@
-"""What a format has for the stored runs of resumable routes."""
+"""The part of a format that is about the stored runs of resumable routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How clients start the runs of a thread by commands, and follow all of them."""
+"""A protocol of commands that start the runs of a thread, and of readers of all its runs."""
 
 from __future__ import annotations
 

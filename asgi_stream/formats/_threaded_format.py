@@ -1,4 +1,4 @@
-"""What a format has for the threads of routes."""
+"""The part of a format that is about threads."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ._frame import Frame
 from ._langgraph.assistants import ASSISTANTS, assistant_document
 from ._langgraph.assistants import NOT_OFFERED as FIXED_ASSISTANTS
 from ._langgraph.blocks import is_text_only
-from ._langgraph.chunks import public, public_payload
+from ._langgraph.chunks import client_metadata, public_payload
 from ._langgraph.commands import command_spec
 from ._langgraph.decoder import LangGraphDecoder
 from ._langgraph.documents import run_document, runs_document, thread_document
@@ -156,7 +156,7 @@ class LangGraphFormat(Format):
                 self._stopped |= isinstance(data, Mapping) and "__interrupt__" in data
                 return named_frame(f"{event.mode}{_subgraph_path(event)}", data)
             case LangChainEvent(step=step):
-                shown = {**event_object(event), "metadata": public(event.metadata)}
+                shown = {**event_object(event), "metadata": client_metadata(event.metadata)}
                 return b"" if HIDDEN in step.tags else named_frame(EVENTS, shown)
             case RunFinished(interrupts=interrupts):
                 # As the LangGraph Server does if none of the stream modes has the interrupts.
@@ -200,11 +200,12 @@ class LangGraphFormat(Format):
     def _piece(self, path: str, message: Any, metadata: Mapping[str, Any]) -> bytes:
         """Return the frame of a piece of a message, of which as a rule only the text changes."""
         if not is_text_only(message):
-            return named_frame(f"messages{path}", [message, public(metadata)])
+            return named_frame(f"messages{path}", [message, client_metadata(metadata)])
         id_, about, template = self._last_piece
         if template is None or id_ != message.id or about is not metadata:
             marked = message.model_copy(update={"content": TextTemplate.TEXT})
-            template = TextTemplate(named_frame(f"messages{path}", [marked, public(metadata)]))
+            piece = [marked, client_metadata(metadata)]
+            template = TextTemplate(named_frame(f"messages{path}", piece))
             self._last_piece = message.id, metadata, template
         return template.frame(message.content)
 
@@ -214,7 +215,7 @@ class LangGraphFormat(Format):
         if "messages" in self._modes:
             known = self._messages.get(message.id)
             if known is None:
-                about = {message.id: {"metadata": public(metadata)}}
+                about = {message.id: {"metadata": client_metadata(metadata)}}
                 yield named_frame("messages/metadata", about)
             is_chunk = type(message).__name__.endswith("Chunk")
             whole = self._messages[message.id] = known + message if known and is_chunk else message

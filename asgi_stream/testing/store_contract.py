@@ -1,4 +1,4 @@
-"""What each `EventStore` and `ThreadStore` must do, as async functions that check it.
+"""The contract of each `EventStore` and `ThreadStore`, as async functions that check it.
 
 Each check takes two stores over the same, empty backend: the store of the worker that runs a run,
 and that of another worker. A store with `local` set to True is both. A check raises an

@@ -16,7 +16,12 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 
 from asgi_stream import StreamApp, StreamRoute
-from asgi_stream._langchain.graph_parts import MANY_PARTS, graphs_in, public, writer_config
+from asgi_stream._langchain.graph_parts import (
+    MANY_PARTS,
+    graphs_in,
+    with_output_only,
+    writer_config,
+)
 from asgi_stream.events import ALL_EVENTS, OutputChunk, RunFinished
 
 from ..asgi import post
@@ -177,8 +182,8 @@ async def test_a_chain_may_give_more_of_its_graph_s_state() -> None:
 
 async def test_what_a_graph_yields_to_the_next_step_is_left_alone() -> None:
     chain: Any = narrow() | RunnableLambda(same)
-    assert public(chain) is chain
-    assert public(RunnableLambda(same) | GRAPH).last is GRAPH
+    assert with_output_only(chain) is chain
+    assert with_output_only(RunnableLambda(same) | GRAPH).last is GRAPH
 
 
 async def test_a_chain_s_narrow_graph_that_stops_says_so() -> None:

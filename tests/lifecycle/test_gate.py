@@ -37,7 +37,7 @@ async def test_one_passes_a_gate_in_each_turn_and_in_order() -> None:
     passed: list[tuple[int, int]] = []
 
     async def enter(n: int) -> None:
-        await gate.pass_()
+        await gate.wait_turn()
         passed.append((n, turns.number))
 
     await asyncio.gather(*map(enter, range(20)))
@@ -49,7 +49,7 @@ async def test_one_passes_a_gate_in_each_turn_and_in_order() -> None:
 async def test_nobody_waits_at_a_free_gate() -> None:
     gate = Gate()
     for _ in range(2):
-        passing = gate.pass_()
+        passing = gate.wait_turn()
         with pytest.raises(StopIteration):
             passing.send(None)
         await asyncio.sleep(0)
@@ -58,7 +58,7 @@ async def test_nobody_waits_at_a_free_gate() -> None:
 
 async def test_who_leaves_a_gate_holds_up_nobody() -> None:
     gate = Gate()
-    entering = [asyncio.ensure_future(gate.pass_()) for _ in range(5)]
+    entering = [asyncio.ensure_future(gate.wait_turn()) for _ in range(5)]
     await asyncio.sleep(0)
     for task in entering[1:4]:
         task.cancel()

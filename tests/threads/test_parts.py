@@ -22,7 +22,7 @@ from asgi_stream._langchain.threads.replay import before_message
 from asgi_stream._langchain.threads.results import closing
 from asgi_stream._langchain.threads.state_messages import messages_of
 from asgi_stream._langchain.threads.turn import ThreadTurn
-from asgi_stream._threads.owned import OwnedThreads
+from asgi_stream._threads.graph_threads import GraphThreads
 from asgi_stream.errors import InvalidInput, NotPending
 from asgi_stream.events import RunError
 from asgi_stream.formats import Answer, FormatRequest, RunSpec, ThreadQuery
@@ -240,11 +240,11 @@ async def test_a_store_elsewhere_knows_all_threads() -> None:
     assert [each["thread_id"] for each in listed] == ["t"]
 
 
-def owned(graph: Any) -> OwnedThreads:
+def owned(graph: Any) -> GraphThreads:
     app = StreamApp([StreamRoute("/ask", graph, threads=True)])
     [route] = app.table
     assert route.thread_policy is not None
-    return OwnedThreads(
+    return GraphThreads(
         route, route.thread_policy, None, route.served(graph), route.claims(None, None)
     )
 

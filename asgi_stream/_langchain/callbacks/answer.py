@@ -1,4 +1,4 @@
-"""Which part of a run's text is its answer."""
+"""The answer of a run: that part of its text which the client gets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..messages import (
 )
 from .earlier_answers import EarlierAnswers
 from .graph_messages import handed_up, last_answers, messages_by_field, messages_in
-from .sent import Sent, take_repeated, without_repeated
+from .sent import SentMessage, take_repeated, without_repeated
 from .sink import Sink
 
 
@@ -57,7 +57,7 @@ class Answer:
         """The enclosing step of each open step."""
         self._authors: dict[UUID | None, list[Step]] = {}
         """For each open step, the models and messages in it that have ended successfully."""
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, SentMessage] = {}
         """What the client has of the authors' messages, by the authors' run ids."""
         self._latest: dict[str | None, str] = {}
         """The texts of messages that were known when a node returned them, by the messages' ids."""
@@ -211,7 +211,7 @@ class Answer:
     def step_started(self, run_id: UUID, parent_id: UUID | None) -> None:
         self._parents[run_id] = parent_id
 
-    def contributed(self, run_id: UUID, author: Step, sent: Sent | None = None) -> None:
+    def contributed(self, run_id: UUID, author: Step, sent: SentMessage | None = None) -> None:
         """Note that `author` has produced all its output, in a step that is open.
 
         Args:

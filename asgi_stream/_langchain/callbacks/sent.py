@@ -1,4 +1,4 @@
-"""What the client has been sent of a message, to recognize code that repeats it."""
+"""Messages as far as they were sent, to recognize code that repeats them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..messages import text_of_chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentMessage:
     """What has been sent of a message of a model, or of a node.
 
     Attributes:
@@ -28,13 +28,13 @@ class Sent:
     calls: frozenset[str | None]
 
 
-def sent_of(author: Step, output: Any, *, accepted: bool) -> Sent:
+def sent_of(author: Step, output: Any, *, accepted: bool) -> SentMessage:
     """Return what is sent of a message, or of a model's text; `accepted`: with its text."""
     text = text_of_chunk(output).strip() if accepted else ""
-    return Sent(author, getattr(output, "id", None), text, _calls_of(output))
+    return SentMessage(author, getattr(output, "id", None), text, _calls_of(output))
 
 
-def take_repeated(message: AIMessage, sent: list[Sent]) -> Sent | None:
+def take_repeated(message: AIMessage, sent: list[SentMessage]) -> SentMessage | None:
     """Return what of `sent` a new message repeats, and remove it: of two equal ones one is new."""
     text, calls = text_of_chunk(message).strip(), _calls_of(message)
     for index, each in enumerate(sent):
@@ -44,7 +44,7 @@ def take_repeated(message: AIMessage, sent: list[Sent]) -> Sent | None:
     return None
 
 
-def without_repeated(message: AIMessage, sent: Sent) -> AIMessage | None:
+def without_repeated(message: AIMessage, sent: SentMessage) -> AIMessage | None:
     """Return a message that repeats `sent` without that; None if nothing remains."""
     if text_of_chunk(message).strip() in ("", sent.text):
         return None

@@ -1,4 +1,4 @@
-"""What a format's handler of steps does, and the one for formats that take no events of steps."""
+"""The interface of handlers of steps, and the handler for formats that take no steps."""
 
 from __future__ import annotations
 

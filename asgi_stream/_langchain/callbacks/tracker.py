@@ -1,4 +1,4 @@
-"""What is going on in a run: its open steps, the tasks that they run in, and how its root ended."""
+"""The state of a run: its open steps, the tasks that they run in, and how its root ended."""
 
 from __future__ import annotations
 

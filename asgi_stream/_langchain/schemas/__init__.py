@@ -1,1 +1,1 @@
-"""What a Runnable takes and returns: checked, and described as JSON Schema."""
+"""The input and output of Runnables: checked, and described as JSON Schema."""

@@ -18,7 +18,7 @@ import orjson
 from .defaults import drop_invalid_defaults
 from .keywords import DEFINED, LEFT_OUT, NAMED, ONE, SEVERAL, Schema, is_valid, referenced_name
 
-__all__ = ["sound"]
+__all__ = ["valid_schema"]
 
 MAX_DEPTH = 40
 """Levels of schemas in one another; deeper ones are left unspecified."""
@@ -26,7 +26,7 @@ MAX_DEPTH = 40
 _INVALID = object()
 
 
-def sound(schema: Any) -> Schema:
+def valid_schema(schema: Any) -> Schema:
     """Return a valid schema that refers to nothing but its own ``$defs``; ``{}`` if none is known.
 
     Args:

@@ -12,7 +12,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import BaseModel, TypeAdapter
 
 from .adapters import adapter_or_none, pydantic_type, without_warnings
-from .json_schema import sound
+from .json_schema import valid_schema
 from .type_hints import fields_of, is_subclass, untyped_messages
 
 MAX_LEVELS = 4
@@ -57,7 +57,7 @@ def first_schema(*sources: Callable[[], Any]) -> Any:
             with without_warnings():
                 schema = source()
             if isinstance(schema, Mapping):
-                return sound(schema)
+                return valid_schema(schema)
         except Exception:  # a type without a schema, or anything that a user's class raises
             continue
     return {}

@@ -1,4 +1,4 @@
-"""Where LangChain's objects occur in a type."""
+"""The shape of a type: which of LangChain's objects it has, and where."""
 
 from __future__ import annotations
 

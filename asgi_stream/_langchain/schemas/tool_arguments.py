@@ -11,7 +11,7 @@ from langchain_core.tools import BaseTool
 
 from ...errors import InvalidInput
 from .defaults import matches
-from .json_schema import sound
+from .json_schema import valid_schema
 from .keywords import Schema
 
 
@@ -34,7 +34,7 @@ class ToolArguments:
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self.schema: Schema = sound(schema)
+        self.schema: Schema = valid_schema(schema)
 
     def check(self, value: Any) -> None:
         """Check arguments.

@@ -1,4 +1,4 @@
-"""What the type of an input consists of."""
+"""Questions about type hints: is it a mapping, a message, a list of messages?"""
 
 from __future__ import annotations
 

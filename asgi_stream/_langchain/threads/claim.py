@@ -1,4 +1,4 @@
-"""How a run claims its thread if another run has it."""
+"""The claim of a run to its thread, which another run may have."""
 
 from __future__ import annotations
 

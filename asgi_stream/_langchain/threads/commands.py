@@ -1,4 +1,4 @@
-"""What goes on with a thread: answers, an update of the state, and the nodes to go on at."""
+"""Commands that continue a thread: answers, an update of the state, the next nodes."""
 
 from __future__ import annotations
 

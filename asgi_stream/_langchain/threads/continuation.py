@@ -1,4 +1,4 @@
-"""Where a run goes on whose worker has died: at the last checkpoint that it has written."""
+"""The continuation of a run whose worker has died, from its last checkpoint."""
 
 from __future__ import annotations
 

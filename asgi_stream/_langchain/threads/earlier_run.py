@@ -1,4 +1,4 @@
-"""Where a thread stood after one of its runs, or before some."""
+"""The checkpoints of earlier runs of a thread."""
 
 from __future__ import annotations
 

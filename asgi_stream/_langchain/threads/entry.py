@@ -1,4 +1,4 @@
-"""What the store of threads has of a thread, as a run on it changes that."""
+"""A run's changes to the record of its thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a graph's input needs besides what is new: that of a thread which earlier runs have left."""
+"""The input of a graph on a thread that earlier runs have left in some state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a conversation that a client sends adds to the messages that its thread has.
+"""The messages of a client's conversation that are new to its thread.
 
 Clients of chats send the whole conversation each time. Only what is new reaches the graph: the
 user's messages after the last answer, and the results of tools that the client runs itself. What a
@@ -116,7 +116,7 @@ def message_id(message: Any) -> Any:
     return message.get("id") if isinstance(message, Mapping) else getattr(message, "id", None)
 
 
-def replaced(
+def without_replaced(
     message_id: str, known: Sequence[BaseMessage], input: Any
 ) -> tuple[Sequence[BaseMessage], Any]:
     """Return the messages before one of them, and an input that removes that and all after it."""

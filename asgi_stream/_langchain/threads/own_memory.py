@@ -12,13 +12,13 @@ from typing import Any
 from ..graphs import graph_of
 from .graph_thread import GraphThread
 from .open_calls import with_results
-from .replay import START
 from .state_messages import messages_field
+from .stops import START
 
 Position = Mapping[str, Any] | None
 
 
-async def begun(
+async def prepare_agents(
     thread: GraphThread, position: Position, input: Any, run_id: str, *, failed: bool
 ) -> tuple[Any, Position]:
     """Bring agents with own memory to where a run begins, and return its input and position.

@@ -58,7 +58,7 @@ async def without_removed(
     )
 
 
-async def revised(
+async def before_revised(
     thread: GraphThread, spec: RunSpec, snapshot: Any, position: Position
 ) -> tuple[RunSpec, Any, Position]:
     """Go back to where a thread has the message that a client revises, if the graph removed it.

@@ -10,9 +10,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from .graph_thread import GraphThread
 from .new_messages import Addition
 from .state_messages import messages_field, messages_of
-
-START = "__start__"
-"""LangGraph's node that takes the input."""
+from .stops import START
 
 
 async def before_message(thread: GraphThread, snapshot: Any, message_id: str) -> Any:
@@ -38,7 +36,7 @@ def input_after(snapshot: Any) -> Mapping[str, Any]:
     return input if isinstance(input, Mapping) else {}
 
 
-def repeated(addition: Addition, snapshot: Any, input: Any) -> Sequence[BaseMessage] | None:
+def repeated_input(addition: Addition, snapshot: Any, input: Any) -> Sequence[BaseMessage] | None:
     """Return the messages of the input that a run after a snapshot had, if it is wanted again.
 
     LangGraph then goes on from there without an input. The graph may have changed the message that

@@ -1,4 +1,4 @@
-"""What a client changes in the state of a thread, among what it only sends back.
+"""Changes that a client makes to the state of a thread, among what it only sends back.
 
 Clients of AG-UI send the state of the last snapshot with each request. It need not be that of the
 thread by now: the run that came after it was stopped, or another tab has gone on. So it is compared

@@ -1,4 +1,4 @@
-"""What a run on a thread starts with."""
+"""The start of a run on a thread: its input, and the checkpoint that it starts from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Start:
     calls: Collection[str] = ()
 
 
-async def standing(
+async def interrupts_if_unchanged(
     thread: GraphThread,
     snapshot: Any,
     spec: RunSpec,

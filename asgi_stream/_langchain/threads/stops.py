@@ -1,4 +1,4 @@
-"""Where a graph and its subgraphs stop before or after some of their nodes."""
+"""Breakpoints: where a graph and its subgraphs stop before or after some of their nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tasks of LangGraph's functional API have returned in a graph that waits.
+"""The results of tasks of LangGraph's functional API, in a graph that waits.
 
 An entrypoint's state is stored at its end. Until then, the results of its finished tasks are
 pending writes of its checkpoint, read in langgraph 1.2.24.

@@ -22,14 +22,14 @@ from .earlier_run import point_after, point_before
 from .entry import ThreadEntry
 from .graph_thread import NO_CHECKPOINT, GraphThread, position_of
 from .input import thread_input
-from .new_messages import addition_of, replaced
-from .own_memory import begun
-from .removed_messages import revised, without_removed
-from .replay import before_message, repeated
+from .new_messages import addition_of, without_replaced
+from .own_memory import prepare_agents
+from .removed_messages import before_revised, without_removed
+from .replay import before_message, repeated_input
 from .results import closing
 from .sent_state import came_with, changes_of
 from .shown import shown_messages
-from .start import Start, standing
+from .start import Start, interrupts_if_unchanged
 from .state import PublicState
 from .state_messages import messages_of
 
@@ -201,12 +201,12 @@ class ThreadTurn:
         return await point_before(thread, self._replaced, snapshot)
 
     async def _conversation(self, snapshot: Any, position: Mapping[str, Any] | None) -> Start:
-        spec, snapshot, position = await revised(self.thread, self._spec, snapshot, position)
+        spec, snapshot, position = await before_revised(self.thread, self._spec, snapshot, position)
         thread, known = self.thread, messages_of(snapshot.values)
         addition = addition_of(spec, known, snapshot, failed=self._failed)
         addition = await without_removed(addition, spec, thread, snapshot)
         changes = await changes_of(thread, snapshot, spec, newest=position is None)
-        interrupts = await standing(thread, snapshot, spec, addition, changes)
+        interrupts = await interrupts_if_unchanged(thread, snapshot, spec, addition, changes)
         if interrupts is not None:
             self._entry.silent = True
             more = {"interrupts": interrupts, "changes": changes}
@@ -220,10 +220,10 @@ class ThreadTurn:
             # What has closed its calls may have come with the messages that are replaced.
             new = [*closing(known, new, later, failed=self._failed), *new]
         input = await self._make_input(replace(spec, messages=new), changes)
-        added = repeated(addition, snapshot, input)
+        added = repeated_input(addition, snapshot, input)
         if removed is not None:
             # There is no earlier checkpoint, because the graph stores only the last of each run.
-            known, input = replaced(removed, known, input)
+            known, input = without_replaced(removed, known, input)
         elif added is not None:
             input = None
         messages = [*known, *(added or (message_of(dict(each)) for each in new))]
@@ -237,8 +237,9 @@ class ThreadTurn:
         about = {"run_id": self.run_id, "thread_id": thread.thread_id, "graph_id": self._graph}
         if self._spec.catches_up and "messages" not in more:
             more["messages"] = [*await shown_messages(thread, snapshot), *messages_of(input)]
-        input = await thread_input(thread, input, snapshot, failed=self._failed)
-        input, position = await begun(thread, position, input, self.run_id, failed=self._failed)
+        failed = self._failed
+        input = await thread_input(thread, input, snapshot, failed=failed)
+        input, position = await prepare_agents(thread, position, input, self.run_id, failed=failed)
         return Start(
             input=input,
             # That for Redis takes the run's id from there.

@@ -1,4 +1,4 @@
-"""What a thread waits for: answers to interrupts, or to go on where its graph stops."""
+"""The interrupts and breakpoints at which a thread waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How and where the table of a rewritten app is written."""
+"""The layout of the table in a rewritten app."""
 
 from __future__ import annotations
 

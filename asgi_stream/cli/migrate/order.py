@@ -1,4 +1,4 @@
-"""Where the table of an app can be written, so that it comes after the other routes."""
+"""The position of a table in an app's source, after the other routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a LangServe app's source says: its calls of ``add_routes`` and its handlers.
+"""The source of a LangServe app: its calls of ``add_routes`` and its handlers.
 
 The facts are those of PyPI ``langserve`` 0.3.3. The source is parsed, never imported or run.
 """

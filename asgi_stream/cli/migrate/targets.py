@@ -1,4 +1,4 @@
-"""Which app a LangServe call's routes belong to, and with which prefix."""
+"""The apps that LangServe calls belong to, and the prefixes of their routes."""
 
 from __future__ import annotations
 

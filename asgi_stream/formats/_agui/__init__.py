@@ -1,1 +1,1 @@
-"""What the `agui` format is made of: requests, messages, interrupts, and its reverse."""
+"""The parts of the `agui` format: requests, messages, interrupts, and its reverse."""

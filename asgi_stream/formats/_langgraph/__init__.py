@@ -1,1 +1,1 @@
-"""What the `langgraph` format is made of: both of its protocols, and its documents."""
+"""The parts of the `langgraph` format: both of its protocols, and its documents."""

@@ -1,4 +1,4 @@
-"""What is sent of the chunks that a graph streams."""
+"""The chunks that a graph streams, as they are sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PUBLIC = ("checkpoint_ns", "tags", "thread_id", "run_id", "graph_id", "assistant
 """The keys of a message's metadata that are sent; other keys are the server's own."""
 
 
-def public(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def client_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is sent of a message's metadata."""
     return {
         key: value for key, value in metadata.items() if key.startswith(LIBRARIES) or key in PUBLIC
@@ -23,4 +23,4 @@ def public_payload(mode: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**data, "payload": public_payload("", data["payload"])}
     metadata = data.get("metadata") or {}
     about = {key: metadata[key] for key in ("source", "step", "parents") if key in metadata}
-    return {**data, "metadata": {**about, **public(metadata)}}
+    return {**data, "metadata": {**about, **client_metadata(metadata)}}

@@ -1,4 +1,4 @@
-"""What the requests of LangGraph's SDKs name: stream modes, graphs and keys."""
+"""Fields of the requests of LangGraph's SDKs: stream modes, graphs and keys."""
 
 from __future__ import annotations
 

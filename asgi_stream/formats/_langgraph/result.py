@@ -1,4 +1,4 @@
-"""What a stored run of LangGraph's SDKs results in."""
+"""The result of a stored run, for LangGraph's SDKs."""
 
 from __future__ import annotations
 

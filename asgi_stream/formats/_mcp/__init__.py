@@ -1,1 +1,1 @@
-"""What the `mcp` format is made of: messages, results, and elicitation."""
+"""The parts of the `mcp` format: messages, results, and elicitation."""

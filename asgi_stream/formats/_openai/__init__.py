@@ -1,1 +1,1 @@
-"""What the `openai` format has for Chat Completions, and what Responses shares with it."""
+"""The parts of the `openai` format for Chat Completions, and those that Responses shares."""

@@ -1,1 +1,1 @@
-"""What the `openai` format has for the Responses API."""
+"""The parts of the `openai` format for the Responses API."""

@@ -17,8 +17,8 @@ from ...events import (
 )
 from ...serialize import text_or_json, to_json
 from .._open_calls import OpenCalls
-from .growing import Emitted, Growing, arguments_event
 from .item_list import ItemList
+from .open_items import Emitted, OpenItem, arguments_event
 from .questions import approval_request, is_approvable, question
 from .tools import SERVER_LABEL, ClientTool, custom_input
 
@@ -45,7 +45,7 @@ class CallItems:
         self._client_tools = client_tools
         self._approvals = approvals
         self._waiting = OpenCalls()
-        self._calls: dict[str, Growing] = {}
+        self._calls: dict[str, OpenItem] = {}
 
     def of(self, event: Event) -> Emitted:
         """Yield the events of the stream that an event about a call becomes."""
@@ -105,7 +105,7 @@ class CallItems:
             prefix, item = "mcp", {"type": "mcp_call", **about, **results}
         self._calls[call_id] = yield from self._items.begin(model, prefix, item)
 
-    def _called(self, growing: Growing, arguments: Any) -> Emitted:
+    def _called(self, growing: OpenItem, arguments: Any) -> Emitted:
         text = growing.text or to_json(arguments).decode()
         if growing.item["type"] == CUSTOM:
             text = growing.item["input"] = custom_input(text)
@@ -119,7 +119,7 @@ class CallItems:
         else:
             yield from self._items.end(growing)
 
-    def _executed(self, growing: Growing, status: str, **result: Any) -> Emitted:
+    def _executed(self, growing: OpenItem, status: str, **result: Any) -> Emitted:
         self._waiting.pop(growing.item["call_id"], None)
         if growing.item["type"] == "mcp_call":  # else it has the name of a client's tool
             growing.item.update(result, status=status)

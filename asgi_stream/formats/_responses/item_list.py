@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .growing import Begins, Emitted, Growing, Item, Sent, whole_item
+from .open_items import Begins, Emitted, Item, OpenItem, Sent, whole_item
 
 
 class ItemList:
@@ -21,8 +21,8 @@ class ItemList:
     def __init__(self, run: str) -> None:
         self.run = run
         self._begun = 0
-        self._complete: list[Growing] = []
-        self._last: dict[str, Growing | None] = {}
+        self._complete: list[OpenItem] = []
+        self._last: dict[str, OpenItem | None] = {}
         """The last item of each running model, if it has one."""
         self._discarded: set[str] = set()
         self._replaced: set[str] = set()
@@ -45,7 +45,7 @@ class ItemList:
         last = self._last.get(model)
         if last is not None and last.ended:
             yield self.done(last)
-        growing = Growing({"id": f"{prefix}_{self.run}{self._begun}", **item}, self._begun, model)
+        growing = OpenItem({"id": f"{prefix}_{self.run}{self._begun}", **item}, self._begun, model)
         self._begun += 1
         self._replaced = {*self._discarded}
         if model in self._last:
@@ -53,13 +53,13 @@ class ItemList:
         yield whole_item("added", growing)
         return growing
 
-    def end(self, growing: Growing) -> Emitted:
+    def end(self, growing: OpenItem) -> Emitted:
         """Yield the event for an item to which nothing is added any more, once it is complete."""
         growing.ended = True
         if self._last.get(growing.model) is not growing:
             yield self.done(growing)
 
-    def done(self, growing: Growing) -> Sent:
+    def done(self, growing: OpenItem) -> Sent:
         """Return the event for an item that is complete."""
         if growing.item.get("status") == "in_progress":
             growing.item["status"] = "completed"

@@ -21,8 +21,8 @@ from ...events import (
 )
 from .call_items import CallItems
 from .decoder import INCOMPLETE
-from .growing import Emitted, Growing, Item, summary, text_part
 from .item_list import ItemList
+from .open_items import Emitted, Item, OpenItem, summary, text_part
 from .tools import ClientTool
 
 CUT = (*INCOMPLETE, "error")
@@ -48,7 +48,7 @@ class OutputItems:
     ) -> None:
         self._items = ItemList(run)
         self._calls = CallItems(self._items, client_tools, approvals or {})
-        self._open: dict[str, Growing] = {}
+        self._open: dict[str, OpenItem] = {}
         self._sources: dict[str, list[Item]] = {}
         """The sources that no text has yet, by the run id of the model that cites them."""
 
@@ -121,7 +121,7 @@ class OutputItems:
             part = {"summary_index": 0, "part": summary("")}
             yield "response.reasoning_summary_part.added", {**growing.at, **part}
 
-    def _end_block(self, growing: Growing) -> Emitted:
+    def _end_block(self, growing: OpenItem) -> Emitted:
         text, at = growing.text, growing.at
         if growing.item["type"] == "reasoning":
             at["summary_index"] = 0

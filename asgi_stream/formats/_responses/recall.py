@@ -1,4 +1,4 @@
-"""What a request of OpenAI's Responses says of earlier ones: items, questions, where to go on."""
+"""References of a request of OpenAI's Responses to earlier ones: items and questions."""
 
 from __future__ import annotations
 

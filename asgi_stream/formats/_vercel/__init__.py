@@ -1,1 +1,1 @@
-"""What the `vercel` format is made of: requests, history, approvals, and its reverse."""
+"""The parts of the `vercel` format: requests, history, approvals, and its reverse."""

@@ -1,4 +1,4 @@
-"""What a UI message stream has begun and not ended, if its worker has died."""
+"""The open parts of a UI message stream whose worker has died."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message of a chat said before a run that goes on with it.
+"""The replay of a chat's message, for a run that goes on with it.
 
 Whoever sent the request has that message, and anything sent again would be in it twice. A page that
 is loaded in mid-answer resumes with an empty message, so it needs the parts from before: they are

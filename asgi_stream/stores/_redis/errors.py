@@ -1,4 +1,4 @@
-"""What the exceptions of redis-py mean: connection lost, refused for now, or refused for good."""
+"""The meaning of redis-py's exceptions: connection lost, refused for now, refused for good."""
 
 from __future__ import annotations
 

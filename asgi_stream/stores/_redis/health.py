@@ -1,4 +1,4 @@
-"""What one worker knows about its Redis: whether it lost data, and which runs have no worker."""
+"""One worker's view of its Redis: whether it lost data, and which runs have no worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reads which run: followers on this worker, and workers elsewhere that have followers."""
+"""The readers of runs: followers on this worker, and other workers that have followers."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from asgi_stream._langchain.schemas.json_schema import MAX_DEPTH, sound
+from asgi_stream._langchain.schemas.json_schema import MAX_DEPTH, valid_schema
 from asgi_stream._langchain.schemas.keywords import mapped, within
 
 NAN = float("nan")
@@ -122,7 +122,7 @@ def endless() -> Any:
     ],
 )
 def test_valid_parts_are_kept(schema: Any, expected: Any) -> None:
-    result = sound(schema)
+    result = valid_schema(schema)
     assert result == expected
     Draft202012Validator.check_schema(result)
 
@@ -167,14 +167,14 @@ def test_valid_parts_are_kept(schema: Any, expected: Any) -> None:
 def test_a_default_that_does_not_match_is_removed(
     schema: Mapping[str, Any], default: Any, fits: bool
 ) -> None:
-    result = sound(
+    result = valid_schema(
         {"properties": {"x": {**schema, "default": default}}, "$defs": schema.get("$defs")}
     )
     assert ("default" in result["properties"]["x"]) is fits
 
 
 def test_what_is_nested_too_deep_is_unspecified() -> None:
-    result, levels = sound(nested(MAX_DEPTH * 3)), 0
+    result, levels = valid_schema(nested(MAX_DEPTH * 3)), 0
     while "items" in result:
         result, levels = result["items"], levels + 1
     assert (result, levels) == ({}, MAX_DEPTH + 1)
@@ -182,7 +182,7 @@ def test_what_is_nested_too_deep_is_unspecified() -> None:
 
 def test_a_long_chain_of_definitions_is_followed() -> None:
     chain = {f"A{n}": {"items": {"$ref": f"#/$defs/A{n + 1}"}} for n in range(2000)}
-    result = sound({"$ref": "#/$defs/A0", "$defs": {**chain, "A2000": TEXT}})
+    result = valid_schema({"$ref": "#/$defs/A0", "$defs": {**chain, "A2000": TEXT}})
     assert len(result["$defs"]) == 2001
 
 

@@ -39,7 +39,7 @@ FENCE = b": another worker goes on with this run\n"
 """The first frame of each attempt, a comment. The old worker, should it wake, cannot write here."""
 
 
-class RunTakeUp:
+class RunTakeover:
     """Goes on with runs of one route for a request that reads them.
 
     Args:
@@ -75,9 +75,9 @@ class RunTakeUp:
             run_id: The run.
             newest: The id of its newest frame.
         """
-        self._active.tasks.spawn(self._take_up(run_id, newest))
+        self._active.tasks.spawn(self._takeover(run_id, newest))
 
-    async def _take_up(self, run_id: str, newest: int) -> None:
+    async def _takeover(self, run_id: str, newest: int) -> None:
         try:
             record = await self._store.find(run_id)
             if record is None or record.ended is not None:

@@ -315,7 +315,7 @@ class Closing(ChunksFormat):
 
 async def test_what_the_stream_has_left_open_is_closed_first() -> None:
     work = Work()
-    async with Lost(work, format="tests.resume.test_take_up:Closing") as lost:
+    async with Lost(work, format="tests.resume.test_takeover:Closing") as lost:
         _, closing, second, done = await lost.ended()
     assert (closing, second, done) == ({}, {"second": {"text": "go first second"}}, "[DONE]")
 
@@ -338,7 +338,7 @@ async def test_a_run_that_is_given_up_ends_whatever_its_format_raises(
         raise ZeroDivisionError
 
     work.prepare = refuse
-    async with Lost(work, format="tests.resume.test_take_up:Mute") as lost:
+    async with Lost(work, format="tests.resume.test_takeover:Mute") as lost:
         first, *more = await lost.ended()
     assert (first, more) == ({"first": {"text": "go first"}}, [])
     record = await work.store.find(lost.run_id)
@@ -363,7 +363,7 @@ async def test_a_worker_that_loses_the_run_while_its_stream_is_restored_does_not
     for event in (Losing.restored, Losing.gone):
         event.clear()
     work = Work()
-    async with Lost(work, format="tests.resume.test_take_up:Losing") as lost:
+    async with Lost(work, format="tests.resume.test_takeover:Losing") as lost:
         work.store.lose(lost.run_id)
         await until(Losing.restored.is_set)
         producer: Any = work.store._runs[lost.run_id].producer

@@ -1,4 +1,4 @@
-"""What a client asks for, as far as its route permits it."""
+"""Checks that a route permits what a client asks for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Recaller = Callable[[Sequence[str]], Awaitable[Mapping[str, StoredRun]]]
 """Returns those of these runs that the caller has."""
 
 
-async def permitted(
+async def apply_permissions(
     route: BoundRoute, request: StreamRequest, parsed: Parsed, recall: Recaller | None
 ) -> Parsed:
     """Return what a client asks for, with what it repeats of earlier runs, as the route permits."""

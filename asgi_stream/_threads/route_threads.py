@@ -13,10 +13,10 @@ from ..errors import ThreadNotFound
 from ..formats import ThreadQuery
 from ..requests import StreamRequest
 from ..threads import Threads
-from .owned import OwnedThreads
+from .graph_threads import GraphThreads
 
 
-class CallersThreads:
+class RouteThreads:
     """The caller's threads.
 
     Args:
@@ -37,9 +37,9 @@ class CallersThreads:
     ) -> None:
         self._route, self._policy, self._request = route, policy, request
         self._held, self._tasks = held, tasks
-        self._by_graph: dict[str | None, OwnedThreads] = {}
+        self._by_graph: dict[str | None, GraphThreads] = {}
 
-    async def of_graph(self, name: Any) -> OwnedThreads:
+    async def of_graph(self, name: Any) -> GraphThreads:
         """Return the threads of a graph; of the first if there is none of that name."""
         route, request = self._route, self._request
         name = name if len(route.runnables) > 1 and name in route.runnables else None
@@ -48,17 +48,17 @@ class CallersThreads:
             runnable = await route.resolve(request, name, self._held, self._tasks)
             served = route.served(runnable)
             about = self._policy, request.owner, served, route.claims(name, request.owner)
-            threads = OwnedThreads(route, *about)
+            threads = GraphThreads(route, *about)
             self._by_graph[name] = threads
         return threads
 
-    async def of_thread(self, thread_id: str) -> OwnedThreads:
+    async def of_thread(self, thread_id: str) -> GraphThreads:
         """Return the threads of the graph of a thread, as far as it is known."""
         about = self._route, self._request, thread_id, self._held, self._tasks
         return await self.of_graph(await thread_graph(*about))
 
 
-async def prune(callers: CallersThreads, query: ThreadQuery) -> int:
+async def prune(callers: RouteThreads, query: ThreadQuery) -> int:
     """Delete threads, or what is not their newest state; return how many the caller has of them."""
     pruned = 0
     for thread_id in dict.fromkeys(query.ids or ()):

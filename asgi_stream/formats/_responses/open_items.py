@@ -14,7 +14,7 @@ Emitted = Iterator[Sent]
 
 
 @dataclass(slots=True)
-class Growing:
+class OpenItem:
     """An item that is not complete yet.
 
     Attributes:
@@ -41,16 +41,16 @@ class Growing:
         return "".join(self.pieces)
 
 
-Begins = Generator[Sent, None, Growing]
+Begins = Generator[Sent, None, OpenItem]
 """The events with which an item begins, and then the item."""
 
 
-def whole_item(kind: str, growing: Growing) -> tuple[str, dict[str, Any]]:
+def whole_item(kind: str, growing: OpenItem) -> tuple[str, dict[str, Any]]:
     content = {"output_index": growing.index, "item": {**growing.item}}
     return f"response.output_item.{kind}", content
 
 
-def arguments_event(growing: Growing) -> str:
+def arguments_event(growing: OpenItem) -> str:
     return "mcp_call_arguments" if growing.item["type"] == "mcp_call" else "function_call_arguments"
 
 

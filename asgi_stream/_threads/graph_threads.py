@@ -30,7 +30,7 @@ from ..threads import Threads, owner_mark, thread_scope
 from .listing import FIRST, checkpoints_with, matches, record_of
 
 
-class OwnedThreads:
+class GraphThreads:
     """The threads of one route, as one caller may see them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What clients name runs by: keys of requests, and conversations."""
+"""Names that clients give to runs: keys of requests, and conversations."""
 
 from __future__ import annotations
 
