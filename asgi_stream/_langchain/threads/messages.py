@@ -16,6 +16,7 @@ from ..messages import (
     is_decided,
     is_summary,
     refusal_of,
+    text_of_chunk,
     url_of,
 )
 from ..source_names import public_source
@@ -123,3 +124,5 @@ def _blocks(message: BaseMessage) -> Iterator[Mapping[str, Any]]:
                 yield {**block, "url": url, "mime_type": media_type}
             case "server_tool_call" | "server_tool_result":
                 yield block
+    if not blocks and (text := text_of_chunk(message)):  # a refusal that LangChain does not know
+        yield {"type": "text", "text": text}

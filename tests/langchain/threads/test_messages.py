@@ -100,6 +100,7 @@ def test_reasoning_and_files_are_standard_blocks() -> None:
             additional_kwargs={"refusal": "No."},
             response_metadata={"model_provider": "openai"},
         ),
+        AIMessage("", additional_kwargs={"refusal": "No."}),
     ],
 )
 def test_what_a_model_says_instead_of_an_answer_is_text(message: AIMessage) -> None:
