@@ -12,6 +12,7 @@ from langchain_core.callbacks import (
     BaseCallbackHandler,
     CallbackManager,
 )
+from langchain_core.messages import HumanMessage
 
 from asgi_stream.client._callbacks import CallbackBridge
 from asgi_stream.events import LangChainEvent, Step
@@ -110,6 +111,17 @@ def test_what_a_model_of_text_ends_with(output: Any) -> None:
     bridge.pass_on_sync(event("on_llm_end", run_id, output=output))
     [(result,)] = [args for name, args in recorder.calls if name == "on_llm_end"]
     assert result.generations[0][0].text == ("text" if output == "text" else "")
+
+
+def test_the_messages_that_a_chat_model_gets() -> None:
+    recorder = Calls()
+    bridge = CallbackBridge(sync_root(recorder))
+    human = HumanMessage("Hi", id="1")
+    bridge.pass_on_sync(
+        event("on_chat_model_start", str(uuid4()), input={"messages": [[human, "no message"]]})
+    )
+    [started] = [about for name, about in recorder.calls if name == "on_chat_model_start"]
+    assert started == ({}, [[human]])
 
 
 def test_inputs_and_errors_of_any_form() -> None:
