@@ -172,7 +172,7 @@ async def test_a_model_whose_input_is_none_starts_without(
     assert started.inputs == inputs
 
 
-DEEPER = "[" * 600 + "]" * 600
+DEEPER = "[" * 1000 + "]" * 1000
 """What the parser reads, and recursion in Python may not."""
 
 
