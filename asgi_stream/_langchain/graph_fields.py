@@ -41,11 +41,9 @@ class GraphTree:
     def private(self, nodes: Sequence[str]) -> frozenset[str]:
         """Return the fields of a graph that are not in its output; none if it is unknown."""
         graph = self.at(nodes)
-        return (
-            frozenset()
-            if graph is None
-            else frozenset(graph.channels) - {*_names(graph.output_channels)}
-        )
+        if graph is None:
+            return frozenset()
+        return frozenset(graph.channels) - {*_names(graph.output_channels)}
 
 
 class PrivateFields:
