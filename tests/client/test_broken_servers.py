@@ -17,6 +17,7 @@ from asgi_stream import StreamError
 from asgi_stream.cli.pieces import Pieces
 from asgi_stream.client import RemoteRunnable
 from asgi_stream.client._connection import RemoteStream
+from asgi_stream.client._messages import revived
 from asgi_stream.client._request import RemoteRequest
 from asgi_stream.formats import Frame
 
@@ -190,6 +191,14 @@ async def test_a_document_that_cannot_be_read_is_an_error(document: str) -> None
         for call in (runnable.ainvoke(1), runnable.aget_messages()):
             with suppress(KeyError), pytest.raises(httpx.DecodingError):
                 await call
+
+
+def test_what_is_nested_deeper_than_python_reads_is_an_error() -> None:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(httpx.DecodingError, match="nested too deeply"):
+        revived(value)
 
 
 @pytest.mark.parametrize("url", ["http://[x]/", "http://a:65536/"])
